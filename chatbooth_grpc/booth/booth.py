@@ -1,0 +1,238 @@
+"""The booth: every action of chatbooth, once, for all transports."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from chatbooth_grpc.booth.clock import Clock, wall_clock
+from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    SessionInvalid,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+)
+from chatbooth_grpc.booth.listing import Listing
+from chatbooth_grpc.booth.model import (
+    Delivery,
+    Gap,
+    GapReason,
+    Limits,
+    Opening,
+    OutgoingMessage,
+    Page,
+    Receipt,
+    Removal,
+    Session,
+)
+from chatbooth_grpc.booth.rules import (
+    MAX_PASSWORD_SIZE,
+    check_outgoing,
+    checked_new_password,
+    folded_prefix,
+    folded_username,
+    normal_password,
+)
+from chatbooth_grpc.booth.store import Batch, NewMessage, Store, StoredAccount, StoredSession
+
+DEFAULT_BATCH = 256
+MAX_BATCH = 1_000
+MAX_BATCH_SIZE = 1 << 20
+"""Where a batch of messages is cut, in bytes of content."""
+
+_TOUCHES_PER_EXPIRY = 30  # a session's last use is known to a thirtieth of what lets it expire
+
+_log = logging.getLogger(__name__)
+
+
+class Booth:
+    """Performs the actions, on a store. Safe to call from many threads.
+
+    A `token` is the 16 bytes of a session's secret; an action that takes one raises SessionInvalid for any that is
+    not of a live session. Any action may raise the store's StoreUnavailable, StoreFull and DeadlineExceeded, and
+    those that take a password TooBusy.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        limits: Limits | None = None,
+        passwords: Passwords | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._store = store
+        self._limits = limits or Limits()
+        self._passwords = passwords or Passwords()
+        self._clock = clock
+
+    # Accounts and sessions
+
+    def sign_up(self, username: str, password: str) -> Session:
+        """Make an account and its first session. Raises InvalidUsername, InvalidPassword, UsernameTaken."""
+        username = folded_username(username)
+        normal = checked_new_password(password, "password")
+        if self._store.account(username) is not None:
+            raise UsernameTaken(username)
+        password_hash = self._passwords.hash(normal)
+        token = new_token()
+        stored = self._store.create_account(username, password_hash, hash_token(token))
+        return self._session_for(stored, token)
+
+    def log_in(self, username: str, password: str) -> Session:
+        """Open another session. Raises InvalidUsername, WrongCredentials."""
+        username = folded_username(username)
+        while True:
+            account = self._store.account(username)
+            if not self._matches(password, account) or account is None:
+                raise WrongCredentials
+            token = new_token()
+            try:
+                stored = self._store.create_session(account, hash_token(token))
+            except WrongCredentials:
+                continue  # the account changed while its password was compared: compare with what it is now
+            self._improve_hash(account, password)
+            return self._session_for(stored, token)
+
+    def log_out(self, token: bytes) -> None:
+        """End the session."""
+        self._store.end_session(self._session(token))
+
+    def change_password(self, token: bytes, old_password: str, new_password: str) -> int:
+        """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
+        session = self._session(token)
+        normal = checked_new_password(new_password, "new_password")
+        while True:
+            account = self._verified_account(session, old_password)
+            try:
+                return self._store.change_password(session, account, self._passwords.hash(normal))
+            except WrongPassword:
+                continue  # as in log_in
+
+    def delete(self, token: bytes, password: str) -> Removal:
+        """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
+        session = self._session(token)
+        while True:
+            account = self._verified_account(session, password)
+            try:
+                return self._store.delete_account(session, account, self._limits.name_hold)
+            except WrongPassword:
+                continue  # as in log_in
+
+    # Messages
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str) -> Page:
+        """Return a page of the usernames that `pattern` finds. `page_size` 0: the default.
+
+        Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
+        """
+        self._session(token)
+        prefix = folded_prefix(prefix)
+        listing = Listing(pattern, prefix)
+        return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
+
+    def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
+        """Store a message in its recipient's mailbox.
+
+        Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, EmptyText, TextTooLong.
+        """
+        session = self._session(token)
+        check_outgoing(message, self._limits.text_size)
+        recipient = folded_username(message.recipient, "recipient")
+        addressed = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
+        [outcome] = self._store.append([NewMessage(session, addressed, _digest(message))])
+        if isinstance(outcome, ChatboothError):
+            raise outcome
+        return outcome
+
+    def deliver(
+        self,
+        token: bytes,
+        acknowledge_through: int = 0,
+        after: int | None = None,
+        max_messages: int = 0,
+    ) -> Delivery:
+        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
+
+        `max_messages` 0: the default. Raises CursorPastEnd.
+        """
+        session = self._session(token)
+        cursor = session.cursor
+        if acknowledge_through > cursor:
+            self._store.acknowledge(session, acknowledge_through)
+            cursor = acknowledge_through
+        start = cursor if after is None else after
+        wanted = min(max_messages or DEFAULT_BATCH, MAX_BATCH)
+        batch = self._store.after(session, start, wanted, MAX_BATCH_SIZE)
+        last_delivered = batch.messages[-1].sequence if batch.messages else batch.last_sequence
+        return Delivery(
+            self._opening(session, start, batch),
+            batch.messages,
+            last_delivered < batch.last_sequence,
+        )
+
+    def acknowledge(self, token: bytes, through: int) -> None:
+        """Advance the session's cursor up to `through`. Raises CursorPastEnd."""
+        session = self._session(token)
+        if through > session.cursor:
+            self._store.acknowledge(session, through)
+
+    # What the actions share
+
+    def _session(self, token: bytes) -> StoredSession:
+        """Find the live session of a token, and note now and then that it is in use."""
+        session = self._store.session(hash_token(token))
+        if session is None:
+            raise SessionInvalid
+        unused = (self._clock() - session.used_time) / 1_000_000
+        if unused > self._limits.session_expiry:
+            raise SessionInvalid
+        if unused > self._limits.session_expiry / _TOUCHES_PER_EXPIRY:
+            self._touch(session)
+        return session
+
+    def _touch(self, session: StoredSession) -> None:
+        try:
+            self._store.touch_session(session)
+        except ChatboothError as error:  # what was asked for must not fail for this: the next call notes it
+            _log.warning("a session's use was not noted", extra={"reason": error.reason})
+
+    def _session_for(self, stored: StoredSession, token: bytes) -> Session:
+        return Session(token, stored.account_id, stored.username, self._store.epoch)
+
+    def _verified_account(self, session: StoredSession, password: str) -> StoredAccount:
+        account = self._store.account(session.username)
+        if account is None or account.account_id != session.account_id:
+            raise SessionInvalid
+        if not self._matches(password, account):
+            raise WrongPassword
+        return account
+
+    def _matches(self, password: str, account: StoredAccount | None) -> bool:
+        normal = normal_password(password)
+        if len(normal) > MAX_PASSWORD_SIZE:
+            return False
+        return self._passwords.matches(normal, account.password_hash if account else None)
+
+    def _improve_hash(self, account: StoredAccount, password: str) -> None:
+        if not self._passwords.is_outdated(account.password_hash):
+            return
+        try:
+            self._store.replace_password_hash(account, self._passwords.hash(normal_password(password)))
+        except ChatboothError as error:  # the log-in stands; the next one improves it
+            _log.warning("a password's hash was not renewed", extra={"reason": error.reason})
+
+    def _opening(self, session: StoredSession, start: int, batch: Batch) -> Opening:
+        gap = None
+        if batch.removed_through > start:
+            gap = Gap(start + 1, batch.removed_through, GapReason.RETENTION)
+        replaying = batch.last_sequence - max(start, batch.removed_through)
+        return Opening(self._store.epoch, session.account_id, start, replaying, gap)
+
+
+def _digest(message: OutgoingMessage) -> bytes:
+    """Return 16 bytes that stand for a message's content, to tell a repeat from a reuse of its id."""
+    digest = hashlib.blake2b(message.content, digest_size=16, person=b"kind%d" % message.kind)
+    return digest.digest()

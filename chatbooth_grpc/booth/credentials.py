@@ -1,0 +1,99 @@
+"""Passwords and session tokens: made, hashed and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chatbooth_grpc.booth.deadline import time_remaining
+from chatbooth_grpc.booth.errors import TooBusy
+
+TOKEN_SIZE = 16
+
+# OWASP's minimum for argon2id: about 20 ms of one core each.
+PASSWORD_PARAMETERS = argon2.Parameters(
+    type=argon2.Type.ID,
+    version=0x13,
+    salt_len=16,
+    hash_len=32,
+    time_cost=2,
+    memory_cost=19_456,
+    parallelism=1,
+)
+
+MAX_WAITING = 64
+"""How many calls may wait for a password to be hashed: more would wait past their deadlines."""
+
+_LONGEST_WAIT = 60.0
+
+
+def new_token() -> bytes:
+    """Return a session's secret: 16 random bytes."""
+    return secrets.token_bytes(TOKEN_SIZE)
+
+
+def hash_token(token: bytes) -> bytes:
+    """Return what a store keeps of a token. Its 128 random bits need no salt and no slow hash."""
+    return hashlib.sha256(token).digest()
+
+
+class Passwords:
+    """argon2id in a bounded number of threads at once, so that log-ins cannot starve everything else."""
+
+    def __init__(self, parameters: argon2.Parameters = PASSWORD_PARAMETERS) -> None:
+        """Tests pass cheaper `parameters`."""
+        self._hasher = argon2.PasswordHasher.from_parameters(parameters)
+        self._working = threading.Semaphore(os.cpu_count() or 1)
+        self._admitted = threading.Semaphore((os.cpu_count() or 1) + MAX_WAITING)
+        self._nobodys_hash = self._hasher.hash(secrets.token_bytes(16))
+
+    def hash(self, password: bytes) -> str:
+        """Return the password's salted hash. Raises TooBusy, DeadlineExceeded."""
+        with self._turn():
+            return self._hasher.hash(password)
+
+    def matches(self, password: bytes, password_hash: str | None) -> bool:
+        """Say whether the password gave the hash. None, for nobody's, takes as long and says no.
+
+        Raises TooBusy, DeadlineExceeded.
+        """
+        with self._turn():
+            try:
+                self._hasher.verify(password_hash or self._nobodys_hash, password)
+            except (VerificationError, InvalidHashError):
+                return False
+        return password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Say whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _turn(self) -> _Turn:
+        return _Turn(self._admitted, self._working)
+
+
+class _Turn:
+    """One caller's turn: refused where too many wait, given up at the caller's deadline."""
+
+    def __init__(self, admitted: threading.Semaphore, working: threading.Semaphore) -> None:
+        self._admitted = admitted
+        self._working = working
+
+    def __enter__(self) -> None:
+        if not self._admitted.acquire(blocking=False):
+            raise TooBusy("log-ins at once")
+        try:
+            if not self._working.acquire(timeout=time_remaining(_LONGEST_WAIT)):
+                raise TooBusy("log-ins at once")
+        except BaseException:
+            self._admitted.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._working.release()
+        self._admitted.release()

@@ -1,0 +1,366 @@
+"""What can go wrong, said once for every transport.
+
+    ChatboothError
+    ├── InvalidArgument         the request cannot be right; repeating it is no use
+    │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
+    │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
+    │   ├── EmptyText, TextTooLong, RequestTooLarge
+    │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
+    ├── Unauthenticated         who is asking is not shown, or no longer
+    │   └── SessionInvalid, WrongCredentials, WrongPassword
+    ├── NotFound                RecipientNotFound
+    ├── AlreadyExists           UsernameTaken, MessageIdReused
+    ├── OutOfRange              CursorPastEnd
+    ├── ResourceExhausted       TooBusy, StoreFull
+    ├── Unavailable             StoreUnavailable, ServerUnreachable
+    ├── DeadlineExceeded        no answer in time; the outcome is unknown
+    └── Internal                a defect; it was logged
+
+Each leaf has a stable `reason`. Its typed attributes and that reason are all that travels: `from_reason` builds
+the same error again on the other side, which words its message itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, get_type_hints
+
+
+class ChatboothError(Exception):
+    """The root of every error that a caller of chatbooth may see.
+
+    `reason` is stable and fit for programs; `str()` of the error says to a person what happened and what to do.
+    """
+
+    reason: ClassVar[str] = "UNKNOWN"
+
+    def attributes(self) -> dict[str, str]:
+        """The error's typed attributes as text, as they travel."""
+        fields = getattr(self, "__dataclass_fields__", {})
+        return {name: str(getattr(self, name)) for name in fields}
+
+
+class InvalidArgument(ChatboothError):
+    """The request cannot be right; `field` names the part of it that is wrong."""
+
+    field: str
+
+
+class Unauthenticated(ChatboothError):
+    """Who is asking has not shown a right to."""
+
+
+class NotFound(ChatboothError):
+    """What the request names does not exist."""
+
+
+class AlreadyExists(ChatboothError):
+    """What the request would make is there already."""
+
+
+class OutOfRange(ChatboothError):
+    """A position lies outside of what exists."""
+
+
+class ResourceExhausted(ChatboothError):
+    """A limit of the server is reached; the message names it."""
+
+    retry_after: float
+
+
+class Unavailable(ChatboothError):
+    """The service cannot answer now; the same call may succeed later."""
+
+    retry_after: float
+
+
+@dataclass(eq=False)
+class MalformedRequest(InvalidArgument):
+    """The request's bytes are not an encoding of it (ill-formed UTF-8 in a string, say)."""
+
+    reason = "MALFORMED_REQUEST"
+    field: str = ""
+
+    def __str__(self) -> str:
+        return "The request could not be read: it is not a valid encoding. Strings must be UTF-8."
+
+
+@dataclass(eq=False)
+class RequestTooLarge(InvalidArgument):
+    """The request is larger than the server reads at all."""
+
+    reason = "REQUEST_TOO_LARGE"
+    field: str = ""
+
+    def __str__(self) -> str:
+        return "The request is larger than the server accepts. Send the text in parts."
+
+
+@dataclass(eq=False)
+class InvalidUsername(InvalidArgument):
+    """The username is not one."""
+
+    reason = "INVALID_USERNAME"
+    field: str = "username"
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.field} is not a username: use 1 to 32 of the letters a-z, the digits 0-9, '_', '.' and '-', "
+            "starting with a letter or a digit."
+        )
+
+
+@dataclass(eq=False)
+class InvalidPassword(InvalidArgument):
+    """The password is shorter or longer than allowed; sizes are bytes of UTF-8."""
+
+    reason = "INVALID_PASSWORD"
+    field: str
+    minimum: int
+    maximum: int
+
+    def __str__(self) -> str:
+        return f"The password must have {self.minimum} to {self.maximum} bytes. Choose another."
+
+
+@dataclass(eq=False)
+class InvalidMessageId(InvalidArgument):
+    """The message id is not 16 bytes, or all of them are zero."""
+
+    reason = "INVALID_MESSAGE_ID"
+    field: str = "message_id"
+
+    def __str__(self) -> str:
+        return "A message id is 16 bytes and not all zero. Use a UUIDv7."
+
+
+@dataclass(eq=False)
+class EmptyText(InvalidArgument):
+    """There is no text to send."""
+
+    reason = "EMPTY_TEXT"
+    field: str = "text"
+
+    def __str__(self) -> str:
+        return "The text is empty. Write at least one character."
+
+
+@dataclass(eq=False)
+class TextTooLong(InvalidArgument):
+    """The text has more bytes of UTF-8 than the limit."""
+
+    reason = "TEXT_TOO_LONG"
+    size: int
+    limit: int
+    field: str = "text"
+
+    def __str__(self) -> str:
+        return f"The text has {self.size:,} bytes; the limit is {self.limit:,}. Send it in parts."
+
+
+@dataclass(eq=False)
+class InvalidPattern(InvalidArgument):
+    """The listing pattern is not an RE2 pattern; `problem` says why."""
+
+    reason = "INVALID_PATTERN"
+    problem: str
+    field: str = "pattern"
+
+    def __str__(self) -> str:
+        return f"The pattern cannot be used: {self.problem}. Patterns are RE2 regular expressions."
+
+
+@dataclass(eq=False)
+class InvalidPrefix(InvalidArgument):
+    """The prefix holds what no username can start with."""
+
+    reason = "INVALID_PREFIX"
+    field: str = "prefix"
+
+    def __str__(self) -> str:
+        return "No username can start with this prefix. Use only what a username may hold."
+
+
+@dataclass(eq=False)
+class InvalidPageToken(InvalidArgument):
+    """The page token was not given out for this list."""
+
+    reason = "INVALID_PAGE_TOKEN"
+    field: str = "page_token"
+
+    def __str__(self) -> str:
+        return "The page token does not belong to this list. Start again from its first page."
+
+
+@dataclass(eq=False)
+class SessionInvalid(Unauthenticated):
+    """The token is missing, forged, or of a session that has ended."""
+
+    reason = "SESSION_INVALID"
+
+    def __str__(self) -> str:
+        return "This session has ended or never was. Log in again."
+
+
+@dataclass(eq=False)
+class WrongCredentials(Unauthenticated):
+    """No account has this username and password."""
+
+    reason = "WRONG_CREDENTIALS"
+
+    def __str__(self) -> str:
+        return "The username or the password is wrong. Try again."
+
+
+@dataclass(eq=False)
+class WrongPassword(Unauthenticated):
+    """The password asked for again is not the account's."""
+
+    reason = "WRONG_PASSWORD"
+
+    def __str__(self) -> str:
+        return "That is not the account's password. Nothing was changed; try again."
+
+
+@dataclass(eq=False)
+class RecipientNotFound(NotFound):
+    """No account has the recipient's name."""
+
+    reason = "RECIPIENT_NOT_FOUND"
+    recipient: str
+
+    def __str__(self) -> str:
+        return f"There is no account named {self.recipient}. List the accounts to see who is there."
+
+
+@dataclass(eq=False)
+class UsernameTaken(AlreadyExists):
+    """The username is in use, or still held after its account was deleted."""
+
+    reason = "USERNAME_TAKEN"
+    username: str
+
+    def __str__(self) -> str:
+        return f"The username {self.username} is taken. Choose another, or log in if it is yours."
+
+
+@dataclass(eq=False)
+class MessageIdReused(AlreadyExists):
+    """This sender has sent this recipient other content under the same message id."""
+
+    reason = "MESSAGE_ID_REUSED"
+
+    def __str__(self) -> str:
+        return "This message id was used for another message to this recipient. Send with a new id."
+
+
+@dataclass(eq=False)
+class CursorPastEnd(OutOfRange):
+    """A cursor lies past the mailbox's last sequence, `end`."""
+
+    reason = "CURSOR_PAST_END"
+    cursor: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"Sequence {self.cursor} lies past the mailbox's end, {self.end}. Use a sequence that was delivered."
+
+
+@dataclass(eq=False)
+class TooBusy(ResourceExhausted):
+    """A bounded part of the server is full; nothing was done. `retry_after` is in seconds."""
+
+    reason = "TOO_BUSY"
+    limit: str
+    retry_after: float = 1.0
+
+    def __str__(self) -> str:
+        return f"The server is at its limit of {self.limit}. Nothing was done; try again in a moment."
+
+
+@dataclass(eq=False)
+class StoreFull(ResourceExhausted):
+    """The store has no room left; nothing was stored. `retry_after` is in seconds."""
+
+    reason = "STORE_FULL"
+    retry_after: float = 30.0
+
+    def __str__(self) -> str:
+        return "The server's disk is full, so nothing was stored. Try again later, or tell whoever runs it."
+
+
+@dataclass(eq=False)
+class StoreUnavailable(Unavailable):
+    """The store did not answer; whether the call took effect is unknown. `retry_after` is in seconds."""
+
+    reason = "STORE_UNAVAILABLE"
+    retry_after: float = 1.0
+
+    def __str__(self) -> str:
+        return "The server cannot reach its store now. Try again; a message repeated under its id is stored once."
+
+
+@dataclass(eq=False)
+class ServerUnreachable(Unavailable):
+    """The client got no connection, or lost it; whether the call took effect is unknown."""
+
+    reason = "SERVER_UNREACHABLE"
+    server: str
+    retry_after: float = 1.0
+
+    def __str__(self) -> str:
+        return f"No connection to {self.server}. Check the address and that the server runs, then try again."
+
+
+@dataclass(eq=False)
+class DeadlineExceeded(ChatboothError):
+    """No answer came before the call's deadline; whether it took effect is unknown."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+    def __str__(self) -> str:
+        return "No answer came in time. Try again; a message repeated under its id is stored once."
+
+
+@dataclass(eq=False)
+class Internal(ChatboothError):
+    """A defect of the server; its log says more."""
+
+    reason = "INTERNAL"
+
+    def __str__(self) -> str:
+        return "The server met an error of its own and has logged it. Try again, or tell whoever runs it."
+
+
+class UnknownError(ChatboothError):
+    """An error of a newer or foreign server: its own reason and words, unchanged."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason  # type: ignore[misc]  # this one class stands for many reasons
+
+
+def concrete_errors(root: type[ChatboothError] = ChatboothError) -> Iterator[type[ChatboothError]]:
+    """Yield every class below `root` that has a reason of its own."""
+    for child in root.__subclasses__():
+        if "reason" in vars(child):
+            yield child
+        yield from concrete_errors(child)
+
+
+def from_reason(reason: str, message: str, attributes: Mapping[str, str]) -> ChatboothError:
+    """Build again the error that `reason` and `ChatboothError.attributes()` describe.
+
+    A reason that this version does not know, or attributes that do not fit it, give an `UnknownError` with `message`.
+    """
+    kind = next((kind for kind in concrete_errors() if kind.reason == reason), None)
+    if kind is None:
+        return UnknownError(reason, message)
+    types = get_type_hints(kind)
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # leaves are dataclasses
+    try:
+        return kind(**{name: types[name](text) for name, text in attributes.items() if name in known})
+    except (TypeError, ValueError):
+        return UnknownError(reason, message)

@@ -1,0 +1,125 @@
+"""The nouns of chatbooth: what actions take and return, and what a store keeps.
+
+Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1; 0 as a cursor means before the first.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class ContentKind(enum.IntEnum):
+    """What a message's content is; its bytes are the store's and the wires' to move, not to read."""
+
+    TEXT = 1
+
+
+class GapReason(enum.IntEnum):
+    """Why messages are missing from a mailbox; the numbers are the .proto's."""
+
+    RETENTION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a client holds after signing up or logging in: its right to act, and whose."""
+
+    token: bytes
+    account_id: int
+    username: str
+    epoch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message as its sender gives it: `message_id` is 16 bytes, `content` the bytes of its `kind`."""
+
+    recipient: str
+    message_id: bytes
+    content: bytes
+    kind: ContentKind = ContentKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The acknowledgement of a stored message."""
+
+    accept_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it lies in a mailbox."""
+
+    sequence: int
+    sender: str
+    sender_id: int
+    message_id: bytes
+    accept_time: int
+    content: bytes
+    kind: ContentKind = ContentKind.TEXT
+
+    @property
+    def text(self) -> str:
+        """The content of a text message."""
+        return self.content.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The sequences `first` to `last`, both included, that were removed before they were delivered."""
+
+    first: int
+    last: int
+    reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a delivery starts: after `resumed_after`, with `replaying` messages behind it and perhaps a gap."""
+
+    epoch: bytes
+    account_id: int
+    resumed_after: int
+    replaying: int
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch of messages in their order, where it started, and whether `more` wait behind it."""
+
+    opening: Opening
+    messages: list[Message]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of usernames; an empty `next_page_token` says that it is the last."""
+
+    usernames: list[str]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What deleting an account took away."""
+
+    messages: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator may set; sizes in bytes, times in seconds."""
+
+    text_size: int = 1 << 20
+    session_expiry: float = 30 * 86_400.0
+    name_hold: float = 30 * 86_400.0
+    store_wait: float = 30.0
+
+
+MAX_TEXT_SIZE = 16 << 20
+"""The most that `Limits.text_size` may be set to."""

@@ -1,0 +1,130 @@
+"""What chatbooth asks of a store: the narrow waist between the action semantics and a database.
+
+Every method is synchronous, may be called from many threads at once, and returns only when what it changed is on
+stable storage. A store that cannot answer raises `StoreUnavailable`, `StoreFull` or `DeadlineExceeded`; a change
+that raised one of these may still have happened, except after `StoreFull`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account as log-in needs it."""
+
+    account_id: int
+    username: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A live session: whose it is, which mailbox it reads, how far it has acknowledged, and when it was last used."""
+
+    session_id: int
+    account_id: int
+    username: str
+    mailbox_id: int
+    cursor: int
+    used_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to append, on behalf of a session; `digest` is 16 bytes that stand for its kind and content."""
+
+    session: StoredSession
+    outgoing: OutgoingMessage
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages read from a mailbox, and the bounds of that mailbox at the moment of reading.
+
+    `last_sequence` is the newest sequence given out, `removed_through` the newest that retention has removed.
+    """
+
+    messages: list[Message]
+    last_sequence: int
+    removed_through: int
+
+
+class Store(Protocol):
+    """Accounts, their sessions and their mailboxes, kept durably."""
+
+    @property
+    def epoch(self) -> bytes:
+        """16 bytes that name this store's history; a restore from a backup changes them."""
+
+    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+        """Make an account with its mailbox and a first session.
+
+        Raises UsernameTaken: the name is in use or held.
+        """
+
+    def account(self, username: str) -> StoredAccount | None:
+        """Find a live account by its name."""
+
+    def usernames(self, prefix: str, after: str, limit: int) -> list[str]:
+        """Read up to `limit` names that start with `prefix` and sort after `after`, sorted by their bytes."""
+
+    def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
+        """Store a better hash of the same password, unless the password was changed meanwhile."""
+
+    def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
+        """Change the password and end the account's other sessions; return how many.
+
+        Raises SessionInvalid: the session has ended. WrongPassword: `account`'s hash is no longer the stored one.
+        """
+
+    def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
+        """End every session, detach the mailbox and hold the name for `name_hold` seconds, in one transaction.
+
+        Raises as `change_password`.
+        """
+
+    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+        """Open a session whose cursor is the account's furthest.
+
+        Raises WrongCredentials: the account is gone, or its hash is no longer `account`'s.
+        """
+
+    def session(self, token_hash: bytes) -> StoredSession | None:
+        """Find a session by the hash of its token."""
+
+    def touch_session(self, session: StoredSession) -> None:
+        """Note that the session is in use now."""
+
+    def end_session(self, session: StoredSession) -> None:
+        """End the session; harmless if it has ended."""
+
+    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
+        """Append messages to their recipients' mailboxes, in order, in one transaction; return an outcome for each.
+
+        A message whose id its sender has used in that mailbox before gets the first receipt again, or
+        MessageIdReused if its digest differs. Others that may stand in place of a receipt: SessionInvalid,
+        RecipientNotFound.
+        """
+
+    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+        """Read the session's mailbox after `sequence`, up to `max_messages` or `max_size` bytes, but at least one.
+
+        Raises SessionInvalid: the mailbox is no longer its account's. CursorPastEnd.
+        """
+
+    def acknowledge(self, session: StoredSession, through: int) -> None:
+        """Move the session's cursor up to `through`; one at or behind the cursor changes nothing.
+
+        Raises SessionInvalid, CursorPastEnd.
+        """
+
+    def close(self) -> None:
+        """Finish what was begun and release everything."""
