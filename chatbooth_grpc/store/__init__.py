@@ -1,0 +1,1 @@
+"""The stores: where accounts, sessions and mailboxes are kept durably."""

@@ -1,0 +1,108 @@
+"""Opening a store's file: one server a file, its schema brought up to date, anything else refused."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+import apsw
+
+from chatbooth_grpc.store.sql import load_migrations
+
+APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
+
+_PRAGMAS = """
+PRAGMA foreign_keys = ON;
+PRAGMA fullfsync = ON;             -- macOS: fsync alone does not reach the disk
+PRAGMA checkpoint_fullfsync = ON;
+PRAGMA secure_delete = FAST;
+"""
+
+# The fsync of every commit, before anyone is told of it: synchronous = FULL is what keeps promise P1.
+_WRITER_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA journal_size_limit = 67108864;
+"""
+
+
+class StoreOpenError(Exception):
+    """The store cannot be opened; its text says why and what to do, for whoever starts the server."""
+
+
+def lock_store(path: Path) -> int:
+    """Make the file private to this process's user and lock it; return the lock's file descriptor.
+
+    The lock ends with the process, however it ends. Raises StoreOpenError.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StoreOpenError(
+            f"the store {path} is in use by another server; stop that one, or name another file with --store"
+        ) from error
+    return lock
+
+
+def open_writer(path: Path, vfs: str | None) -> apsw.Connection:
+    """Open the connection that writes, and bring the schema up to date. Raises StoreOpenError."""
+    try:
+        connection = connect(path, vfs)
+        try:
+            _check_ours(connection, path)
+            connection.execute(_WRITER_PRAGMAS)
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except apsw.NotADBError as error:
+        raise StoreOpenError(f"{path} is not a chatbooth store; name another file with --store") from error
+    except apsw.Error as error:
+        raise StoreOpenError(f"cannot open the store {path}: {error}") from error
+    return connection
+
+
+def connect(path: Path, vfs: str | None) -> apsw.Connection:
+    """Open a connection with the settings that all connections share."""
+    connection = apsw.Connection(str(path), vfs=vfs)
+    connection.set_busy_timeout(5_000)
+    connection.execute(_PRAGMAS)
+    return connection
+
+
+def _check_ours(connection: apsw.Connection, path: Path) -> None:
+    application_id = connection.pragma("application_id")
+    is_empty = not connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if application_id != APPLICATION_ID and not (application_id == 0 and is_empty):
+        raise StoreOpenError(f"{path} is another program's database; name another file with --store")
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    version = connection.pragma("user_version")
+    migrations = load_migrations()
+    newest = migrations[-1][0]
+    if version > newest:
+        raise StoreOpenError(
+            f"the store {path} was written by a newer chatbooth (schema {version}, this one knows {newest}); "
+            "upgrade chatbooth, or name another file with --store"
+        )
+    for number, script in migrations[version:]:
+        with connection:
+            connection.execute(script)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", number)
+
+
+def unlock_store(lock: int) -> None:
+    """Release what `lock_store` returned."""
+    with contextlib.suppress(OSError):
+        os.close(lock)

@@ -1,0 +1,36 @@
+"""Removing the rows of detached mailboxes, a little at a time, so that no sender waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import apsw
+
+ROWS_PER_STEP = 500
+BYTES_PER_STEP = 4 << 20
+
+
+def prune_detached(connection: apsw.Connection, sql: Mapping[str, str]) -> bool:
+    """Remove up to one step's worth of one detached mailbox; return whether any work is left."""
+    mailbox_id = connection.execute(sql["detached_mailbox"]).get
+    if mailbox_id is None:
+        return False
+    through = _step_end(connection, sql, mailbox_id)
+    if through:
+        connection.execute(sql["delete_messages_through"], (mailbox_id, through))
+        return True
+    connection.execute(sql["delete_some_message_ids"], (mailbox_id, ROWS_PER_STEP))
+    if connection.changes() == 0:
+        connection.execute(sql["delete_mailbox"], (mailbox_id,))
+    return True
+
+
+def _step_end(connection: apsw.Connection, sql: Mapping[str, str], mailbox_id: int) -> int:
+    """Return the sequence up to which one step removes messages, 0 where none are left."""
+    size, end = 0, 0
+    for sequence, length in connection.execute(sql["oldest_message_sizes"], (mailbox_id, ROWS_PER_STEP)):
+        end = sequence
+        size += length
+        if size >= BYTES_PER_STEP:
+            break
+    return end

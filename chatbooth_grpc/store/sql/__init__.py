@@ -1,0 +1,26 @@
+"""The stores' SQL: numbered migrations, and named statements read from files."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
+
+
+def load_statements(filename: str) -> dict[str, str]:
+    """Read a file of statements, each headed by a line `-- name: NAME`, into {name: statement}."""
+    parts = _NAME.split(_read(filename))
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def load_migrations() -> list[tuple[int, str]]:
+    """Read the migrations as (number, script), in order; a file NNNN_name.sql takes a store from NNNN - 1 to NNNN."""
+    names = (entry.name for entry in resources.files(__name__).iterdir())
+    found = sorted((int(match[1]), match[0]) for match in map(_MIGRATION.fullmatch, names) if match)
+    return [(number, _read(name)) for number, name in found]
+
+
+def _read(filename: str) -> str:
+    return (resources.files(__name__) / filename).read_text(encoding="utf-8")

@@ -1,0 +1,109 @@
+-- The statements of the SQLite store.
+
+-- name: epoch
+SELECT epoch FROM store
+
+-- name: release_expired_name
+DELETE FROM held_names WHERE username = ? AND free_time <= ?
+
+-- name: hold_name
+INSERT INTO held_names (username, free_time) VALUES (?, ?)
+
+-- name: name_is_free
+SELECT NOT EXISTS (SELECT 1 FROM held_names WHERE username = :username)
+   AND NOT EXISTS (SELECT 1 FROM accounts WHERE username = :username)
+
+-- name: insert_account
+INSERT INTO accounts (username, password_hash, create_time) VALUES (?, ?, ?) RETURNING account_id
+
+-- name: insert_mailbox
+INSERT INTO mailboxes (account_id) VALUES (?)
+
+-- name: insert_session
+INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time)
+SELECT account_id, :token_hash, acknowledged_through, :now, :now FROM mailboxes WHERE account_id = :account_id
+
+-- name: account_by_name
+SELECT account_id, username, password_hash FROM accounts WHERE username = ?
+
+-- name: account_has_hash
+SELECT 1 FROM accounts WHERE account_id = ? AND password_hash = ?
+
+-- name: update_password_hash
+UPDATE accounts SET password_hash = :new WHERE account_id = :account_id AND password_hash = :old
+
+-- name: usernames
+SELECT username FROM accounts
+ WHERE username > :after AND username >= :prefix AND username < :prefix_end
+ ORDER BY username LIMIT :limit
+
+-- name: session_by_token
+SELECT session_id, account_id, username, mailbox_id, cursor, used_time
+  FROM sessions JOIN accounts USING (account_id) JOIN mailboxes USING (account_id)
+ WHERE token_hash = ?
+
+-- name: session_is_live
+SELECT 1 FROM sessions WHERE session_id = ?
+
+-- name: touch_session
+UPDATE sessions SET used_time = max(used_time, ?) WHERE session_id = ?
+
+-- name: end_session
+DELETE FROM sessions WHERE session_id = ?
+
+-- name: end_other_sessions
+DELETE FROM sessions WHERE account_id = ? AND session_id <> ?
+
+-- name: end_all_sessions
+DELETE FROM sessions WHERE account_id = ?
+
+-- name: detach_mailbox
+UPDATE mailboxes SET account_id = NULL WHERE account_id = ? RETURNING last_sequence - removed_through
+
+-- name: delete_account
+DELETE FROM accounts WHERE account_id = ?
+
+-- name: recipient_mailbox
+SELECT mailbox_id FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
+
+-- name: accepted_message
+SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ? AND sender_id = ? AND message_id = ?
+
+-- name: insert_message_id
+INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
+
+-- name: next_sequence
+UPDATE mailboxes SET last_sequence = last_sequence + 1 WHERE mailbox_id = ? RETURNING last_sequence
+
+-- name: insert_message
+INSERT INTO messages (mailbox_id, sequence, sender_id, sender, message_id, accept_time, kind, content)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: mailbox_bounds
+SELECT last_sequence, removed_through FROM mailboxes WHERE mailbox_id = ? AND account_id = ?
+
+-- name: messages_after
+SELECT sequence, sender, sender_id, message_id, accept_time, content, kind FROM messages
+ WHERE mailbox_id = ? AND sequence > ? ORDER BY sequence LIMIT ?
+
+-- name: advance_cursor
+UPDATE sessions SET cursor = max(cursor, ?) WHERE session_id = ?
+
+-- name: advance_acknowledged
+UPDATE mailboxes SET acknowledged_through = max(acknowledged_through, ?) WHERE mailbox_id = ?
+
+-- name: detached_mailbox
+SELECT mailbox_id FROM mailboxes WHERE account_id IS NULL LIMIT 1
+
+-- name: oldest_message_sizes
+SELECT sequence, length(content) FROM messages WHERE mailbox_id = ? ORDER BY sequence LIMIT ?
+
+-- name: delete_messages_through
+DELETE FROM messages WHERE mailbox_id = ? AND sequence <= ?
+
+-- name: delete_some_message_ids
+DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
+    (SELECT mailbox_id, sender_id, message_id FROM message_ids WHERE mailbox_id = ? LIMIT ?)
+
+-- name: delete_mailbox
+DELETE FROM mailboxes WHERE mailbox_id = ?

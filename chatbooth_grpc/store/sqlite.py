@@ -1,0 +1,281 @@
+"""The embedded store: one SQLite file, one writer with group commit, many readers."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import apsw
+
+from chatbooth_grpc.booth.clock import Clock, wall_clock
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    CursorPastEnd,
+    SessionInvalid,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+)
+from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
+from chatbooth_grpc.booth.store import Batch, NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.store.appending import append_messages
+from chatbooth_grpc.store.failures import store_failures
+from chatbooth_grpc.store.group_commit import GroupCommit
+from chatbooth_grpc.store.opening import connect, lock_store, open_writer, unlock_store
+from chatbooth_grpc.store.pruning import prune_detached
+from chatbooth_grpc.store.sql import load_statements
+
+SQL = load_statements("sqlite.sql")
+
+_PAST_EVERY_NAME = "\x7f"  # sorts after every character that a username may hold
+
+
+class SQLiteStore:
+    """A `Store` in one file, for one server process at a time. Its methods are documented there."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock = wall_clock,
+        vfs: str | None = None,
+        store_wait: float = 30.0,
+    ) -> None:
+        """Open the file, made if absent. Raises `StoreOpenError`.
+
+        `vfs` names the SQLite VFS to reach the file through; `store_wait`
+        is the longest that a change waits for the disk, in seconds.
+        """
+        self._path = Path(path)
+        self._vfs = vfs
+        self._clock = clock
+        self._lock = lock_store(self._path)
+        try:
+            writer = open_writer(self._path, vfs)
+        except BaseException:
+            unlock_store(self._lock)
+            raise
+        self._epoch = bytes(writer.execute(SQL["epoch"]).get)
+        self._writer = GroupCommit(writer, store_wait)
+        self._readers: deque[apsw.Connection] = deque()
+        self._closed = False
+        self._writer.run_later(self._prune)
+
+    def __enter__(self) -> SQLiteStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def epoch(self) -> bytes:
+        return self._epoch
+
+    # Accounts
+
+    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+        def work(connection: apsw.Connection) -> StoredSession:
+            now = self._clock()
+            connection.execute(SQL["release_expired_name"], (username, now))
+            if not connection.execute(SQL["name_is_free"], {"username": username}).get:
+                raise UsernameTaken(username)
+            account_id = connection.execute(SQL["insert_account"], (username, password_hash, now)).get
+            connection.execute(SQL["insert_mailbox"], (account_id,))
+            return _insert_session(connection, account_id, token_hash, now)
+
+        return self._writer.run(work)
+
+    def account(self, username: str) -> StoredAccount | None:
+        with self._reader() as connection:
+            row = connection.execute(SQL["account_by_name"], (username,)).fetchone()
+        return None if row is None else StoredAccount(*row)
+
+    def usernames(self, prefix: str, after: str, limit: int) -> list[str]:
+        bindings = {
+            "prefix": prefix,
+            "prefix_end": prefix + _PAST_EVERY_NAME,
+            "after": after,
+            "limit": limit,
+        }
+        with self._reader() as connection:
+            return [row[0] for row in connection.execute(SQL["usernames"], bindings)]
+
+    def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
+        self._writer.run(lambda connection: _swap_password_hash(connection, account, password_hash))
+
+    def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
+        def work(connection: apsw.Connection) -> int:
+            _check_live(connection, session)
+            if not _swap_password_hash(connection, account, password_hash):
+                raise WrongPassword
+            connection.execute(SQL["end_other_sessions"], (session.account_id, session.session_id))
+            return connection.changes()
+
+        return self._writer.run(work)
+
+    def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
+        def work(connection: apsw.Connection) -> Removal:
+            _check_live(connection, session)
+            if not _has_hash(connection, account):
+                raise WrongPassword
+            connection.execute(SQL["end_all_sessions"], (account.account_id,))
+            sessions = connection.changes()
+            messages = connection.execute(SQL["detach_mailbox"], (account.account_id,)).get
+            connection.execute(SQL["delete_account"], (account.account_id,))
+            if name_hold > 0:
+                free_time = self._clock() + round(name_hold * 1_000_000)
+                connection.execute(SQL["hold_name"], (account.username, free_time))
+            return Removal(messages, sessions)
+
+        removal = self._writer.run(work)
+        self._writer.run_later(self._prune)
+        return removal
+
+    # Sessions
+
+    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+        def work(connection: apsw.Connection) -> StoredSession:
+            if not _has_hash(connection, account):
+                raise WrongCredentials
+            return _insert_session(connection, account.account_id, token_hash, self._clock())
+
+        return self._writer.run(work)
+
+    def session(self, token_hash: bytes) -> StoredSession | None:
+        with self._reader() as connection:
+            return _session_by_token(connection, token_hash)
+
+    def touch_session(self, session: StoredSession) -> None:
+        self._writer.run(
+            lambda connection: connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
+        )
+
+    def end_session(self, session: StoredSession) -> None:
+        self._writer.run(lambda connection: connection.execute(SQL["end_session"], (session.session_id,)))
+
+    # Mailboxes
+
+    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
+        return self._writer.run(lambda connection: append_messages(connection, SQL, messages, self._clock()))
+
+    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+        with self._reader() as connection, _snapshot(connection):
+            last_sequence, removed_through = _mailbox_bounds(connection, session)
+            if sequence > last_sequence:
+                raise CursorPastEnd(sequence, last_sequence)
+            messages: list[Message] = []
+            size = 0
+            for row in connection.execute(SQL["messages_after"], (session.mailbox_id, sequence, max_messages)):
+                size += len(row[5])
+                if messages and size > max_size:
+                    break
+                messages.append(_message(row))
+        return Batch(messages, last_sequence, removed_through)
+
+    def acknowledge(self, session: StoredSession, through: int) -> None:
+        def work(connection: apsw.Connection) -> None:
+            _check_live(connection, session)
+            last_sequence, _ = _mailbox_bounds(connection, session)
+            if through > last_sequence:
+                raise CursorPastEnd(through, last_sequence)
+            connection.execute(SQL["advance_cursor"], (through, session.session_id))
+            connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
+
+        self._writer.run(work)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._closed = True
+        while self._readers:
+            self._readers.pop().close()
+        unlock_store(self._lock)
+
+    def _prune(self, connection: apsw.Connection) -> None:
+        """Remove a little of a deleted account's mailbox, and come back for more behind whatever is queued by then."""
+        if prune_detached(connection, SQL):
+            self._writer.run_later(self._prune)
+
+    @contextmanager
+    def _reader(self) -> Iterator[apsw.Connection]:
+        """Lend a reading connection; there are as many as were ever needed at once."""
+        with store_failures():
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = connect(self._path, self._vfs)
+                connection.pragma("query_only", True)
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
+
+
+@contextmanager
+def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Let all that is read inside be of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _insert_session(connection: apsw.Connection, account_id: int, token_hash: bytes, now: int) -> StoredSession:
+    bindings = {"account_id": account_id, "token_hash": token_hash, "now": now}
+    connection.execute(SQL["insert_session"], bindings)
+    session = _session_by_token(connection, token_hash)
+    if session is None:
+        raise WrongCredentials
+    return session
+
+
+def _session_by_token(connection: apsw.Connection, token_hash: bytes) -> StoredSession | None:
+    row = connection.execute(SQL["session_by_token"], (token_hash,)).fetchone()
+    return None if row is None else StoredSession(*row)
+
+
+def _check_live(connection: apsw.Connection, session: StoredSession) -> None:
+    if connection.execute(SQL["session_is_live"], (session.session_id,)).get is None:
+        raise SessionInvalid
+
+
+def _has_hash(connection: apsw.Connection, account: StoredAccount) -> bool:
+    found = connection.execute(SQL["account_has_hash"], (account.account_id, account.password_hash))
+    return found.get is not None
+
+
+def _swap_password_hash(connection: apsw.Connection, account: StoredAccount, password_hash: str) -> bool:
+    bindings = {
+        "account_id": account.account_id,
+        "old": account.password_hash,
+        "new": password_hash,
+    }
+    connection.execute(SQL["update_password_hash"], bindings)
+    return connection.changes() == 1
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    sequence, sender, sender_id, message_id, accept_time, content, kind = row
+    return Message(sequence, sender, sender_id, message_id, accept_time, content, ContentKind(kind))
+
+
+def _mailbox_bounds(connection: apsw.Connection, session: StoredSession) -> tuple[int, int]:
+    """Return the mailbox's last and last removed sequence. Raises SessionInvalid: it is no longer the account's."""
+    row = connection.execute(SQL["mailbox_bounds"], (session.mailbox_id, session.account_id)).fetchone()
+    if row is None:
+        raise SessionInvalid
+    last_sequence, removed_through = row
+    return last_sequence, removed_through
