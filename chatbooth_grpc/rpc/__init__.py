@@ -1,0 +1,1 @@
+"""The gRPC encoding that server and client share: messages, errors and action numbers."""

@@ -1,0 +1,92 @@
+"""chatbooth's errors as gRPC statuses with rich details, and back."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message as ProtobufMessage
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from chatbooth_grpc.booth import errors
+from chatbooth_grpc.booth.errors import ChatboothError
+
+ERROR_DOMAIN = "chatbooth"
+
+STATUS_CODES: dict[type[ChatboothError], int] = {
+    errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
+    errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
+    errors.NotFound: code_pb2.NOT_FOUND,
+    errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
+    errors.OutOfRange: code_pb2.OUT_OF_RANGE,
+    errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
+    errors.Unavailable: code_pb2.UNAVAILABLE,
+    errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
+    errors.Internal: code_pb2.INTERNAL,
+}
+"""The canonical code of each branch of the error tree."""
+
+
+def status_code(error: ChatboothError) -> int:
+    """Return the canonical code of an error, a number of google.rpc.Code."""
+    return next(
+        (code for branch, code in STATUS_CODES.items() if isinstance(error, branch)),
+        code_pb2.UNKNOWN,
+    )
+
+
+def to_status(error: ChatboothError) -> grpc.Status:
+    """Encode an error: its code, its words, and what programs need of it in the details."""
+    attributes = error.attributes()
+    details: list[ProtobufMessage] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=attributes)
+    ]
+    if isinstance(error, errors.InvalidArgument):
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=str(error), reason=error.reason
+        )
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, (errors.ResourceExhausted, errors.Unavailable)):
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after * 1_000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=status_code(error), message=str(error), details=map(_packed, details))
+    return rpc_status.to_status(status)
+
+
+def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
+    """Decode what a call to `server` ended with; a failure of the connection itself becomes ServerUnreachable."""
+    call = cast(grpc.Call, error)  # what gRPC raises for a call always is one
+    words = call.details() or ""
+    info = _error_info(call)
+    if info is not None:
+        return errors.from_reason(info.reason, words, info.metadata)
+    code = call.code()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return errors.ServerUnreachable(server)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return errors.DeadlineExceeded()
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.RequestTooLarge() if "larger than max" in words else errors.TooBusy("calls at once")
+    return errors.UnknownError(code.name, f"{server} answered: {words or code.name}")
+
+
+def _packed(detail: ProtobufMessage) -> Any:
+    packed = Any()
+    packed.Pack(detail)
+    return packed
+
+
+def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
+    try:
+        status = rpc_status.from_call(call)
+    except ValueError:  # a status whose parts contradict each other is not one of ours
+        return None
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            return info
+    return None

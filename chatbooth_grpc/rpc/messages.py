@@ -1,0 +1,121 @@
+"""The model's nouns as protobuf messages and back."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.model import (
+    Delivery,
+    Gap,
+    GapReason,
+    Message,
+    Opening,
+    OutgoingMessage,
+    Session,
+)
+
+_MICROSECONDS = 1_000_000
+
+
+def time_to_pb(microseconds: int) -> Timestamp:
+    """Encode a time in microseconds since 1970 UTC."""
+    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    return Timestamp(seconds=seconds, nanos=rest * 1_000)
+
+
+def time_from_pb(timestamp: Timestamp) -> int:
+    """Decode a time into microseconds since 1970 UTC."""
+    return timestamp.seconds * _MICROSECONDS + timestamp.nanos // 1_000
+
+
+def session_to_pb(session: Session) -> pb.Session:
+    """Encode what signing up or logging in gave."""
+    return pb.Session(
+        token=session.token,
+        account_id=session.account_id,
+        username=session.username,
+        epoch=session.epoch,
+    )
+
+
+def session_from_pb(session: pb.Session) -> Session:
+    """Decode what signing up or logging in gave."""
+    return Session(session.token, session.account_id, session.username, session.epoch)
+
+
+def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:
+    """Encode a message to send."""
+    return pb.SendRequest(recipient=message.recipient, message_id=message.message_id, text=message.content.decode())
+
+
+def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
+    """Decode a message to send; no content at all is an empty text."""
+    return OutgoingMessage(request.recipient, request.message_id, request.text.encode())
+
+
+def message_to_pb(message: Message) -> pb.Message:
+    """Encode a message of a mailbox."""
+    return pb.Message(
+        sequence=message.sequence,
+        sender=message.sender,
+        sender_id=message.sender_id,
+        message_id=message.message_id,
+        accept_time=time_to_pb(message.accept_time),
+        text=message.text,
+    )
+
+
+def message_from_pb(message: pb.Message) -> Message:
+    """Decode a message of a mailbox."""
+    return Message(
+        message.sequence,
+        message.sender,
+        message.sender_id,
+        message.message_id,
+        time_from_pb(message.accept_time),
+        message.text.encode(),
+    )
+
+
+def opening_to_pb(opening: Opening) -> pb.Opening:
+    """Encode where a delivery starts."""
+    return pb.Opening(
+        epoch=opening.epoch,
+        account_id=opening.account_id,
+        resumed_after=opening.resumed_after,
+        replaying=opening.replaying,
+        gap=None if opening.gap is None else _gap_to_pb(opening.gap),
+    )
+
+
+def opening_from_pb(opening: pb.Opening) -> Opening:
+    """Decode where a delivery starts."""
+    gap = _gap_from_pb(opening.gap) if opening.HasField("gap") else None
+    return Opening(opening.epoch, opening.account_id, opening.resumed_after, opening.replaying, gap)
+
+
+def delivery_to_pb(delivery: Delivery) -> pb.DeliverResponse:
+    """Encode a batch of messages."""
+    return pb.DeliverResponse(
+        opening=opening_to_pb(delivery.opening),
+        messages=map(message_to_pb, delivery.messages),
+        more=delivery.more,
+    )
+
+
+def delivery_from_pb(response: pb.DeliverResponse) -> Delivery:
+    """Decode a batch of messages."""
+    return Delivery(
+        opening_from_pb(response.opening),
+        [message_from_pb(message) for message in response.messages],
+        response.more,
+    )
+
+
+def _gap_to_pb(gap: Gap) -> pb.Gap:
+    return pb.Gap(first_sequence=gap.first, last_sequence=gap.last, reason=pb.GapReason.Name(gap.reason))
+
+
+def _gap_from_pb(gap: pb.Gap) -> Gap:
+    return Gap(gap.first_sequence, gap.last_sequence, GapReason(gap.reason))

@@ -1,0 +1,1 @@
+"""The gRPC server: a thread pool over the booth, its flags and its interceptors."""

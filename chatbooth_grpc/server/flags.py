@@ -1,0 +1,181 @@
+"""The server's flags, each with its twin in the environment."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import chatbooth_grpc
+from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
+from chatbooth_grpc.server.units import duration, size
+
+T = TypeVar("T", int, float)
+
+DEFAULT_THREADS = 8
+"""Measured by bench/pool.py: the fastest with a quick disk, and enough commits in flight for one that takes 5 ms."""
+
+_ENVIRONMENT_PREFIX = "CHATBOOTH_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one server runs. Times in seconds, sizes in bytes."""
+
+    host: str
+    port: int
+    store: Path
+    insecure: bool
+    threads: int
+    max_calls: int
+    drain_grace: float
+    limits: Limits
+    log_level: str
+    log_format: str
+
+
+def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; a flag wins over its twin. Exits with code 2 and a clear line when they are wrong."""
+    parser = _parser()
+    _take_environment(parser, environment)
+    parsed = parser.parse_args(arguments)
+    if not parsed.insecure and not is_loopback(parsed.host):
+        parser.error(
+            f"--host {parsed.host} would send passwords and messages in plain text over the network; "
+            "put a TLS proxy in front and keep 127.0.0.1, or say --insecure if you mean it"
+        )
+    return Settings(
+        host=parsed.host,
+        port=parsed.port,
+        store=parsed.store,
+        insecure=parsed.insecure,
+        threads=parsed.threads,
+        max_calls=parsed.max_calls,
+        drain_grace=parsed.drain_grace,
+        limits=Limits(
+            text_size=parsed.max_text_size,
+            session_expiry=parsed.session_expiry,
+            name_hold=parsed.name_hold,
+        ),
+        log_level=parsed.log_level,
+        log_format=parsed.log_format,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach what listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m chatbooth_grpc.server",
+        description="Run the chatbooth server: gRPC on one port, everything kept in one file.",
+        epilog="Every flag has a twin in the environment: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE. The flag wins.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add(
+        "--port",
+        type=_within(int, 0, 65_535),
+        default=50051,
+        help="port; 0 takes a free one (default: %(default)s)",
+    )
+    add(
+        "--store",
+        type=Path,
+        default=Path("chatbooth.db"),
+        metavar="FILE",
+        help="where all is kept (default: %(default)s)",
+    )
+    add(
+        "--insecure",
+        action="store_true",
+        help="allow plain text on an address that others can reach",
+    )
+    add(
+        "--threads",
+        type=_within(int, 1, 1_000),
+        default=DEFAULT_THREADS,
+        help="threads that answer calls; log-ins and lists have their own (default: %(default)s)",
+    )
+    add(
+        "--max-calls",
+        type=_within(int, 16, 1_000_000),
+        default=2_000,
+        help="calls in progress or waiting before more are refused (default: %(default)s)",
+    )
+    add(
+        "--max-text-size",
+        type=_within(size, 1, MAX_TEXT_SIZE),
+        default=1 << 20,
+        metavar="SIZE",
+        help="largest text of a message, in bytes or with KiB, MiB (default: 1MiB, at most 16MiB)",
+    )
+    add(
+        "--session-expiry",
+        type=_within(duration, 1, 10 * 365 * 86_400),
+        default=30 * 86_400.0,
+        metavar="TIME",
+        help="end a session unused for this long, in seconds or with m, h, d (default: 30d)",
+    )
+    add(
+        "--name-hold",
+        type=_within(duration, 0, 10 * 365 * 86_400),
+        default=30 * 86_400.0,
+        metavar="TIME",
+        help="keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)",
+    )
+    add(
+        "--drain-grace",
+        type=_within(duration, 0, 3_600),
+        default=10.0,
+        metavar="TIME",
+        help="time that calls in progress get to finish when the server is told to stop (default: 10s)",
+    )
+    add(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="(default: %(default)s)",
+    )
+    add("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
+    add("--version", action="version", version=f"chatbooth {chatbooth_grpc.__version__}")
+    return parser
+
+
+def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], T]:
+    """Return `read` with bounds."""
+
+    def read_within(text: str) -> T:
+        value = read(text)
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text} is not within {lowest:g} and {highest:g}")
+        return value
+
+    read_within.__name__ = "number"
+    return read_within
+
+
+def _take_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Make each flag's twin its default. A default that is text is read as the flag itself would be."""
+    for action in parser._actions:
+        name = _ENVIRONMENT_PREFIX + action.dest.upper()
+        if action.dest in ("help", "version") or name not in environment:
+            continue
+        value = environment[name]
+        if action.nargs == 0:
+            action.default = value.lower() in ("1", "true", "yes", "on")
+        elif action.choices is not None and value not in action.choices:
+            parser.error(f"{name} is {value!r}; choose from {', '.join(map(str, action.choices))}")
+        else:
+            action.default = value

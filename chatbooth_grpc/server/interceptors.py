@@ -1,0 +1,193 @@
+"""What surrounds every call: decoding, the session's token, the deadline, errors and the log of calls.
+
+gRPC runs `intercept_service` on the one thread that serves all connections, so it only looks up a handler that was
+wrapped once per method; everything that takes time happens inside the wrapped behaviour, on the call's own thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+import grpc
+
+from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    Internal,
+    MalformedRequest,
+    SessionInvalid,
+    TooBusy,
+)
+from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS
+from chatbooth_grpc.rpc.errors import to_status
+from chatbooth_grpc.server.bulkhead import Bulkhead
+
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+
+current_token: ContextVar[bytes] = ContextVar("current_token")
+"""The 16 bytes of token that came with the call being answered."""
+
+_AUTHORIZATION = "authorization"
+_SCHEME = "bearer "
+_TOKEN_DIGITS = 32
+_FOREVER = float("inf")
+_UNREADABLE = object()
+
+_log = logging.getLogger(__name__)
+
+
+class _MethodInterceptor(grpc.ServerInterceptor):
+    """Wraps the handler of each of chatbooth's methods once, and leaves other services' alone."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        method = handler_call_details.method
+        handler = self._wrapped.get(method)
+        if handler is None:
+            handler = continuation(handler_call_details)
+            if handler is None or method not in ACTIONS:
+                return handler
+            handler = self._wrapped[method] = self._wrap(handler, ACTIONS[method])
+        return handler
+
+    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+        raise NotImplementedError
+
+
+class ErrorInterceptor(_MethodInterceptor):
+    """Answers every error with its status and details, unreadable requests too, and honours the call's deadline."""
+
+    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+        behaviour = _unary(handler)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            started = time.monotonic()
+            reason = "OK"
+            try:
+                if request is _UNREADABLE:
+                    raise MalformedRequest
+                with deadline_in(context.time_remaining()):
+                    time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
+                    return behaviour(request, context)
+            except ChatboothError as error:
+                reason = error.reason
+                _abort(context, error)
+            except Exception:  # noqa: BLE001  # a defect must answer too
+                _log.exception("an action failed", extra={"action": action})
+                reason = Internal.reason
+                _abort(context, Internal())
+            finally:
+                if _log.isEnabledFor(logging.DEBUG):
+                    milliseconds = round((time.monotonic() - started) * 1_000, 3)
+                    _log.debug(
+                        "call",
+                        extra={"action": action, "outcome": reason, "milliseconds": milliseconds},
+                    )
+
+        return _rebuilt(handler, answer, _lenient(handler.request_deserializer))  # type: ignore[arg-type]  # generated handlers have one
+
+
+class AuthInterceptor(_MethodInterceptor):
+    """Takes the session's token from the call's metadata, for every action that needs one."""
+
+    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+        if action in OPEN_ACTIONS:
+            return handler
+        behaviour = _unary(handler)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            reset = current_token.set(_bearer_token(context))
+            try:
+                return behaviour(request, context)
+            finally:
+                current_token.reset(reset)
+
+        return _rebuilt(handler, answer, handler.request_deserializer)
+
+
+class BulkheadInterceptor(_MethodInterceptor):
+    """Gives slow actions their own thread pool, and refuses them while it is full. Must be the outermost."""
+
+    def __init__(self, bulkheads: Mapping[int, tuple[str, Bulkhead]]) -> None:
+        """`bulkheads`: for each slow action, the name of its limit and the pool."""
+        super().__init__()
+        self._bulkheads = {method: bulkheads[action] for method, action in ACTIONS.items() if action in bulkheads}
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        limit, bulkhead = self._bulkheads.get(handler_call_details.method, ("", None))
+        if bulkhead is not None and bulkhead.is_full:
+            return grpc.unary_unary_rpc_method_handler(_refusing(TooBusy(limit)))
+        return super().intercept_service(continuation, handler_call_details)
+
+    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+        for method, (_, bulkhead) in self._bulkheads.items():
+            if ACTIONS[method] == action:
+                handler.unary_unary.experimental_thread_pool = bulkhead  # type: ignore[union-attr]
+        return handler
+
+
+def _unary(handler: grpc.RpcMethodHandler[Any, Any]) -> Behaviour:
+    assert handler.unary_unary is not None  # noqa: S101  # every method here takes and returns one message
+    return handler.unary_unary
+
+
+def _refusing(error: ChatboothError) -> Behaviour:
+    def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
+        _abort(context, error)
+
+    return answer
+
+
+def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
+    context.abort_with_status(to_status(error))
+
+
+def _rebuilt(
+    handler: grpc.RpcMethodHandler[Any, Any],
+    behaviour: Behaviour,
+    deserializer: Callable[[bytes], Any] | None,
+) -> grpc.RpcMethodHandler[Any, Any]:
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        request_deserializer=deserializer,
+        response_serializer=handler.response_serializer,
+    )
+
+
+def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return a deserializer that marks what it cannot read, where gRPC would answer INTERNAL in its own words."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserializer(data)
+        except Exception:  # noqa: BLE001  # whatever protobuf raises for bytes that are not a message
+            return _UNREADABLE
+
+    return read
+
+
+def _bearer_token(context: grpc.ServicerContext) -> bytes:
+    """Return the token of the call's metadata. Raises SessionInvalid: it is missing or not one."""
+    for key, value in context.invocation_metadata():
+        if key == _AUTHORIZATION and isinstance(value, str) and value[: len(_SCHEME)].lower() == _SCHEME:
+            digits = value[len(_SCHEME) :].strip()
+            try:
+                if len(digits) == _TOKEN_DIGITS:
+                    return bytes.fromhex(digits)
+            except ValueError:
+                break
+    raise SessionInvalid

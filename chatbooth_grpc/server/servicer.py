@@ -1,0 +1,63 @@
+"""The generated service on the booth: each method turns a request into a call and its result into a response."""
+
+from __future__ import annotations
+
+import grpc
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.server.interceptors import current_token
+
+
+class ChatServicer(pb_grpc.ChatServiceServicer):
+    """Answers gRPC calls; errors leave as they are, for the error interceptor."""
+
+    def __init__(self, booth: Booth) -> None:
+        self._booth = booth
+
+    def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
+        session = self._booth.sign_up(request.username, request.password)
+        return pb.SignUpResponse(session=session_to_pb(session))
+
+    def LogIn(self, request: pb.LogInRequest, context: grpc.ServicerContext) -> pb.LogInResponse:
+        session = self._booth.log_in(request.username, request.password)
+        return pb.LogInResponse(session=session_to_pb(session))
+
+    def LogOut(self, request: pb.LogOutRequest, context: grpc.ServicerContext) -> pb.LogOutResponse:
+        self._booth.log_out(current_token.get())
+        return pb.LogOutResponse()
+
+    def ChangePassword(
+        self, request: pb.ChangePasswordRequest, context: grpc.ServicerContext
+    ) -> pb.ChangePasswordResponse:
+        ended = self._booth.change_password(current_token.get(), request.old_password, request.new_password)
+        return pb.ChangePasswordResponse(sessions_ended=ended)
+
+    def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> pb.DeleteResponse:
+        removal = self._booth.delete(current_token.get(), request.password)
+        return pb.DeleteResponse(messages_removed=removal.messages, sessions_ended=removal.sessions)
+
+    def List(self, request: pb.ListRequest, context: grpc.ServicerContext) -> pb.ListResponse:
+        page = self._booth.list(
+            current_token.get(),
+            request.pattern,
+            request.prefix,
+            request.page_size,
+            request.page_token,
+        )
+        return pb.ListResponse(usernames=page.usernames, next_page_token=page.next_page_token)
+
+    def Send(self, request: pb.SendRequest, context: grpc.ServicerContext) -> pb.SendResponse:
+        receipt = self._booth.send(current_token.get(), outgoing_from_pb(request))
+        return pb.SendResponse(accept_time=time_to_pb(receipt.accept_time))
+
+    def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
+        after = request.after if request.HasField("after") else None
+        delivery = self._booth.deliver(current_token.get(), request.acknowledge_through, after, request.max_messages)
+        return delivery_to_pb(delivery)
+
+    def Acknowledge(self, request: pb.AcknowledgeRequest, context: grpc.ServicerContext) -> pb.AcknowledgeResponse:
+        self._booth.acknowledge(current_token.get(), request.through)
+        return pb.AcknowledgeResponse()

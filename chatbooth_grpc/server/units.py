@@ -1,0 +1,27 @@
+"""Sizes and durations as people write them in flags."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+_SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB)", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|h|d)")
+_DURATION_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def size(text: str) -> int:
+    """Read a size in bytes: a whole number, with KiB, MiB or GiB behind it if you like."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write bytes, or a number and KiB or MiB")
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
+
+
+def duration(text: str) -> float:
+    """Read a duration in seconds: a number, with ms, s, m, h or d behind it if you like."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write seconds, or a number and ms, s, m, h or d")
+    return float(match[1]) * _DURATION_UNITS[match[2]]
