@@ -16,17 +16,16 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.listing import Listing
 from chatbooth_grpc.booth.model import (
+    TOUCHES_PER_EXPIRY,
     Delivery,
-    Gap,
-    GapReason,
     Limits,
-    Opening,
     OutgoingMessage,
     Page,
     Receipt,
     Removal,
     Session,
 )
+from chatbooth_grpc.booth.resuming import opening
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
     check_outgoing,
@@ -35,14 +34,13 @@ from chatbooth_grpc.booth.rules import (
     folded_username,
     normal_password,
 )
-from chatbooth_grpc.booth.store import Batch, NewMessage, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import NewMessage, Store, StoredAccount, StoredSession
 
 DEFAULT_BATCH = 256
 MAX_BATCH = 1_000
 MAX_BATCH_SIZE = 1 << 20
 """Where a batch of messages is cut, in bytes of content."""
 
-_TOUCHES_PER_EXPIRY = 30  # a session's last use is known to a thirtieth of what lets it expire
 
 _log = logging.getLogger(__name__)
 
@@ -98,11 +96,11 @@ class Booth:
 
     def log_out(self, token: bytes) -> None:
         """End the session."""
-        self._store.end_session(self._session(token))
+        self._store.end_session(self.authenticated(token))
 
     def change_password(self, token: bytes, old_password: str, new_password: str) -> int:
         """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
-        session = self._session(token)
+        session = self.authenticated(token)
         normal = checked_new_password(new_password, "new_password")
         while True:
             account = self._verified_account(session, old_password)
@@ -113,7 +111,7 @@ class Booth:
 
     def delete(self, token: bytes, password: str) -> Removal:
         """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
-        session = self._session(token)
+        session = self.authenticated(token)
         while True:
             account = self._verified_account(session, password)
             try:
@@ -128,7 +126,7 @@ class Booth:
 
         Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
         """
-        self._session(token)
+        self.authenticated(token)
         prefix = folded_prefix(prefix)
         listing = Listing(pattern, prefix)
         return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
@@ -138,7 +136,7 @@ class Booth:
 
         Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, EmptyText, TextTooLong.
         """
-        session = self._session(token)
+        session = self.authenticated(token)
         check_outgoing(message, self._limits.text_size)
         recipient = folded_username(message.recipient, "recipient")
         addressed = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
@@ -158,7 +156,7 @@ class Booth:
 
         `max_messages` 0: the default. Raises CursorPastEnd.
         """
-        session = self._session(token)
+        session = self.authenticated(token)
         cursor = session.cursor
         if acknowledge_through > cursor:
             self._store.acknowledge(session, acknowledge_through)
@@ -168,28 +166,28 @@ class Booth:
         batch = self._store.after(session, start, wanted, MAX_BATCH_SIZE)
         last_delivered = batch.messages[-1].sequence if batch.messages else batch.last_sequence
         return Delivery(
-            self._opening(session, start, batch),
+            opening(self._store.epoch, session, start, batch),
             batch.messages,
             last_delivered < batch.last_sequence,
         )
 
     def acknowledge(self, token: bytes, through: int) -> None:
         """Advance the session's cursor up to `through`. Raises CursorPastEnd."""
-        session = self._session(token)
+        session = self.authenticated(token)
         if through > session.cursor:
             self._store.acknowledge(session, through)
 
     # What the actions share
 
-    def _session(self, token: bytes) -> StoredSession:
-        """Find the live session of a token, and note now and then that it is in use."""
+    def authenticated(self, token: bytes) -> StoredSession:
+        """Return the live session of a token, and note now and then that it is in use."""
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid
         unused = (self._clock() - session.used_time) / 1_000_000
         if unused > self._limits.session_expiry:
             raise SessionInvalid
-        if unused > self._limits.session_expiry / _TOUCHES_PER_EXPIRY:
+        if unused > self._limits.session_expiry / TOUCHES_PER_EXPIRY:
             self._touch(session)
         return session
 
@@ -223,13 +221,6 @@ class Booth:
             self._store.replace_password_hash(account, self._passwords.hash(normal_password(password)))
         except ChatboothError as error:  # the log-in stands; the next one improves it
             _log.warning("a password's hash was not renewed", extra={"reason": error.reason})
-
-    def _opening(self, session: StoredSession, start: int, batch: Batch) -> Opening:
-        gap = None
-        if batch.removed_through > start:
-            gap = Gap(start + 1, batch.removed_through, GapReason.RETENTION)
-        replaying = batch.last_sequence - max(start, batch.removed_through)
-        return Opening(self._store.epoch, session.account_id, start, replaying, gap)
 
 
 def _digest(message: OutgoingMessage) -> bytes:

@@ -12,7 +12,7 @@
     ├── AlreadyExists           UsernameTaken, MessageIdReused
     ├── OutOfRange              CursorPastEnd
     ├── ResourceExhausted       TooBusy, StoreFull
-    ├── Unavailable             StoreUnavailable, ServerUnreachable
+    ├── Unavailable             StoreUnavailable, ServerDraining, ServerUnreachable
     ├── DeadlineExceeded        no answer in time; the outcome is unknown
     └── Internal                a defect; it was logged
 
@@ -300,6 +300,17 @@ class StoreUnavailable(Unavailable):
 
     def __str__(self) -> str:
         return "The server cannot reach its store now. Try again; a message repeated under its id is stored once."
+
+
+@dataclass(eq=False)
+class ServerDraining(Unavailable):
+    """The server is about to stop; `retry_after` is in seconds."""
+
+    reason = "SERVER_DRAINING"
+    retry_after: float = 1.0
+
+    def __str__(self) -> str:
+        return "The server is stopping. Connect again in a moment and resume where you were."
 
 
 @dataclass(eq=False)

@@ -86,6 +86,33 @@ class Opening:
     gap: Gap | None = None
 
 
+class EndReason(enum.IntEnum):
+    """Why a stream ended; the numbers are the .proto's."""
+
+    SESSION_ENDED = 1
+    DRAINING = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBatch:
+    """Messages of a live stream, in their order."""
+
+    messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last word of a live stream: why it ends, and the last sequence that it sent."""
+
+    reason: EndReason
+    sent_through: int
+
+
+Event = Opening | MessageBatch | Gap | End
+"""What a live stream tells: an opening, then batches and gaps as they come, then an end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A batch of messages in their order, where it started, and whether `more` wait behind it."""
@@ -120,6 +147,9 @@ class Limits:
     name_hold: float = 30 * 86_400.0
     store_wait: float = 30.0
 
+
+TOUCHES_PER_EXPIRY = 30
+"""A session's last use is noted to a thirtieth of `Limits.session_expiry`, not on every call."""
 
 MAX_TEXT_SIZE = 16 << 20
 """The most that `Limits.text_size` may be set to."""

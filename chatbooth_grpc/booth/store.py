@@ -7,7 +7,7 @@ that raised one of these may still have happened, except after `StoreFull`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,14 +47,20 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages read from a mailbox, and the bounds of that mailbox at the moment of reading.
+    """Messages read from a mailbox, and where that mailbox and the session stood at the moment of reading.
 
-    `last_sequence` is the newest sequence given out, `removed_through` the newest that retention has removed.
+    `last_sequence` is the newest sequence given out, `removed_through` the newest that retention has removed,
+    `cursor` the session's acknowledged one.
     """
 
     messages: list[Message]
     last_sequence: int
     removed_through: int
+    cursor: int
+
+
+Changed = Callable[[Collection[int]], None]
+"""Told which mailboxes to look at again. A hint, free to come late, twice or not at all; must return at once."""
 
 
 class Store(Protocol):
@@ -100,6 +106,12 @@ class Store(Protocol):
     def session(self, token_hash: bytes) -> StoredSession | None:
         """Find a session by the hash of its token."""
 
+    def watch(self, changed: Changed) -> None:
+        """Tell `changed`, after each commit, the ids of the mailboxes that grew or whose sessions moved or ended."""
+
+    def expire_sessions(self, unused_since: int, limit: int) -> int:
+        """End up to `limit` sessions that were last used before a time in microseconds; return how many it ended."""
+
     def touch_session(self, session: StoredSession) -> None:
         """Note that the session is in use now."""
 
@@ -115,9 +127,10 @@ class Store(Protocol):
         """
 
     def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
-        """Read the session's mailbox after `sequence`, up to `max_messages` or `max_size` bytes, but at least one.
+        """Read the session's mailbox after `sequence`, up to `max_messages` or `max_size` bytes of content.
 
-        Raises SessionInvalid: the mailbox is no longer its account's. CursorPastEnd.
+        A first message is returned whatever its size, unless `max_messages` is 0. Raises SessionInvalid: the session
+        has ended. CursorPastEnd.
         """
 
     def acknowledge(self, session: StoredSession, through: int) -> None:

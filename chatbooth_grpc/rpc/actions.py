@@ -9,6 +9,8 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 _SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 _ACTION: Any = pb.action  # typed loosely: the stubs of extensions and of options do not agree
 
+SERVICE_NAME: str = _SERVICE.full_name
+
 ACTIONS: dict[str, int] = {
     f"/{_SERVICE.full_name}/{method.name}": method.GetOptions().Extensions[_ACTION] for method in _SERVICE.methods
 }

@@ -7,9 +7,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.model import (
     Delivery,
+    End,
+    EndReason,
+    Event,
     Gap,
     GapReason,
     Message,
+    MessageBatch,
     Opening,
     OutgoingMessage,
     Session,
@@ -111,6 +115,34 @@ def delivery_from_pb(response: pb.DeliverResponse) -> Delivery:
         [message_from_pb(message) for message in response.messages],
         response.more,
     )
+
+
+def event_to_pb(event: Event) -> pb.ListenResponse:
+    """Encode what a live stream tells."""
+    match event:
+        case MessageBatch(messages):
+            return pb.ListenResponse(batch=pb.MessageBatch(messages=map(message_to_pb, messages)))
+        case Opening():
+            return pb.ListenResponse(opening=opening_to_pb(event))
+        case Gap():
+            return pb.ListenResponse(gap=_gap_to_pb(event))
+        case End(reason, sent_through):
+            return pb.ListenResponse(end=pb.End(reason=pb.EndReason.Name(reason), sent_through=sent_through))
+
+
+def event_from_pb(response: pb.ListenResponse) -> Event | None:
+    """Decode what a live stream tells; None for an event of a newer server that this version does not know."""
+    match response.WhichOneof("event"):
+        case "batch":
+            return MessageBatch([message_from_pb(message) for message in response.batch.messages])
+        case "opening":
+            return opening_from_pb(response.opening)
+        case "gap":
+            return _gap_from_pb(response.gap)
+        case "end":
+            return End(EndReason(response.end.reason), response.end.sent_through)
+        case _:
+            return None
 
 
 def _gap_to_pb(gap: Gap) -> pb.Gap:

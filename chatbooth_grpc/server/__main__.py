@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -24,28 +26,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines; ours say what matters
 
     from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.live.reaper import Reaper
+    from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.server.chat_server import ChatServer, ListenError
     from chatbooth_grpc.server.logs import configure_logs
     from chatbooth_grpc.store.opening import StoreOpenError
     from chatbooth_grpc.store.sqlite import SQLiteStore
 
+    raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         with SQLiteStore(settings.store, store_wait=settings.limits.store_wait) as store:
-            server = ChatServer(Booth(store, limits=settings.limits), settings)
+            switchboard = Switchboard(store, max_listeners=settings.max_listeners)
+            server = ChatServer(Booth(store, limits=settings.limits), switchboard, settings)
+            reaper = Reaper(store, switchboard, settings.limits.session_expiry)
             address = server.start()
+            reaper.start()
             _greet(address, str(settings.store))
             stop.wait()
             _log.info("draining", extra={"grace_seconds": settings.drain_grace})
+            reaper.stop()
             server.drain()
             _log.info("stopped")
     except (StoreOpenError, ListenError) as error:
         print(f"chatbooth: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def raise_file_limit() -> None:
+    """Let this process hold as many connections as the system allows it to, not the shell's cautious default."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS may refuse its own hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _greet(address: str, store: str) -> None:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 
 import grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.server.bulkhead import Bulkhead
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.rpc.actions import ACTIONS, SERVICE_NAME
+from chatbooth_grpc.server.call_pool import CallPool
 from chatbooth_grpc.server.flags import Settings
-from chatbooth_grpc.server.interceptors import (
-    AuthInterceptor,
-    BulkheadInterceptor,
-    ErrorInterceptor,
-)
+from chatbooth_grpc.server.health import WATCH_METHOD, Health
+from chatbooth_grpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
 from chatbooth_grpc.server.servicer import ChatServicer
 
-_PASSWORD_ACTIONS = (
-    pb.ACTION_SIGN_UP,
-    pb.ACTION_LOG_IN,
-    pb.ACTION_DELETE,
-    pb.ACTION_CHANGE_PASSWORD,
-)
+_PASSWORD_ACTIONS = (pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN, pb.ACTION_DELETE, pb.ACTION_CHANGE_PASSWORD)
 _PASSWORD_CAPACITY = 128
-_LIST_CAPACITY = 64
 _LIST_THREADS = 2
+_LIST_CAPACITY = 64
+_HEALTH_WATCHES = 16
 _REQUEST_OVERHEAD = 1 << 20  # room beyond the largest text, so that one a little too long gets our own clear error
+_LATE_CHECK_INTERVAL = 1.0
 
 
 class ListenError(Exception):
@@ -36,23 +34,32 @@ class ListenError(Exception):
 
 
 class ChatServer:
-    """Serves a booth over gRPC: a pool of threads, and bulkheads for what is slow."""
+    """Serves a booth and its switchboard over gRPC: a pool of threads, and bulkheads for what is slow."""
 
-    def __init__(self, booth: Booth, settings: Settings) -> None:
+    def __init__(self, booth: Booth, switchboard: Switchboard, settings: Settings) -> None:
         self._settings = settings
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
-        passwords = Bulkhead("password", (os.cpu_count() or 1) + 1, _PASSWORD_CAPACITY)
-        lists = Bulkhead("list", _LIST_THREADS, _LIST_CAPACITY)
-        self._bulkheads = (passwords, lists)
-        slow: dict[int, tuple[str, Bulkhead]] = dict.fromkeys(_PASSWORD_ACTIONS, ("log-ins at once", passwords))
-        slow[pb.ACTION_LIST] = ("lists at once", lists)
+        self._switchboard = switchboard
+        calls = CallPool("call", settings.threads)
+        passwords = CallPool("password", (os.cpu_count() or 1) + 1, _PASSWORD_CAPACITY)
+        lists = CallPool("list", _LIST_THREADS, _LIST_CAPACITY)
+        watches = CallPool("health", _HEALTH_WATCHES, _HEALTH_WATCHES)
+        self._pools = (calls, passwords, lists, watches)
+        bulkheads = {
+            **_bulkheads(Bulkhead("log-ins at once", passwords), _PASSWORD_ACTIONS),
+            **_bulkheads(Bulkhead("lists at once", lists), (pb.ACTION_LIST,)),
+            WATCH_METHOD: Bulkhead("health watches at once", watches),
+        }
         self._server = grpc.server(
-            self._pool,
-            interceptors=[BulkheadInterceptor(slow), ErrorInterceptor(), AuthInterceptor()],
+            calls,
+            interceptors=[BulkheadInterceptor(bulkheads), ErrorInterceptor(), AuthInterceptor()],
             options=_channel_options(settings),
             maximum_concurrent_rpcs=settings.max_calls,
         )
-        pb_grpc.add_ChatServiceServicer_to_server(ChatServicer(booth), self._server)
+        self._health = Health(SERVICE_NAME, watches)
+        pb_grpc.add_ChatServiceServicer_to_server(ChatServicer(booth, switchboard), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._stopped = threading.Event()
+        self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)
 
     def start(self) -> str:
         """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
@@ -65,17 +72,47 @@ class ChatServer:
                 "machine's; stop what uses it, or choose another with --port"
             ) from error
         self._server.start()
+        self._late_calls.start()
         return f"{host}:{port}"
 
     def drain(self) -> None:
-        """Take no more calls, let those in progress finish within the grace, and end every thread."""
-        self._server.stop(self._settings.drain_grace).wait()
-        for pool in (self._pool, *self._bulkheads):
+        """Say that the server goes, end the streams with their cursors, finish the calls, and end every thread."""
+        deadline = time.monotonic() + self._settings.drain_grace
+        self._health.drain()
+        self._switchboard.drain(self._settings.drain_grace / 2)
+        self._server.stop(max(0.0, deadline - time.monotonic())).wait()
+        self._stopped.set()
+        for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _cancel_late_calls(self) -> None:
+        while not self._stopped.wait(_LATE_CHECK_INTERVAL):
+            for pool in self._pools:
+                pool.cancel_late()
+
+
+def _bulkheads(bulkhead: Bulkhead, actions: tuple[int, ...]) -> dict[str, Bulkhead]:
+    return {method: bulkhead for method, action in ACTIONS.items() if action in actions}
 
 
 def _channel_options(settings: Settings) -> list[tuple[str, int]]:
-    return [
+    keepalive_timeout = _milliseconds(settings.keepalive_timeout)
+    options = [
         ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
         ("grpc.max_receive_message_length", settings.limits.text_size + _REQUEST_OVERHEAD),
+        ("grpc.max_connection_idle_ms", _milliseconds(settings.idle_timeout)),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_time)),
+        ("grpc.keepalive_timeout_ms", keepalive_timeout),  # finds a peer that is cut off
+        ("grpc.http2.ping_timeout_ms", keepalive_timeout),  # finds one that is frozen
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # how often clients may ping in turn
     ]
+    if settings.max_connection_age:
+        options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age)))
+        options.append(("grpc.max_connection_age_grace_ms", _milliseconds(settings.drain_grace)))
+    return options
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1_000)

@@ -19,6 +19,7 @@ T = TypeVar("T", int, float)
 DEFAULT_THREADS = 8
 """Measured by bench/pool.py: the fastest with a quick disk, and enough commits in flight for one that takes 5 ms."""
 
+_YEAR = 365 * 86_400.0
 _ENVIRONMENT_PREFIX = "CHATBOOTH_"
 
 
@@ -32,6 +33,11 @@ class Settings:
     insecure: bool
     threads: int
     max_calls: int
+    max_listeners: int
+    idle_timeout: float
+    keepalive_time: float
+    keepalive_timeout: float
+    max_connection_age: float
     drain_grace: float
     limits: Limits
     log_level: str
@@ -55,6 +61,11 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
         insecure=parsed.insecure,
         threads=parsed.threads,
         max_calls=parsed.max_calls,
+        max_listeners=parsed.max_listeners,
+        idle_timeout=parsed.idle_timeout,
+        keepalive_time=parsed.keepalive_time,
+        keepalive_timeout=parsed.keepalive_timeout,
+        max_connection_age=parsed.max_connection_age,
         drain_grace=parsed.drain_grace,
         limits=Limits(
             text_size=parsed.max_text_size,
@@ -115,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         help="calls in progress or waiting before more are refused (default: %(default)s)",
     )
     add(
+        "--max-listeners",
+        type=_within(int, 1, 1_000_000),
+        default=20_000,
+        help="open Listen streams before more are refused (default: %(default)s)",
+    )
+    add(
         "--max-text-size",
         type=_within(size, 1, MAX_TEXT_SIZE),
         default=1 << 20,
@@ -123,17 +140,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--session-expiry",
-        type=_within(duration, 1, 10 * 365 * 86_400),
+        type=_within(duration, 1, 10 * _YEAR),
         default=30 * 86_400.0,
         metavar="TIME",
         help="end a session unused for this long, in seconds or with m, h, d (default: 30d)",
     )
     add(
         "--name-hold",
-        type=_within(duration, 0, 10 * 365 * 86_400),
+        type=_within(duration, 0, 10 * _YEAR),
         default=30 * 86_400.0,
         metavar="TIME",
         help="keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)",
+    )
+    add(
+        "--idle-timeout",
+        type=_within(duration, 1, _YEAR),
+        default=600.0,
+        metavar="TIME",
+        help="close a connection that carries no call for this long; its session lives on, an open Listen counts as "
+        "use (default: 10m)",
+    )
+    add(
+        "--keepalive-time",
+        type=_within(duration, 1, _YEAR),
+        default=60.0,
+        metavar="TIME",
+        help="ask a silent client after this long whether it is still there (default: 60s)",
+    )
+    add(
+        "--keepalive-timeout",
+        type=_within(duration, 0.1, 3_600),
+        default=20.0,
+        metavar="TIME",
+        help="give up a client that does not answer within this, frozen or cut off (default: 20s)",
+    )
+    add(
+        "--max-connection-age",
+        type=_within(duration, 0, _YEAR),
+        default=0.0,
+        metavar="TIME",
+        help="have clients connect anew after this long; 0 leaves connections alone (default: 0)",
     )
     add(
         "--drain-grace",

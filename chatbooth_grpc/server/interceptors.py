@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
@@ -24,9 +25,19 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.server.bulkhead import Bulkhead
+from chatbooth_grpc.server.call_pool import CallPool
 
-Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+
+@dataclass(frozen=True)
+class Bulkhead:
+    """A pool for slow methods, and the words for its limit."""
+
+    limit: str
+    pool: CallPool
+
+
+Behaviour = Callable[..., Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 current_token: ContextVar[bytes] = ContextVar("current_token")
 """The 16 bytes of token that came with the call being answered."""
@@ -44,13 +55,13 @@ class _MethodInterceptor(grpc.ServerInterceptor):
     """Wraps the handler of each of chatbooth's methods once, and leaves other services' alone."""
 
     def __init__(self) -> None:
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._wrapped: dict[str, Handler] = {}
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> Handler | None:
         method = handler_call_details.method
         handler = self._wrapped.get(method)
         if handler is None:
@@ -60,17 +71,17 @@ class _MethodInterceptor(grpc.ServerInterceptor):
             handler = self._wrapped[method] = self._wrap(handler, ACTIONS[method])
         return handler
 
-    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap(self, handler: Handler, action: int) -> Handler:
         raise NotImplementedError
 
 
 class ErrorInterceptor(_MethodInterceptor):
     """Answers every error with its status and details, unreadable requests too, and honours the call's deadline."""
 
-    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
-        behaviour = _unary(handler)
+    def _wrap(self, handler: Handler, action: int) -> Handler:
+        behaviour = _behaviour(handler)
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
             started = time.monotonic()
             reason = "OK"
             try:
@@ -78,7 +89,7 @@ class ErrorInterceptor(_MethodInterceptor):
                     raise MalformedRequest
                 with deadline_in(context.time_remaining()):
                     time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
-                    return behaviour(request, context)
+                    return behaviour(request, context, *send_response)
             except ChatboothError as error:
                 reason = error.reason
                 _abort(context, error)
@@ -89,60 +100,57 @@ class ErrorInterceptor(_MethodInterceptor):
             finally:
                 if _log.isEnabledFor(logging.DEBUG):
                     milliseconds = round((time.monotonic() - started) * 1_000, 3)
-                    _log.debug(
-                        "call",
-                        extra={"action": action, "outcome": reason, "milliseconds": milliseconds},
-                    )
+                    _log.debug("call", extra={"action": action, "outcome": reason, "milliseconds": milliseconds})
 
-        return _rebuilt(handler, answer, _lenient(handler.request_deserializer))  # type: ignore[arg-type]  # generated handlers have one
+        deserializer = handler.request_deserializer
+        return _rebuilt(handler, answer, _lenient(deserializer) if deserializer else None)
 
 
 class AuthInterceptor(_MethodInterceptor):
     """Takes the session's token from the call's metadata, for every action that needs one."""
 
-    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
+    def _wrap(self, handler: Handler, action: int) -> Handler:
         if action in OPEN_ACTIONS:
             return handler
-        behaviour = _unary(handler)
+        behaviour = _behaviour(handler)
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
             reset = current_token.set(_bearer_token(context))
             try:
-                return behaviour(request, context)
+                return behaviour(request, context, *send_response)
             finally:
                 current_token.reset(reset)
 
         return _rebuilt(handler, answer, handler.request_deserializer)
 
 
-class BulkheadInterceptor(_MethodInterceptor):
-    """Gives slow actions their own thread pool, and refuses them while it is full. Must be the outermost."""
+class BulkheadInterceptor(grpc.ServerInterceptor):
+    """Runs slow methods on pools of their own, and refuses their calls while those are full. Must be the outermost."""
 
-    def __init__(self, bulkheads: Mapping[int, tuple[str, Bulkhead]]) -> None:
-        """`bulkheads`: for each slow action, the name of its limit and the pool."""
-        super().__init__()
-        self._bulkheads = {method: bulkheads[action] for method, action in ACTIONS.items() if action in bulkheads}
+    def __init__(self, bulkheads: Mapping[str, Bulkhead]) -> None:
+        """`bulkheads`: by the methods' paths."""
+        self._bulkheads = bulkheads
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler[Any, Any] | None],
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        limit, bulkhead = self._bulkheads.get(handler_call_details.method, ("", None))
-        if bulkhead is not None and bulkhead.is_full:
-            return grpc.unary_unary_rpc_method_handler(_refusing(TooBusy(limit)))
-        return super().intercept_service(continuation, handler_call_details)
-
-    def _wrap(self, handler: grpc.RpcMethodHandler[Any, Any], action: int) -> grpc.RpcMethodHandler[Any, Any]:
-        for method, (_, bulkhead) in self._bulkheads.items():
-            if ACTIONS[method] == action:
-                handler.unary_unary.experimental_thread_pool = bulkhead  # type: ignore[union-attr]
+    ) -> Handler | None:
+        bulkhead = self._bulkheads.get(handler_call_details.method)
+        if bulkhead is None:
+            return continuation(handler_call_details)
+        if bulkhead.pool.is_full:
+            return grpc.unary_unary_rpc_method_handler(_refusing(TooBusy(bulkhead.limit)))
+        handler = continuation(handler_call_details)
+        if handler is not None:
+            _behaviour(handler).experimental_thread_pool = bulkhead.pool  # type: ignore[attr-defined]
         return handler
 
 
-def _unary(handler: grpc.RpcMethodHandler[Any, Any]) -> Behaviour:
-    assert handler.unary_unary is not None  # noqa: S101  # every method here takes and returns one message
-    return handler.unary_unary
+def _behaviour(handler: Handler) -> Behaviour:
+    behaviour = handler.unary_stream if handler.response_streaming else handler.unary_unary
+    assert behaviour is not None  # noqa: S101  # every method here takes one message
+    return behaviour
 
 
 def _refusing(error: ChatboothError) -> Behaviour:
@@ -156,16 +164,13 @@ def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
     context.abort_with_status(to_status(error))
 
 
-def _rebuilt(
-    handler: grpc.RpcMethodHandler[Any, Any],
-    behaviour: Behaviour,
-    deserializer: Callable[[bytes], Any] | None,
-) -> grpc.RpcMethodHandler[Any, Any]:
-    return grpc.unary_unary_rpc_method_handler(
-        behaviour,
-        request_deserializer=deserializer,
-        response_serializer=handler.response_serializer,
-    )
+def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:
+    """Return the handler around another behaviour, with the marks that the first behaviour bore."""
+    for mark in ("experimental_non_blocking", "experimental_thread_pool"):
+        if hasattr(_behaviour(handler), mark):
+            setattr(behaviour, mark, getattr(_behaviour(handler), mark))
+    build = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+    return build(behaviour, request_deserializer=deserializer, response_serializer=handler.response_serializer)
 
 
 def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -7,15 +7,18 @@ import grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.server.interceptors import current_token
+from chatbooth_grpc.server.listening import SendResponse, listen
 
 
 class ChatServicer(pb_grpc.ChatServiceServicer):
     """Answers gRPC calls; errors leave as they are, for the error interceptor."""
 
-    def __init__(self, booth: Booth) -> None:
+    def __init__(self, booth: Booth, switchboard: Switchboard) -> None:
         self._booth = booth
+        self._switchboard = switchboard
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
         session = self._booth.sign_up(request.username, request.password)
@@ -61,3 +64,11 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
     def Acknowledge(self, request: pb.AcknowledgeRequest, context: grpc.ServicerContext) -> pb.AcknowledgeResponse:
         self._booth.acknowledge(current_token.get(), request.through)
         return pb.AcknowledgeResponse()
+
+    def Listen(  # type: ignore[override]  # in gRPC's form without a thread: see the mark below
+        self, request: pb.ListenRequest, context: grpc.ServicerContext, send_response: SendResponse
+    ) -> None:
+        after = request.after if request.HasField("after") else None
+        listen(self._switchboard, self._booth.authenticated(current_token.get()), after, context, send_response)
+
+    Listen.experimental_non_blocking = True  # type: ignore[attr-defined]  # gRPC's mark: send_response is passed in

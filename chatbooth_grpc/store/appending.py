@@ -17,22 +17,23 @@ from chatbooth_grpc.booth.store import NewMessage
 
 
 def append_messages(
-    connection: apsw.Connection, sql: Mapping[str, str], messages: Sequence[NewMessage], now: int
+    connection: apsw.Connection, sql: Mapping[str, str], messages: Sequence[NewMessage], now: int, grown: set[int]
 ) -> list[Receipt | ChatboothError]:
     """Append each message to its recipient's mailbox; return each one's outcome, in the same order.
 
-    `now`: the accept time, in microseconds. A message is refused before anything of it is written.
+    `now`: the accept time, in microseconds; `grown` takes the ids of mailboxes that got one. A message is refused
+    before anything of it is written.
     """
     outcomes: list[Receipt | ChatboothError] = []
     for message in messages:
         try:
-            outcomes.append(_append(connection, sql, message, now))
+            outcomes.append(_append(connection, sql, message, now, grown))
         except ChatboothError as refusal:
             outcomes.append(refusal)
     return outcomes
 
 
-def _append(connection: apsw.Connection, sql: Mapping[str, str], new: NewMessage, now: int) -> Receipt:
+def _append(connection: apsw.Connection, sql: Mapping[str, str], new: NewMessage, now: int, grown: set[int]) -> Receipt:
     sender, message = new.session, new.outgoing
     if connection.execute(sql["session_is_live"], (sender.session_id,)).get is None:
         raise SessionInvalid
@@ -63,4 +64,5 @@ def _append(connection: apsw.Connection, sql: Mapping[str, str], new: NewMessage
             message.content,
         ),
     )
+    grown.add(mailbox_id)
     return Receipt(now)

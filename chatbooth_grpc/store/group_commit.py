@@ -50,8 +50,12 @@ class _Job(Generic[T]):
 class GroupCommit:
     """Runs work on the writing connection, in the order in which it was handed over."""
 
-    def __init__(self, connection: apsw.Connection, wait: float) -> None:
-        """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner."""
+    def __init__(self, connection: apsw.Connection, wait: float, settled: Callable[[bool], None]) -> None:
+        """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
+
+        `settled` is called on the writer's thread after each transaction, with whether it was committed.
+        """
+        self._settled = settled
         self._connection = connection
         self._wait = wait
         self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
@@ -135,6 +139,10 @@ class GroupCommit:
             if failure is not None:
                 job.error = store_failure(failure) if isinstance(failure, apsw.Error) else Internal()
             job.done.release()
+        try:
+            self._settled(failure is None)
+        except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
+            _log.exception("hints of a store transaction were lost")
 
     def _perform(self, job: _Job[object]) -> None:
         connection = self._connection

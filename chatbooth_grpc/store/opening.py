@@ -59,7 +59,9 @@ def open_writer(path: Path, vfs: str | None) -> apsw.Connection:
         connection = connect(path, vfs)
         try:
             _check_ours(connection, path)
-            connection.execute(_WRITER_PRAGMAS)
+            connection.execute(
+                _WRITER_PRAGMAS
+            ).fetchall()  # execute() alone stops at the first row, and so at the first PRAGMA that answers
             _migrate(connection, path)
         except BaseException:
             connection.close()
@@ -75,7 +77,7 @@ def connect(path: Path, vfs: str | None) -> apsw.Connection:
     """Open a connection with the settings that all connections share."""
     connection = apsw.Connection(str(path), vfs=vfs)
     connection.set_busy_timeout(5_000)
-    connection.execute(_PRAGMAS)
+    connection.execute(_PRAGMAS).fetchall()
     return connection
 
 
@@ -97,7 +99,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
         )
     for number, script in migrations[version:]:
         with connection:
-            connection.execute(script)
+            connection.execute(script).fetchall()
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("user_version", number)
 

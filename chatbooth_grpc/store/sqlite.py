@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Batch, Changed, NewMessage, StoredAccount, StoredSession
 from chatbooth_grpc.store.appending import append_messages
 from chatbooth_grpc.store.failures import store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit
@@ -61,7 +61,9 @@ class SQLiteStore:
             unlock_store(self._lock)
             raise
         self._epoch = bytes(writer.execute(SQL["epoch"]).get)
-        self._writer = GroupCommit(writer, store_wait)
+        self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
+        self._watchers: list[Changed] = []
+        self._writer = GroupCommit(writer, store_wait, self._announce)
         self._readers: deque[apsw.Connection] = deque()
         self._closed = False
         self._writer.run_later(self._prune)
@@ -119,6 +121,7 @@ class SQLiteStore:
             if not _swap_password_hash(connection, account, password_hash):
                 raise WrongPassword
             connection.execute(SQL["end_other_sessions"], (session.account_id, session.session_id))
+            self._changed.add(session.mailbox_id)
             return connection.changes()
 
         return self._writer.run(work)
@@ -135,11 +138,11 @@ class SQLiteStore:
             if name_hold > 0:
                 free_time = self._clock() + round(name_hold * 1_000_000)
                 connection.execute(SQL["hold_name"], (account.username, free_time))
+            self._changed.add(session.mailbox_id)
+            self._writer.run_later(self._prune)
             return Removal(messages, sessions)
 
-        removal = self._writer.run(work)
-        self._writer.run_later(self._prune)
-        return removal
+        return self._writer.run(work)
 
     # Sessions
 
@@ -161,16 +164,35 @@ class SQLiteStore:
         )
 
     def end_session(self, session: StoredSession) -> None:
-        self._writer.run(lambda connection: connection.execute(SQL["end_session"], (session.session_id,)))
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(SQL["end_session"], (session.session_id,))
+            self._changed.add(session.mailbox_id)
+
+        self._writer.run(work)
+
+    def expire_sessions(self, unused_since: int, limit: int) -> int:
+        def work(connection: apsw.Connection) -> int:
+            unused: list[Any] = connection.execute(SQL["unused_sessions"], (unused_since, limit)).fetchall()
+            for session_id, mailbox_id in unused:
+                connection.execute(SQL["end_session"], (session_id,))
+                self._changed.add(mailbox_id)
+            return len(unused)
+
+        return self._writer.run(work)
+
+    def watch(self, changed: Changed) -> None:
+        self._watchers.append(changed)
 
     # Mailboxes
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        return self._writer.run(lambda connection: append_messages(connection, SQL, messages, self._clock()))
+        return self._writer.run(
+            lambda connection: append_messages(connection, SQL, messages, self._clock(), self._changed)
+        )
 
     def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
         with self._reader() as connection, _snapshot(connection):
-            last_sequence, removed_through = _mailbox_bounds(connection, session)
+            last_sequence, removed_through, cursor = _mailbox_bounds(connection, session)
             if sequence > last_sequence:
                 raise CursorPastEnd(sequence, last_sequence)
             messages: list[Message] = []
@@ -180,16 +202,16 @@ class SQLiteStore:
                 if messages and size > max_size:
                     break
                 messages.append(_message(row))
-        return Batch(messages, last_sequence, removed_through)
+        return Batch(messages, last_sequence, removed_through, cursor)
 
     def acknowledge(self, session: StoredSession, through: int) -> None:
         def work(connection: apsw.Connection) -> None:
-            _check_live(connection, session)
-            last_sequence, _ = _mailbox_bounds(connection, session)
+            last_sequence, _, _ = _mailbox_bounds(connection, session)
             if through > last_sequence:
                 raise CursorPastEnd(through, last_sequence)
             connection.execute(SQL["advance_cursor"], (through, session.session_id))
             connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
+            self._changed.add(session.mailbox_id)
 
         self._writer.run(work)
 
@@ -199,6 +221,13 @@ class SQLiteStore:
         while self._readers:
             self._readers.pop().close()
         unlock_store(self._lock)
+
+    def _announce(self, committed: bool) -> None:
+        """Tell the watchers what a transaction changed; on the writer's thread, which alone touches the set."""
+        changed, self._changed = self._changed, set()
+        if committed and changed:
+            for watcher in self._watchers:
+                watcher(changed)
 
     def _prune(self, connection: apsw.Connection) -> None:
         """Remove a little of a deleted account's mailbox, and come back for more behind whatever is queued by then."""
@@ -272,10 +301,10 @@ def _message(row: tuple[Any, ...]) -> Message:
     return Message(sequence, sender, sender_id, message_id, accept_time, content, ContentKind(kind))
 
 
-def _mailbox_bounds(connection: apsw.Connection, session: StoredSession) -> tuple[int, int]:
-    """Return the mailbox's last and last removed sequence. Raises SessionInvalid: it is no longer the account's."""
-    row = connection.execute(SQL["mailbox_bounds"], (session.mailbox_id, session.account_id)).fetchone()
+def _mailbox_bounds(connection: apsw.Connection, session: StoredSession) -> tuple[int, int, int]:
+    """Return the mailbox's last and last removed sequence and the session's cursor. Raises SessionInvalid."""
+    row = connection.execute(SQL["mailbox_bounds"], (session.session_id, session.mailbox_id)).fetchone()
     if row is None:
         raise SessionInvalid
-    last_sequence, removed_through = row
-    return last_sequence, removed_through
+    last_sequence, removed_through, cursor = row
+    return last_sequence, removed_through, cursor

@@ -42,6 +42,7 @@ CREATE TABLE sessions (
 ) STRICT;
 
 CREATE INDEX sessions_by_account ON sessions (account_id);
+CREATE INDEX sessions_by_use ON sessions (used_time);
 
 -- The logs. sender and sender_id are the sender's as it sent: it may be gone, or renamed, since.
 CREATE TABLE messages (

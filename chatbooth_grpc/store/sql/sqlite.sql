@@ -42,6 +42,9 @@ SELECT session_id, account_id, username, mailbox_id, cursor, used_time
   FROM sessions JOIN accounts USING (account_id) JOIN mailboxes USING (account_id)
  WHERE token_hash = ?
 
+-- name: unused_sessions
+SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE used_time < ? LIMIT ?
+
 -- name: session_is_live
 SELECT 1 FROM sessions WHERE session_id = ?
 
@@ -80,7 +83,9 @@ INSERT INTO messages (mailbox_id, sequence, sender_id, sender, message_id, accep
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: mailbox_bounds
-SELECT last_sequence, removed_through FROM mailboxes WHERE mailbox_id = ? AND account_id = ?
+SELECT last_sequence, removed_through, cursor
+  FROM sessions JOIN mailboxes USING (account_id)
+ WHERE session_id = ? AND mailbox_id = ?
 
 -- name: messages_after
 SELECT sequence, sender, sender_id, message_id, accept_time, content, kind FROM messages

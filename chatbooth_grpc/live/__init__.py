@@ -1,0 +1,1 @@
+"""Live delivery: listeners as cursors over the store, and the threads that serve them."""

@@ -1,0 +1,88 @@
+"""One listener: a cursor over a mailbox, and a window over what it has sent ahead of the acknowledged.
+
+A step reads the next messages behind the cursor and writes them to the stream. What bounds a client that never
+reads, or never acknowledges, is the window: at most 256 messages or 1 MiB of content (but at least one message) are
+out and not acknowledged; beyond it the log itself is the queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from chatbooth_grpc.booth.model import Message, MessageBatch
+from chatbooth_grpc.booth.resuming import gap, opening
+from chatbooth_grpc.booth.store import Batch, Store, StoredSession
+from chatbooth_grpc.live.sink import Sink
+
+WINDOW_MESSAGES = 256
+WINDOW_SIZE = 1 << 20
+
+
+class Listener:
+    """A stream's cursor and window. One thread at a time steps it."""
+
+    __slots__ = ("_opened", "_out", "_out_size", "sent_through", "session", "sink")
+
+    def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
+        """`after`: the sequence to start behind; None: the session's cursor."""
+        self.session = session
+        self.sink = sink
+        self.sent_through = session.cursor if after is None else after
+        self._opened = False
+        self._out: deque[tuple[int, int]] | None = None  # (sequence, size) sent and not acknowledged; None: none
+        self._out_size = 0
+
+    def step(self, store: Store) -> bool:
+        """Send what comes next, if anything may; return whether there is more to do at once.
+
+        Raises SessionInvalid, CursorPastEnd, and what the store raises when it cannot be read.
+        """
+        room = WINDOW_MESSAGES - len(self._out or ())
+        batch = store.after(self.session, self.sent_through, room if self._opened else 0, WINDOW_SIZE)
+        self._forget_acknowledged(batch.cursor)
+        if not self._opened:
+            self._opened = True
+            start = opening(store.epoch, self.session, self.sent_through, batch)
+            self.sent_through = max(self.sent_through, batch.removed_through)
+            return self.sink.send(start) and start.replaying > 0
+        if room == 0:
+            return len(self._out or ()) < WINDOW_MESSAGES  # acknowledged since: read again, with room
+        return self._send(batch)
+
+    def _send(self, batch: Batch) -> bool:
+        missing = gap(self.sent_through, batch)
+        if missing is not None:
+            if not self.sink.send(missing):
+                return False
+            self.sent_through = missing.last
+        messages = self._fitting(batch.messages)
+        if not messages:
+            return False
+        if not self.sink.send(MessageBatch(messages)):
+            return False
+        self._note_sent(messages)
+        return self.sent_through < batch.last_sequence
+
+    def _fitting(self, messages: list[Message]) -> list[Message]:
+        """Return the first of the messages, as far as the window's size has room; one always fits an empty window."""
+        size = self._out_size
+        for count, message in enumerate(messages):
+            size += len(message.content)
+            if size > WINDOW_SIZE and (self._out or count):
+                return messages[:count]
+        return messages
+
+    def _note_sent(self, messages: list[Message]) -> None:
+        if self._out is None:
+            self._out = deque()
+        for message in messages:
+            self._out.append((message.sequence, len(message.content)))
+            self._out_size += len(message.content)
+        self.sent_through = messages[-1].sequence
+
+    def _forget_acknowledged(self, cursor: int) -> None:
+        out = self._out
+        while out and out[0][0] <= cursor:
+            self._out_size -= out.popleft()[1]
+        if not out:
+            self._out = None  # an idle listener keeps no queue: there may be thousands

@@ -1,0 +1,49 @@
+"""gRPC's standard health service, made safe to watch and to drain."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2
+
+from chatbooth_grpc.server.call_pool import CallPool
+
+CHECK_METHOD = "/grpc.health.v1.Health/Check"
+WATCH_METHOD = "/grpc.health.v1.Health/Watch"
+
+
+class Health(health.HealthServicer):
+    """SERVING from the start, NOT_SERVING from the beginning of a drain, which also ends the watches.
+
+    A watch holds a thread of `watches`: the standard servicer's way without threads can freeze the whole server when
+    watchers come and go.
+    """
+
+    def __init__(self, service: str, watches: CallPool) -> None:
+        super().__init__(experimental_non_blocking=False, experimental_thread_pool=watches)
+        self._watchers: set[Any] = set()
+        self._guard = threading.Lock()
+        self.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def Watch(  # noqa: N802  # the .proto names the method
+        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send_response: Any = None
+    ) -> Any:
+        """Stream the status and its changes."""
+        watcher = super().Watch(request, context, send_response)
+        with self._guard:
+            self._watchers.add(watcher)
+        try:
+            yield from watcher
+        finally:
+            with self._guard:
+                self._watchers.discard(watcher)
+
+    def drain(self) -> None:
+        """Say NOT_SERVING to all who watch, and end their streams."""
+        self.enter_graceful_shutdown()
+        with self._guard:
+            watchers = list(self._watchers)
+        for watcher in watchers:
+            watcher.close()

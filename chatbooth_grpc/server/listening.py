@@ -1,0 +1,56 @@
+"""Listen over gRPC: a stream as live delivery writes to it, without a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import grpc
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import End, Event
+from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.rpc.errors import to_status
+from chatbooth_grpc.rpc.messages import event_to_pb
+
+SendResponse = Callable[[pb.ListenResponse | None], None]
+
+
+class GrpcSink:
+    """One call's response stream. gRPC allows one writer at a time, which the pumps see to."""
+
+    __slots__ = ("_context", "_send_response")
+
+    def __init__(self, context: grpc.ServicerContext, send_response: SendResponse) -> None:
+        self._context = context
+        self._send_response = send_response
+
+    def send(self, event: Event) -> bool:
+        self._send_response(event_to_pb(event))  # returns silently when the call is over
+        return self._context.is_active()
+
+    def end(self, end: End, error: ChatboothError) -> None:
+        self._send_response(event_to_pb(end))
+        status = to_status(error)
+        self._context.set_code(status.code)
+        self._context.set_details(status.details)
+        self._context.set_trailing_metadata(status.trailing_metadata)
+        self._send_response(None)
+
+    def abort(self) -> None:
+        self._context.cancel()
+
+
+def listen(
+    switchboard: Switchboard,
+    session: StoredSession,
+    after: int | None,
+    context: grpc.ServicerContext,
+    send_response: SendResponse,
+) -> None:
+    """Serve a Listen call from now on; returns at once. Raises TooBusy, ServerDraining."""
+    listener = switchboard.open(session, after, GrpcSink(context, send_response))
+    # The callback runs on gRPC's serving thread: it only unlinks.
+    if not context.add_callback(lambda: switchboard.close(listener)):
+        switchboard.close(listener)
