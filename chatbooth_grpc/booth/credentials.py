@@ -89,6 +89,7 @@ class _Turn:
             raise TooBusy("log-ins at once")
         try:
             if not self._working.acquire(timeout=time_remaining(_LONGEST_WAIT)):
+                time_remaining(_LONGEST_WAIT)  # the caller's own deadline, if it was that
                 raise TooBusy("log-ins at once")
         except BaseException:
             self._admitted.release()

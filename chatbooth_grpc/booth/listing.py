@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import time
 from collections.abc import Callable
 
 import re2
 
+from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import InvalidPageToken, InvalidPattern
 from chatbooth_grpc.booth.model import Page
 
@@ -17,6 +19,9 @@ DEFAULT_PAGE_SIZE = 1_000
 MAX_PAGE_SIZE = 10_000
 MAX_SCANNED = 50_000
 """How many names one page looks at: a page answers in tens of milliseconds however rare the pattern's finds are."""
+
+LOOKING_TIME = 1.0
+"""How many seconds one page looks for: RE2 is linear, but a hostile pattern can take it 20 ms for each name."""
 
 _CHUNK = 5_000
 _LIST_MARK_SIZE = 8
@@ -37,9 +42,10 @@ class Listing:
         self._mark = hashlib.blake2b(f"{prefix}\0{pattern}".encode(), digest_size=_LIST_MARK_SIZE).digest()
 
     def page(self, scan: Scan, page_size: int, page_token: str) -> Page:
-        """Return one page. `scan(after, limit)` reads names in order. Raises InvalidPageToken."""
+        """Return one page. `scan(after, limit)` reads names in order. Raises InvalidPageToken, DeadlineExceeded."""
         wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         after = self._decode_token(page_token) if page_token else ""
+        until = time.monotonic() + time_remaining(LOOKING_TIME)
         found: list[str] = []
         scanned = 0
         while scanned < MAX_SCANNED:
@@ -50,8 +56,8 @@ class Listing:
                 after = name
                 if self._matches is None or self._matches(name):
                     found.append(name)
-                    if len(found) == wanted:
-                        return Page(found, self._encode_token(after))
+                if len(found) == wanted or time.monotonic() > until:
+                    return Page(found, self._encode_token(after))
             scanned += len(names)
         return Page(found, self._encode_token(after))
 

@@ -18,7 +18,12 @@ class ContentKind(enum.IntEnum):
 class GapReason(enum.IntEnum):
     """Why messages are missing from a mailbox; the numbers are the .proto's."""
 
+    UNSPECIFIED = 0  # or one of a newer server's, which this version does not know
     RETENTION = 1
+
+    @classmethod
+    def _missing_(cls, _value: object) -> GapReason:
+        return cls.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,14 @@ class Opening:
 class EndReason(enum.IntEnum):
     """Why a stream ended; the numbers are the .proto's."""
 
+    UNSPECIFIED = 0  # or one of a newer server's, which this version does not know
     SESSION_ENDED = 1
     DRAINING = 2
     FAILED = 3
+
+    @classmethod
+    def _missing_(cls, _value: object) -> EndReason:
+        return cls.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ MESSAGE_ID_SIZE = 16
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,31})?")
 _NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
+_LONGEST_DECOMPOSITION = 4  # characters that NFC may make one of
 
 
 def folded_username(username: str, field: str = "username") -> str:
@@ -39,7 +40,12 @@ def folded_prefix(prefix: str) -> str:
 
 
 def normal_password(password: str) -> bytes:
-    """Return the bytes of a password in Unicode's NFC form, so that every keyboard's spelling of it is the same."""
+    """Return the bytes of a password in Unicode's NFC form, so that every keyboard's spelling of it is the same.
+
+    One that is too long in every form is left as it is: normalizing can take the square of its length, under the GIL.
+    """
+    if len(password) > _LONGEST_DECOMPOSITION * MAX_PASSWORD_SIZE:
+        return password.encode()
     return unicodedata.normalize("NFC", password).encode()
 
 

@@ -7,6 +7,7 @@ from typing import cast
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as ProtobufMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -83,7 +84,7 @@ def _packed(detail: ProtobufMessage) -> Any:
 def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
     try:
         status = rpc_status.from_call(call)
-    except ValueError:  # a status whose parts contradict each other is not one of ours
+    except (ValueError, DecodeError):  # a status whose parts contradict each other, or cannot be read, is not ours
         return None
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

@@ -205,7 +205,7 @@ def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], 
     def read_within(text: str) -> T:
         value = read(text)
         if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(f"{text} is not within {lowest:g} and {highest:g}")
+            raise argparse.ArgumentTypeError(f"{text} is not within {lowest:,} and {highest:,}")
         return value
 
     read_within.__name__ = "number"

@@ -5,9 +5,10 @@ queued, runs it inside one transaction, commits (which fsyncs), and only then le
 let go without an error has its change on stable storage. A lone caller waits for nobody: the writer takes what is
 there and never waits for company.
 
-Each piece of work runs in a savepoint, so one that raises undoes itself alone. When SQLite itself fails, all of the
-transaction's callers get that failure, the transaction is rolled back, and the writer goes on. A caller that stops
-waiting marks its work abandoned: it is then skipped if it has not begun, and unknown to the caller otherwise.
+Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. When SQLite itself
+fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. A
+caller that stops waiting marks its work abandoned: it is then skipped if it has not begun, and unknown to the caller
+otherwise.
 """
 
 from __future__ import annotations
@@ -152,6 +153,12 @@ class GroupCommit:
         except ChatboothError as refusal:
             connection.execute("ROLLBACK TO job")
             job.error = refusal
+        except Exception as defect:
+            if isinstance(defect, apsw.Error) and not isinstance(defect, apsw.ConstraintError):
+                raise  # SQLite's own failure, not this job's: the transaction is lost
+            _log.exception("a piece of work for the store failed")
+            connection.execute("ROLLBACK TO job")
+            job.error = Internal()
         connection.execute("RELEASE job")
 
     def _roll_back(self) -> None:

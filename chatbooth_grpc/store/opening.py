@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -38,31 +37,38 @@ def lock_store(path: Path) -> int:
     The lock ends with the process, however it ends. Raises StoreOpenError.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
+        lock = _open_private(f"{path}.lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Only once the store is ours: closing a file drops the locks that SQLite holds on it in this process.
+            os.close(_open_private(str(path)))
+        except BaseException:
+            os.close(lock)
+            raise
+    except BlockingIOError as error:
         raise StoreOpenError(
             f"the store {path} is in use by another server; stop that one, or name another file with --store"
         ) from error
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
     return lock
 
 
-def open_writer(path: Path, vfs: str | None) -> apsw.Connection:
-    """Open the connection that writes, and bring the schema up to date. Raises StoreOpenError."""
+def _open_private(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
+    """Open the connection that writes, bring the schema up to date, and read the epoch. Raises StoreOpenError."""
     try:
         connection = connect(path, vfs)
         try:
             _check_ours(connection, path)
-            connection.execute(
-                _WRITER_PRAGMAS
-            ).fetchall()  # execute() alone stops at the first row, and so at the first PRAGMA that answers
+            # execute() alone stops at the first row, and so at the first PRAGMA that answers.
+            connection.execute(_WRITER_PRAGMAS).fetchall()
             _migrate(connection, path)
+            epoch = bytes(connection.execute("SELECT epoch FROM store").get)
         except BaseException:
             connection.close()
             raise
@@ -70,7 +76,7 @@ def open_writer(path: Path, vfs: str | None) -> apsw.Connection:
         raise StoreOpenError(f"{path} is not a chatbooth store; name another file with --store") from error
     except apsw.Error as error:
         raise StoreOpenError(f"cannot open the store {path}: {error}") from error
-    return connection
+    return connection, epoch
 
 
 def connect(path: Path, vfs: str | None) -> apsw.Connection:
@@ -102,9 +108,3 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.execute(script).fetchall()
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("user_version", number)
-
-
-def unlock_store(lock: int) -> None:
-    """Release what `lock_store` returned."""
-    with contextlib.suppress(OSError):
-        os.close(lock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
     SessionInvalid,
+    StoreUnavailable,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -26,7 +27,7 @@ from chatbooth_grpc.booth.store import Batch, Changed, NewMessage, StoredAccount
 from chatbooth_grpc.store.appending import append_messages
 from chatbooth_grpc.store.failures import store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit
-from chatbooth_grpc.store.opening import connect, lock_store, open_writer, unlock_store
+from chatbooth_grpc.store.opening import connect, lock_store, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
 from chatbooth_grpc.store.sql import load_statements
 
@@ -51,16 +52,15 @@ class SQLiteStore:
         `vfs` names the SQLite VFS to reach the file through; `store_wait`
         is the longest that a change waits for the disk, in seconds.
         """
-        self._path = Path(path)
+        self._path = Path(os.path.realpath(path))  # one lock whatever name it goes by, also after a chdir
         self._vfs = vfs
         self._clock = clock
         self._lock = lock_store(self._path)
         try:
-            writer = open_writer(self._path, vfs)
+            writer, self._epoch = open_writer(self._path, vfs)
         except BaseException:
-            unlock_store(self._lock)
+            os.close(self._lock)
             raise
-        self._epoch = bytes(writer.execute(SQL["epoch"]).get)
         self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
         self._watchers: list[Changed] = []
         self._writer = GroupCommit(writer, store_wait, self._announce)
@@ -216,11 +216,12 @@ class SQLiteStore:
         self._writer.run(work)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._closed:
+            return
         self._closed = True
-        while self._readers:
-            self._readers.pop().close()
-        unlock_store(self._lock)
+        self._writer.close()
+        self._close_idle_readers()
+        os.close(self._lock)
 
     def _announce(self, committed: bool) -> None:
         """Tell the watchers what a transaction changed; on the writer's thread, which alone touches the set."""
@@ -237,6 +238,8 @@ class SQLiteStore:
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
         """Lend a reading connection; there are as many as were ever needed at once."""
+        if self._closed:
+            raise StoreUnavailable
         with store_failures():
             try:
                 connection = self._readers.pop()
@@ -246,10 +249,14 @@ class SQLiteStore:
             try:
                 yield connection
             finally:
+                self._readers.append(connection)
                 if self._closed:
-                    connection.close()
-                else:
-                    self._readers.append(connection)
+                    self._close_idle_readers()
+
+    def _close_idle_readers(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._readers.pop().close()
 
 
 @contextmanager

@@ -1,8 +1,5 @@
 -- The statements of the SQLite store.
 
--- name: epoch
-SELECT epoch FROM store
-
 -- name: release_expired_name
 DELETE FROM held_names WHERE username = ? AND free_time <= ?
 

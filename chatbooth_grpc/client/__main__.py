@@ -1,0 +1,66 @@
+"""python -m chatbooth_grpc.client: parses the command line, runs the command, and ends with its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from chatbooth_grpc.client.arguments import parse
+from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, OK
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code, as the epilog of --help lists them."""
+    try:
+        parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
+        return _run(parsed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    finally:
+        _settle_output()
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run what was asked for; return its exit code."""
+    from chatbooth_grpc.generated import require_stubs
+
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is told in chatbooth's own words
+    require_stubs()
+    from chatbooth_grpc.booth.errors import ChatboothError
+    from chatbooth_grpc.client.failures import CommandFailure, exit_code
+    from chatbooth_grpc.client.output import Output
+    from chatbooth_grpc.client.running import run
+
+    if sys.stdout is None:
+        print("chatbooth: standard output is closed", file=sys.stderr)
+        return FAILED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a locale that lacks a text's characters
+    output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
+    try:
+        run(parsed, output)
+        output.flush()
+    except BrokenPipeError:
+        raise
+    except (ChatboothError, CommandFailure, OSError) as error:
+        output.fail(error)
+        return exit_code(error)
+    return OK
+
+
+def _settle_output() -> None:
+    """Write what is still to be written; what cannot be is dropped, lest the interpreter complain at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

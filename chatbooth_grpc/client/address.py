@@ -1,0 +1,45 @@
+"""Server addresses, in the one form by which channels are opened and files are named."""
+
+from __future__ import annotations
+
+import re
+
+DEFAULT_PORT = 50051
+DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
+
+_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?)(?::(?P<port>[0-9]{1,5}))?")
+_IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(?P<port>[0-9]{1,5}))?")
+
+
+def normal_address(address: str) -> str:
+    """Return `HOST:PORT` in lower case, IPv6 in brackets; a port left out is 50051. Raises ValueError."""
+    address = address.strip()
+    bracketed = f"[{address}]" if address.count(":") > 1 and not address.startswith("[") else address
+    parts = _IPV6_AND_PORT.fullmatch(bracketed)
+    if parts:
+        host = f"[{_normal_ipv6(parts['host'])}]"
+    else:
+        parts = _HOST_AND_PORT.fullmatch(bracketed)
+        if not parts:
+            raise _not_an_address(address)
+        host = parts["host"].lower()
+    port = int(parts["port"] or DEFAULT_PORT)
+    if not 0 < port < 1 << 16:
+        raise _not_an_address(address)
+    return f"{host}:{port}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a normal address is one of this machine alone."""
+    host = address.rpartition(":")[0].rstrip(".")
+    return host in {"localhost", "[::1]"} or host.endswith(".localhost") or bool(re.fullmatch(r"127(\.\d+){3}", host))
+
+
+def _normal_ipv6(host: str) -> str:
+    from ipaddress import IPv6Address  # few need it, and it is slow to import
+
+    return str(IPv6Address(host))
+
+
+def _not_an_address(address: str) -> ValueError:
+    return ValueError(f"{address!r} is not a server's address: write HOST:PORT, such as {DEFAULT_SERVER}")

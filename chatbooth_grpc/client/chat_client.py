@@ -1,0 +1,220 @@
+"""The public API: a client of one server, and of one account once it has a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    MalformedRequest,
+    SessionInvalid,
+    Unavailable,
+)
+from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.client.address import normal_address
+from chatbooth_grpc.client.inbox import Batches, Inbox
+from chatbooth_grpc.client.listening import Listening, Lost, Resumed
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.retrying import Retrying
+from chatbooth_grpc.client.transport import Transport
+
+DEFAULT_TIMEOUT = 10.0
+"""How long a call may take, all its attempts together, in seconds."""
+
+
+class ChatClient:
+    """Performs the actions on a server. Safe to call from many threads, but for those that change the session.
+
+    Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
+    (`list_page`, `send`, `deliver`, `acknowledge`) are tried again meanwhile, with backoff, when they fail with
+    Unavailable, DeadlineExceeded or TooBusy. After Unavailable or DeadlineExceeded a call may have taken effect.
+    Calls that need a session raise SessionInvalid without one. A string that is not well-formed Unicode (one with
+    lone surrogates) raises MalformedRequest.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        session: Session | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retrying: Retrying | None = None,
+    ) -> None:
+        self.session = session
+        self.timeout = timeout
+        self._transport = transport
+        self._retrying = retrying or Retrying()
+
+    @classmethod
+    def connect(
+        cls,
+        server: str,
+        *,
+        session: Session | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        on_retry: Callable[[ChatboothError, float], None] | None = None,
+    ) -> ChatClient:
+        """Return a client of the gRPC server at `HOST[:PORT]`, which it calls when first asked something.
+
+        `session` is one that `sign_up` or `log_in` gave before. `on_retry` is told of each failure that is followed
+        by another attempt, and after how many seconds. Raises ValueError: `server` is not an address.
+        """
+        address = normal_address(server)
+        from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
+
+        return cls(GrpcTransport(address), session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
+
+    # Accounts and sessions
+
+    def sign_up(self, username: str, password: str) -> Session:
+        """Make an account and act for it. Raises InvalidUsername, InvalidPassword, UsernameTaken.
+
+        If the reply is lost, logs in with the same password, within another `timeout`: that succeeds if the account
+        was made; if not, the first failure is raised.
+        """
+        _check_unicode(username=username, password=password)
+        try:
+            self.session = self._transport.sign_up(username, password, timeout=self.timeout)
+        except (Unavailable, DeadlineExceeded) as lost:
+            self.session = self._log_in_after(lost, username, password)
+        return self.session
+
+    def log_in(self, username: str, password: str) -> Session:
+        """Open a session and act for it. Raises InvalidUsername, WrongCredentials."""
+        _check_unicode(username=username, password=password)
+        self.session = self._transport.log_in(username, password, timeout=self.timeout)
+        return self.session
+
+    def log_out(self) -> None:
+        """End the session."""
+        self._transport.log_out(self._token(), timeout=self.timeout)
+        self.session = None
+
+    def change_password(self, old_password: str, new_password: str) -> int:
+        """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
+        _check_unicode(old_password=old_password, new_password=new_password)
+        return self._transport.change_password(self._token(), old_password, new_password, timeout=self.timeout)
+
+    def delete(self, password: str) -> Removal:
+        """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
+        _check_unicode(password=password)
+        removal = self._transport.delete(self._token(), password, timeout=self.timeout)
+        self.session = None
+        return removal
+
+    # Messages
+
+    def list(self, pattern: str = "", *, prefix: str = "", page_size: int = 0) -> Iterator[str]:
+        """Yield the usernames that the RE2 `pattern` finds, sorted, fetched a page at a time. Raises as `list_page`."""
+        page_token = ""
+        while True:
+            page = self.list_page(pattern, prefix=prefix, page_size=page_size, page_token=page_token)
+            yield from page.usernames
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def list_page(self, pattern: str = "", *, prefix: str = "", page_size: int = 0, page_token: str = "") -> Page:
+        """Return one page of usernames. `page_size` 0: the server's default; an empty `page_token`: the first page.
+
+        Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
+        """
+        _check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.list(token, pattern, prefix, page_size, page_token, timeout=left),
+            timeout=self.timeout,
+        )
+
+    def send(self, recipient: str, text: str, *, message_id: bytes | None = None) -> Receipt:
+        """Store a message in the recipient's mailbox, once, however often it is tried.
+
+        To repeat it later, after a failure whose outcome is unknown, pass the same `message_id`: 16 bytes, made with
+        `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
+        InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
+        """
+        _check_unicode(recipient=recipient, text=text)
+        outgoing = OutgoingMessage(recipient, new_message_id() if message_id is None else message_id, text.encode())
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.send(token, outgoing, timeout=left), timeout=self.timeout
+        )
+
+    def deliver(self, *, acknowledge_through: int = 0, after: int | None = None, max_messages: int = 0) -> Delivery:
+        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
+
+        `max_messages` 0: the server's default. Raises CursorPastEnd.
+        """
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.deliver(token, acknowledge_through, after, max_messages, timeout=left),
+            timeout=self.timeout,
+        )
+
+    def acknowledge(self, through: int) -> None:
+        """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd."""
+        token = self._token()
+        self._retrying.call(
+            lambda left: self._transport.acknowledge(token, through, timeout=left), timeout=self.timeout
+        )
+
+    def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:
+        """Iterate over what waits, batch by batch, acknowledging each as the next is asked for, unless `keep`."""
+        return Batches(self.deliver, self.acknowledge, after=after, max_messages=max_messages, keep=keep)
+
+    def messages(self, *, after: int | None = None) -> Inbox:
+        """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`."""
+        return Inbox(self.batches(after=after))
+
+    def listen(
+        self,
+        *,
+        after: int | None = None,
+        epoch: bytes | None = None,
+        on_lost: Lost | None = None,
+        on_resumed: Resumed | None = None,
+    ) -> Listening:
+        """Iterate over the messages that wait and those that come, for as long as the session lives: see `Listening`.
+
+        An application that must not repeat an effect even if it is killed keeps the last sequence with the effect,
+        and passes it as `after`, with the epoch in which it counts, the next time.
+        """
+        return Listening(
+            self._transport, self._token(), after=after, epoch=epoch, on_lost=on_lost, on_resumed=on_resumed
+        )
+
+    def close(self) -> None:
+        """Let the connection go; the session stays valid."""
+        self._transport.close()
+
+    def __enter__(self) -> ChatClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _token(self) -> bytes:
+        if self.session is None:
+            raise SessionInvalid
+        return self.session.token
+
+    def _log_in_after(self, lost: ChatboothError, username: str, password: str) -> Session:
+        try:
+            return self._retrying.call(
+                lambda left: self._transport.log_in(username, password, timeout=left), timeout=self.timeout
+            )
+        except ChatboothError:
+            raise lost from None
+
+
+def _check_unicode(**strings: str) -> None:
+    """Raise MalformedRequest, naming the first of `strings` that UTF-8 cannot encode."""
+    for field, string in strings.items():
+        try:
+            string.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedRequest(field) from error

@@ -1,0 +1,165 @@
+"""The commands but `deliver`: each does one thing for a person or a script, then says or prints what came of it."""
+
+from __future__ import annotations
+
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, SessionInvalid, Unavailable
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.rules import folded_username
+from chatbooth_grpc.client.context import Context
+from chatbooth_grpc.client.display import harmless_line, harmless_name, local_time, utc_time
+from chatbooth_grpc.client.failures import Misuse, OutcomeUnknown, SessionFileDamaged
+from chatbooth_grpc.client.invocation import command_line
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.session_file import SavedSession
+
+_LONGEST_SHOWN_TEXT = 200
+
+
+def sign_up(context: Context, username: str) -> None:
+    """Make an account, and keep its session."""
+    username = folded_username(username)
+    password = context.passwords.first(username)
+    with context.client() as client:
+        session = client.sign_up(username, password)
+    _keep(context, session)
+    context.output.result(_account(context, session), f"Signed up as {session.username} on {context.server}.")
+
+
+def log_in(context: Context, username: str) -> None:
+    """Open a session, and keep it; one that was kept for this user before is ended."""
+    username = folded_username(username)
+    password = context.passwords.current(username)
+    with context.client() as client:
+        session = client.log_in(username, password)
+    _keep(context, session)
+    context.output.result(_account(context, session), f"Logged in as {session.username} on {context.server}.")
+
+
+def log_out(context: Context) -> None:
+    """End the session, and forget it; a session that has ended already is forgotten too."""
+    saved = context.pick()
+    with context.client(saved.session) as client:
+        try:
+            client.log_out()
+        except SessionInvalid:
+            context.output.say("The session had ended already.")
+    context.sessions.remove(saved)
+    context.output.result({"username": saved.username, "server": context.server}, f"Logged out {saved.username}.")
+
+
+def who_am_i(context: Context) -> None:
+    """Print who acts, after the server has confirmed that the session is alive."""
+    saved = context.pick()
+    with context.client_of(saved) as client:
+        client.acknowledge(0)  # moves nothing: the cheapest call that needs a session
+    context.output.datum(_account(context, saved.session), harmless_name(saved.username))
+
+
+def change_password(context: Context) -> None:
+    """Change the password."""
+    saved = context.pick()
+    old_password = context.passwords.current(saved.username)
+    new_password = context.passwords.new(saved.username)
+    with context.client_of(saved) as client:
+        ended = client.change_password(old_password, new_password)
+    context.output.result(
+        {"username": saved.username, "sessions_ended": ended},
+        f"The password of {saved.username} is changed. Other sessions ended: {ended}.",
+    )
+
+
+def list_accounts(context: Context, pattern: str, prefix: str) -> None:
+    """Print the usernames that the pattern finds, one a line."""
+    found = 0
+    with context.client_of(context.pick()) as client:
+        for username in client.list(pattern, prefix=prefix):
+            context.output.datum({"username": username}, harmless_name(username))
+            found += 1
+    if not found:
+        context.output.say("No username matches.")
+
+
+def send(context: Context, recipient: str, text: str, message_id: bytes | None = None) -> None:
+    """Send a text; if it is not known whether it arrived, say how to repeat it so that it does so once."""
+    message_id = message_id or new_message_id()
+    saved = context.pick()
+    with context.client_of(saved) as client:
+        try:
+            receipt = client.send(recipient, text, message_id=message_id)
+        except (Unavailable, DeadlineExceeded) as error:
+            command = _repeating_command(context, saved, recipient, text, message_id)
+            raise OutcomeUnknown(error, message_id, command) from error
+    record = {
+        "recipient": recipient.lower(),
+        "message_id": message_id.hex(),
+        "accept_time": utc_time(receipt.accept_time),
+    }
+    context.output.result(record, f"Sent to {recipient.lower()}, accepted at {local_time(receipt.accept_time)}.")
+
+
+def delete(context: Context, *, confirmed: bool = False) -> None:
+    """Delete the account, and forget its session."""
+    saved = context.pick()
+    if not confirmed:
+        confirm_deletion(context, saved)
+    password = context.passwords.current(saved.username)
+    with context.client_of(saved) as client:
+        removal = client.delete(password)
+    context.sessions.remove(saved)
+    context.sessions.remove_outbox(saved)
+    context.output.result(
+        {"username": saved.username, "messages_removed": removal.messages, "sessions_ended": removal.sessions},
+        f"Deleted {saved.username}. Messages removed: {removal.messages}. Sessions ended: {removal.sessions}.",
+    )
+
+
+def confirm_deletion(context: Context, saved: SavedSession) -> None:
+    """Ask whether the account is really to go. Raises Misuse unless it is."""
+    if not context.prompts.is_terminal:
+        raise Misuse("Deleting an account cannot be undone. Say --yes to do it without being asked.")
+    try:
+        answer = context.prompts.line(f"Delete {saved.username} and all its messages on {context.server}? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise Misuse("Nothing was deleted.")
+
+
+def _keep(context: Context, session: Session) -> None:
+    """Keep a new session in place of the user's last, and end that one, so that they don't pile up."""
+    try:
+        old = _kept_before(context, session.username)
+        shown = old.shown_of(session.account_id, session.epoch) if old else 0
+        context.sessions.save(SavedSession(context.server, session, shown))
+    except OSError:
+        _end_quietly(context, session)
+        raise
+    if old:
+        _end_quietly(context, old.session)
+
+
+def _kept_before(context: Context, username: str) -> SavedSession | None:
+    try:
+        return context.sessions.load(username)
+    except SessionFileDamaged:
+        return None  # it is replaced
+
+
+def _end_quietly(context: Context, session: Session) -> None:
+    with context.client(session) as client:
+        try:
+            client.log_out()
+        except ChatboothError:
+            return  # it ends by itself when it has not been used for long enough
+
+
+def _account(context: Context, session: Session) -> dict[str, object]:
+    return {"username": session.username, "account_id": session.account_id, "server": context.server}
+
+
+def _repeating_command(context: Context, saved: SavedSession, recipient: str, text: str, message_id: bytes) -> str:
+    """Return the command that repeats a message; a text too long or odd to be typed is to be piped in again."""
+    words = ["--as", saved.username, "send", "--message-id", message_id.hex(), recipient]
+    if len(text) > _LONGEST_SHOWN_TEXT or harmless_line(text) != text:
+        return f"{command_line(context.server, *words, '-')}  (with the same text on standard input)"
+    return command_line(context.server, *words, "--", text)

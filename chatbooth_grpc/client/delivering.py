@@ -1,0 +1,105 @@
+"""The `deliver` command: shows what waits, once, and acknowledges it when it has been shown.
+
+The order is what counts: print, flush, note in the session file up to where it was shown, then acknowledge (asking
+for the next batch does that). Killed after the note, the next run drops by sequence what comes again; killed before
+it, a message may be shown again, never lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from chatbooth_grpc.booth.model import Delivery, Gap, Message
+from chatbooth_grpc.client.context import Context
+from chatbooth_grpc.client.display import shown_message, utc_time
+from chatbooth_grpc.client.session_file import SavedSession
+
+_BATCH = 256
+
+
+def deliver(context: Context, *, after: int | None = None, most: int | None = None, keep: bool = False) -> None:
+    """Print the messages that wait, or those after sequence `after`: `most` at most; `keep` acknowledges none."""
+    saved = context.pick()
+    with ExitStack() as stack:
+        if not keep:
+            stack.enter_context(context.sessions.reading(saved.username, context.timeout))
+            saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
+        client = stack.enter_context(context.client_of(saved))
+        showing = Showing(context, saved, repeat=after is not None, note=not keep)
+        left = most
+        batches = client.batches(after=after, max_messages=_batch_size(left), keep=keep)
+        for delivery in batches:
+            shown = showing.show(delivery)
+            left = None if left is None else left - shown
+            if left == 0:
+                batches.acknowledge()
+                break
+            batches.max_messages = _batch_size(left)
+    if not showing.anything:
+        context.output.say("No new messages.")
+
+
+class Showing:
+    """Shows deliveries, less what was shown before (unless `repeat`), and notes what was (if `note`)."""
+
+    def __init__(self, context: Context, saved: SavedSession, *, repeat: bool, note: bool) -> None:
+        self.anything = False
+        self._context = context
+        self._output = context.output
+        self._saved = saved
+        self._repeat = repeat
+        self._note = note
+        self._epoch = saved.session.epoch
+        self._columns = self._output.columns()
+
+    def show(self, delivery: Delivery) -> int:
+        """Show a delivery and return how many of its messages were shown, when all have left this program."""
+        opening = delivery.opening
+        if opening.epoch != self._epoch:
+            self._epoch = opening.epoch
+            self._output.say("The server was restored from a backup. Messages shown before may come again.")
+        shown_before = 0 if self._repeat else self._saved.shown_of(opening.account_id, opening.epoch)
+        fresh = [message for message in delivery.messages if message.sequence > shown_before]
+        if opening.gap and opening.gap.last > shown_before:
+            self._show_gap(opening.gap)
+        self._show_messages(delivery, fresh)
+        return len(fresh)
+
+    def _show_messages(self, delivery: Delivery, messages: list[Message]) -> None:
+        through = 0
+        try:
+            for message in messages:
+                self._show_message(message)
+                through = message.sequence
+        except KeyboardInterrupt:
+            self._finish(delivery, through)
+            raise
+        self._finish(delivery, through)
+
+    def _finish(self, delivery: Delivery, through: int) -> None:
+        self._output.flush()
+        if self._note and through:
+            self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
+
+    def _show_message(self, message: Message) -> None:
+        self.anything = True
+        record = {
+            "type": "message",
+            "sequence": message.sequence,
+            "sender": message.sender,
+            "sender_id": message.sender_id,
+            "message_id": message.message_id.hex(),
+            "accept_time": utc_time(message.accept_time),
+            "text": message.text,
+        }
+        self._output.datum(record, "" if self._output.as_json else shown_message(message, self._columns))
+
+    def _show_gap(self, gap: Gap) -> None:
+        self.anything = True
+        record = {"type": "gap", "first_sequence": gap.first, "last_sequence": gap.last, "reason": gap.reason.name}
+        words = f"Messages {gap.first} to {gap.last} are missing: the server removed them for their age."
+        self._output.result(record, words)
+
+
+def _batch_size(left: int | None) -> int:
+    return _BATCH if left is None else min(left, _BATCH)

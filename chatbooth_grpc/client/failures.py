@@ -1,0 +1,119 @@
+"""What a command can fail with beside the server's errors, and the exit code of each failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from chatbooth_grpc.client.exit_codes import FAILED, NOT_AUTHENTICATED, NOT_FOUND, UNREACHABLE, USAGE
+from chatbooth_grpc.client.invocation import command_line
+
+EXIT_CODES: dict[type[ChatboothError], int] = {
+    InvalidArgument: USAGE,
+    Unauthenticated: NOT_AUTHENTICATED,
+    NotFound: NOT_FOUND,
+    Unavailable: UNREACHABLE,
+    DeadlineExceeded: UNREACHABLE,
+}
+"""The exit code of each branch of the error tree; of any other, FAILED."""
+
+
+class CommandFailure(Exception):
+    """A failure that the client itself found. `reason` is stable, `details` is for programs."""
+
+    reason = "FAILED"
+    exit_code = FAILED
+
+    def details(self) -> dict[str, str]:
+        """What `--json` adds to reason and words."""
+        return {}
+
+
+class Misuse(CommandFailure):
+    """The command or its input is not one."""
+
+    reason = "USAGE"
+    exit_code = USAGE
+
+
+class SeveralSessions(Misuse):
+    """More than one account is logged in to the server, and none was picked."""
+
+    reason = "SEVERAL_SESSIONS"
+
+    def __init__(self, server: str, usernames: list[str]) -> None:
+        names = ", ".join(usernames)
+        super().__init__(f"Several accounts are logged in to {server}: {names}. Pick one: --as {usernames[0]}")
+
+
+class NotLoggedIn(CommandFailure):
+    """No session is kept for the server, or for the user picked."""
+
+    reason = "NOT_LOGGED_IN"
+    exit_code = NOT_AUTHENTICATED
+
+    def __init__(self, server: str, username: str | None) -> None:
+        state = f"{username} is not logged in" if username else "Nobody is logged in"
+        super().__init__(f"{state} to {server} here. Type: {_log_in_command(server, username)}")
+
+
+class SessionEnded(CommandFailure):
+    """The server says that the session kept here is no longer alive."""
+
+    reason = "SESSION_INVALID"
+    exit_code = NOT_AUTHENTICATED
+
+    def __init__(self, server: str, username: str) -> None:
+        super().__init__(f"The session of {username} has ended. Type: {_log_in_command(server, username)}")
+
+
+class SessionFileDamaged(CommandFailure):
+    """A session file cannot be read as one."""
+
+    reason = "SESSION_FILE_DAMAGED"
+
+    def __init__(self, path: Path, server: str, username: str) -> None:
+        command = _log_in_command(server, username)
+        super().__init__(f"The session file {path} is damaged. Log in again, which replaces it. Type: {command}")
+
+
+class AlreadyReading(CommandFailure):
+    """Another process is delivering with the same session."""
+
+    reason = "ALREADY_READING"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"Another command is delivering for {username} here. Try again when it has ended.")
+
+
+class OutcomeUnknown(CommandFailure):
+    """A message may or may not have been stored; says how to repeat it so that it is stored once."""
+
+    exit_code = UNREACHABLE
+
+    def __init__(self, error: ChatboothError, message_id: bytes, command: str) -> None:
+        super().__init__(f"{error} Whether it was stored is not known; to have it sent once, type: {command}")
+        self.reason = error.reason
+        self._details = {**error.attributes(), "message_id": message_id.hex(), "command": command}
+
+    def details(self) -> dict[str, str]:
+        """The message's id and the command that repeats it."""
+        return self._details
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that stands for an error."""
+    if isinstance(error, CommandFailure):
+        return error.exit_code
+    return next((code for branch, code in EXIT_CODES.items() if isinstance(error, branch)), FAILED)
+
+
+def _log_in_command(server: str, username: str | None) -> str:
+    return command_line(server, "login", username or "USERNAME")

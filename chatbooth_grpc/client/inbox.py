@@ -1,0 +1,119 @@
+"""Reading a mailbox so that each message takes effect once: what was taken is acknowledged, nothing else.
+
+Asking for the next is what says that the one before was taken. A reader that ends in between, however it ends, has
+acknowledged nothing that its application may not have seen; the rest is delivered again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Protocol
+
+from chatbooth_grpc.booth.model import Delivery, Gap, Message
+
+
+class Deliver(Protocol):
+    """`ChatClient.deliver`."""
+
+    def __call__(self, *, acknowledge_through: int, after: int | None, max_messages: int) -> Delivery:
+        """Acknowledge, then return the next messages."""
+
+
+class Batches(Iterator[Delivery]):
+    """What waits in a mailbox, batch by batch, until nothing more does.
+
+    Asking for the next batch acknowledges the one before, its gap included, unless `keep` is set. `max_messages`, the
+    most that the next batch may hold (0: the server's default), may be changed in between.
+    """
+
+    def __init__(
+        self,
+        deliver: Deliver,
+        acknowledge: Callable[[int], None],
+        *,
+        after: int | None = None,
+        max_messages: int = 0,
+        keep: bool = False,
+    ) -> None:
+        self.max_messages = max_messages
+        self._deliver = deliver
+        self._acknowledge = acknowledge
+        self._keep = keep
+        self._after = after
+        self._acknowledged = 0
+        self._last = 0
+        self._more = True
+
+    def __next__(self) -> Delivery:
+        """Acknowledge the batch before and return the next; the last one before the end is acknowledged too."""
+        if not self._more:
+            self.acknowledge()
+            raise StopIteration
+        pending = self._last if self._last > self._acknowledged and not self._keep else 0
+        delivery = self._deliver(acknowledge_through=pending, after=self._after, max_messages=self.max_messages)
+        self._acknowledged = max(self._acknowledged, pending)
+        end = _end(delivery)
+        self._more = delivery.more and end > self._last  # a batch that leads nowhere must not repeat for ever
+        self._after = self._last = max(self._last, end)
+        if not delivery.messages and not delivery.opening.gap:
+            raise StopIteration
+        return delivery
+
+    def acknowledge(self, through: int | None = None) -> None:
+        """Acknowledge the batch returned last, or up to `through`; for a reader that stops before the end."""
+        taken = self._last if through is None else through
+        if taken > self._acknowledged and not self._keep:
+            self._acknowledge(taken)
+            self._acknowledged = taken
+
+
+class Inbox(Iterator[Message]):
+    """The messages that wait in a mailbox, one by one; made by `ChatClient.messages`.
+
+    Asking for the next message says that the one before was taken; what was taken is acknowledged with the next
+    batch, at the end, and by `close` or the end of a `with` block (not if that ends by an error: then it is delivered
+    again). Iterating may go on after a `break`. An application that must not repeat an effect even if it is killed
+    keeps the last sequence with the effect, and passes it as `after` the next time. What retention removed before it
+    could be delivered is in `gaps`, in order.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self.gaps: list[Gap] = []
+        self._batches = batches
+        self._waiting: deque[Message] = deque()
+        self._given = 0
+        self._taken = 0
+
+    def __next__(self) -> Message:
+        """Return the next message. Raises as `ChatClient.deliver`."""
+        self._taken = self._given
+        while not self._waiting:
+            delivery = next(self._batches)
+            self._waiting.extend(message for message in delivery.messages if message.sequence > self._given)
+            if delivery.opening.gap:
+                self.gaps.append(delivery.opening.gap)
+        message = self._waiting.popleft()
+        self._given = message.sequence
+        return message
+
+    def close(self) -> None:
+        """Acknowledge what was taken; the message given last counts only once the next was asked for."""
+        self._batches.acknowledge(self._taken)
+
+    def __enter__(self) -> Inbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+def _end(delivery: Delivery) -> int:
+    """Return the last sequence that a delivery settles: of its messages, or of its gap."""
+    if delivery.messages:
+        return delivery.messages[-1].sequence
+    return delivery.opening.gap.last if delivery.opening.gap else 0

@@ -1,0 +1,148 @@
+"""A durable outbox: messages accepted while the server is away, sent later, each once.
+
+A message gets its id when it is put in, before anything is sent, and leaves when the server has acknowledged it. If
+this program dies in between, it is sent again under the same id, which the server stores once. A message that the
+server refuses is kept beside the queue with the reason, and does not hold up the others.
+
+The file is SQLite's, private to its owner. One process at a time sends from it; any may put in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unauthenticated, Unavailable
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.client.message_ids import new_message_id
+
+# A rollback journal and EXTRA: what was accepted is on the disk, its name in the directory too.
+_SETTINGS = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA fullfsync = ON;"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id BLOB NOT NULL UNIQUE,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    refusal TEXT
+) STRICT
+"""
+
+Send = Callable[[str, str, bytes], Receipt]
+"""Sends (recipient, text, message id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message in an outbox; `refusal` says why the server refused it, if it did."""
+
+    message_id: bytes
+    recipient: str
+    text: str
+    refusal: str | None = None
+
+
+class Outbox:
+    """The messages of one account that are still to be sent, in order. Safe to use from several processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, made if absent, readable by its owner alone. Raises OSError."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._path = path
+        with _disk_errors(path):
+            self._database = apsw.Connection(str(path))
+            self._database.set_busy_timeout(5_000)
+            self._database.execute(_SETTINGS).fetchall()  # execute() alone stops at the first PRAGMA that answers
+            self._database.execute(_SCHEMA)
+
+    def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
+        """Accept a message: when this returns its id, it is on the disk. Raises OSError."""
+        message_id = message_id or new_message_id()
+        with _disk_errors(self._path):
+            self._database.execute(
+                "INSERT INTO outbox (message_id, recipient, text) VALUES (?, ?, ?)", (message_id, recipient, text)
+            )
+        return message_id
+
+    def waiting(self) -> list[QueuedMessage]:
+        """The messages that are still to be sent, in order."""
+        return self._select("WHERE refusal IS NULL ORDER BY position")
+
+    def refused(self) -> list[QueuedMessage]:
+        """The messages that the server refused, in order."""
+        return self._select("WHERE refusal IS NOT NULL ORDER BY position")
+
+    def drop(self, message_id: bytes) -> bool:
+        """Forget a message; return whether there was one."""
+        with _disk_errors(self._path):
+            self._database.execute("DELETE FROM outbox WHERE message_id = ?", (message_id,))
+            return self._database.changes() == 1
+
+    def flush(self, send: Send) -> Iterator[tuple[QueuedMessage, Receipt | ChatboothError]]:
+        """Send what waits, in order, and yield each message with its receipt or its refusal.
+
+        Raises what may pass (Unavailable, DeadlineExceeded, TooBusy, Unauthenticated), so that the order holds: the
+        message at which that happened, and those behind it, stay. Yields nothing while another process sends.
+        """
+        with self._sending() as is_ours:
+            while is_ours and (head := self._select("WHERE refusal IS NULL ORDER BY position LIMIT 1")):
+                message = head[0]
+                try:
+                    outcome: Receipt | ChatboothError = send(message.recipient, message.text, message.message_id)
+                except (Unavailable, DeadlineExceeded, TooBusy, Unauthenticated):
+                    raise
+                except ChatboothError as refusal:
+                    self._refuse(message, refusal)
+                    outcome = refusal
+                else:
+                    self.drop(message.message_id)
+                yield message, outcome
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._database.close()
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _select(self, condition: str) -> list[QueuedMessage]:
+        with _disk_errors(self._path):
+            query = f"SELECT message_id, recipient, text, refusal FROM outbox {condition}"  # noqa: S608  # our own words
+            return [QueuedMessage(*row) for row in self._database.execute(query)]
+
+    def _refuse(self, message: QueuedMessage, refusal: ChatboothError) -> None:
+        with _disk_errors(self._path):
+            self._database.execute(
+                "UPDATE outbox SET refusal = ? WHERE message_id = ?", (str(refusal), message.message_id)
+            )
+
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[bool]:
+        """Be the only one who sends, if nobody else does."""
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Raise what SQLite reports of the file as OSError, in words for its owner."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise OSError(0, f"the outbox cannot be used: {error}", str(path)) from error

@@ -1,0 +1,78 @@
+"""Trying again, with exponential backoff and full jitter, what may be repeated without harm."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    ServerUnreachable,
+    TooBusy,
+    Unavailable,
+)
+
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 2.0
+"""The longest random pause between two attempts, in seconds; it starts at `FIRST_BACKOFF` and doubles."""
+
+_T = TypeVar("_T")
+
+
+class Retrying:
+    """Repeats a call until it answers, fails for good, or has no time left.
+
+    What is worth another try: Unavailable, DeadlineExceeded and TooBusy. `clock` gives seconds that only grow,
+    `random` a number from 0 to 1; `on_retry` is told of each failure and of the pause, in seconds, that follows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_retry: Callable[[ChatboothError, float], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self._on_retry = on_retry
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random
+
+    def call(self, attempt: Callable[[float], _T], *, timeout: float) -> _T:
+        """Return what `attempt(seconds left)` returns, within `timeout` seconds for all attempts together."""
+        deadline = self._clock() + timeout
+        backoff = FIRST_BACKOFF
+        worst: ChatboothError | None = None
+        while True:
+            try:
+                return attempt(deadline - self._clock())
+            except (Unavailable, DeadlineExceeded, TooBusy) as error:
+                worst = _worse(worst, error)
+                pause = _least_pause(error) + backoff * self._random()
+                if not 0 <= pause < deadline - self._clock():  # so written that a pause of NaN ends it too
+                    raise worst from (error if worst is not error else None)
+                if self._on_retry:
+                    self._on_retry(error, pause)
+            self._sleep(pause)
+            backoff = min(2 * backoff, LONGEST_BACKOFF)
+
+
+def _least_pause(error: Unavailable | DeadlineExceeded | TooBusy) -> float:
+    """Return what the server asked for, in seconds; a connection that failed has asked for nothing."""
+    if isinstance(error, (DeadlineExceeded, ServerUnreachable)):
+        return 0.0
+    return error.retry_after
+
+
+def _worse(earlier: ChatboothError | None, error: ChatboothError) -> ChatboothError:
+    """Choose what to report of two failed attempts: the one that leaves the outcome open, and says most about why."""
+    weights = {Unavailable: 2, DeadlineExceeded: 1, TooBusy: 0}
+
+    def weight(failure: ChatboothError) -> int:
+        return next(weight for kind, weight in weights.items() if isinstance(failure, kind))
+
+    return error if earlier is None or weight(error) >= weight(earlier) else earlier

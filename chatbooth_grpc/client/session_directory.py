@@ -1,0 +1,184 @@
+"""The session files of a server: private, replaced whole, safe to use from several processes at once.
+
+They lie in `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. Whoever changes one holds the lock of their
+directory; readers need none, since a file is only ever replaced. A second lock, one a user, is held by who delivers,
+so that no message is shown by two processes; whoever holds it may take the first, never the other way about.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chatbooth_grpc.booth.model import Opening
+from chatbooth_grpc.booth.rules import folded_username
+from chatbooth_grpc.client.failures import AlreadyReading, NotLoggedIn, SessionFileDamaged, SeveralSessions
+from chatbooth_grpc.client.outbox import Outbox
+from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
+
+_SUFFIX = ".json"
+_OUTBOX_SUFFIX = ".outbox"
+_POLL = 0.05  # seconds between two tries to take a lock that is held
+
+
+def state_directory() -> Path:
+    """Return where chatbooth keeps its state: XDG's place for it. Raises OSError if there is no home directory."""
+    configured = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if configured.is_absolute():  # XDG: any other is to be ignored
+        return configured / "chatbooth"
+    try:
+        return Path.home() / ".local" / "state" / "chatbooth"
+    except RuntimeError as error:
+        raise FileNotFoundError("there is no home directory to keep the session in: set XDG_STATE_HOME") from error
+
+
+class SessionDirectory:
+    """The sessions kept for one server, `HOST:PORT`, below `state`."""
+
+    def __init__(self, state: Path, server: str) -> None:
+        self._server = server
+        self._parents = (state, state / "sessions")
+        self._directory = state / "sessions" / server
+
+    def path(self, username: str) -> Path:
+        """Return the file of a user's session. Raises InvalidUsername: a server could name any file as a user."""
+        return self._directory / f"{folded_username(username)}{_SUFFIX}"
+
+    def outbox(self, saved: SavedSession) -> Outbox:
+        """Open the outbox of a session's account, made if absent. Raises OSError."""
+        self._make_directories()
+        return Outbox(self._outbox_path(saved))
+
+    def has_outbox(self, saved: SavedSession) -> bool:
+        """Say whether a message was ever queued for a session's account."""
+        return self._outbox_path(saved).exists()
+
+    def remove_outbox(self, saved: SavedSession) -> None:
+        """Forget what an account that is no more had queued."""
+        self._outbox_path(saved).unlink(missing_ok=True)
+
+    def usernames(self) -> list[str]:
+        """Return whose sessions are kept, sorted."""
+        return sorted(path.name.removesuffix(_SUFFIX) for path in self._directory.glob(f"[!.]*{_SUFFIX}"))
+
+    def load(self, username: str) -> SavedSession | None:
+        """Return a user's session, None if none is kept. Raises SessionFileDamaged."""
+        path = self.path(username)
+        try:
+            saved = decode_saved_session(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise SessionFileDamaged(path, self._server, username) from error
+        if (saved.server, saved.username) != (self._server, username):
+            raise SessionFileDamaged(path, self._server, username)
+        return saved
+
+    def pick(self, as_user: str | None) -> SavedSession:
+        """Return the session of the user picked, or the only one kept.
+
+        Raises NotLoggedIn, SeveralSessions, SessionFileDamaged; InvalidUsername if `as_user` is none.
+        """
+        username = folded_username(as_user) if as_user else self._only_username()
+        saved = self.load(username)
+        if saved is None:
+            raise NotLoggedIn(self._server, username)
+        return saved
+
+    def save(self, saved: SavedSession) -> None:
+        """Keep a session in place of any other of that user."""
+        with self._changing():
+            self._write(saved)
+
+    def note_shown(self, username: str, opening: Opening, through: int) -> None:
+        """Keep up to which sequence the delivery that `opening` begins was shown; nothing if the session is gone."""
+        with self._changing():
+            saved = self.load(username)
+            if saved is not None and saved.session.account_id == opening.account_id:
+                self._write(saved.with_shown(opening, through))
+
+    def remove(self, saved: SavedSession) -> None:
+        """Forget a session, unless another has taken its place."""
+        with self._changing():
+            current = self.load(saved.username)
+            if current is not None and current.session.token == saved.session.token:
+                self.path(saved.username).unlink()
+                _sync_directory(self._directory)
+
+    @contextmanager
+    def reading(self, username: str, wait: float, *, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+        """Be the only one who delivers for this user. Raises AlreadyReading after `wait` seconds."""
+        with self._lock_file(f".{username}.reading") as lock:
+            end = clock() + wait
+            while not _try_lock(lock):
+                if clock() >= end:
+                    raise AlreadyReading(username)
+                time.sleep(_POLL)
+            yield
+
+    def _outbox_path(self, saved: SavedSession) -> Path:
+        # By the account's id too: who takes a freed name must not send what another wrote.
+        return self._directory / f"{folded_username(saved.username)}.{saved.session.account_id}{_OUTBOX_SUFFIX}"
+
+    def _only_username(self) -> str:
+        usernames = self.usernames()
+        if not usernames:
+            raise NotLoggedIn(self._server, None)
+        if len(usernames) > 1:
+            raise SeveralSessions(self._server, usernames)
+        return usernames[0]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock_file(".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # held for one write, never while waiting for anything else
+            yield
+
+    @contextmanager
+    def _lock_file(self, name: str) -> Iterator[int]:
+        self._make_directories()
+        lock = os.open(self._directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _make_directories(self) -> None:
+        self._parents[0].parent.mkdir(parents=True, exist_ok=True)
+        for directory in (*self._parents, self._directory):
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if directory.stat().st_mode & 0o077:
+                directory.chmod(0o700)
+
+    def _write(self, saved: SavedSession) -> None:
+        """Replace a file so that, whatever happens, the old or the new one is there, whole. Needs the lock."""
+        path = self.path(saved.username)
+        new = path.with_name(f".{path.stem}.new")
+        new.unlink(missing_ok=True)  # left by a process that was killed
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(saved.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        _sync_directory(self._directory)
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a replaced or removed name durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

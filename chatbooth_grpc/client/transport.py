@@ -1,0 +1,63 @@
+"""What the client asks of a transport: one call for each action, in the model's nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+
+
+class EventStream(Protocol):
+    """A live stream: yields its events, blocking between them, and raises the ChatboothError that it ends with."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Read the stream; once."""
+
+    def cancel(self) -> None:
+        """End it at once, from any thread: who reads it gets an error or its end."""
+
+
+class Transport(Protocol):
+    """A way to one server. Safe to call from many threads; it connects, and connects again, by itself.
+
+    It holds no session: `token` is the 16 bytes of the session that the call acts for, given with each call. Every
+    call answers or raises a ChatboothError within `timeout` seconds, and is tried once: repeating what may be
+    repeated is its caller's part. Beside what each action raises, any call may raise ServerUnreachable or
+    DeadlineExceeded, after which it may have taken effect. Strings are well-formed Unicode.
+    """
+
+    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+        """Make an account and its first session."""
+
+    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+        """Open another session of an account."""
+
+    def log_out(self, token: bytes, *, timeout: float) -> None:
+        """End the session."""
+
+    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
+        """Change the password; return how many other sessions that ended."""
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
+        """Return one page of the usernames that `pattern` finds. `page_size` 0: the server's default."""
+
+    def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
+        """Store a message in its recipient's mailbox; a repeat under its id returns the first receipt."""
+
+    def deliver(
+        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+    ) -> Delivery:
+        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`."""
+
+    def listen(self, token: bytes, after: int | None) -> EventStream:
+        """Open a live stream after the session's cursor, or after `after`. Does not wait for the server."""
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+        """Advance the session's cursor up to `through`."""
+
+    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
+        """Delete the account, at once and whole."""
+
+    def close(self) -> None:
+        """Let the connection go; calls after this fail."""

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds the sdist, and from it the wheel, and tries the wheel in an environment of its own outside the tree.
+#
+# usage: scripts/check_wheel.sh
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+set_up dev
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$venv/bin/python" -m build --quiet --outdir "$work/dist" "$root" 2>"$work/log" || die "$(cat "$work/log")"
+make_venv "$work/venv"
+install_into "$work/venv" "$work"/dist/*.whl
+
+cd "$work"
+unset PYTHONPATH
+for command in chatbooth chatbooth-server; do
+    "venv/bin/$command" --help >help || die "$command --help failed"
+    grep -q "^usage: $command" help || die "$command --help says: $(cat help)"
+done
+venv/bin/python - "$root" <<'END'
+import pathlib, sys
+import chatbooth_grpc
+from chatbooth_grpc._gen import chatbooth_pb2, chatbooth_pb2_grpc
+
+tree = pathlib.Path(sys.argv[1], "chatbooth_grpc")
+wheel = pathlib.Path(chatbooth_grpc.__file__).parent
+assert tree not in (wheel, *wheel.parents), wheel
+wanted = {path.relative_to(tree) for kind in ("*.py", "*.sql", "py.typed") for path in tree.rglob(kind)}
+missing = sorted(str(path) for path in wanted if not (wheel / path).is_file())
+assert not missing, f"not in the wheel: {missing}"
+END
+say "the wheel works: $(basename "$work"/dist/*.whl)"

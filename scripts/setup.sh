@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Makes .venv and installs into it what the other scripts need; quick when that has been done.
+#
+# usage: scripts/setup.sh [runtime|test|dev]
+#
+# The other scripts source this file and call `set_up SET`. Standard output stays empty: it belongs to them.
+# PYTHON names the Python to use, CHATBOOTH_VENV a place other than .venv. Runs on macOS's bash 3.2 too.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${CHATBOOTH_VENV:-$root/.venv}
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+
+say() { echo "chatbooth: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+# Makes sure that a set (runtime, test or dev) is installed and that the stubs are current.
+set_up() {
+    ( # a subshell, for a trap of its own; its input is not ours to read: it may be the client's messages
+        sets_with "$1" >/dev/null
+        if ! is_set_up "$1"; then
+            lock
+            if ! is_set_up "$1"; then # the run that we waited for may have done it
+                install_set "$1"
+            fi
+            unlock
+        fi
+        "$venv/bin/python" "$root/scripts/gen_protos.py" --if-changed
+    ) </dev/null >&2
+}
+
+# Tells whether a set, or one that includes it, was installed from what the tree says now.
+is_set_up() {
+    local wanted set
+    venv_fits || return 1
+    wanted=$(stamp) || return 1
+    for set in $(sets_with "$1"); do
+        [ "$(cat "$venv/.chatbooth-$set" 2>/dev/null)" != "$wanted" ] || return 0
+    done
+    return 1
+}
+
+sets_with() {
+    case $1 in
+        runtime) echo runtime test dev ;;
+        test) echo test dev ;;
+        dev) echo dev ;;
+        *) die "no such set: $1 (runtime, test or dev)" ;;
+    esac
+}
+
+# Prints a digest of all that decides what is installed; fails where the venv's Python does not run.
+stamp() {
+    "$venv/bin/python" - "$root" 2>/dev/null <<'END'
+import hashlib, pathlib, sys
+
+root = pathlib.Path(sys.argv[1])
+digest = hashlib.sha256(f"{root} {sys.version}".encode())
+for name in ("pyproject.toml", "requirements.txt"):
+    digest.update((root / name).read_bytes())
+print(digest.hexdigest())
+END
+}
+
+install_set() {
+    if ! venv_fits || ! new_enough "$venv/bin/python"; then
+        make_venv "$venv"
+    fi
+    say "installing what $1 needs into $venv (a minute, the first time)"
+    case $1 in
+        runtime) install_into "$venv" -r "$root/requirements.txt" ;;
+        *) install_into "$venv" -e "${root}[$1]" ;;
+    esac
+    echo "$venv" >"$venv/.chatbooth-place"
+    stamp >"$venv/.chatbooth-$1"
+}
+
+# Tells whether the venv is one, lies where it was made (its scripts hold that path) and is of the Python asked for.
+venv_fits() {
+    [ -f "$venv/pyvenv.cfg" ] || return 1
+    [ ! -f "$venv/.chatbooth-place" ] || [ "$(cat "$venv/.chatbooth-place")" = "$venv" ] || return 1
+    [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of "$venv/bin/python")" ]
+}
+
+# Makes a virtual environment that has pip, in a folder that is none yet, or is an older one.
+make_venv() {
+    local folder=$1 python
+    python=$(find_python)
+    if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ] && [ -n "$(ls -A "$folder")" ]; then
+        die "$folder is not a virtual environment: move it away, or set CHATBOOTH_VENV to another place"
+    fi
+    say "making $folder"
+    rm -rf "$folder"
+    "$python" -m venv "$folder" >/dev/null 2>&1 && return
+    rm -rf "$folder"
+    "$python" -m venv --without-pip "$folder" >/dev/null 2>&1 && bring_pip "$python" "$folder" && return
+    rm -rf "$folder"
+    die "$python can make no virtual environment (no ensurepip, no uv, no pip 22.3 or newer);" \
+        "on Debian or Ubuntu: apt-get install python3-venv"
+}
+
+# Gives a virtual environment its pip without ensurepip, which Debian keeps in a package of its own.
+bring_pip() {
+    local python=$1 folder=$2
+    command -v uv >/dev/null && uv pip install --quiet --python "$folder/bin/python" pip && return
+    "$python" -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check pip 2>/dev/null
+}
+
+# Installs into the environment of a folder; the other arguments are those of `pip install`.
+install_into() {
+    local folder=$1
+    shift
+    if command -v uv >/dev/null; then
+        uv pip install --quiet --python "$folder/bin/python" "$@" && return
+        say "uv could not; trying pip, which may be set up otherwise"
+    fi
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" || die "installing failed"
+}
+
+# Prints the Python to use: PYTHON, or the first that is new enough (macOS's own python3 is 3.9).
+find_python() {
+    local candidate
+    if [ -n "${PYTHON:-}" ]; then
+        new_enough "$PYTHON" || die "Python 3.10 or newer is needed; PYTHON ($PYTHON) is $(version_of "$PYTHON")"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+        if new_enough "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    die "Python 3.10 or newer is needed; python3 is $(version_of python3). Set PYTHON to the path of a newer one"
+}
+
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo missing; }
+
+# One set-up at a time: a server and a client started together on a fresh checkout must not both make the venv.
+# The lock is a symbolic link, which appears at once and whole with its owner's process id as its target.
+lock() {
+    local owner told=
+    mkdir -p "$(dirname "$venv")"
+    until ln -sn "$$" "$venv.lock" 2>/dev/null; do
+        owner=$(readlink "$venv.lock" || true)
+        if [ -z "$owner" ]; then
+            [ -w "$(dirname "$venv")" ] || die "cannot write into $(dirname "$venv")"
+        elif ! kill -0 "$owner" 2>/dev/null; then
+            rm -f "$venv.lock" # it was killed
+        else
+            [ -n "$told" ] || say "another set-up is under way; waiting for it"
+            told=yes
+            sleep 1
+        fi
+    done
+    trap unlock EXIT
+}
+
+unlock() {
+    trap - EXIT
+    rm -f "$venv.lock"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    set_up "${1:-runtime}"
+fi

@@ -1,0 +1,118 @@
+"""Real processes to drive: servers that are started, killed and stopped, and the command line as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PASSWORD = "a long password"
+CLIENT = [sys.executable, "-m", "chatbooth_grpc.client"]
+_PATIENCE = 60.0
+_BANNER = re.compile(r"listening on (\S+:\d+)")
+
+
+class ServerProcess:
+    """A server on a free port of this machine, or on `port`, and the store in `store`."""
+
+    def __init__(self, store: Path, port: int = 0) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "chatbooth_grpc.server", "--port", str(port), "--store", str(store)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        self.address = self._await_banner()
+        self._drain = threading.Thread(target=self._read_on, daemon=True)  # lest a full pipe stop it
+        self._drain.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.address.rpartition(":")[2])
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it by a signal, and wait until it is gone."""
+        self._process.send_signal(number)
+        self._process.wait(_PATIENCE)
+        self._drain.join(_PATIENCE)
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def _await_banner(self) -> str:
+        assert self._process.stderr is not None
+        said = []
+        for line in self._process.stderr:
+            said.append(line)
+            if found := _BANNER.search(line):
+                return found[1]
+        raise AssertionError(f"the server did not start: {''.join(said)}")
+
+    def _read_on(self) -> None:
+        assert self._process.stderr is not None
+        for _ in self._process.stderr:
+            pass
+
+
+@dataclass
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The JSON objects that it printed."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass
+class CommandLine:
+    """The command line of one machine: its state directory, and the server it calls."""
+
+    server: str
+    state: Path
+    variables: dict[str, str] = field(default_factory=lambda: {"CHATBOOTH_PASSWORD": PASSWORD})
+
+    def __call__(self, *words: str, typed: str | bytes = b"", **variables: str) -> Done:
+        """Run a command to its end, with `typed` on its standard input and no terminal anywhere."""
+        done = subprocess.run(
+            [*CLIENT, *words],
+            input=typed.encode() if isinstance(typed, str) else typed,
+            capture_output=True,
+            env=self.environment(**variables),
+            timeout=_PATIENCE,
+            start_new_session=True,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command whose streams the test holds."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*CLIENT, *words], stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment(), start_new_session=True
+        )
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """The environment of a command."""
+        own = {"XDG_STATE_HOME": str(self.state), "CHATBOOTH_SERVER": self.server}
+        return {**environment(), **own, **self.variables, **variables}
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, less what would tell chatbooth anything."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CHATBOOTH_")}

@@ -1,0 +1,181 @@
+"""The command line at a terminal: prompts that don't echo, confirmations, the menu, Ctrl-C and Ctrl-D."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+import pexpect
+import pytest
+
+from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once
+)
+
+Terminal = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def terminal(chatbooth: CommandLine) -> Iterator[Terminal]:
+    """Start the command line at a terminal; no password is in the environment."""
+    chatbooth.variables.clear()
+    started: list[pexpect.spawn[str]] = []
+
+    def start(*words: str, columns: int = 80) -> pexpect.spawn[str]:
+        environment = {**chatbooth.environment(), "TERM": "xterm"}
+        child = pexpect.spawn(
+            CLIENT[0],
+            [*CLIENT[1:], *words],
+            env=environment,
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(24, columns),
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+@pytest.fixture
+def name() -> str:
+    """A username that nobody else has."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+def code(child: pexpect.spawn[str]) -> int | None:
+    """The exit code of a command that ends by itself."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def answer(child: pexpect.spawn[str], question: str, typed: str) -> None:
+    """Wait for a question, and type."""
+    child.expect_exact(question)
+    child.sendline(typed)
+
+
+def secret(child: pexpect.spawn[str], question: str, typed: str) -> None:
+    """Wait for a question for a password, and type it once the terminal has stopped echoing."""
+    child.expect_exact(question)
+    child.waitnoecho(60)
+    assert not child.getecho()
+    child.sendline(typed)
+
+
+def test_a_new_password_is_asked_for_twice_and_never_echoed(terminal: Terminal, name: str) -> None:
+    child = terminal("signup", name)
+    secret(child, f"Password for {name}: ", PASSWORD)
+    secret(child, "The same again: ", PASSWORD)
+    child.expect_exact(f"Signed up as {name}")
+    assert code(child) == 0
+    child = terminal("passwd")
+    secret(child, f"Password of {name}: ", PASSWORD)
+    secret(child, f"New password for {name}: ", "another password")
+    secret(child, "The same again: ", "another password")
+    child.expect(r"is changed\. Other sessions ended: 0\.")
+    assert PASSWORD not in str(child.before)
+    assert code(child) == 0
+    child = terminal("login")
+    answer(child, "Username: ", name)
+    secret(child, f"Password of {name}: ", "another password")
+    child.expect_exact(f"Logged in as {name}")
+    assert code(child) == 0
+
+
+def test_two_passwords_that_differ_do_nothing(terminal: Terminal, name: str) -> None:
+    child = terminal("signup", name)
+    secret(child, f"Password for {name}: ", PASSWORD)
+    secret(child, "The same again: ", "a typo")
+    child.expect_exact("The two passwords differ")
+    assert code(child) == 2
+
+
+def test_deleting_asks_whether_it_is_meant(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal("delete")
+    answer(child, "[y/N] ", "")
+    child.expect_exact("Nothing was deleted.")
+    assert code(child) == 2
+    child = terminal("delete")
+    answer(child, "[y/N] ", "y")
+    secret(child, f"Password of {name}: ", PASSWORD)
+    child.expect_exact(f"Deleted {name}.")
+    assert code(child) == 0
+
+
+@pytest.mark.parametrize(("key", "expected"), [("\x03", 130), ("\x04", 2)])
+def test_a_password_may_be_refused_by_a_key(terminal: Terminal, name: str, key: str, expected: int) -> None:
+    child = terminal("login", name)
+    child.expect_exact(f"Password of {name}: ")
+    child.waitnoecho(60)
+    assert not child.getecho()
+    child.send(key)
+    assert code(child) == expected
+    assert "Traceback" not in str(child.before)
+
+
+def test_a_text_may_be_typed(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal("send", name)
+    child.expect_exact("Ctrl-D")
+    child.sendline("two")
+    child.sendline("lines")
+    child.sendeof()
+    child.expect_exact("Sent to")
+    assert code(child) == 0
+    assert chatbooth("deliver", "--json").records[0]["text"] == "two\nlines"
+
+
+def test_a_long_text_is_wrapped_so_that_it_fakes_no_line(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    chatbooth("send", name, "x" * 100 + " 2  2030-01-01 00:00:00  ben: fake " + "漢" * 100)
+    child = terminal("deliver", columns=60)
+    child.expect(pexpect.EOF)
+    lines = str(child.before).rstrip().split("\r\n")
+    assert lines[0].startswith("1  ")
+    assert len(lines) > 4
+    assert [line for line in lines[1:] if not re.match("    ", line) or len(line) > 60] == []
+
+
+def test_the_menu(terminal: Terminal, name: str) -> None:
+    child = terminal()
+    child.expect_exact("not logged in")
+    answer(child, "Choice: ", "2")
+    child.expect_exact("Nobody is logged in")
+    answer(child, "Choice: ", "1")
+    answer(child, "[s/l] ", "s")
+    answer(child, "Username: ", name)
+    secret(child, f"Password for {name}: ", PASSWORD)
+    secret(child, "The same again: ", PASSWORD)
+    child.expect_exact(f"you are {name}")
+    answer(child, "Choice: ", "2")
+    answer(child, "Pattern (none: all): ", f"^{name}$")
+    child.expect_exact(f"\r\n{name}\r\n")
+    answer(child, "Choice: ", "3")
+    answer(child, "To: ", name)
+    answer(child, "Text: ", "grüezi 👋")
+    child.expect_exact(f"Sent to {name}")
+    answer(child, "Choice: ", "4")
+    child.expect_exact(f"  {name}: grüezi 👋\r\n")
+    answer(child, "Choice: ", "5")
+    answer(child, "Type its name to do so: ", name)
+    secret(child, f"Password of {name}: ", PASSWORD)
+    child.expect_exact("not logged in")
+    answer(child, "Choice: ", "Q")
+    assert code(child) == 0
+
+
+@pytest.mark.parametrize(("key", "expected"), [("\x04", 0), ("\x03", 130)])
+def test_the_menu_ends_at_the_end_of_input_and_by_interrupt(terminal: Terminal, key: str, expected: int) -> None:
+    child = terminal()
+    child.expect_exact("Choice: ")
+    child.send(key)
+    assert code(child) == expected
+    assert "Traceback" not in str(child.before)

@@ -1,0 +1,45 @@
+"""A booth over an empty SQLite store, with a clock that only tests move and passwords that cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.credentials import Passwords
+from tests.booth.cheap_passwords import cheap_passwords
+from tests.booth.interrupted_store import InterruptedStore
+from tests.contract.stores import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the store and the booth."""
+    return Clock()
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    """Where the store lies."""
+    return tmp_path / "chatbooth.db"
+
+
+@pytest.fixture
+def store(store_path: Path, clock: Clock) -> Iterator[InterruptedStore]:
+    """An open, empty store."""
+    with InterruptedStore(store_path, clock=clock) as store:
+        yield store
+
+
+@pytest.fixture
+def passwords() -> Passwords:
+    """Passwords that cost nothing."""
+    return cheap_passwords()
+
+
+@pytest.fixture
+def booth(store: InterruptedStore, passwords: Passwords, clock: Clock) -> Booth:
+    """A booth on the store."""
+    return Booth(store, passwords=passwords, clock=clock)

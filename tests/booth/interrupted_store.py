@@ -1,0 +1,71 @@
+"""A SQLite store that lets a test act, block or raise at the moment when a method is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import Receipt, Removal
+from chatbooth_grpc.booth.store import Batch, NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.store.sqlite import SQLiteStore
+
+
+class InterruptedStore(SQLiteStore):
+    """Calls `before` with a method's name, then does as any SQLite store."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.before: Callable[[str], None] = lambda method: None
+
+    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+        self.before("create_account")
+        return super().create_account(username, password_hash, token_hash)
+
+    def account(self, username: str) -> StoredAccount | None:
+        self.before("account")
+        return super().account(username)
+
+    def usernames(self, prefix: str, after: str, limit: int) -> list[str]:
+        self.before("usernames")
+        return super().usernames(prefix, after, limit)
+
+    def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
+        self.before("replace_password_hash")
+        super().replace_password_hash(account, password_hash)
+
+    def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
+        self.before("change_password")
+        return super().change_password(session, account, password_hash)
+
+    def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
+        self.before("delete_account")
+        return super().delete_account(session, account, name_hold)
+
+    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+        self.before("create_session")
+        return super().create_session(account, token_hash)
+
+    def session(self, token_hash: bytes) -> StoredSession | None:
+        self.before("session")
+        return super().session(token_hash)
+
+    def touch_session(self, session: StoredSession) -> None:
+        self.before("touch_session")
+        super().touch_session(session)
+
+    def end_session(self, session: StoredSession) -> None:
+        self.before("end_session")
+        super().end_session(session)
+
+    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
+        self.before("append")
+        return super().append(messages)
+
+    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+        self.before("after")
+        return super().after(session, sequence, max_messages, max_size)
+
+    def acknowledge(self, session: StoredSession, through: int) -> None:
+        self.before("acknowledge")
+        super().acknowledge(session, through)

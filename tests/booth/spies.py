@@ -1,0 +1,48 @@
+"""A look at argon2 while it works: what it verifies, and a way to hold it there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import argon2
+import pytest
+
+Verify = Callable[[argon2.PasswordHasher, str | bytes, str | bytes], bool]
+
+
+class Argon2Spy:
+    """Notes the hashes that argon2 verifies; `during` is called within each verification."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.verified: list[str] = []
+        self.during: Callable[[], object] = lambda: None
+        verify: Verify = argon2.PasswordHasher.verify
+
+        def noted(hasher: argon2.PasswordHasher, password_hash: str, password: bytes) -> bool:
+            self.verified.append(password_hash)
+            self.during()
+            return verify(hasher, password_hash, password)
+
+        monkeypatch.setattr(argon2.PasswordHasher, "verify", noted)
+
+
+class Gate:
+    """Holds whoever comes until it is opened, and says when the first has come."""
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._opened = threading.Event()
+
+    def hold(self) -> None:
+        """Wait here until the gate is opened."""
+        self._reached.set()
+        assert self._opened.wait(60)
+
+    def wait_until_reached(self) -> None:
+        """Return once somebody waits."""
+        assert self._reached.wait(60)
+
+    def open(self) -> None:
+        """Let everybody go."""
+        self._opened.set()

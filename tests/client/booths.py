@@ -1,0 +1,148 @@
+"""A whole client but for the network: commands over a real booth and store, its input given, its output kept."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import argon2
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.credentials import Passwords as HashedPasswords
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.context import Context
+from chatbooth_grpc.client.output import Output
+from chatbooth_grpc.client.passwords import Passwords
+from chatbooth_grpc.client.prompts import Prompts
+from chatbooth_grpc.client.retrying import Retrying
+from chatbooth_grpc.client.session_directory import SessionDirectory
+from chatbooth_grpc.client.transport import EventStream, Transport
+from tests.client.scripted import Clock
+
+SERVER = "127.0.0.1:50051"
+PASSWORD = "a long password"
+
+CHEAP = argon2.Parameters(
+    type=argon2.Type.ID, version=0x13, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
+)
+
+
+def cheap_passwords() -> HashedPasswords:
+    """Passwords whose hashing takes no time."""
+    return HashedPasswords(CHEAP)
+
+
+class BoothTransport:
+    """Calls a booth directly. `before` is called with each action, and may raise in its place."""
+
+    def __init__(self, booth: Booth) -> None:
+        self.before: Callable[[str], None] = lambda action: None
+        self._booth = booth
+
+    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+        self.before("sign_up")
+        return self._booth.sign_up(username, password)
+
+    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+        self.before("log_in")
+        return self._booth.log_in(username, password)
+
+    def log_out(self, token: bytes, *, timeout: float) -> None:
+        self.before("log_out")
+        self._booth.log_out(token)
+
+    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
+        self.before("change_password")
+        return self._booth.change_password(token, old_password, new_password)
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
+        self.before("list")
+        return self._booth.list(token, pattern, prefix, page_size, page_token)
+
+    def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
+        self.before("send")
+        return self._booth.send(token, message)
+
+    def deliver(
+        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+    ) -> Delivery:
+        self.before("deliver")
+        return self._booth.deliver(token, acknowledge_through, after, max_messages)
+
+    def listen(self, token: bytes, after: int | None) -> EventStream:
+        raise NotImplementedError
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+        self.before("acknowledge")
+        self._booth.acknowledge(token, through)
+
+    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
+        self.before("delete")
+        return self._booth.delete(token, password)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Desk:
+    """Where one person sits: their session files, and one context after another over the same booth."""
+
+    transport: BoothTransport
+    state: Path
+    out: io.StringIO = field(default_factory=io.StringIO)
+    err: io.StringIO = field(default_factory=io.StringIO)
+
+    def context(self, as_user: str | None = None, typed: str | bytes = "", **settings: Any) -> Context:
+        """A context whose standard input, not a terminal, holds what was `typed`."""
+        typed = typed.encode() if isinstance(typed, str) else typed
+        prompts = Prompts(io.BytesIO(typed), self.err)
+        environment = settings.get("environment", {"CHATBOOTH_PASSWORD": PASSWORD})
+        return Context(
+            server=SERVER,
+            as_user=as_user,
+            timeout=5.0,
+            sessions=SessionDirectory(self.state, SERVER),
+            output=Output(settings.get("out", self.out), self.err, as_json=settings.get("as_json", False)),
+            prompts=prompts,
+            passwords=Passwords(prompts, environment, from_stdin=settings.get("from_stdin", False)),
+            connect=self._connect,
+        )
+
+    def printed(self) -> list[str]:
+        """The lines of standard output since this was last asked."""
+        lines = self.out.getvalue().splitlines()
+        self.out.seek(0)
+        self.out.truncate()
+        return lines
+
+    def records(self) -> list[dict[str, Any]]:
+        """The JSON objects of standard output since it was last asked for."""
+        return [json.loads(line) for line in self.printed()]
+
+    def said(self) -> str:
+        """What standard error holds since this was last asked."""
+        words = self.err.getvalue()
+        self.err.seek(0)
+        self.err.truncate()
+        return words
+
+    def _connect(
+        self,
+        server: str,
+        *,
+        session: Session | None,
+        timeout: float,
+        on_retry: Callable[[ChatboothError, float], None],
+    ) -> ChatClient:
+        assert server == SERVER
+        clock = Clock()
+        checked: Transport = self.transport
+        retrying = Retrying(on_retry=on_retry, clock=clock, sleep=clock.sleep)
+        return ChatClient(checked, session=session, timeout=timeout, retrying=retrying)

@@ -1,0 +1,25 @@
+"""A booth on an empty store, and a desk at which to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.client.booths import BoothTransport, Desk, cheap_passwords
+
+
+@pytest.fixture
+def booth(tmp_path: Path) -> Iterator[Booth]:
+    """A booth of its own for each test."""
+    with SQLiteStore(tmp_path / "chatbooth.db") as store:
+        yield Booth(store, passwords=cheap_passwords())
+
+
+@pytest.fixture
+def desk(booth: Booth, tmp_path: Path) -> Desk:
+    """A desk in front of the booth."""
+    return Desk(BoothTransport(booth), tmp_path / "state" / "chatbooth")

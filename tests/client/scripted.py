@@ -1,0 +1,119 @@
+"""A transport that answers by a script, and a clock that only its test moves."""
+
+# mypy: disable-error-code="no-any-return"
+# A script holds whatever its test puts there.
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatbooth_grpc.booth.model import Delivery, Message, Opening, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.retrying import Retrying
+from chatbooth_grpc.client.transport import EventStream, Transport
+
+EPOCH = bytes(range(16))
+TOKEN = b"t" * 16
+SESSION = Session(TOKEN, 7, "ann", EPOCH)
+
+
+@dataclass
+class Call:
+    """A call that the transport got."""
+
+    action: str
+    arguments: tuple[Any, ...]
+    timeout: float
+
+
+@dataclass
+class ScriptedTransport:
+    """Answers each call with the next outcome of the script: a value, or an error to raise."""
+
+    script: deque[Any] = field(default_factory=deque)
+    calls: list[Call] = field(default_factory=list)
+    closed: bool = False
+
+    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+        return self._answer("sign_up", timeout, username, password)
+
+    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+        return self._answer("log_in", timeout, username, password)
+
+    def log_out(self, token: bytes, *, timeout: float) -> None:
+        return self._answer("log_out", timeout, token)
+
+    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
+        return self._answer("change_password", timeout, token, old_password, new_password)
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
+        return self._answer("list", timeout, token, pattern, prefix, page_size, page_token)
+
+    def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
+        return self._answer("send", timeout, token, message)
+
+    def deliver(
+        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+    ) -> Delivery:
+        return self._answer("deliver", timeout, token, acknowledge_through, after, max_messages)
+
+    def listen(self, token: bytes, after: int | None) -> EventStream:
+        return self._answer("listen", 0.0, token, after)
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+        return self._answer("acknowledge", timeout, token, through)
+
+    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
+        return self._answer("delete", timeout, token, password)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _answer(self, action: str, timeout: float, *arguments: object) -> Any:
+        self.calls.append(Call(action, arguments, timeout))
+        outcome = self.script.popleft()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class Clock:
+    """Seconds that pass only while someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def scripted_client(
+    *outcomes: object, session: Session | None = SESSION, clock: Clock | None = None, jitter: float = 1.0
+) -> tuple[ChatClient, ScriptedTransport]:
+    """A client over a script; it sleeps on `clock`, and every random number is `jitter`."""
+    transport = ScriptedTransport(deque(outcomes))
+    checked: Transport = transport
+    clock = clock or Clock()
+    retrying = Retrying(clock=clock, sleep=clock.sleep, random=lambda: jitter)
+    return ChatClient(checked, session=session, retrying=retrying), transport
+
+
+def message(sequence: int, text: str = "") -> Message:
+    """A message of ben's in ann's mailbox."""
+    return Message(
+        sequence, "ben", 8, sequence.to_bytes(16, "big"), 1_760_000_000_000_000, (text or str(sequence)).encode()
+    )
+
+
+def delivery(*sequences: int, more: bool = False, **opening: Any) -> Delivery:
+    """A delivery of those sequences to ann."""
+    start = sequences[0] - 1 if sequences else 0
+    settings = {"epoch": EPOCH, "account_id": 7, "resumed_after": start, "replaying": len(sequences), **opening}
+    return Delivery(Opening(**settings), [message(sequence) for sequence in sequences], more)

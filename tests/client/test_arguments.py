@@ -1,0 +1,142 @@
+"""The command line's words: what they mean, where flags may stand, what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.client import exit_codes
+from chatbooth_grpc.client.arguments import parse
+
+ID = "0193a000-0000-7000-8000-0000000000aa"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the variables are set, unless a test does."""
+    for variable in ("SERVER", "AS", "TIMEOUT"):
+        monkeypatch.delenv(f"CHATBOOTH_{variable}", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def parsed(line: str) -> dict[str, Any]:
+    return vars(parse(line.split()))
+
+
+def test_the_defaults() -> None:
+    expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False, "command": None}
+    assert parsed("") == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--server H --as ann --timeout 2.5 --json list x",
+        "list x --server H --as ann --timeout 2.5 --json",
+        "--server H list --as ann x --timeout 2.5 --json",
+    ],
+)
+def test_shared_flags_stand_before_or_after_the_command(line: str) -> None:
+    expected = {"server": "h:50051", "as_user": "ann", "timeout": 2.5, "json": True, "pattern": "x", "prefix": ""}
+    assert parsed(line) == {**expected, "command": "list"}
+
+
+def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBOOTH_SERVER", "::1")
+    monkeypatch.setenv("CHATBOOTH_AS", "ann")
+    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "3")
+    found = parsed("whoami")
+    assert (found["server"], found["as_user"], found["timeout"]) == ("[::1]:50051", "ann", 3.0)
+    assert parsed("whoami --as ben")["as_user"] == "ben"
+    monkeypatch.setenv("CHATBOOTH_SERVER", "")
+    assert parsed("whoami")["server"] == "127.0.0.1:50051"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("send bob hi", "hi"),
+        ("send bob", None),
+        ("send bob -", "-"),
+        ("send bob --json hi", "hi"),
+        (f"send bob --message-id {ID} hi", "hi"),
+        (f"send --message-id {ID} bob hi", "hi"),
+        (f"send bob hi --message-id {ID}", "hi"),
+        ("send bob --json -", "-"),
+        ("send bob -- -hi", "-hi"),
+        ("send -- bob -hi", "-hi"),
+        (f"send --message-id {ID} bob -- -hi", "-hi"),
+        (f"send bob --message-id {ID} -- -hi", "-hi"),
+        ("send bob --json -- --json", "--json"),
+    ],
+)
+def test_the_text_is_found_wherever_flags_stand(line: str, text: str | None) -> None:
+    found = parsed(line)
+    assert (found["recipient"], found["text"]) == ("bob", text)
+    assert found["message_id"] == (bytes.fromhex(ID.replace("-", "")) if ID in line else None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "send",
+        "send bob hi there",
+        "send bob --json hi there",
+        "send bob -x",
+        "send bob --nonsense hi",
+        "send bob --message-id 00",
+        f"send bob --message-id {'0' * 32}",
+        "send bob --message-id xyz",
+        "list a b",
+        "whoami x",
+        "whoami --serv h",
+        "deliver --max 0",
+        "deliver --max -1",
+        "deliver --after x",
+        "deliver --after ²",
+        "deliver --after 99999999999999999999",
+        "--timeout 0 list",
+        "--timeout nan list",
+        "--timeout inf list",
+        "--timeout x list",
+        "--server http://h list",
+        "login ann --password secret",
+        "--json",
+    ],
+)
+def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_variable_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "soon")
+    with pytest.raises(SystemExit) as exited:
+        parsed("list")
+    assert exited.value.code == 2
+
+
+@pytest.mark.parametrize("line", ["nonsense --json", "send bob --json --nonsense", "--json deliver --max 0", "--json"])
+def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    record = json.loads(capsys.readouterr().err)
+    assert (record["error"], record["exit_code"]) == ("USAGE", 2)
+
+
+def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed("--help")
+    assert exited.value.code == 0
+    words = capsys.readouterr().out
+    codes = [value for name, value in vars(exit_codes).items() if name.isupper()]
+    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 130, 141]
+    for code in codes:
+        assert f"  {code}" in words
+    assert max(map(len, words.splitlines())) <= 80

@@ -1,0 +1,121 @@
+"""The stores that the contract holds for, their clock, and short words for using one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
+from chatbooth_grpc.booth.store import NewMessage, Store, StoredAccount, StoredSession
+from chatbooth_grpc.store.sqlite import SQLiteStore
+
+PLENTY = 1 << 30
+"""More messages, or bytes, than any test stores."""
+
+
+class Clock:
+    """A clock that only tests move; it gives microseconds since 1970 UTC."""
+
+    def __init__(self) -> None:
+        self.now = 1_760_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += round(seconds * 1_000_000)
+
+
+class Home(Protocol):
+    """Where one store's data lives, whether it is open or not."""
+
+    clock: Clock
+
+    def open(self) -> Store:
+        """Open the store; its data outlives it."""
+
+
+class SQLiteHome:
+    """A file in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "chatbooth.db"
+        self.clock = Clock()
+
+    def open(self) -> SQLiteStore:
+        return SQLiteStore(self.path, clock=self.clock)
+
+
+HOMES: dict[str, Callable[[Path], Home]] = {"sqlite": SQLiteHome}
+"""Every kind of store, by name, each made in an empty directory of its own."""
+
+
+def new_token_hash() -> bytes:
+    """A hash that no other session has."""
+    return os.urandom(32)
+
+
+def sign_up(store: Store, username: str, token_hash: bytes | None = None) -> StoredSession:
+    """Make an account whose password hash is `hash of USERNAME`."""
+    return store.create_account(username, f"hash of {username}", token_hash or new_token_hash())
+
+
+def log_in(store: Store, username: str, token_hash: bytes | None = None) -> StoredSession:
+    """Open one more session of an account."""
+    return store.create_session(stored_account(store, username), token_hash or new_token_hash())
+
+
+def stored_account(store: Store, username: str) -> StoredAccount:
+    """The account of that name, which must be there."""
+    account = store.account(username)
+    assert account is not None
+    return account
+
+
+def new_message(
+    session: StoredSession, recipient: str, text: str = "hello", message_id: bytes | None = None
+) -> NewMessage:
+    """A message from a session, under a new id if none is given."""
+    content = text.encode()
+    outgoing = OutgoingMessage(recipient, message_id or uuid.uuid4().bytes, content)
+    return NewMessage(session, outgoing, hashlib.blake2b(content, digest_size=16).digest())
+
+
+def send(store: Store, message: NewMessage) -> Receipt:
+    """Append one message; raise its refusal."""
+    (outcome,) = store.append([message])
+    if isinstance(outcome, ChatboothError):
+        raise outcome
+    return outcome
+
+
+def send_texts(store: Store, session: StoredSession, recipient: str, *texts: str) -> None:
+    """Append several messages under new ids, all of which must be stored."""
+    outcomes = store.append([new_message(session, recipient, text) for text in texts])
+    assert all(isinstance(outcome, Receipt) for outcome in outcomes)
+
+
+def delete(store: Store, session: StoredSession, name_hold: float = 0.0) -> None:
+    """Delete the session's account."""
+    store.delete_account(session, stored_account(store, session.username), name_hold)
+
+
+def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:
+    """All that lies in the session's mailbox after a sequence."""
+    return store.after(session, after, PLENTY, PLENTY).messages
+
+
+def texts(store: Store, session: StoredSession) -> list[str]:
+    """The texts in the session's mailbox, in their order."""
+    return [message.text for message in mailbox(store, session)]
+
+
+def is_gap_free(messages: list[Message]) -> bool:
+    """Whether the sequences are 1, 2, 3 …"""
+    return [message.sequence for message in messages] == list(range(1, len(messages) + 1))

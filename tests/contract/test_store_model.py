@@ -1,0 +1,311 @@
+"""A store against a model of it in plain dictionaries, under any order of actions and reopenings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    CursorPastEnd,
+    MessageIdReused,
+    RecipientNotFound,
+    SessionInvalid,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+)
+from chatbooth_grpc.booth.model import Message, Receipt, Removal
+from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
+from tests.contract.stores import PLENTY, Home, new_message, new_token_hash
+
+NAMES = st.sampled_from(["ann", "bob", "a_b"])
+MESSAGE_IDS = st.sampled_from([bytes([number] * 16) for number in (1, 2, 3)])
+TEXTS = st.sampled_from(["tea?", "no", "x" * 50])
+HASHES = st.sampled_from(["one", "two", "three"])
+HOLDS = st.sampled_from([0.0, 10.0, 1000.0])
+SEQUENCES = st.integers(0, 12)
+
+
+@dataclass
+class Account:
+    """What the model knows of a live account."""
+
+    account_id: int
+    password_hash: str
+    cursors: dict[bytes, int] = field(default_factory=dict)
+    used_times: dict[bytes, int] = field(default_factory=dict)
+    furthest: int = 0
+    mailbox: list[Message] = field(default_factory=list)
+    accepted: dict[tuple[int, bytes], tuple[bytes, Receipt]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A session that was opened once; it may have ended since."""
+
+    token_hash: bytes
+    session: StoredSession
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Does everything to a store and to the model, and compares."""
+
+    devices: Bundle[Device] = Bundle("devices")
+
+    def __init__(self, new_home: Callable[[], Home]) -> None:
+        super().__init__()
+        self.home = new_home()
+        self.store = self.home.open()
+        self.epoch = self.store.epoch
+        self.accounts: dict[str, Account] = {}
+        self.held: dict[str, int] = {}
+        self.used_ids: set[int] = set()
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    def live(self, device: Device) -> Account | None:
+        """The account of a device whose session has not ended."""
+        account = self.accounts.get(device.session.username)
+        return account if account is not None and device.token_hash in account.cursors else None
+
+    def owner(self, device: Device) -> Account | None:
+        """The account of a device, its session ended or not."""
+        account = self.accounts.get(device.session.username)
+        is_same = account is not None and account.account_id == device.session.account_id
+        return account if is_same else None
+
+    def open_session(self, account: Account, session: StoredSession, token_hash: bytes) -> Device:
+        assert session.account_id == account.account_id
+        assert session.cursor == account.furthest
+        assert session.used_time == self.home.clock.now
+        account.cursors[token_hash] = session.cursor
+        account.used_times[token_hash] = session.used_time
+        return Device(token_hash, session)
+
+    @initialize(target=devices)
+    def first_account(self) -> Device:
+        return self.made_account("ann", "one")
+
+    @rule(target=devices, name=NAMES, password_hash=HASHES)
+    def sign_up(self, name: str, password_hash: str) -> Device | MultipleResults[Device]:
+        if name in self.accounts or self.held.get(name, 0) > self.home.clock.now:
+            with pytest.raises(UsernameTaken):
+                self.store.create_account(name, password_hash, new_token_hash())
+            return multiple()
+        return self.made_account(name, password_hash)
+
+    def made_account(self, name: str, password_hash: str) -> Device:
+        token_hash = new_token_hash()
+        session = self.store.create_account(name, password_hash, token_hash)
+        assert session.account_id not in self.used_ids
+        self.used_ids.add(session.account_id)
+        self.accounts[name] = Account(session.account_id, password_hash)
+        return self.open_session(self.accounts[name], session, token_hash)
+
+    @rule(target=devices, device=devices, password_hash=HASHES)
+    def log_in(self, device: Device, password_hash: str) -> Device | MultipleResults[Device]:
+        token_hash = new_token_hash()
+        session = device.session
+        believed = StoredAccount(session.account_id, session.username, password_hash)
+        account = self.owner(device)
+        if account is None or account.password_hash != password_hash:
+            with pytest.raises(WrongCredentials):
+                self.store.create_session(believed, token_hash)
+            return multiple()
+        opened = self.store.create_session(believed, token_hash)
+        return self.open_session(account, opened, token_hash)
+
+    @rule(device=devices)
+    def log_out(self, device: Device) -> None:
+        self.store.end_session(device.session)
+        account = self.live(device)
+        if account is not None:
+            del account.cursors[device.token_hash]
+
+    @rule(device=devices, old=HASHES, new=HASHES)
+    def change_password(self, device: Device, old: str, new: str) -> None:
+        session = device.session
+        believed = StoredAccount(session.account_id, session.username, old)
+        account = self.live(device)
+        if account is None or account.password_hash != old:
+            with pytest.raises(SessionInvalid if account is None else WrongPassword):
+                self.store.change_password(session, believed, new)
+            return
+        assert self.store.change_password(session, believed, new) == len(account.cursors) - 1
+        account.password_hash = new
+        account.cursors = {device.token_hash: account.cursors[device.token_hash]}
+
+    @rule(device=devices, old=HASHES, new=HASHES)
+    def replace_password_hash(self, device: Device, old: str, new: str) -> None:
+        session = device.session
+        believed = StoredAccount(session.account_id, session.username, old)
+        self.store.replace_password_hash(believed, new)
+        account = self.owner(device)
+        if account is not None and account.password_hash == old:
+            account.password_hash = new
+
+    @rule(device=devices, password_hash=HASHES, hold=HOLDS)
+    def delete_account(self, device: Device, password_hash: str, hold: float) -> None:
+        session = device.session
+        believed = StoredAccount(session.account_id, session.username, password_hash)
+        account = self.live(device)
+        if account is None or account.password_hash != password_hash:
+            with pytest.raises(SessionInvalid if account is None else WrongPassword):
+                self.store.delete_account(session, believed, hold)
+            return
+        removal = self.store.delete_account(session, believed, hold)
+        assert removal == Removal(len(account.mailbox), len(account.cursors))
+        del self.accounts[session.username]
+        self.held[session.username] = self.home.clock.now + round(hold * 1_000_000)
+
+    @rule(batch=st.lists(st.tuples(devices, NAMES, TEXTS, MESSAGE_IDS), min_size=1, max_size=4))
+    def append(self, batch: list[tuple[Device, str, str, bytes]]) -> None:
+        news = [new_message(device.session, name, text, message_id) for device, name, text, message_id in batch]
+        outcomes = self.store.append(news)
+        expected = [self.appended(device, new) for (device, *_), new in zip(batch, news, strict=True)]
+        assert [type(outcome) if isinstance(outcome, ChatboothError) else outcome for outcome in outcomes] == expected
+
+    def appended(self, device: Device, new: NewMessage) -> Receipt | type[ChatboothError]:
+        """Append a message to the model's mailbox."""
+        if self.live(device) is None:
+            return SessionInvalid
+        recipient = self.accounts.get(new.outgoing.recipient)
+        if recipient is None:
+            return RecipientNotFound
+        key = (device.session.account_id, new.outgoing.message_id)
+        if key in recipient.accepted:
+            content, receipt = recipient.accepted[key]
+            return receipt if content == new.outgoing.content else MessageIdReused
+        receipt = Receipt(self.home.clock.now)
+        recipient.accepted[key] = (new.outgoing.content, receipt)
+        recipient.mailbox.append(
+            Message(
+                len(recipient.mailbox) + 1,
+                device.session.username,
+                device.session.account_id,
+                new.outgoing.message_id,
+                receipt.accept_time,
+                new.outgoing.content,
+            )
+        )
+        return receipt
+
+    @rule(device=devices, through=SEQUENCES)
+    def acknowledge(self, device: Device, through: int) -> None:
+        account = self.live(device)
+        if account is None or through > len(account.mailbox):
+            with pytest.raises(SessionInvalid if account is None else CursorPastEnd):
+                self.store.acknowledge(device.session, through)
+            return
+        self.store.acknowledge(device.session, through)
+        account.cursors[device.token_hash] = max(account.cursors[device.token_hash], through)
+        account.furthest = max(account.furthest, through)
+
+    @rule(
+        device=devices,
+        sequence=SEQUENCES,
+        max_messages=st.integers(1, 4),
+        max_size=st.sampled_from([1, 6, 54, 1000]),
+    )
+    def read(self, device: Device, sequence: int, max_messages: int, max_size: int) -> None:
+        account = self.live(device)
+        if account is None or sequence > len(account.mailbox):
+            with pytest.raises(SessionInvalid if account is None else CursorPastEnd):
+                self.store.after(device.session, sequence, max_messages, max_size)
+            return
+        batch = self.store.after(device.session, sequence, max_messages, max_size)
+        count = max(1, len(batch.messages))
+        rest = account.mailbox[sequence:]
+        assert batch.messages == rest[:count]
+        assert (batch.last_sequence, batch.removed_through) == (len(account.mailbox), 0)
+        assert batch.cursor == account.cursors[device.token_hash]
+        size = sum(len(message.content) for message in rest[:count])
+        assert len(batch.messages) <= max_messages
+        assert size <= max_size or count == 1
+        if rest[count:] and count < max_messages:
+            assert size + len(rest[count].content) > max_size, "one more message would have fitted"
+
+    @rule(device=devices)
+    def touch(self, device: Device) -> None:
+        self.store.touch_session(device.session)
+        account = self.live(device)
+        if account is not None:
+            account.used_times[device.token_hash] = self.home.clock.now
+
+    @rule(unused_for=st.sampled_from([0.000001, 9.0, 400.0]), limit=st.sampled_from([1, 100]))
+    def expire_sessions(self, unused_for: float, limit: int) -> None:
+        since = self.home.clock.now - round(unused_for * 1_000_000)
+        unused = [
+            (account, token_hash)
+            for account in self.accounts.values()
+            for token_hash in account.cursors
+            if account.used_times[token_hash] < since
+        ]
+        assert self.store.expire_sessions(since, limit) == min(limit, len(unused))
+        gone = [(account, token_hash) for account, token_hash in unused if self.store.session(token_hash) is None]
+        assert len(gone) == min(limit, len(unused))
+        for account, token_hash in gone:
+            del account.cursors[token_hash]
+
+    @rule(seconds=st.sampled_from([0.000001, 9.0, 500.0]))
+    def wait(self, seconds: float) -> None:
+        self.home.clock.advance(seconds)
+
+    @precondition(lambda self: self.accounts)
+    @rule()
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = self.home.open()
+        assert self.store.epoch == self.epoch
+
+    @rule(device=devices)
+    def session_is_as_known(self, device: Device) -> None:
+        found = self.store.session(device.token_hash)
+        account = self.live(device)
+        if account is None:
+            assert found is None
+        else:
+            assert found is not None
+            assert found.session_id == device.session.session_id
+            assert found.cursor == account.cursors[device.token_hash]
+            assert found.used_time == account.used_times[device.token_hash]
+
+    @invariant()
+    def accounts_are_as_known(self) -> None:
+        assert self.store.usernames("", "", PLENTY) == sorted(self.accounts)
+        for name, account in self.accounts.items():
+            known = StoredAccount(account.account_id, name, account.password_hash)
+            assert self.store.account(name) == known
+
+
+def test_a_store_does_what_its_model_does(new_home: Callable[[], Home]) -> None:
+    class Machine(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__(new_home)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

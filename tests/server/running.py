@@ -1,0 +1,133 @@
+"""A chat server on a free port, the stub to call it with, and what a refused call says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import grpc
+from google.protobuf.message import Message as ProtobufMessage
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.rpc.actions import SERVICE_NAME
+from chatbooth_grpc.server.chat_server import ChatServer
+from chatbooth_grpc.server.flags import parse_settings
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
+from tests.booth.interrupted_store import InterruptedStore
+from tests.contract.stores import Clock
+
+PATIENCE = 30.0
+"""The deadline of calls that are to succeed, in seconds."""
+
+Detail = TypeVar("Detail", bound=ProtobufMessage)
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Running(AbstractContextManager["Running"]):
+    """A server over a SQLite store, in this process."""
+
+    def __init__(self, path: Path, *flags: str) -> None:
+        self.path = path
+        self.clock = Clock()
+        self.settings = parse_settings(["--port", "0", "--drain-grace", "5s", *flags], {})
+        self.store = InterruptedStore(path, clock=self.clock)
+        booth = Booth(self.store, limits=self.settings.limits, passwords=cheap_passwords(), clock=self.clock)
+        self.server = ChatServer(booth, Switchboard(self.store), self.settings)
+        self.address = self.server.start()
+        self.channel = grpc.insecure_channel(self.address)
+        self.stub = pb_grpc.ChatServiceStub(self.channel)
+        self._drained = False
+
+    def __exit__(self, *_: object) -> None:
+        self.channel.close()
+        self.drain()
+        self.store.close()
+
+    def drain(self) -> None:
+        """End the server, once."""
+        if not self._drained:
+            self._drained = True
+            self.server.drain()
+
+    def sign_up(self, username: str, password: str = PASSWORD) -> pb.Session:
+        """Make an account."""
+        request = pb.SignUpRequest(username=username, password=password)
+        return self.stub.SignUp(request, timeout=PATIENCE).session
+
+    def log_in(self, username: str, password: str = PASSWORD) -> pb.Session:
+        """Open another session."""
+        return self.stub.LogIn(pb.LogInRequest(username=username, password=password), timeout=PATIENCE).session
+
+    def send(self, session: pb.Session, recipient: str, text: str, message_id: bytes | None = None) -> pb.SendResponse:
+        """Send a text, under a new id if none is given."""
+        request = pb.SendRequest(recipient=recipient, message_id=message_id or os.urandom(16), text=text)
+        return self.stub.Send(request, metadata=bearer(session), timeout=PATIENCE)
+
+    def deliver(self, session: pb.Session, **fields: Any) -> pb.DeliverResponse:
+        """Deliver what waits."""
+        return self.stub.Deliver(pb.DeliverRequest(**fields), metadata=bearer(session), timeout=PATIENCE)
+
+    def texts(self, session: pb.Session) -> list[str]:
+        """The texts that wait for a session."""
+        return [message.text for message in self.deliver(session).messages]
+
+    def raw(self, method: str) -> Callable[..., Any]:
+        """A method whose requests are bytes as they are, and whose replies too."""
+        call: Callable[..., Any] = self.channel.unary_unary(f"/{SERVICE_NAME}/{method}")
+        return call
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that is stored."""
+        connection = apsw.Connection(str(self.path))
+        try:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            return {table: connection.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
+        finally:
+            connection.close()
+
+
+def bearer(session: pb.Session | bytes) -> Metadata:
+    """The metadata that carries a session's token."""
+    token = session.token if isinstance(session, pb.Session) else session
+    return (("authorization", f"Bearer {token.hex()}"),)
+
+
+class Refusal:
+    """How a call was refused, taken apart."""
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        self.code = error.code()
+        self.words = error.details() or ""
+        self._status = rpc_status.from_call(error)
+        info = self.detail(error_details_pb2.ErrorInfo)
+        self.domain, self.reason = (info.domain, info.reason) if info else ("", "")
+        violations = getattr(self.detail(error_details_pb2.BadRequest), "field_violations", ())
+        self.fields = [violation.field for violation in violations]
+        retry = self.detail(error_details_pb2.RetryInfo)
+        self.retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry else None
+
+    def detail(self, kind: type[Detail]) -> Detail | None:
+        """The detail of a kind, if the status has one."""
+        for packed in self._status.details if self._status else ():
+            found = kind()
+            if packed.Unpack(found):
+                return found
+        return None
+
+
+def refusal(call: Callable[[], object]) -> Refusal:
+    """Make a call that must fail; return how."""
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        return Refusal(error)
+    raise AssertionError(f"the call was answered: {answer!r}")

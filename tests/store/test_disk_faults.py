@@ -1,0 +1,186 @@
+"""A disk that is full or failing: its callers are told, nothing is half stored, and the store lives on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.errors import StoreFull, StoreUnavailable
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.contract.racing import race
+from tests.contract.stores import (
+    SQLiteHome,
+    is_gap_free,
+    mailbox,
+    new_message,
+    send,
+    send_texts,
+    sign_up,
+    stored_account,
+    texts,
+)
+from tests.store.changes import Change
+from tests.store.disk_actions import Failing
+from tests.store.power_loss import Disk, lay_out
+
+OpenOnDisk = Callable[[], SQLiteStore]
+
+
+@pytest.mark.parametrize("kind", Change.changes)
+def test_a_change_that_found_the_disk_full_was_not_made_and_can_be_later(
+    kind: type[Change], home: SQLiteHome, disk: Disk, open_on_disk: OpenOnDisk
+) -> None:
+    change = kind(home.clock)
+    with open_on_disk() as store:
+        change.prepare(store)
+        with disk.before("write", Failing(apsw.SQLITE_FULL)):
+            for _ in range(2):
+                with pytest.raises(StoreFull):
+                    change.make(store)
+                assert not change.is_in(store)
+        change.make(store)
+        assert change.is_in(store)
+    with home.open() as store:
+        assert change.is_in(store)
+
+
+@pytest.mark.parametrize("kind", Change.changes)
+def test_a_change_whose_sync_failed_is_not_acknowledged_and_can_be_made_later(
+    kind: type[Change], home: SQLiteHome, disk: Disk, open_on_disk: OpenOnDisk
+) -> None:
+    change = kind(home.clock)
+    with open_on_disk() as store:
+        change.prepare(store)
+        with disk.before("sync", Failing(apsw.SQLITE_IOERR_FSYNC)):
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    change.make(store)
+        assert not change.is_in(store)
+        change.make(store)
+        assert change.is_in(store)
+
+
+def test_reading_goes_on_while_the_disk_is_full(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        send_texts(store, ann, "ann", "before")
+        with disk.before("write", Failing(apsw.SQLITE_FULL)):
+            with pytest.raises(StoreFull):
+                send(store, new_message(ann, "ann"))
+            assert texts(store, ann) == ["before"]
+            assert store.usernames("", "", 10) == ["ann"]
+
+
+@pytest.mark.parametrize("code", [apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE])
+def test_an_append_that_fails_at_any_write_stores_nothing_and_its_retry_everything_once(
+    disk: Disk, open_on_disk: OpenOnDisk, code: int
+) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        for write in count():
+            news = [new_message(ann, "ann", f"{write} {number}" + "." * 3_000) for number in range(4)]
+            before = mailbox(store, ann)
+            fault = Failing(code, calls=[write])
+            with disk.before("write", fault):
+                outcome = race([partial(store.append, news)]).pop()
+            if not fault.failed:
+                break
+            assert type(outcome) is (StoreFull if code == apsw.SQLITE_FULL else StoreUnavailable)
+            assert mailbox(store, ann) == before
+            first = store.append(news)
+            assert store.append(news) == first
+            added = mailbox(store, ann)[len(before) :]
+            assert [message.message_id for message in added] == [new.outgoing.message_id for new in news]
+        assert write > 4, "the append was to need several writes"
+        assert is_gap_free(mailbox(store, ann))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_message_of_unknown_fate_is_stored_once_by_its_retry_after_a_power_loss(
+    home: SQLiteHome, disk: Disk, open_on_disk: OpenOnDisk, tmp_path: Path, seed: int
+) -> None:
+    some_survive = partial(random.Random(seed).choice, [True, False])
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        message = new_message(ann, "ann", "tea?")
+        gone = disk.after_power_loss()
+        with disk.before("sync", Failing(apsw.SQLITE_IOERR_FSYNC)), pytest.raises(StoreUnavailable):
+            send(store, message)
+        unsynced = disk.after_power_loss(some_survive)
+    for name, image in {"gone": gone, "unsynced": unsynced}.items():
+        lay_out(image, tmp_path / name)
+        with SQLiteStore(tmp_path / name / home.path.name, clock=home.clock) as survivor:
+            assert send(survivor, message) == send(survivor, message)
+            assert texts(survivor, ann) == ["tea?"]
+
+
+def test_all_who_share_a_failed_commit_are_told_and_retry_to_one_message_each(
+    disk: Disk, open_on_disk: OpenOnDisk
+) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        messages = [new_message(ann, "ann", str(number)) for number in range(16)]
+        sends = [partial(send, store, message) for message in messages]
+        with disk.before("write", Failing(apsw.SQLITE_FULL)):
+            assert all(isinstance(outcome, StoreFull) for outcome in race(sends))
+        with disk.before("sync", Failing(apsw.SQLITE_IOERR_FSYNC)):
+            assert all(isinstance(outcome, StoreUnavailable) for outcome in race(sends))
+        assert mailbox(store, ann) == []
+        assert all(isinstance(outcome, Receipt) for outcome in race(sends + sends))
+        assert is_gap_free(mailbox(store, ann))
+        assert sorted(texts(store, ann)) == sorted(map(str, range(16)))
+
+
+def test_messages_sent_over_a_flickering_disk_are_stored_once_each(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    flicker = random.Random(7)
+
+    def maybe_fail(_name: str) -> None:
+        if _name.endswith("-wal") and flicker.random() < 0.05:
+            raise apsw.exception_for(flicker.choice([apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE]))
+
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+
+        def send_some(thread: int) -> int:
+            retries = 0
+            for number in range(15):
+                message = new_message(ann, "ann", f"{thread} {number}")
+                while True:
+                    try:
+                        send(store, message)
+                        break
+                    except (StoreFull, StoreUnavailable):
+                        retries += 1
+            return retries
+
+        with disk.before("write", maybe_fail), disk.before("sync", maybe_fail):
+            retries = race([partial(send_some, thread) for thread in range(4)])
+        assert any(retries)
+        assert is_gap_free(mailbox(store, ann))
+        assert sorted(texts(store, ann)) == sorted(f"{t} {n}" for t in range(4) for n in range(15))
+
+
+def test_a_read_that_fails_says_so_and_the_next_succeeds(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        send_texts(store, ann, "ann", "hello")
+        reads: list[Callable[[], object]] = [
+            lambda: stored_account(store, "ann"),
+            lambda: mailbox(store, ann),
+            lambda: store.usernames("", "", 9),
+        ]
+        for read in reads:
+            fault = Failing(apsw.SQLITE_IOERR_READ, file="")
+            with disk.before("read", fault):
+                try:
+                    read()
+                except StoreUnavailable:
+                    assert fault.failed
+            read()

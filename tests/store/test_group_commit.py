@@ -1,0 +1,162 @@
+"""Group commit: one fsync for all who wait, none before its fsync, and a limit to every wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.deadline import deadline_in
+from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.contract.racing import race
+from tests.contract.stores import SQLiteHome, is_gap_free, mailbox, new_message, send, send_texts, sign_up, texts
+from tests.store.disk_actions import Counting, Failing, Gate
+from tests.store.power_loss import Disk
+
+OpenOnDisk = Callable[[], SQLiteStore]
+
+SENDERS = 32
+MANY = 10_000
+
+
+def test_many_callers_share_few_syncs(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    syncs = Counting()
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+
+        def send_ten() -> None:
+            for number in range(10):
+                send_texts(store, ann, "ann", str(number))
+
+        slow_disk = disk.before("sync", lambda _name: time.sleep(0.002))
+        with slow_disk, disk.before("sync", syncs):
+            race([send_ten] * SENDERS)
+        assert len(mailbox(store, ann)) == SENDERS * 10
+    assert 10 <= syncs.calls <= SENDERS * 10 / 4
+
+
+def test_those_who_came_during_a_commit_share_the_next(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    syncs = Counting()
+    with open_on_disk() as store, ThreadPoolExecutor(SENDERS) as threads, Gate() as gate:
+        ann = sign_up(store, "ann")
+        messages = [new_message(ann, "ann", str(number)) for number in range(SENDERS)]
+        with disk.before("sync", syncs), disk.before("sync", gate):
+            first = threads.submit(send, store, messages[0])
+            gate.reached.wait()
+            late = [threads.submit(send, store, message) for message in messages[1:]]
+            while store._writer._queue.qsize() < len(late):
+                time.sleep(0)
+            gate.open()
+            assert all(isinstance(sent.result(), Receipt) for sent in [first, *late])
+        assert syncs.calls == 2
+        assert is_gap_free(mailbox(store, ann))
+
+
+def test_a_lone_caller_has_a_sync_of_its_own(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    syncs = Counting()
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        with disk.before("sync", syncs):
+            for number in range(1, 6):
+                send_texts(store, ann, "ann", "a", "b", "c")
+                assert syncs.calls == number
+
+
+def test_nobody_is_answered_before_the_sync(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        sends = [partial(send, store, new_message(ann, "ann", str(number))) for number in range(SENDERS)]
+        with disk.before("sync", Failing(apsw.SQLITE_IOERR_FSYNC)):
+            outcomes = race(sends)
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * SENDERS
+
+
+def test_nobody_can_read_what_is_not_yet_synced(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store, ThreadPoolExecutor(1) as threads, Gate() as gate:
+        ann = sign_up(store, "ann")
+        with disk.before("sync", gate):
+            sent = threads.submit(send, store, new_message(ann, "ann", "tea?"))
+            gate.reached.wait()
+            assert texts(store, ann) == []
+            assert not sent.done()
+            gate.open()
+            sent.result()
+        assert texts(store, ann) == ["tea?"]
+
+
+@pytest.mark.parametrize(
+    ("store_wait", "deadline", "error"), [(0.05, None, StoreUnavailable), (60, 0.05, DeadlineExceeded)]
+)
+def test_a_wait_for_a_stuck_disk_ends(
+    home: SQLiteHome, disk: Disk, store_wait: float, deadline: float | None, error: type[Exception]
+) -> None:
+    with SQLiteStore(home.path, clock=home.clock, vfs=disk.name, store_wait=store_wait) as store:
+        ann = sign_up(store, "ann")
+        begun, queued = (new_message(ann, "ann", text) for text in ("begun", "queued"))
+        with Gate() as gate, disk.before("sync", gate):
+            for message in (begun, queued):
+                with deadline_in(deadline), pytest.raises(error):
+                    send(store, message)
+        store.touch_session(ann)
+        assert texts(store, ann) == ["begun"], "what nobody waited for any more was not begun"
+        send(store, begun)
+        send(store, queued)
+        assert texts(store, ann) == ["begun", "queued"]
+
+
+def test_a_call_whose_deadline_has_passed_does_nothing(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        with deadline_in(0), pytest.raises(DeadlineExceeded):
+            send(store, new_message(ann, "ann"))
+        assert texts(store, ann) == []
+
+
+def test_closing_finishes_what_was_begun_and_refuses_the_rest(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    store = open_on_disk()
+    ann = sign_up(store, "ann")
+    acknowledged: list[str] = []
+
+    def send_until_closed(thread: int) -> str:
+        for number in range(MANY):
+            try:
+                send_texts(store, ann, "ann", f"{thread} {number}")
+            except StoreUnavailable:
+                return f"{thread} {number}"
+            acknowledged.append(f"{thread} {number}")
+        raise AssertionError("the store did not close")
+
+    with ThreadPoolExecutor(9) as threads, Gate() as gate, disk.before("sync", gate):
+        senders = [threads.submit(send_until_closed, thread) for thread in range(8)]
+        gate.reached.wait()
+        closing = threads.submit(store.close)
+        gate.open()
+        closing.result()
+        for sender in senders:
+            sender.result()
+    with open_on_disk() as store:
+        assert is_gap_free(mailbox(store, ann))
+        assert sorted(texts(store, ann)) == sorted(acknowledged), "what was refused was not stored"
+        assert acknowledged
+
+
+def test_one_callers_defect_fails_alone(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        token_hash = b"t" * 32
+        outcomes = race(
+            [
+                *(partial(send, store, new_message(ann, "ann", str(number))) for number in range(8)),
+                *(partial(sign_up, store, f"user{number}", token_hash) for number in range(4)),
+            ]
+        )
+        assert all(isinstance(outcome, Receipt) for outcome in outcomes[:8])
+        assert sorted(type(outcome).__name__ for outcome in outcomes[8:]) == ["Internal"] * 3 + ["StoredSession"]
+        assert sorted(texts(store, ann)) == sorted(map(str, range(8)))
+        assert len(store.usernames("", "", 10)) == 2, "nothing of the others is left"

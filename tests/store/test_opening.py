@@ -1,0 +1,245 @@
+"""Opening a store's file: made private and current, held by one server, refused with a clear word otherwise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import apsw
+import pytest
+
+from chatbooth_grpc.store import opening
+from chatbooth_grpc.store.opening import StoreOpenError
+from chatbooth_grpc.store.sql import load_migrations
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.contract.stores import SQLiteHome, send_texts, sign_up, texts
+from tests.store.disk_actions import Failing
+from tests.store.power_loss import Call, Disk
+
+ROOT = Path(__file__).parents[2]
+
+OPEN = """
+import sys
+from chatbooth_grpc.store.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite import SQLiteStore
+try:
+    SQLiteStore(sys.argv[1]).close()
+except StoreOpenError as error:
+    sys.exit(str(error))
+"""
+
+LOOK_IN = """
+import apsw, sys
+connection = apsw.Connection(sys.argv[1])
+connection.execute("SELECT count(*) FROM accounts").get
+connection.close()
+"""
+
+
+def run_python(program: str, path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def refusal_to_open(path: Path) -> str:
+    """What is said of a file that cannot be opened: one line that names it."""
+    with pytest.raises(StoreOpenError) as refusal:
+        SQLiteStore(path)
+    words = str(refusal.value)
+    assert str(path) in words
+    assert len(words.splitlines()) == 1
+    return words
+
+
+def test_a_second_process_is_told_that_the_store_is_in_use(home: SQLiteHome) -> None:
+    with home.open() as store:
+        sign_up(store, "ann")
+        second = run_python(OPEN, home.path)
+        assert second.returncode == 1
+        assert "in use" in second.stderr
+        assert str(home.path) in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+        sign_up(store, "bob")
+    second = run_python(OPEN, home.path)
+    assert (second.returncode, second.stderr) == (0, "")
+
+
+def test_a_second_opening_in_one_process_is_refused_too(home: SQLiteHome) -> None:
+    with home.open() as store:
+        assert "in use" in refusal_to_open(home.path)
+        sign_up(store, "ann")
+
+
+def test_a_refused_opening_does_not_loosen_the_first_ones_hold(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        refusal_to_open(home.path)
+        looking = run_python(LOOK_IN, home.path)
+        assert (looking.returncode, looking.stderr) == (0, "")
+        wal = Path(f"{home.path}-wal")
+        assert wal.exists(), "a stranger that thought itself the last user has removed the log"
+        send_texts(store, ann, "ann", "hello")
+    with home.open() as store:
+        assert texts(store, ann) == ["hello"]
+
+
+def test_a_symlink_names_the_same_store(home: SQLiteHome, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(home.path)
+    with SQLiteStore(link):
+        assert "in use" in refusal_to_open(home.path)
+    with home.open(), pytest.raises(StoreOpenError, match="in use"):
+        SQLiteStore(link)
+
+
+def test_a_relative_path_names_the_same_store(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home.path.parent)
+    with home.open(), pytest.raises(StoreOpenError, match="in use"):
+        SQLiteStore(home.path.name)
+
+
+def test_the_path_stays_what_it_was_when_the_process_moves(
+    home: SQLiteHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home.path.parent)
+    with SQLiteStore(home.path.name) as store:
+        monkeypatch.chdir(tmp_path)
+        sign_up(store, "ann")
+        assert store.usernames("", "", 10) == ["ann"]
+
+
+def test_an_empty_file_becomes_a_store(home: SQLiteHome) -> None:
+    home.path.touch()
+    with home.open() as store:
+        sign_up(store, "ann")
+    connection = apsw.Connection(str(home.path))
+    assert connection.pragma("application_id") == opening.APPLICATION_ID
+    assert connection.pragma("user_version") == load_migrations()[-1][0]
+    assert connection.pragma("integrity_check") == "ok"
+    tables = connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict")
+    assert all(name.startswith("sqlite_") for (name,) in tables)
+    connection.close()
+
+
+def test_nobody_else_may_read_a_store(home: SQLiteHome) -> None:
+    previous = os.umask(0)
+    try:
+        with home.open() as store:
+            sign_up(store, "ann")
+            modes = {path.name: path.stat().st_mode & 0o077 for path in home.path.parent.iterdir()}
+    finally:
+        os.umask(previous)
+    assert {home.path.name, f"{home.path.name}-wal"} <= modes.keys()
+    assert set(modes.values()) == {0}
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    numbers = [number for number, _ in load_migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_an_older_store_is_brought_up_to_date(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        send_texts(store, ann, "ann", "hello")
+    newest = load_migrations()[-1][0]
+    later = [*load_migrations(), (newest + 1, "CREATE TABLE later (number INTEGER) STRICT")]
+    monkeypatch.setattr(opening, "load_migrations", lambda: later)
+    for _ in range(2):
+        with home.open() as store:
+            assert texts(store, ann) == ["hello"]
+    connection = apsw.Connection(str(home.path))
+    assert connection.pragma("user_version") == newest + 1
+    assert connection.table_exists("main", "later")
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        send_texts(store, ann, "ann", "hello")
+    newest = load_migrations()[-1][0]
+    broken = [*load_migrations(), (newest + 1, "DROP TABLE messages; SELECT nonsense")]
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "load_migrations", lambda: broken)
+        refusal_to_open(home.path)
+    with home.open() as store:
+        assert texts(store, ann) == ["hello"]
+
+
+def test_a_newer_store_is_refused_and_left_alone(home: SQLiteHome) -> None:
+    with home.open() as store:
+        sign_up(store, "ann")
+    connection = apsw.Connection(str(home.path))
+    connection.pragma("user_version", 999)
+    connection.close()
+    before = home.path.read_bytes()
+    assert "newer" in refusal_to_open(home.path)
+    assert home.path.read_bytes() == before
+
+
+def foreign_database(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE recipes (name); INSERT INTO recipes VALUES ('cake')")
+    connection.close()
+
+
+def foreign_empty_database(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", 12345)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        foreign_database,
+        foreign_empty_database,
+        lambda path: path.write_bytes(b"Dear diary,\n" * 1_000),
+        lambda path: path.write_bytes(b"xy"),
+        lambda path: path.write_bytes(bytes(range(256)) * 64),
+    ],
+    ids=["database", "empty database", "text", "two bytes", "bytes"],
+)
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    path = tmp_path / "foreign"
+    make(path)
+    before = path.read_bytes()
+    assert "not a chatbooth store" in refusal_to_open(path) or "another program" in refusal_to_open(path)
+    assert path.read_bytes() == before
+
+
+def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    refusal_to_open(tmp_path / "file" / "store.db")
+    refusal_to_open(tmp_path / "missing" / "store.db")
+    refusal_to_open(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["read", "write", "sync"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_opening_that_fails_anywhere_says_so_and_can_be_repeated(
+    tmp_path: Path, disk: Disk, call: Call, is_new: bool
+) -> None:
+    for number in count():
+        home = SQLiteHome(tmp_path / str(number))
+        if not is_new:
+            with home.open() as store:
+                sign_up(store, "bob")
+        fault = Failing(apsw.SQLITE_IOERR, file="", calls=[number])
+        with disk.before(call, fault):
+            try:
+                opened = SQLiteStore(home.path, vfs=disk.name)
+            except StoreOpenError:
+                assert fault.failed
+                opened = None
+        if opened is not None:
+            opened.close()
+        with home.open() as store:
+            sign_up(store, "ann")
+        if not fault.failed:
+            break

@@ -1,0 +1,83 @@
+"""Pruning: the rows of a deleted account go away in steps, also after a restart, and nobody else's do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.errors import SessionInvalid
+from chatbooth_grpc.booth.store import Store, StoredSession
+from chatbooth_grpc.store.pruning import BYTES_PER_STEP, ROWS_PER_STEP, prune_detached
+from chatbooth_grpc.store.sqlite import SQL
+from tests.contract.stores import SQLiteHome, delete, mailbox, send_texts, sign_up, texts
+
+TABLES = ("mailboxes", "messages", "message_ids")
+
+
+@contextmanager
+def sqlite(home: SQLiteHome) -> Iterator[apsw.Connection]:
+    """A connection beside the store's own."""
+    connection = apsw.Connection(str(home.path))
+    connection.set_busy_timeout(5_000)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def counts(connection: apsw.Connection) -> dict[str, int]:
+    """How many rows each table of the mailboxes has."""
+    return {table: connection.execute(f"SELECT count(*) FROM {table}").get for table in TABLES}
+
+
+def wait_until_pruned(store: Store, session: StoredSession, connection: apsw.Connection) -> None:
+    """Send the writer work, behind which pruning takes its turns, until nothing is left to prune."""
+    while connection.execute("SELECT count(*) FROM mailboxes WHERE account_id IS NULL").get:
+        store.touch_session(session)
+
+
+def test_nothing_of_a_deleted_mailbox_is_left_and_everything_of_the_others(home: SQLiteHome) -> None:
+    with home.open() as store, sqlite(home) as connection:
+        ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+        send_texts(store, ann, "bob", "to bob")
+        send_texts(store, bob, "ann", *(str(number) for number in range(ROWS_PER_STEP * 2 + 1)))
+        delete(store, ann)
+        wait_until_pruned(store, bob, connection)
+        assert counts(connection) == {"mailboxes": 1, "messages": 1, "message_ids": 1}
+        assert texts(store, bob) == ["to bob"]
+
+
+def test_pruning_is_taken_up_again_after_a_restart(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+        send_texts(store, bob, "ann", *(str(number) for number in range(ROWS_PER_STEP + 1)))
+        send_texts(store, ann, "bob", "to bob")
+    with sqlite(home) as connection:
+        connection.execute("DELETE FROM sessions WHERE account_id = ?", (ann.account_id,))
+        connection.execute("UPDATE mailboxes SET account_id = NULL WHERE account_id = ?", (ann.account_id,))
+        connection.execute("DELETE FROM accounts WHERE account_id = ?", (ann.account_id,))
+        assert counts(connection)["messages"] == ROWS_PER_STEP + 2
+    with home.open() as store, sqlite(home) as connection:
+        with pytest.raises(SessionInvalid):
+            mailbox(store, ann)
+        wait_until_pruned(store, bob, connection)
+        assert counts(connection) == {"mailboxes": 1, "messages": 1, "message_ids": 1}
+        assert texts(store, bob) == ["to bob"]
+
+
+def test_each_step_is_small(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        for _ in range(5):
+            send_texts(store, ann, "ann", *["small"] * (ROWS_PER_STEP // 2), "x" * (BYTES_PER_STEP // 2))
+    with sqlite(home) as connection:
+        connection.execute("DELETE FROM sessions; UPDATE mailboxes SET account_id = NULL; DELETE FROM accounts")
+        rows = counts(connection)
+        while prune_detached(connection, SQL):
+            left = counts(connection)
+            assert 0 < sum(rows.values()) - sum(left.values()) <= ROWS_PER_STEP
+            rows = left
+        assert set(rows.values()) == {0}
