@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import PurePath
@@ -10,7 +11,9 @@ from chatbooth_grpc.client.address import DEFAULT_SERVER
 
 
 def program() -> str:
-    """Return the words that start this program."""
+    """Return the words that start this program; a script that starts it says its own."""
+    if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
+        return script
     name = PurePath(sys.argv[0]).name
     return "python -m chatbooth_grpc.client" if name in {"", "-c", "-m", "__main__.py"} else name
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.generated import require_stubs
@@ -66,9 +67,14 @@ def raise_file_limit() -> None:
 
 def _greet(address: str, store: str) -> None:
     """Say on stderr where the server listens and what to type next."""
+    client = os.environ.get("CHATBOOTH_CLIENT_COMMAND")
+    if client is None:
+        client = "chatbooth" if PurePath(sys.argv[0]).name == "chatbooth-server" else "python -m chatbooth_grpc.client"
+    host, _, port = address.rpartition(":")
+    reachable = f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104  # said, not bound
     print(
         f"chatbooth {__version__} listening on {address}, store {store}\n"
-        f"  sign up:  python -m chatbooth_grpc.client --server {address} signup NAME\n"
+        f"  sign up:  {client} --server {reachable} signup NAME\n"
         f"  stop:     Ctrl-C",
         file=sys.stderr,
         flush=True,
