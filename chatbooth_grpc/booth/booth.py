@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
@@ -36,6 +38,10 @@ from chatbooth_grpc.booth.rules import (
 )
 from chatbooth_grpc.booth.store import NewMessage, Store, StoredAccount, StoredSession
 
+LISTS_AT_ONCE = 2
+LISTS_WAITING = 64
+"""A list may take a second of a core, so only a few are looked through at once."""
+
 DEFAULT_BATCH = 256
 MAX_BATCH = 1_000
 MAX_BATCH_SIZE = 1 << 20
@@ -65,6 +71,7 @@ class Booth:
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()
         self._clock = clock
+        self._lists = Bulkhead("lists at once", working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
 
     # Accounts and sessions
 
@@ -129,21 +136,29 @@ class Booth:
         self.authenticated(token)
         prefix = folded_prefix(prefix)
         listing = Listing(pattern, prefix)
-        return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
+        with self._lists.turn():
+            return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
 
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
         """Store a message in its recipient's mailbox.
 
         Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, EmptyText, TextTooLong.
         """
-        session = self.authenticated(token)
-        check_outgoing(message, self._limits.text_size)
-        recipient = folded_username(message.recipient, "recipient")
-        addressed = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
-        [outcome] = self._store.append([NewMessage(session, addressed, _digest(message))])
+        [outcome] = self.send_many([(token, message)])
         if isinstance(outcome, ChatboothError):
             raise outcome
         return outcome
+
+    def send_many(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[Receipt | ChatboothError]:
+        """Store messages, each on behalf of a token's session, in one commit; return an outcome for each, in order.
+
+        A message that is refused fails alone; what `send` raises for it stands in its place. Raises only what befalls
+        the store.
+        """
+        checked = [self._checked(token, message) for token, message in sends]
+        fit = [new for new in checked if isinstance(new, NewMessage)]
+        stored = iter(self._store.append(fit) if fit else ())
+        return [next(stored) if isinstance(new, NewMessage) else new for new in checked]
 
     def deliver(
         self,
@@ -178,6 +193,16 @@ class Booth:
             self._store.acknowledge(session, through)
 
     # What the actions share
+
+    def _checked(self, token: bytes, message: OutgoingMessage) -> NewMessage | ChatboothError:
+        try:
+            session = self.authenticated(token)
+            check_outgoing(message, self._limits.text_size)
+            recipient = folded_username(message.recipient, "recipient")
+        except ChatboothError as refusal:
+            return refusal
+        addressed = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
+        return NewMessage(session, addressed, _digest(message))
 
     def authenticated(self, token: bytes) -> StoredSession:
         """Return the live session of a token, and note now and then that it is in use."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import threading
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chatbooth_grpc.booth.deadline import time_remaining
-from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 
 TOKEN_SIZE = 16
 
@@ -28,8 +26,6 @@ PASSWORD_PARAMETERS = argon2.Parameters(
 
 MAX_WAITING = 64
 """How many calls may wait for a password to be hashed: more would wait past their deadlines."""
-
-_LONGEST_WAIT = 60.0
 
 
 def new_token() -> bytes:
@@ -48,13 +44,12 @@ class Passwords:
     def __init__(self, parameters: argon2.Parameters = PASSWORD_PARAMETERS) -> None:
         """Tests pass cheaper `parameters`."""
         self._hasher = argon2.PasswordHasher.from_parameters(parameters)
-        self._working = threading.Semaphore(os.cpu_count() or 1)
-        self._admitted = threading.Semaphore((os.cpu_count() or 1) + MAX_WAITING)
+        self._bulkhead = Bulkhead("log-ins at once", working=os.cpu_count() or 1, waiting=MAX_WAITING)
         self._nobodys_hash = self._hasher.hash(secrets.token_bytes(16))
 
     def hash(self, password: bytes) -> str:
         """Return the password's salted hash. Raises TooBusy, DeadlineExceeded."""
-        with self._turn():
+        with self._bulkhead.turn():
             return self._hasher.hash(password)
 
     def matches(self, password: bytes, password_hash: str | None) -> bool:
@@ -62,7 +57,7 @@ class Passwords:
 
         Raises TooBusy, DeadlineExceeded.
         """
-        with self._turn():
+        with self._bulkhead.turn():
             try:
                 self._hasher.verify(password_hash or self._nobodys_hash, password)
             except (VerificationError, InvalidHashError):
@@ -72,29 +67,3 @@ class Passwords:
     def is_outdated(self, password_hash: str) -> bool:
         """Say whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
-
-    def _turn(self) -> _Turn:
-        return _Turn(self._admitted, self._working)
-
-
-class _Turn:
-    """One caller's turn: refused where too many wait, given up at the caller's deadline."""
-
-    def __init__(self, admitted: threading.Semaphore, working: threading.Semaphore) -> None:
-        self._admitted = admitted
-        self._working = working
-
-    def __enter__(self) -> None:
-        if not self._admitted.acquire(blocking=False):
-            raise TooBusy("log-ins at once")
-        try:
-            if not self._working.acquire(timeout=time_remaining(_LONGEST_WAIT)):
-                time_remaining(_LONGEST_WAIT)  # the caller's own deadline, if it was that
-                raise TooBusy("log-ins at once")
-        except BaseException:
-            self._admitted.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._working.release()
-        self._admitted.release()

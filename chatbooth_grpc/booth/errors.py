@@ -4,12 +4,12 @@
     ├── InvalidArgument         the request cannot be right; repeating it is no use
     │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
     │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
-    │   ├── EmptyText, TextTooLong, RequestTooLarge
+    │   ├── EmptyText, TextTooLong, RequestTooLarge, UnknownAction, UnsupportedVersion
     │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
     ├── Unauthenticated         who is asking is not shown, or no longer
     │   └── SessionInvalid, WrongCredentials, WrongPassword
     ├── NotFound                RecipientNotFound
-    ├── AlreadyExists           UsernameTaken, MessageIdReused
+    ├── AlreadyExists           UsernameTaken, MessageIdReused, AlreadyListening
     ├── OutOfRange              CursorPastEnd
     ├── ResourceExhausted       TooBusy, StoreFull
     ├── Unavailable             StoreUnavailable, ServerDraining, ServerUnreachable
@@ -96,6 +96,31 @@ class RequestTooLarge(InvalidArgument):
 
     def __str__(self) -> str:
         return "The request is larger than the server accepts. Send the text in parts."
+
+
+@dataclass(eq=False)
+class UnknownAction(InvalidArgument):
+    """The action's number is none that a client may ask of this server."""
+
+    reason = "UNKNOWN_ACTION"
+    action: int
+    field: str = "action"
+
+    def __str__(self) -> str:
+        return f"This server knows no action {self.action}. It may be older than the client; upgrade one of them."
+
+
+@dataclass(eq=False)
+class UnsupportedVersion(InvalidArgument):
+    """The request is of another version of the protocol than `supported`."""
+
+    reason = "UNSUPPORTED_VERSION"
+    version: int
+    supported: int
+    field: str = "version"
+
+    def __str__(self) -> str:
+        return f"Protocol version {self.version} is not supported. Speak version {self.supported}."
 
 
 @dataclass(eq=False)
@@ -254,6 +279,16 @@ class MessageIdReused(AlreadyExists):
 
     def __str__(self) -> str:
         return "This message id was used for another message to this recipient. Send with a new id."
+
+
+@dataclass(eq=False)
+class AlreadyListening(AlreadyExists):
+    """This connection carries a live stream already."""
+
+    reason = "ALREADY_LISTENING"
+
+    def __str__(self) -> str:
+        return "This connection listens already. Open another connection for another stream."
 
 
 @dataclass(eq=False)

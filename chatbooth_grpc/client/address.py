@@ -6,14 +6,25 @@ import re
 
 DEFAULT_PORT = 50051
 DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
+WIRE_SCHEME = "wire://"
+DEFAULT_WIRE_PORT = 8080
 
 _HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?)(?::(?P<port>[0-9]{1,5}))?")
 _IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(?P<port>[0-9]{1,5}))?")
 
 
 def normal_address(address: str) -> str:
-    """Return `HOST:PORT` in lower case, IPv6 in brackets; a port left out is 50051. Raises ValueError."""
+    """Return `HOST:PORT` in lower case, IPv6 in brackets; a port left out is 50051. Raises ValueError.
+
+    With `wire://` before it, which stays, it is the address of a wire protocol server, and the port left out 8080.
+    """
     address = address.strip()
+    if address.lower().startswith(WIRE_SCHEME):
+        return WIRE_SCHEME + _normal_host_and_port(address[len(WIRE_SCHEME) :], DEFAULT_WIRE_PORT)
+    return _normal_host_and_port(address, DEFAULT_PORT)
+
+
+def _normal_host_and_port(address: str, default_port: int) -> str:
     bracketed = f"[{address}]" if address.count(":") > 1 and not address.startswith("[") else address
     parts = _IPV6_AND_PORT.fullmatch(bracketed)
     if parts:
@@ -23,7 +34,7 @@ def normal_address(address: str) -> str:
         if not parts:
             raise _not_an_address(address)
         host = parts["host"].lower()
-    port = int(parts["port"] or DEFAULT_PORT)
+    port = int(parts["port"] or default_port)
     if not 0 < port < 1 << 16:
         raise _not_an_address(address)
     return f"{host}:{port}"

@@ -96,7 +96,7 @@ def _add_shared_flags(parser: argparse.ArgumentParser, *, with_defaults: bool) -
 
     parser.add_argument(
         "--server",
-        metavar="HOST:PORT",
+        metavar="[wire://]HOST:PORT",
         type=_server,
         default=default("CHATBOOTH_SERVER", DEFAULT_SERVER),
         help=f"the server's address (environment: CHATBOOTH_SERVER; default: {DEFAULT_SERVER})",

@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.errors import (
     Unavailable,
 )
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.client.address import normal_address
+from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 from chatbooth_grpc.client.message_ids import new_message_id
@@ -56,15 +56,15 @@ class ChatClient:
         timeout: float = DEFAULT_TIMEOUT,
         on_retry: Callable[[ChatboothError, float], None] | None = None,
     ) -> ChatClient:
-        """Return a client of the gRPC server at `HOST[:PORT]`, which it calls when first asked something.
+        """Return a client of the server at `HOST[:PORT]`, which it calls when first asked something.
+
+        It speaks gRPC, or the wire protocol to `wire://HOST[:PORT]`.
 
         `session` is one that `sign_up` or `log_in` gave before. `on_retry` is told of each failure that is followed
         by another attempt, and after how many seconds. Raises ValueError: `server` is not an address.
         """
-        address = normal_address(server)
-        from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
-
-        return cls(GrpcTransport(address), session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
+        transport = _transport(normal_address(server))
+        return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
 
     # Accounts and sessions
 
@@ -209,6 +209,16 @@ class ChatClient:
             )
         except ChatboothError:
             raise lost from None
+
+
+def _transport(address: str) -> Transport:
+    if address.startswith(WIRE_SCHEME):
+        from chatbooth_grpc.wire.client import WireTransport
+
+        return WireTransport(address.removeprefix(WIRE_SCHEME))
+    from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
+
+    return GrpcTransport(address)
 
 
 def _check_unicode(**strings: str) -> None:

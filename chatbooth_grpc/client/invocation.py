@@ -15,7 +15,7 @@ def program() -> str:
     if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
         return script
     name = PurePath(sys.argv[0]).name
-    return "python -m chatbooth_grpc.client" if name in {"", "-c", "-m", "__main__.py"} else name
+    return "python -m chatbooth_grpc.client" if name in {"", "-c", "-m", "__main__.py", "main.py"} else name
 
 
 def command_line(server: str, *words: str) -> str:

@@ -42,7 +42,7 @@ class SessionDirectory:
     def __init__(self, state: Path, server: str) -> None:
         self._server = server
         self._parents = (state, state / "sessions")
-        self._directory = state / "sessions" / server
+        self._directory = state / "sessions" / server.replace("://", ":")
 
     def path(self, username: str) -> Path:
         """Return the file of a user's session. Raises InvalidUsername: a server could name any file as a user."""

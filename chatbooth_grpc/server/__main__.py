@@ -9,11 +9,17 @@ import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.generated import require_stubs
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.server.flags import Settings
+    from chatbooth_grpc.wire.server import WireSettings
 
 _log = logging.getLogger("chatbooth_grpc.server")
 
@@ -26,13 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_stubs()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines; ours say what matters
 
-    from chatbooth_grpc.booth.booth import Booth
-    from chatbooth_grpc.live.reaper import Reaper
-    from chatbooth_grpc.live.switchboard import Switchboard
-    from chatbooth_grpc.server.chat_server import ChatServer, ListenError
+    from chatbooth_grpc.server.chat_server import ListenError
     from chatbooth_grpc.server.logs import configure_logs
     from chatbooth_grpc.store.opening import StoreOpenError
-    from chatbooth_grpc.store.sqlite import SQLiteStore
+    from chatbooth_grpc.wire.server import WireListenError
 
     raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
@@ -40,22 +43,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with SQLiteStore(settings.store, store_wait=settings.limits.store_wait) as store:
-            switchboard = Switchboard(store, max_listeners=settings.max_listeners)
-            server = ChatServer(Booth(store, limits=settings.limits), switchboard, settings)
-            reaper = Reaper(store, switchboard, settings.limits.session_expiry)
-            address = server.start()
-            reaper.start()
-            _greet(address, str(settings.store))
-            stop.wait()
-            _log.info("draining", extra={"grace_seconds": settings.drain_grace})
-            reaper.stop()
-            server.drain()
-            _log.info("stopped")
-    except (StoreOpenError, ListenError) as error:
+        _serve(settings, stop)
+    except (StoreOpenError, ListenError, WireListenError) as error:
         print(f"chatbooth: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _serve(settings: Settings, stop: threading.Event) -> None:
+    """Serve until `stop`, then drain. Raises StoreOpenError, ListenError, WireListenError."""
+    from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.live.reaper import Reaper
+    from chatbooth_grpc.live.switchboard import Switchboard
+    from chatbooth_grpc.server.chat_server import ChatServer
+    from chatbooth_grpc.store.sqlite import SQLiteStore
+    from chatbooth_grpc.wire.server import WireServer
+
+    with SQLiteStore(settings.store, store_wait=settings.limits.store_wait) as store:
+        switchboard = Switchboard(store, max_listeners=settings.max_listeners)
+        booth = Booth(store, limits=settings.limits)
+        reaper = Reaper(store, switchboard, settings.limits.session_expiry)
+        server = ChatServer(booth, switchboard, settings) if settings.grpc else None
+        wire = None if settings.wire_port is None else WireServer(booth, switchboard, _wire_settings(settings))
+        address = server.start() if server else None
+        wire_address = wire.start() if wire else None
+        reaper.start()
+        _greet(address, wire_address, str(settings.store))
+        stop.wait()
+        _log.info("draining", extra={"grace_seconds": settings.drain_grace})
+        deadline = time.monotonic() + settings.drain_grace
+        reaper.stop()
+        if server:
+            server.drain()
+        else:
+            switchboard.drain(settings.drain_grace / 2)
+        if wire:
+            wire.drain(max(1.0, deadline - time.monotonic()))
+        _log.info("stopped")
+
+
+def _wire_settings(settings: Settings) -> WireSettings:
+    from chatbooth_grpc.wire.server import WireSettings
+
+    return WireSettings(
+        host=settings.host,
+        port=settings.wire_port or 0,
+        text_size=settings.limits.text_size,
+        max_connections=settings.max_connections,
+        idle_timeout=settings.idle_timeout,
+        keepalive_time=settings.keepalive_time,
+        keepalive_timeout=settings.keepalive_timeout,
+    )
 
 
 def raise_file_limit() -> None:
@@ -65,20 +103,29 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _greet(address: str, store: str) -> None:
+def _greet(address: str | None, wire_address: str | None, store: str) -> None:
     """Say on stderr where the server listens and what to type next."""
-    client = os.environ.get("CHATBOOTH_CLIENT_COMMAND")
-    if client is None:
-        client = "chatbooth" if PurePath(sys.argv[0]).name == "chatbooth-server" else "python -m chatbooth_grpc.client"
+    lines = []
+    if address:
+        lines.append(f"chatbooth {__version__} listening on {address}, store {store}")
+        lines.append(f"  sign up:  {_client_command()} --server {_reachable(address)} signup NAME")
+    if wire_address:
+        host, _, port = _reachable(wire_address).rpartition(":")
+        lines.append(f"chatbooth {__version__} wire protocol listening on {wire_address}, store {store}")
+        lines.append(f"  sign up:  {_client_command()} --server wire://{host}:{port} signup NAME")
+    print(*lines, "  stop:     Ctrl-C", sep="\n", file=sys.stderr, flush=True)
+
+
+def _client_command() -> str:
+    if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
+        return script
+    return "chatbooth" if PurePath(sys.argv[0]).name == "chatbooth-server" else "python -m chatbooth_grpc.client"
+
+
+def _reachable(address: str) -> str:
+    """Return the address for a client on this machine, where the server listens on all."""
     host, _, port = address.rpartition(":")
-    reachable = f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104  # said, not bound
-    print(
-        f"chatbooth {__version__} listening on {address}, store {store}\n"
-        f"  sign up:  {client} --server {reachable} signup NAME\n"
-        f"  stop:     Ctrl-C",
-        file=sys.stderr,
-        flush=True,
-    )
+    return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104  # said, not bound
 
 
 if __name__ == "__main__":

@@ -29,10 +29,13 @@ class Settings:
 
     host: str
     port: int
+    wire_port: int | None
+    grpc: bool
     store: Path
     insecure: bool
     threads: int
     max_calls: int
+    max_connections: int
     max_listeners: int
     idle_timeout: float
     keepalive_time: float
@@ -49,6 +52,8 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     parser = _parser()
     _take_environment(parser, environment)
     parsed = parser.parse_args(arguments)
+    if not parsed.grpc and parsed.wire_port is None:
+        parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
     if not parsed.insecure and not is_loopback(parsed.host):
         parser.error(
             f"--host {parsed.host} would send passwords and messages in plain text over the network; "
@@ -57,10 +62,13 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     return Settings(
         host=parsed.host,
         port=parsed.port,
+        wire_port=parsed.wire_port,
+        grpc=parsed.grpc,
         store=parsed.store,
         insecure=parsed.insecure,
         threads=parsed.threads,
         max_calls=parsed.max_calls,
+        max_connections=parsed.max_connections,
         max_listeners=parsed.max_listeners,
         idle_timeout=parsed.idle_timeout,
         keepalive_time=parsed.keepalive_time,
@@ -90,7 +98,7 @@ def is_loopback(host: str) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m chatbooth_grpc.server",
-        description="Run the chatbooth server: gRPC on one port, everything kept in one file.",
+        description="Run the chatbooth server: gRPC and the wire protocol, everything kept in one file.",
         epilog="Every flag has a twin in the environment: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE. The flag wins.",
     )
     add = parser.add_argument
@@ -101,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
         default=50051,
         help="port; 0 takes a free one (default: %(default)s)",
     )
+    add(
+        "--wire-port",
+        type=_within(int, 0, 65_535),
+        metavar="PORT",
+        help="serve the wire protocol too, on this port; 0 takes a free one (default: not)",
+    )
+    add("--no-grpc", dest="grpc", action="store_false", help="serve the wire protocol alone")
     add(
         "--store",
         type=Path,
@@ -124,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_within(int, 16, 1_000_000),
         default=2_000,
         help="calls in progress or waiting before more are refused (default: %(default)s)",
+    )
+    add(
+        "--max-connections",
+        type=_within(int, 1, 1_000_000),
+        default=4_000,
+        help="wire connections, each with a thread, before more are refused (default: %(default)s)",
     )
     add(
         "--max-listeners",

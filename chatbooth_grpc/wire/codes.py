@@ -1,0 +1,64 @@
+"""The status byte of a reply, and the errors that it stands for."""
+
+from __future__ import annotations
+
+from chatbooth_grpc.booth import errors
+from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, from_reason
+from chatbooth_grpc.wire.encoding import BodyReader, BodyWriter
+
+OK = 0
+OTHER = 255
+"""The code of an error that has none of its own."""
+
+CODES: dict[type[ChatboothError], int] = {
+    errors.MalformedRequest: 1,
+    errors.RequestTooLarge: 2,
+    errors.UnknownAction: 3,
+    errors.UnsupportedVersion: 4,
+    errors.InvalidUsername: 10,
+    errors.InvalidPassword: 11,
+    errors.InvalidMessageId: 12,
+    errors.EmptyText: 13,
+    errors.TextTooLong: 14,
+    errors.InvalidPattern: 15,
+    errors.InvalidPrefix: 16,
+    errors.InvalidPageToken: 17,
+    errors.SessionInvalid: 20,
+    errors.WrongCredentials: 21,
+    errors.WrongPassword: 22,
+    errors.RecipientNotFound: 30,
+    errors.UsernameTaken: 40,
+    errors.MessageIdReused: 41,
+    errors.AlreadyListening: 42,
+    errors.CursorPastEnd: 50,
+    errors.TooBusy: 60,
+    errors.StoreFull: 61,
+    errors.StoreUnavailable: 70,
+    errors.ServerDraining: 71,
+    errors.ServerUnreachable: 72,
+    errors.DeadlineExceeded: 80,
+    errors.Internal: 90,
+}
+"""The status byte of each error. A number once given is never given to another."""
+
+
+def encode_error(error: ChatboothError) -> bytes:
+    """Encode an error: its code, reason, words, and attributes as pairs of strings."""
+    attributes = error.attributes()
+    writer = BodyWriter().fixed(bytes((CODES.get(type(error), OTHER),)))
+    writer.string(error.reason).string(str(error)).varint(len(attributes))
+    for name, value in attributes.items():
+        writer.string(name).string(value)
+    return writer.bytes()
+
+
+def decode_error(body: bytes) -> ChatboothError:
+    """Decode what `encode_error` encoded; an error of a newer server keeps its reason and words. Raises BodyError."""
+    reader = BodyReader(body)
+    code = reader.fixed(1)[0]
+    reason, words = reader.string(), reader.string()
+    attributes = {reader.string(): reader.string() for _ in range(reader.varint())}
+    reader.finish()
+    if code == OTHER:
+        return UnknownError(reason, words)
+    return from_reason(reason, words, attributes)

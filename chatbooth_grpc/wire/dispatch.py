@@ -1,0 +1,135 @@
+"""From a request's frame to its reply's body: one table of actions over the booth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    Internal,
+    MalformedRequest,
+    SessionInvalid,
+    UnknownAction,
+)
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
+
+_OK = bytes((OK,))
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Answers requests. Safe to use from many threads."""
+
+    def __init__(self, booth: Booth) -> None:
+        self.booth = booth
+        self._actions: dict[int, Callable[[Frame], bytes]] = {
+            frames.SIGN_UP: self._sign_up,
+            frames.LIST: self._list,
+            frames.DELIVER: self._deliver,
+            frames.DELETE: self._delete,
+            frames.LOG_IN: self._log_in,
+            frames.LOG_OUT: self._log_out,
+            frames.ACKNOWLEDGE: self._acknowledge,
+            frames.CHANGE_PASSWORD: self._change_password,
+        }
+
+    def answer(self, frame: Frame) -> bytes:
+        """Perform one action but SEND and LISTEN; return its reply's body, whatever comes of it."""
+        perform = self._actions.get(frame.action)
+        if perform is None:
+            return encode_error(UnknownAction(frame.action))
+        return answered(lambda: _OK + perform(frame))
+
+    def answer_sends(self, requests: Sequence[Frame]) -> list[bytes]:
+        """Perform SENDs that came together, in their order and in one commit; return each one's reply's body."""
+        decoded = [_decoded_send(frame) for frame in requests]
+        sends = [send for send in decoded if isinstance(send, tuple)]
+        try:
+            outcomes: Sequence[Receipt | ChatboothError] = self.booth.send_many(sends) if sends else ()
+        except ChatboothError as error:
+            outcomes = [error] * len(sends)
+        except Exception:  # noqa: BLE001  # a defect must answer too
+            _log.exception("an action failed", extra={"action": frames.SEND})
+            outcomes = [Internal()] * len(sends)
+        stored = iter(outcomes)
+        return [_send_reply(next(stored) if isinstance(send, tuple) else send) for send in decoded]
+
+    def _sign_up(self, frame: Frame) -> bytes:
+        credentials = bodies.decode_credentials(frame.body)
+        return bodies.encode_session(self.booth.sign_up(credentials.first, credentials.second))
+
+    def _log_in(self, frame: Frame) -> bytes:
+        credentials = bodies.decode_credentials(frame.body)
+        return bodies.encode_session(self.booth.log_in(credentials.first, credentials.second))
+
+    def _log_out(self, frame: Frame) -> bytes:
+        bodies.decode_empty(frame.body)
+        self.booth.log_out(session_token(frame))
+        return b""
+
+    def _change_password(self, frame: Frame) -> bytes:
+        passwords = bodies.decode_credentials(frame.body)
+        return bodies.encode_number(self.booth.change_password(session_token(frame), passwords.first, passwords.second))
+
+    def _delete(self, frame: Frame) -> bytes:
+        password = bodies.decode_password(frame.body)
+        return bodies.encode_removal(self.booth.delete(session_token(frame), password))
+
+    def _list(self, frame: Frame) -> bytes:
+        request = bodies.decode_list_request(frame.body)
+        token = session_token(frame)
+        page = self.booth.list(token, request.pattern, request.prefix, request.page_size, request.page_token)
+        return bodies.encode_page(page)
+
+    def _deliver(self, frame: Frame) -> bytes:
+        request = bodies.decode_deliver_request(frame.body)
+        token = session_token(frame)
+        return bodies.encode_delivery(
+            self.booth.deliver(token, request.acknowledge_through, request.after, request.max_messages)
+        )
+
+    def _acknowledge(self, frame: Frame) -> bytes:
+        through = bodies.decode_number(frame.body)
+        self.booth.acknowledge(session_token(frame), through)
+        return b""
+
+
+def answered(perform: Callable[[], bytes]) -> bytes:
+    """Return what `perform` returns, or the body of the error that it raises."""
+    try:
+        return perform()
+    except BodyError:
+        return encode_error(MalformedRequest())
+    except ChatboothError as error:
+        return encode_error(error)
+    except Exception:  # noqa: BLE001  # a defect must answer too
+        _log.exception("an action failed")
+        return encode_error(Internal())
+
+
+def session_token(frame: Frame) -> bytes:
+    """Return the token of a frame. Raises SessionInvalid: it has none."""
+    if frame.token == NO_TOKEN:
+        raise SessionInvalid
+    return frame.token
+
+
+def _decoded_send(frame: Frame) -> tuple[bytes, OutgoingMessage] | ChatboothError:
+    try:
+        message = bodies.decode_outgoing(frame.body)
+        return session_token(frame), message
+    except BodyError:
+        return MalformedRequest()
+    except ChatboothError as error:
+        return error
+
+
+def _send_reply(outcome: Receipt | ChatboothError) -> bytes:
+    return encode_error(outcome) if isinstance(outcome, ChatboothError) else _OK + bodies.encode_receipt(outcome)

@@ -1,0 +1,142 @@
+"""The primitives that bodies are made of: varints, sized bytes, strings, extensions.
+
+varint      7 bits a byte, the lowest first, the top bit set on all but the last; at most 64 bits, and minimal:
+            a last byte of 0 behind others is refused, so that a number has one encoding
+sized       a varint, then that many bytes
+string      sized UTF-8
+extension   a varint tag from 1, then sized bytes; behind a body's known fields, skipped where the tag is unknown
+"""
+
+from __future__ import annotations
+
+_MAX_VARINT_SIZE = 10
+_MAX_VALUE = (1 << 64) - 1
+
+
+class BodyError(Exception):
+    """Bytes are not the encoding of what they should be; the text says where it fails."""
+
+
+class BodyWriter:
+    """Collects the fields of a body, in order."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def varint(self, value: int) -> BodyWriter:
+        """Add a number from 0 to 2^64 - 1."""
+        self._parts.append(encode_varint(value))
+        return self
+
+    def fixed(self, value: bytes) -> BodyWriter:
+        """Add bytes whose number the format knows."""
+        self._parts.append(value)
+        return self
+
+    def sized(self, value: bytes) -> BodyWriter:
+        """Add bytes behind their number."""
+        self._parts.append(encode_varint(len(value)))
+        self._parts.append(value)
+        return self
+
+    def string(self, value: str) -> BodyWriter:
+        """Add a string."""
+        return self.sized(value.encode())
+
+    def bytes(self) -> bytes:
+        """Return the body."""
+        return b"".join(self._parts)
+
+
+class BodyReader:
+    """Takes the fields out of a body, in order. Every method raises BodyError where the bytes do not fit."""
+
+    __slots__ = ("_body", "_position")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._position = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether no byte is left."""
+        return self._position == len(self._body)
+
+    def varint(self) -> int:
+        """Take a number."""
+        body, position = self._body, self._position
+        value = shift = 0
+        while True:
+            if position == len(body):
+                raise BodyError("a number is cut off")
+            byte = body[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift >= 7 * _MAX_VARINT_SIZE:
+                raise BodyError("a number has more than 64 bits")
+        if value > _MAX_VALUE:
+            raise BodyError("a number has more than 64 bits")
+        if byte == 0 and shift:
+            raise BodyError("a number is longer than it needs to be")
+        self._position = position
+        return value
+
+    def fixed(self, size: int) -> bytes:
+        """Take `size` bytes."""
+        end = self._position + size
+        if end > len(self._body):
+            raise BodyError("the body is too short")
+        value = self._body[self._position : end]
+        self._position = end
+        return value
+
+    def sized(self) -> bytes:
+        """Take bytes behind their number."""
+        return self.fixed(self.varint())
+
+    def string(self) -> str:
+        """Take a string."""
+        try:
+            return self.sized().decode()
+        except UnicodeDecodeError as error:
+            raise BodyError("a string is not UTF-8") from error
+
+    def text(self) -> bytes:
+        """Take a string, and leave it encoded."""
+        value = self.sized()
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise BodyError("a string is not UTF-8") from error
+        return value
+
+    def flag(self) -> bool:
+        """Take a byte that is 0 or 1."""
+        value = self.fixed(1)[0]
+        if value > 1:
+            raise BodyError("a flag is neither 0 nor 1")
+        return value == 1
+
+    def finish(self) -> None:
+        """Skip the extensions behind the known fields; all bytes must be spent."""
+        while not self.is_at_end:
+            if self.varint() == 0:
+                raise BodyError("bytes are left over")
+            self.sized()
+
+
+def encode_varint(value: int) -> bytes:
+    """Encode a number from 0 to 2^64 - 1."""
+    if value < 0x80:
+        return bytes((value,))
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

@@ -1,0 +1,193 @@
+"""The wire protocol's server: a thread per connection, a cap that refuses politely, and a watchdog.
+
+The watchdog looks at every connection a few times a second. It ends one that is idle past the idle timeout (a live
+stream is use), whose frame stays incomplete, that keeps a write blocked, or that does not answer a ping: TCP's own
+keepalive finds a peer that is cut off, but not a process that is stopped, whose kernel still answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from dataclasses import dataclass
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.live.switchboard import STUCK_LIMIT, Switchboard
+from chatbooth_grpc.wire import frames
+from chatbooth_grpc.wire.codes import encode_error
+from chatbooth_grpc.wire.connection import Connection
+from chatbooth_grpc.wire.dispatch import Dispatcher
+from chatbooth_grpc.wire.frames import encode_frame
+
+FRAME_LIMIT = 10.0
+"""How long a frame may take from its first byte to its last, in seconds."""
+
+_BODY_OVERHEAD = 64 << 10  # room beyond the largest text, so that one a little too long gets the clear error
+_BACKLOG = 1_024
+_WATCH_INTERVAL = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class WireListenError(Exception):
+    """The address cannot be listened on; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class WireSettings:
+    """How the wire server runs. Times in seconds, sizes in bytes."""
+
+    host: str
+    port: int
+    text_size: int
+    max_connections: int = 4_000
+    idle_timeout: float = 600.0
+    keepalive_time: float = 60.0
+    keepalive_timeout: float = 20.0
+    frame_limit: float = FRAME_LIMIT
+    stuck_limit: float = STUCK_LIMIT
+
+
+class WireServer:
+    """Serves a booth and its switchboard over the wire protocol."""
+
+    def __init__(self, booth: Booth, switchboard: Switchboard, settings: WireSettings) -> None:
+        self._settings = settings
+        self._dispatcher = Dispatcher(booth)
+        self._switchboard = switchboard
+        self._lock = threading.Lock()
+        self._connections: dict[Connection, threading.Thread] = {}
+        self._stopping = threading.Event()
+        self._socket: socket.socket | None = None
+        self._threads = [
+            threading.Thread(target=self._accept, name="wire-accept", daemon=True),
+            threading.Thread(target=self._watch, name="wire-watchdog", daemon=True),
+        ]
+
+    @property
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    def start(self) -> str:
+        """Listen and serve; return the address, HOST:PORT. Raises WireListenError."""
+        host, port = self._settings.host.strip("[]"), self._settings.port
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+                0
+            ]
+            # SO_REUSEADDR, which this sets: a restart does not wait a minute for the last server's connections.
+            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        except OSError as error:
+            raise WireListenError(
+                f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop what uses it, or "
+                "choose another with --wire-port"
+            ) from error
+        for thread in self._threads:
+            thread.start()
+        bound = self._socket.getsockname()
+        return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
+
+    def drain(self, grace: float) -> None:
+        """Accept no more, answer what was read, and end every connection and thread within `grace` seconds."""
+        self._stopping.set()
+        if self._socket is not None:
+            _wake(self._socket)
+        for thread in self._threads:
+            thread.join()
+        with self._lock:
+            left = dict(self._connections)
+        for connection in left:
+            connection.drain()
+        deadline = time.monotonic() + grace
+        for thread in left.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for connection, thread in left.items():
+            connection.shut_down()
+            thread.join()
+
+    def _accept(self) -> None:
+        listening = self._socket
+        assert listening is not None  # noqa: S101  # set before the thread starts
+        with listening:
+            while not self._stopping.is_set():
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    if self._stopping.wait(_WATCH_INTERVAL):  # out of descriptors, say: try again soon
+                        return
+                    continue
+                self._welcome(client)
+
+    def _welcome(self, client: socket.socket) -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if len(self._connections) >= self._settings.max_connections:
+            self._refuse(client)
+            return
+        max_body = self._settings.text_size + _BODY_OVERHEAD
+        connection = Connection(client, self._dispatcher, self._switchboard, max_body)
+        thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
+        with self._lock:
+            self._connections[connection] = thread
+        try:
+            thread.start()
+        except RuntimeError:  # the system allows no more threads
+            self._forget(connection)
+            self._refuse(client)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.serve()
+        except Exception:  # noqa: BLE001  # a defect ends one connection
+            _log.exception("a connection failed")
+            connection.shut_down()
+        finally:
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.pop(connection, None)
+
+    def _refuse(self, client: socket.socket) -> None:
+        refusal = TooBusy(f"{self._settings.max_connections:,} connections")
+        with client:
+            try:
+                client.send(encode_frame(frames.RESPONSE, encode_error(refusal)), socket.MSG_DONTWAIT)
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                return  # it does not wait for the answer
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_WATCH_INTERVAL):
+            now = time.monotonic()
+            with self._lock:
+                connections = list(self._connections)
+            for connection in connections:
+                self._look_at(connection, now)
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        settings = self._settings
+        if (
+            _is_over(connection.frame_since, now, settings.frame_limit)
+            or _is_over(connection.writing_since, now, settings.stuck_limit)
+            or _is_over(connection.asked_since, now, settings.keepalive_timeout)
+            or (not connection.is_listening and now - connection.last_used > settings.idle_timeout)
+        ):
+            connection.shut_down()
+        elif connection.asked_since is None and now - connection.last_received > settings.keepalive_time:
+            connection.ask(now)
+
+
+def _is_over(since: float | None, now: float, limit: float) -> bool:
+    return since is not None and now - since > limit
+
+
+def _wake(listening: socket.socket) -> None:
+    """Wake the thread that accepts."""
+    try:
+        listening.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # macOS: closing it is what wakes
