@@ -17,7 +17,7 @@ cd "$work"
 unset PYTHONPATH
 for command in chatbooth chatbooth-server; do
     "venv/bin/$command" --help >help || die "$command --help failed"
-    grep -q "^usage: $command" help || die "$command --help says: $(cat help)"
+    grep -q '^usage: ' help || die "$command --help says: $(cat help)"
 done
 venv/bin/python - "$root" <<'END'
 import pathlib, sys

@@ -136,9 +136,7 @@ def main() -> int:
         default=ROOT / PACKAGE,
         help="folder to write into [chatbooth_grpc/_gen]",
     )
-    parser.add_argument(
-        "--if-changed", action="store_true", help="do nothing where the stubs are current"
-    )
+    parser.add_argument("--if-changed", action="store_true", help="do nothing where the stubs are current")
     options = parser.parse_args()
     try:
         if options.if_changed and is_current(options.out):

@@ -270,6 +270,7 @@ def test_what_was_not_written_is_not_acknowledged(chatbooth: CommandLine, ann: s
     assert texts(chatbooth) == sent
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_acknowledges_nothing(chatbooth: CommandLine, ann: str) -> None:
     chatbooth("send", ann, "hi")
     with Path("/dev/full").open("w") as full:
@@ -281,7 +282,7 @@ def test_a_full_disk_acknowledges_nothing(chatbooth: CommandLine, ann: str) -> N
 
 
 def test_two_that_deliver_at_once_show_each_message_once(chatbooth: CommandLine, ann: str) -> None:
-    sent = [str(number) for number in range(1_000)]
+    sent = [str(number) for number in range(280)]  # two batches; all fit a pipe
     with ChatClient.connect(chatbooth.server) as client:
         client.log_in(ann, PASSWORD)
         for text in sent:

@@ -29,8 +29,9 @@ def store_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(store_path: Path, clock: Clock) -> Iterator[InterruptedStore]:
     """An open, empty store."""
-    with InterruptedStore(store_path, clock=clock) as store:
-        yield store
+    store = InterruptedStore(store_path, clock=clock)
+    yield store
+    store.close()
 
 
 @pytest.fixture

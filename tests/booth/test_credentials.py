@@ -136,5 +136,3 @@ def test_calls_past_their_deadline_do_no_work_and_take_no_room(spy: Argon2Spy) -
             passwords.matches(b"a password", None)
     assert spy.verified == []
     assert passwords.matches(b"a password", passwords.hash(b"a password"))
-
-

@@ -7,7 +7,7 @@ import re
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth import errors
@@ -24,7 +24,8 @@ VALUES: dict[type, st.SearchStrategy[object]] = {
 }
 
 INTERNALS = re.compile(
-    r"sql|apsw|argon2|grpc|protobuf|python|traceback|exception|thread|mailbox_id|session_id|hash|None|<|/", re.IGNORECASE
+    r"sql|apsw|argon2|grpc|protobuf|python|traceback|exception|thread|mailbox_id|session_id|hash|None|<|/",
+    re.IGNORECASE,
 )
 
 
@@ -70,6 +71,7 @@ def test_invalid_arguments_name_a_field_and_what_may_pass_says_when() -> None:
 
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.reason)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_errors_travel_unchanged(kind: type[ChatboothError], data: st.DataObject) -> None:
     error = data.draw(some(kind))
@@ -93,6 +95,7 @@ def test_words_are_for_people(kind: type[ChatboothError]) -> None:
     assert words.endswith(".")
 
 
+@settings(max_examples=25)
 @given(message=st.text(), attributes=st.dictionaries(st.text(), st.text()))
 def test_a_reason_of_a_newer_server_keeps_its_own_words(message: str, attributes: dict[str, str]) -> None:
     error = from_reason("MOON_TOO_FULL", message, attributes)

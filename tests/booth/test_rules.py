@@ -35,7 +35,9 @@ REST = FIRST + "_.-"
 MESSAGE_ID = bytes(15) + b"\1"
 
 usernames = st.builds(str.__add__, st.sampled_from(FIRST), st.text(REST, max_size=31))
-near_usernames = st.text() | st.text(REST + "ſKé\n\0 @", max_size=34)  # LATIN LONG S and KELVIN fold to s and k elsewhere
+near_usernames = st.text() | st.text(
+    REST + "\u017f\u212aé\n\0 @", max_size=34
+)  # LATIN LONG S and KELVIN fold to s and k elsewhere
 
 
 def is_username(text: str) -> bool:

@@ -46,6 +46,11 @@ def test_a_text_has_a_largest_size(size: int, fits: bool) -> None:
                 reading.rest(10)
 
 
+def test_a_text_is_never_cut_short() -> None:
+    with pytest.raises(Misuse, match="more than 10 bytes"):
+        prompts(b"x" * 10 + b"\n" + b"y").rest(10)
+
+
 def test_ill_formed_input_says_where() -> None:
     with pytest.raises(Misuse, match="byte 3"):
         prompts(b"ab\xff").rest(10)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 import grpc
@@ -107,7 +107,7 @@ class Refusal:
     def __init__(self, error: grpc.RpcError) -> None:
         self.code = error.code()
         self.words = error.details() or ""
-        self._status = rpc_status.from_call(error)
+        self._status = rpc_status.from_call(cast(grpc.Call, error))
         info = self.detail(error_details_pb2.ErrorInfo)
         self.domain, self.reason = (info.domain, info.reason) if info else ("", "")
         violations = getattr(self.detail(error_details_pb2.BadRequest), "field_violations", ())
@@ -124,10 +124,10 @@ class Refusal:
         return None
 
 
-def refusal(call: Callable[[], object]) -> Refusal:
+def refusal(call: Callable[..., object], *arguments: Any, **options: Any) -> Refusal:
     """Make a call that must fail; return how."""
     try:
-        answer = call()
+        answer = call(*arguments, **options)
     except grpc.RpcError as error:
         return Refusal(error)
     raise AssertionError(f"the call was answered: {answer!r}")

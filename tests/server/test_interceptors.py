@@ -1,0 +1,240 @@
+"""What surrounds every call: the serving thread stays free, deadlines, defects, bulkheads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.errors import DeadlineExceeded
+from chatbooth_grpc.rpc.actions import SERVICE_NAME
+from chatbooth_grpc.server.interceptors import ErrorInterceptor
+from tests.booth.cheap_passwords import PASSWORD
+from tests.booth.spies import Argon2Spy, Gate
+from tests.server.conftest import Start
+from tests.server.running import PATIENCE, Refusal, Running, bearer, refusal
+
+LOG_IN = pb.LogInRequest(username="ann", password=PASSWORD)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate that holds nobody after the test."""
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+def held_at(gate: Gate, method: str) -> Callable[[str], None]:
+    """What makes a store hold whoever calls a method."""
+    return lambda called: gate.hold() if called == method else None
+
+
+def futures(call: Callable[..., grpc.Future], number: int, *arguments: Any, **options: Any) -> list[grpc.Future]:
+    """Begin calls that may take as long as they like."""
+    return [call(*arguments, timeout=PATIENCE, **options) for _ in range(number)]
+
+
+# The serving thread
+
+
+def test_a_token_is_looked_up_on_the_calls_own_thread(start: Start, gate: Gate) -> None:
+    """A look-up that blocks holds its own call, and nobody else's."""
+    running = start("--threads", "4")
+    ann = running.sign_up("ann")
+    running.store.before = held_at(gate, "session")
+    held = futures(running.stub.Deliver.future, 3, pb.DeliverRequest(), metadata=bearer(ann))
+    gate.wait_until_reached()
+    assert refusal(running.stub.Deliver, pb.DeliverRequest(), timeout=PATIENCE).reason == "SESSION_INVALID"
+    assert running.log_in("ann").account_id == ann.account_id
+    gate.open()
+    assert [call.result(timeout=PATIENCE).more for call in held] == [False] * 3
+
+
+def test_wrapping_leaves_other_services_alone(running: Running) -> None:
+    method: Callable[..., bytes] = running.channel.unary_unary("/grpc.health.v1.Health/Check")
+    assert method(b"", timeout=PATIENCE) == b"\x08\x01"
+    refused = refusal(running.channel.unary_unary(f"/{SERVICE_NAME}/Nothing"), b"", timeout=PATIENCE)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "")
+
+
+# Bulkheads
+
+
+def test_log_ins_do_not_delay_sends(start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = start("--threads", "4")
+    ann = running.sign_up("ann")
+    Argon2Spy(monkeypatch).during = gate.hold
+    log_ins = futures(running.stub.LogIn.future, 40, LOG_IN)
+    gate.wait_until_reached()
+    for text in "12345":
+        running.send(ann, "ann", text)
+    running.stub.List(pb.ListRequest(), metadata=bearer(ann), timeout=PATIENCE)
+    assert not any(call.done() for call in log_ins)
+    gate.open()
+    assert {call.result(timeout=PATIENCE).session.account_id for call in log_ins} == {ann.account_id}
+
+
+def test_lists_delay_neither_sends_nor_log_ins(start: Start, gate: Gate) -> None:
+    running = start("--threads", "4")
+    ann = running.sign_up("ann")
+    running.store.before = held_at(gate, "usernames")
+    lists = futures(running.stub.List.future, 40, pb.ListRequest(), metadata=bearer(ann))
+    gate.wait_until_reached()
+    running.send(ann, "ann", "on time")
+    running.log_in("ann")
+    assert not any(call.done() for call in lists)
+    gate.open()
+    assert [[*call.result(timeout=PATIENCE).usernames] for call in lists] == [["ann"]] * 40
+
+
+@pytest.mark.parametrize(
+    ("limit", "capacity"), [("log-ins at once", 128), ("lists at once", 64)], ids=["passwords", "lists"]
+)
+def test_a_full_bulkhead_refuses_at_once_and_says_when_to_come_back(
+    running: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch, limit: str, capacity: int
+) -> None:
+    ann = running.sign_up("ann")
+    if limit == "log-ins at once":
+        Argon2Spy(monkeypatch).during = gate.hold
+        calls = futures(running.stub.LogIn.future, capacity * 2, LOG_IN)
+    else:
+        running.store.before = held_at(gate, "usernames")
+        calls = futures(running.stub.List.future, capacity * 2, pb.ListRequest(), metadata=bearer(ann))
+    refused = Refusal(first_failure(calls))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_BUSY")
+    assert limit in refused.words
+    assert refused.retry_after == 1.0
+    running.send(ann, "ann", "on time")
+    gate.open()
+    outcomes = [call.exception(timeout=PATIENCE) for call in calls]
+    assert outcomes.count(None) >= capacity
+    assert {Refusal(outcome).reason for outcome in outcomes if isinstance(outcome, grpc.RpcError)} == {"TOO_BUSY"}
+
+
+def first_failure(calls: list[grpc.Future]) -> grpc.RpcError:
+    """Wait for the first of the calls to end, which must be by a failure."""
+    ended = threading.Event()
+    for call in calls:
+        call.add_done_callback(lambda _: ended.set())
+    assert ended.wait(PATIENCE)
+    failure = next(call for call in calls if call.done()).exception()
+    assert isinstance(failure, grpc.RpcError)
+    return failure
+
+
+# Deadlines
+
+
+def test_a_call_that_waited_past_its_deadline_stores_nothing(start: Start, gate: Gate) -> None:
+    running = start("--threads", "1")
+    ann = running.sign_up("ann")
+    running.store.before = held_at(gate, "after")
+    holding = futures(running.stub.Deliver.future, 1, pb.DeliverRequest(), metadata=bearer(ann))
+    gate.wait_until_reached()
+    late = pb.SendRequest(recipient="ann", message_id=b"l" * 16, text="too late")
+    refused = refusal(running.stub.Send, late, metadata=bearer(ann), timeout=0.2)
+    assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    gate.open()
+    holding[0].result(timeout=PATIENCE)
+    running.send(ann, "ann", "behind it")  # the one thread has been through the late one by then
+    assert running.texts(ann) == ["behind it"]
+
+
+class Context:
+    """As much of gRPC's context as an error interceptor uses, of a call with so many seconds left."""
+
+    def __init__(self, remaining: float | None) -> None:
+        self._remaining = remaining
+        self.status: Any = None
+
+    def time_remaining(self) -> float | None:
+        return self._remaining
+
+    def abort_with_status(self, status: Any) -> None:
+        self.status = status
+        raise Exception("aborted")  # noqa: TRY002  # as gRPC does
+
+
+def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A behaviour within the error interceptor, as one of the service's methods."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(behaviour, request_deserializer=lambda data: data)
+
+    class Details(grpc.HandlerCallDetails):
+        method = f"/{SERVICE_NAME}/Send"
+        invocation_metadata = ()
+
+    outer = ErrorInterceptor().intercept_service(lambda _: handler, Details())
+    assert outer is not None
+    assert outer.unary_unary is not None
+    inner: Callable[[Any, Any], Any] = outer.unary_unary
+    return inner
+
+
+@pytest.mark.parametrize("remaining", [0.0, -1.0])
+def test_a_call_whose_deadline_has_passed_is_not_begun(remaining: float) -> None:
+    context = Context(remaining)
+    with pytest.raises(Exception, match="aborted"):
+        wrapped(lambda _request, _context: pytest.fail("it was begun"))(b"", context)
+    assert context.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert context.status.details == str(DeadlineExceeded())
+
+
+@pytest.mark.parametrize("remaining", [None, 60.0])
+def test_a_call_with_time_left_is_answered(remaining: float | None) -> None:
+    assert wrapped(lambda request, _context: request + b"!")(b"hi", Context(remaining)) == b"hi!"
+
+
+def test_a_wait_for_a_turn_ends_at_the_calls_deadline(
+    start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start()
+    running.sign_up("ann")
+    Argon2Spy(monkeypatch).during = gate.hold
+    held = futures(running.stub.LogIn.future, 8, LOG_IN)
+    gate.wait_until_reached()
+    assert refusal(running.stub.LogIn, LOG_IN, timeout=0.2).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    gate.open()
+    assert all(call.exception(timeout=PATIENCE) is None for call in held)
+
+
+# Defects
+
+
+@pytest.mark.parametrize("method", ["session", "append"])
+def test_a_defect_is_logged_and_said_to_be_one(running: Running, caplog: pytest.LogCaptureFixture, method: str) -> None:
+    ann = running.sign_up("ann")
+    running.send(ann, "ann", "before")
+
+    def fail(called: str) -> None:
+        if called == method:
+            raise ZeroDivisionError("made for this test")
+
+    running.store.before = fail
+    request = pb.SendRequest(recipient="ann", message_id=b"i" * 16, text="hi")
+    refused = refusal(running.stub.Send, request, metadata=bearer(ann), timeout=PATIENCE)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "ZeroDivision" not in refused.words
+    assert "made for" not in refused.words
+    [logged] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert logged.exc_info is not None
+    assert logged.exc_info[0] is ZeroDivisionError
+    running.store.before = lambda _: None
+    assert running.texts(ann) == ["before"]  # and the server lives on
+
+
+def test_calls_are_logged_with_their_outcome(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc.server.interceptors")
+    ann = running.sign_up("ann")
+    refusal(running.send, ann, "nobody", "hi")
+    calls = [vars(record) for record in caplog.records if record.message == "call"]
+    assert [(call["action"], call["outcome"]) for call in calls] == [
+        (pb.ACTION_SIGN_UP, "OK"),
+        (pb.ACTION_SEND, "RECIPIENT_NOT_FOUND"),
+    ]
+    assert all(call["milliseconds"] >= 0 for call in calls)

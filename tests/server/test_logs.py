@@ -1,0 +1,210 @@
+"""Logs: their two forms, and that they never hold a secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+
+import apsw
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter, configure_logs
+from tests.server.running import PATIENCE, Running, bearer, refusal
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, put back as it was after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def record(message: str, *arguments: object, **fields: object) -> logging.LogRecord:
+    """A record as a logger makes it."""
+    return logging.getLogger("chatbooth_grpc.test").makeRecord(
+        "chatbooth_grpc.test", logging.WARNING, __file__, 1, message, arguments, None, extra=fields
+    )
+
+
+def failed(message: str) -> logging.LogRecord:
+    """A record of a failure."""
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        made = record(message)
+        made.exc_info = (type(error), error, error.__traceback__)
+        return made
+
+
+def test_json_is_one_object_a_line() -> None:
+    made = record("draining “%s”\n", "now", grace_seconds=2.5, path=os)
+    made.created = 1_760_000_000.25
+    line = JsonFormatter().format(made)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2025-10-09T08:53:20.250+00:00",
+        "level": "warning",
+        "logger": "chatbooth_grpc.test",
+        "event": "draining “now”\n",
+        "grace_seconds": 2.5,
+        "path": str(os),
+    }
+
+
+def test_json_keeps_a_traceback_in_its_line() -> None:
+    line = JsonFormatter().format(failed("it failed"))
+    assert "\n" not in line
+    assert "ValueError: broken" in json.loads(line)["traceback"]
+
+
+def test_text_is_a_sentence_and_its_fields() -> None:
+    made = record("a call", action=3, outcome="OK")
+    made.created = 1_760_000_000.25
+    assert TextFormatter().format(made) == "2025-10-09T08:53:20.250+00:00 warning: a call action=3 outcome=OK"
+
+
+def test_text_puts_a_traceback_below() -> None:
+    first, *rest = TextFormatter().format(failed("it failed")).splitlines()
+    assert first.endswith("warning: it failed")
+    assert rest[-1] == "ValueError: broken"
+
+
+@pytest.mark.parametrize(("log_format", "begins"), [("json", "{"), ("text", "20")])
+def test_logs_go_to_stderr_from_their_level_on(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], log_format: str, begins: str
+) -> None:
+    configure_logs("warning", log_format)
+    logging.getLogger("chatbooth_grpc.anything").info("too quiet")
+    logging.getLogger("anything.else").warning("loud enough")
+    out, err = capsys.readouterr()
+    assert out == ""
+    [line] = err.splitlines()
+    assert line.startswith(begins)
+    assert "loud enough" in line
+
+
+# Secrets
+
+
+SECRET = "hushhush"
+PASSWORD = f"{SECRET}-password"
+NEW_PASSWORD = f"{SECRET}-another-password"
+TEXT = f"{SECRET}-text"
+NAMES = ("whisperer", "eavesdropper")
+
+
+@pytest.fixture
+def logged(root: logging.Logger) -> io.StringIO:
+    """All that is logged from here on, in both forms, at debug level."""
+    logged = io.StringIO()
+    for formatter in (JsonFormatter(), TextFormatter()):
+        handler = logging.StreamHandler(logged)
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    return logged
+
+
+def drive_every_action(running: Running) -> list[pb.Session]:
+    """Do everything once, well and badly; return the sessions, whose tokens are secrets too."""
+    stub = running.stub
+    ann = running.sign_up(NAMES[0], PASSWORD)
+    ben = running.sign_up(NAMES[1], PASSWORD)
+    other = running.log_in(NAMES[0], PASSWORD)
+    refusal(running.sign_up, NAMES[0], PASSWORD)
+    refusal(running.sign_up, SECRET + " ", PASSWORD)
+    refusal(running.sign_up, "short", SECRET[:7])
+    refusal(running.log_in, NAMES[0], NEW_PASSWORD)
+    running.send(ann, NAMES[1], TEXT, b"i" * 16)
+    refusal(running.send, ann, NAMES[1], TEXT + "!", b"i" * 16)
+    refusal(running.send, ann, SECRET, TEXT)
+    stream = stub.Listen(pb.ListenRequest(), metadata=bearer(ben), timeout=PATIENCE)
+    assert [next(stream).WhichOneof("event") for _ in range(2)] == ["opening", "batch"]
+    assert running.texts(ben) == [TEXT]
+    refusal(running.deliver, ben, after=99)
+    stub.Acknowledge(pb.AcknowledgeRequest(through=1), metadata=bearer(ben), timeout=PATIENCE)
+    stub.List(pb.ListRequest(pattern=SECRET), metadata=bearer(ann), timeout=PATIENCE)
+    refusal(stub.List, pb.ListRequest(pattern=f"({SECRET}"), metadata=bearer(ann), timeout=PATIENCE)
+    refusal(running.raw("Send"), f"\x1a\x20{TEXT}".encode() + b"\xff", metadata=bearer(ann), timeout=PATIENCE)
+    change = pb.ChangePasswordRequest(old_password=PASSWORD, new_password=NEW_PASSWORD)
+    stub.ChangePassword(change, metadata=bearer(ann), timeout=PATIENCE)
+    refusal(stub.ChangePassword, change, metadata=bearer(ann), timeout=PATIENCE)
+    refusal(running.deliver, other)
+    stub.LogOut(pb.LogOutRequest(), metadata=bearer(ben), timeout=PATIENCE)
+    refusal(stub.Delete, pb.DeleteRequest(password=PASSWORD), metadata=bearer(ann), timeout=PATIENCE)
+    stub.Delete(pb.DeleteRequest(password=NEW_PASSWORD), metadata=bearer(ann), timeout=PATIENCE)
+    return [ann, ben, other]
+
+
+def fail_every_action(running: Running) -> list[pb.Session]:
+    """Call everything while the store fails, in its own words and by defects; return the sessions."""
+    stub = running.stub
+    sessions = [running.sign_up(NAMES[0], PASSWORD)]
+    ann = sessions[0]
+    running.send(ann, NAMES[0], TEXT)
+    everything = [
+        lambda: running.sign_up(NAMES[1], PASSWORD),
+        lambda: running.log_in(NAMES[0], PASSWORD),
+        lambda: running.send(ann, NAMES[0], TEXT),
+        lambda: running.deliver(ann),
+        lambda: stub.Acknowledge(pb.AcknowledgeRequest(through=1), metadata=bearer(ann), timeout=PATIENCE),
+        lambda: stub.List(pb.ListRequest(pattern=SECRET), metadata=bearer(ann), timeout=PATIENCE),
+        lambda: list(stub.Listen(pb.ListenRequest(after=0), metadata=bearer(ann), timeout=PATIENCE)),
+        lambda: stub.ChangePassword(
+            pb.ChangePasswordRequest(old_password=PASSWORD, new_password=NEW_PASSWORD),
+            metadata=bearer(ann),
+            timeout=PATIENCE,
+        ),
+        lambda: stub.Delete(pb.DeleteRequest(password=PASSWORD), metadata=bearer(ann), timeout=PATIENCE),
+        lambda: stub.LogOut(pb.LogOutRequest(), metadata=bearer(ann), timeout=PATIENCE),
+    ]
+
+    def fail(method: str) -> None:
+        if method != "session":
+            raise RuntimeError("a defect, made for this test")
+
+    running.store.before = fail
+    for action in everything:
+        assert refusal(action).code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
+    running.store.before = lambda _: None
+
+    # Failures of SQLite's own: on every write, then on every read.
+    connection = apsw.Connection(str(running.path))
+    connection.set_busy_timeout(5_000)
+    for table in ("accounts", "sessions", "messages", "mailboxes"):
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            connection.execute(
+                f"CREATE TRIGGER {table}_{event} BEFORE {event} ON {table} BEGIN SELECT RAISE(FAIL, 'forced'); END"
+            )
+    writes = [everything[number] for number in (0, 1, 2, 4, 7, 8, 9)]
+    assert {refusal(write).reason for write in writes} <= {"STORE_UNAVAILABLE", "INTERNAL"}
+    connection.execute("DROP TABLE messages")
+    assert refusal(everything[3]).reason in ("STORE_UNAVAILABLE", "INTERNAL")
+    connection.close()
+    return sessions
+
+
+@pytest.mark.parametrize("drive", [drive_every_action, fail_every_action])
+def test_no_log_line_holds_a_secret(running: Running, logged: io.StringIO, drive: object) -> None:
+    assert callable(drive)
+    sessions: list[pb.Session] = drive(running)
+    running.drain()
+    lines = logged.getvalue()
+    assert '"event": "call"' in lines
+    assert " debug: call action=" in lines
+    if drive is fail_every_action:
+        assert "a defect, made for this test" in lines
+        assert "forced" in lines
+    for session in sessions:
+        for secret in (session.token.hex(), repr(session.token), repr(session.token)[2:-1]):
+            assert secret not in lines
+    for secret in (SECRET, *NAMES):
+        assert secret not in lines.lower()
