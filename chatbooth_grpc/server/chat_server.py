@@ -63,7 +63,9 @@ class ChatServer:
 
     def start(self) -> str:
         """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host.strip("[]") else self._settings.host
+        host = self._settings.host.strip("[]")
+        if ":" in host:
+            host = f"[{host}]"
         try:
             port = self._server.add_insecure_port(f"{host}:{self._settings.port}")
         except RuntimeError as error:

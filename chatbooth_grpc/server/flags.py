@@ -52,7 +52,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
     parser = _parser()
     _take_environment(parser, environment)
     parsed = parser.parse_args(arguments)
-    if not parsed.grpc and parsed.wire_port is None:
+    if parsed.no_grpc and parsed.wire_port is None:
         parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
     if not parsed.insecure and not is_loopback(parsed.host):
         parser.error(
@@ -63,7 +63,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
         host=parsed.host,
         port=parsed.port,
         wire_port=parsed.wire_port,
-        grpc=parsed.grpc,
+        grpc=not parsed.no_grpc,
         store=parsed.store,
         insecure=parsed.insecure,
         threads=parsed.threads,
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="serve the wire protocol too, on this port; 0 takes a free one (default: not)",
     )
-    add("--no-grpc", dest="grpc", action="store_false", help="serve the wire protocol alone")
+    add("--no-grpc", action="store_true", help="serve the wire protocol alone")
     add(
         "--store",
         type=Path,

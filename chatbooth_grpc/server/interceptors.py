@@ -130,27 +130,43 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
     def __init__(self, bulkheads: Mapping[str, Bulkhead]) -> None:
         """`bulkheads`: by the methods' paths."""
         self._bulkheads = bulkheads
+        self._placed: dict[str, Handler] = {}
 
     def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        bulkhead = self._bulkheads.get(handler_call_details.method)
+        method = handler_call_details.method
+        bulkhead = self._bulkheads.get(method)
         if bulkhead is None:
             return continuation(handler_call_details)
         if bulkhead.pool.is_full:
             return grpc.unary_unary_rpc_method_handler(_refusing(TooBusy(bulkhead.limit)))
-        handler = continuation(handler_call_details)
-        if handler is not None:
-            _behaviour(handler).experimental_thread_pool = bulkhead.pool  # type: ignore[attr-defined]
-        return handler
+        if method not in self._placed:
+            handler = continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._placed[method] = _placed(handler, bulkhead.pool)
+        return self._placed[method]
 
 
 def _behaviour(handler: Handler) -> Behaviour:
     behaviour = handler.unary_stream if handler.response_streaming else handler.unary_unary
     assert behaviour is not None  # noqa: S101  # every method here takes one message
     return behaviour
+
+
+def _placed(handler: Handler, pool: CallPool) -> Handler:
+    """Return the handler with the mark by which gRPC runs it on `pool`."""
+    behaviour = _behaviour(handler)
+
+    def answer(*arguments: Any) -> Any:
+        return behaviour(*arguments)
+
+    placed = _rebuilt(handler, answer, handler.request_deserializer)
+    answer.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    return placed
 
 
 def _refusing(error: ChatboothError) -> Behaviour:

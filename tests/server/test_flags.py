@@ -14,9 +14,11 @@ DAY = 86_400.0
 TWINS: list[tuple[str, str, str, object]] = [
     ("--host", "CHATBOOTH_HOST", "::1", "::1"),
     ("--port", "CHATBOOTH_PORT", "0", 0),
+    ("--wire-port", "CHATBOOTH_WIRE_PORT", "8080", 8080),
     ("--store", "CHATBOOTH_STORE", "/var/lib/chat.db", Path("/var/lib/chat.db")),
     ("--threads", "CHATBOOTH_THREADS", "3", 3),
     ("--max-calls", "CHATBOOTH_MAX_CALLS", "100", 100),
+    ("--max-connections", "CHATBOOTH_MAX_CONNECTIONS", "9", 9),
     ("--max-listeners", "CHATBOOTH_MAX_LISTENERS", "5", 5),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
@@ -92,7 +94,7 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure"}
+    assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc"}
 
 
 @pytest.mark.parametrize(("text", "meant"), [("1", True), ("true", True), ("YES", True), ("0", False), ("", False)])
@@ -132,3 +134,9 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         parse_settings(["--version"], {})
     assert exited.value.code == 0
     assert re.fullmatch(r"chatbooth \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_without_grpc_there_must_be_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse_settings([], {"CHATBOOTH_NO_GRPC": "1", "CHATBOOTH_WIRE_PORT": "0"}).grpc is False
+    assert parse_settings(["--wire-port", "0"], {}).grpc is True
+    assert "say --wire-port too" in complaint(capsys, ["--no-grpc"], {})
