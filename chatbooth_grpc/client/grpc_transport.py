@@ -21,6 +21,7 @@ MAX_RECEIVED_SIZE = MAX_TEXT_SIZE + (2 << 20)
 _FIRST_RECONNECT_MS = 100
 _LONGEST_RECONNECT_MS = 2_000  # gRPC's own two minutes would outlast every call's retries
 
+_WINDOW = 1 << 20  # what a stream may send before it is read
 _KEEPALIVE_TIME_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
 
@@ -139,6 +140,9 @@ def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:
 def _channel_options(server: str) -> list[tuple[str, str | int]]:
     options: list[tuple[str, str | int]] = [
         ("grpc.max_receive_message_length", MAX_RECEIVED_SIZE),
+        ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
+        ("grpc.http2.lookahead_bytes", _WINDOW),
+        ("grpc.use_local_subchannel_pool", 1),  # a connection of its own, which close() closes
         ("grpc.primary_user_agent", f"chatbooth/{__version__}"),
         ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),

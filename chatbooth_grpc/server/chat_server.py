@@ -26,6 +26,7 @@ _LIST_THREADS = 2
 _LIST_CAPACITY = 64
 _HEALTH_WATCHES = 16
 _REQUEST_OVERHEAD = 1 << 20  # room beyond the largest text, so that one a little too long gets our own clear error
+_WINDOW = 1 << 20  # what a client may send before it is read
 _LATE_CHECK_INTERVAL = 1.0
 
 
@@ -100,6 +101,8 @@ def _bulkheads(bulkhead: Bulkhead, actions: tuple[int, ...]) -> dict[str, Bulkhe
 def _channel_options(settings: Settings) -> list[tuple[str, int]]:
     keepalive_timeout = _milliseconds(settings.keepalive_timeout)
     options = [
+        ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
+        ("grpc.http2.lookahead_bytes", _WINDOW),
         ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
         ("grpc.max_receive_message_length", settings.limits.text_size + _REQUEST_OVERHEAD),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.idle_timeout)),

@@ -1,0 +1,1 @@
+"""Benchmarks and long-running checks; nothing here is part of what runs."""

@@ -1,0 +1,1 @@
+"""The comparison of the two wires: what gRPC costs and gives against a hand-made protocol."""

@@ -1,0 +1,61 @@
+"""A chatbooth server as a process of its own, with both wires, and what it uses."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_START_LIMIT = 30.0
+
+
+class ServerProcess:
+    """`python -m chatbooth_grpc.server` on free ports and a store of its own, stopped at the end of the block."""
+
+    def __init__(self, *flags: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="chatbooth-bench-")
+        folder = Path(self._folder.name)
+        log = folder / "log"
+        command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0"]
+        with log.open("w") as stderr:
+            self._process = subprocess.Popen([*command, "--store", str(folder / "store.db"), *flags], stderr=stderr)
+        deadline = time.monotonic() + _START_LIMIT
+        while len(found := re.findall(r"listening on (\S+),", log.read_text())) < 2:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start: {log.read_text()}")
+            time.sleep(0.02)
+        self.grpc, self.wire = found[0], f"wire://{found[1]}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """CPU time used so far, in the kernel too."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def resident_bytes(self) -> int:
+        """Memory held now."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def threads(self) -> int:
+        """Threads alive now."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._folder.cleanup()
