@@ -76,7 +76,7 @@ def _joined(figures: WireFigures, way: str) -> list[int]:
 
 def _packets(traffic: Traffic) -> str:
     sizes = traffic.packets
-    return f"{len(sizes)} | {max(sizes)} B | {sum(sizes) / len(sizes):.0f} B" if sizes else "0 | – | –"
+    return f"{len(sizes)} | {max(sizes)} B | {sum(sizes) / len(sizes):.0f} B" if sizes else "0 | - | -"
 
 
 def _bytes_table(grpc: WireFigures, wire: WireFigures) -> str:
@@ -93,8 +93,8 @@ def _bytes_table(grpc: WireFigures, wire: WireFigures) -> str:
         "| | send | reply | push | all |",
         "|---|--:|--:|--:|--:|",
     ]
-    for name, cost in (("wire", wire.message), ("gRPC", grpc.message)):
-        rows.append(f"| {name} | {cost.send} | {cost.reply} | {cost.push} | **{cost.total}** |")
+    for name, message in (("wire", wire.message), ("gRPC", grpc.message)):
+        rows.append(f"| {name} | {message.send} | {message.reply} | {message.push} | **{message.total}** |")
     rows += [f"| {name} (for orientation) | | | | {total} |" for name, total in ELSEWHERE.items()]
     return "\n".join(rows) + "\n"
 
@@ -102,7 +102,10 @@ def _bytes_table(grpc: WireFigures, wire: WireFigures) -> str:
 def _load_table(comparison: Comparison) -> str:
     rows = [
         "### Durable sends under closed-loop load\n",
-        "| clients | wire: p50 | p99 | sends/s | CPU per 1,000 | gRPC: p50 | p99 | sends/s | CPU per 1,000 | rate ratio |",
+        (
+            "| clients | wire: p50 | p99 | sends/s | CPU per 1,000 "
+            "| gRPC: p50 | p99 | sends/s | CPU per 1,000 | rate ratio |"
+        ),
         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for on_wire, on_grpc in zip(comparison.wire.loads, comparison.grpc.loads, strict=True):
@@ -114,7 +117,7 @@ def _load_table(comparison: Comparison) -> str:
     unary = max(load.rate for load in comparison.grpc.loads)
     rows.append(
         f"\nPipelined on one wire connection: **{comparison.pipelined_rate:,.0f}** sends/s, "
-        f"{comparison.pipelined_rate / unary:.1f}× gRPC's best unary rate, at {comparison.pipelined_cpu:.0f} ms of "
+        f"{comparison.pipelined_rate / unary:.1f}\u00d7 gRPC's best unary rate, at {comparison.pipelined_cpu:.0f} ms of "
         "server CPU per 1,000.\n"
     )
     return "\n".join(rows)
@@ -122,17 +125,17 @@ def _load_table(comparison: Comparison) -> str:
 
 def _costs_table(comparison: Comparison) -> str:
     grpc, wire = comparison.grpc, comparison.wire
-    rows = [
-        "### What else it costs\n",
-        "| | wire | gRPC | gRPC / wire |",
-        "|---|--:|--:|--:|",
-        f"| time to the first reply on a new connection | {wire.first_reply:.2f} ms | {grpc.first_reply:.2f} ms | "
-        f"{grpc.first_reply / wire.first_reply:.1f} |",
-        f"| server memory for an idle logged-in connection | {wire.idle_memory:.1f} KiB | {grpc.idle_memory:.1f} KiB | "
-        f"{grpc.idle_memory / wire.idle_memory:.1f} |",
-        f"| lines of code beyond what both share | {wire.code_lines:,} | {grpc.code_lines:,} | "
-        f"{grpc.code_lines / wire.code_lines:.1f} |",
-        f"\nA bare Python thread that waits costs {comparison.bare_thread:.1f} KiB here. gRPC's lines include the .proto "
-        "and the flags and logs that both servers use.\n",
-    ]
-    return "\n".join(rows)
+    rows = ["### What else it costs\n", "| | wire | gRPC | gRPC / wire |", "|---|--:|--:|--:|"]
+
+    def row(name: str, on_wire: float, on_grpc: float, unit: str) -> None:
+        figures = (f"{on_wire:.2f}", f"{on_grpc:.2f}") if unit else (f"{on_wire:,.0f}", f"{on_grpc:,.0f}")
+        rows.append(f"| {name} | {figures[0]}{unit} | {figures[1]}{unit} | {on_grpc / on_wire:.1f} |")
+
+    row("time to the first reply on a new connection", wire.first_reply, grpc.first_reply, " ms")
+    row("server memory for an idle logged-in connection", wire.idle_memory, grpc.idle_memory, " KiB")
+    row("lines of code beyond what both share", wire.code_lines, grpc.code_lines, "")
+    note = (
+        f"\nA bare Python thread that waits costs {comparison.bare_thread:.1f} KiB here. gRPC's lines include the "
+        ".proto and the flags and logs that both servers use.\n"
+    )
+    return "\n".join((*rows, note))

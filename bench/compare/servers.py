@@ -48,7 +48,7 @@ class ServerProcess:
 
     def threads(self) -> int:
         """Threads alive now."""
-        return len(os.listdir(f"/proc/{self.pid}/task"))
+        return sum(1 for _ in Path(f"/proc/{self.pid}/task").iterdir())
 
     def __enter__(self) -> ServerProcess:
         return self
