@@ -19,6 +19,4 @@ def require_stubs() -> None:
         ImportError,
     ) as error:  # protobuf's and grpc's words for code newer than they are
         first_line = str(error).splitlines()[0]
-        sys.exit(
-            f"chatbooth: the gRPC code does not fit this environment; run: scripts/gen_protos.sh ({first_line})"
-        )
+        sys.exit(f"chatbooth: the gRPC code does not fit this environment; run: scripts/gen_protos.sh ({first_line})")

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench.compare.servers import ServerProcess
+from bench.server_process import ServerProcess
 from chatbooth_grpc.client.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from bench.compare.code_size import code_lines
 from bench.compare.connections import bare_thread_memory, first_reply, idle_memory
 from bench.compare.counting import Traffic
-from bench.compare.loaded import Load, closed_loop, pipelined
-from bench.compare.servers import ServerProcess
 from bench.compare.traffic import ActionCost, MessageCost, action_costs, message_cost, original_table
+from bench.loaded import Load, closed_loop, pipelined
+from bench.server_process import ServerProcess
 
 CLIENTS = (1, 8, 64)
 

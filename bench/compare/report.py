@@ -117,8 +117,8 @@ def _load_table(comparison: Comparison) -> str:
     unary = max(load.rate for load in comparison.grpc.loads)
     rows.append(
         f"\nPipelined on one wire connection: **{comparison.pipelined_rate:,.0f}** sends/s, "
-        f"{comparison.pipelined_rate / unary:.1f}\u00d7 gRPC's best unary rate, at {comparison.pipelined_cpu:.0f} ms of "
-        "server CPU per 1,000.\n"
+        f"{comparison.pipelined_rate / unary:.1f}\u00d7 gRPC's best unary rate, at {comparison.pipelined_cpu:.0f} ms "
+        "of server CPU per 1,000.\n"
     )
     return "\n".join(rows)
 

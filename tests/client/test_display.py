@@ -96,7 +96,7 @@ def test_wrapping_loses_nothing(text: str, columns: int) -> None:
         "葛\U000e0100飾区",  # an ideograph's variant
         "שלום עולם",
         "مرحبا بالعالم",
-        "می\u200cخواهم",  # a Persian verb needs its joiner
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # a Persian verb needs its joiner
         "क्\u200dष",  # and so may a Devanagari cluster
         "👩\u200d👩\u200d👧\u200d👦 and 🏳️\u200d🌈",
         "1️⃣ ❤️ 🇸🇬",

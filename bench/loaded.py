@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from bench.compare.servers import ServerProcess
+from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.wire import bodies, frames
@@ -42,7 +42,7 @@ def closed_loop(server: ServerProcess, address: str, clients: int, seconds: floa
     with ChatClient.connect(address) as client:
         client.sign_up(recipient, PASSWORD)
     start = time.time() + _START_DELAY
-    command = [sys.executable, "-m", "bench.compare.load", "--server", address, "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "bench.load", "--server", address, "--seconds", str(seconds)]
     command += ["--clients", str(clients // processes), "--start", str(start), "--recipient", recipient]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     time.sleep(max(0.0, start - time.time()))

@@ -18,11 +18,12 @@ _START_LIMIT = 30.0
 class ServerProcess:
     """`python -m chatbooth_grpc.server` on free ports and a store of its own, stopped at the end of the block."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, module: str = "chatbooth_grpc.server") -> None:
+        """`module`: what runs the server, for one with something changed."""
         self._folder = tempfile.TemporaryDirectory(prefix="chatbooth-bench-")
         folder = Path(self._folder.name)
         log = folder / "log"
-        command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0"]
+        command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:
             self._process = subprocess.Popen([*command, "--store", str(folder / "store.db"), *flags], stderr=stderr)
         deadline = time.monotonic() + _START_LIMIT

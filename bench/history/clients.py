@@ -1,0 +1,130 @@
+"""Senders and receivers: applications on chatbooth's own library, which record what it tells them."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from pathlib import Path
+
+from bench.history.recording import Seen, Sent
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
+from chatbooth_grpc.booth.model import Gap, Receipt, Session
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.listening import Listening
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.outbox import Outbox
+
+_CALL_TIMEOUT = 5.0
+_LONGEST_PAUSE = 0.03
+
+
+class Sender(threading.Thread):
+    """Sends one message after another, each until it is acknowledged; through an outbox, if it has one."""
+
+    def __init__(
+        self, address: str, session: Session, recipients: list[str], dice: random.Random, outbox: Path | None
+    ) -> None:
+        super().__init__(name=f"sender-{session.username}", daemon=True)
+        self.username = session.username
+        self.sent: list[Sent] = []
+        self._client = ChatClient.connect(address, session=session, timeout=_CALL_TIMEOUT)
+        self._recipients = recipients
+        self._dice = dice
+        self._outbox = outbox
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Send no new message; the one in hand still goes out."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Send until told to stop."""
+        while not self._stopping.is_set():
+            recipient = self._dice.choice(self._recipients)
+            text = f"{self.username} {len(self.sent)} " + "x" * self._dice.randrange(200)
+            message_id = new_message_id()
+            if self._outbox is None:
+                self._send(recipient, text, message_id)
+            else:
+                self._send_by_outbox(self._outbox, recipient, text, message_id)
+            self.sent.append(Sent(self.username, recipient, message_id, text, acknowledged=True))
+            time.sleep(_LONGEST_PAUSE * self._dice.random())
+        self._client.close()
+
+    def _send(self, recipient: str, text: str, message_id: bytes) -> Receipt:
+        while True:
+            with contextlib.suppress(Unavailable, DeadlineExceeded, TooBusy):
+                return self._client.send(recipient, text, message_id=message_id)
+
+    def _send_by_outbox(self, path: Path, recipient: str, text: str, message_id: bytes) -> None:
+        """Put it in, then flush by an outbox opened anew, as after a crash in between."""
+        with Outbox(path) as outbox:
+            outbox.put(recipient, text, message_id)
+        waiting = True
+        while waiting:
+            with Outbox(path) as outbox, contextlib.suppress(Unavailable, DeadlineExceeded, TooBusy):
+                for _, outcome in outbox.flush(lambda who, what, one: self._client.send(who, what, message_id=one)):
+                    if isinstance(outcome, ChatboothError):
+                        raise outcome
+            with Outbox(path) as outbox:
+                waiting = bool(outbox.waiting())
+
+
+class Receiver(threading.Thread):
+    """Listens, and keeps what it was shown; now and then it dies without a word and is started again.
+
+    What stays of it then is what an application keeps durably: the last sequence shown, and its epoch.
+    """
+
+    def __init__(self, address: str, session: Session, dice: random.Random) -> None:
+        super().__init__(name=f"receiver-{session.username}", daemon=True)
+        self.username = session.username
+        self.shown: list[Seen] = []
+        self.gaps: set[int] = set()
+        self.failure: ChatboothError | None = None
+        self._address = address
+        self._session = session
+        self._dice = dice
+        self._stopping = threading.Event()
+        self._listening: Listening | None = None
+
+    def run(self) -> None:
+        """Listen until told to stop."""
+        try:
+            while not self._stopping.is_set():
+                self._live(self._dice.randrange(50, 400))
+        except ChatboothError as error:
+            self.failure = error
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._stopping.set()
+        listening = self._listening
+        if listening is not None:
+            listening.close()
+
+    def _live(self, events: int) -> None:
+        """Be an application that dies after so many events, without acknowledging what it was shown last."""
+        after = self.shown[-1].sequence if self.shown else None
+        client = ChatClient.connect(self._address, session=self._session, timeout=_CALL_TIMEOUT)
+        self._listening = client.listen(after=after, epoch=self._session.epoch if self.shown else None)
+        for event, _ in zip(self._listening, range(events), strict=False):
+            if isinstance(event, Gap):
+                self.gaps.update(range(event.first, event.last + 1))
+            else:
+                self.shown += [Seen(m.sequence, m.sender, m.message_id, m.text) for m in event.messages]
+        client.close()
+
+
+def stored_messages(address: str, session: Session) -> list[Seen]:
+    """Return what a mailbox holds, from its beginning."""
+    found: list[Seen] = []
+    with ChatClient.connect(address, session=session, timeout=60) as client:
+        more = True
+        while more:
+            delivery = client.deliver(after=found[-1].sequence if found else 0, max_messages=1_000)
+            found += [Seen(m.sequence, m.sender, m.message_id, m.text) for m in delivery.messages]
+            more = delivery.more
+    return found

@@ -1,0 +1,158 @@
+"""What goes wrong: a server that is killed, drained or frozen, and a proxy that cuts, delays and truncates."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+_READ_SIZE = 16 << 10
+_START_LIMIT = 30.0
+
+
+class Server:
+    """A server process on one port and one file, however often it dies."""
+
+    def __init__(self, folder: Path, source: Path, *, wire: bool) -> None:
+        """`source` is the folder whose package is run."""
+        self._source = source
+        self._log = folder / "server.log"
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port: int = probe.getsockname()[1]
+        ports = ["--no-grpc", "--wire-port", str(self.port)] if wire else ["--port", str(self.port)]
+        self._command = [sys.executable, "-m", "chatbooth_grpc.server", *ports, "--store", str(folder / "store.db")]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        with self._log.open("w") as stderr:
+            environment = {**os.environ, "PYTHONPATH": str(self._source)}
+            self._process = subprocess.Popen(self._command, stderr=stderr, cwd=self._source, env=environment)
+        deadline = time.monotonic() + _START_LIMIT
+        while "listening on" not in self._log.read_text():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start: {self._log.read_text()}")
+            time.sleep(0.02)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None  # noqa: S101
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code."""
+        assert self._process is not None  # noqa: S101
+        return self._process.wait(60)
+
+    def restart(self, number: signal.Signals) -> None:
+        """End it by a signal, and start the next."""
+        self.send_signal(number)
+        self.wait()
+        self.start()
+
+    def freeze(self, seconds: float) -> None:
+        """Stop it for a while, as a machine that hangs."""
+        self.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.send_signal(signal.SIGCONT)
+
+
+class FaultyProxy:
+    """Forwards connections to a port on loopback; on demand it resets them, whole or in the middle of a chunk."""
+
+    def __init__(self, port: int, dice: random.Random) -> None:
+        self._port = port
+        self._dice = dice
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._truncate = threading.Event()
+        self.delay = 0.0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def reset(self) -> None:
+        """Cut every connection at once."""
+        with self._lock:
+            for one in self._open:
+                _reset(one)
+
+    def truncate(self) -> None:
+        """Let the next chunk through in part, then cut its connection."""
+        self._truncate.set()
+
+    def close(self) -> None:
+        """Take no more connections, and cut the rest."""
+        self._listening.close()
+        self.reset()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open |= {client, server}
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(_READ_SIZE):
+                if self.delay:
+                    time.sleep(self.delay * self._dice.random())
+                if self._truncate.is_set():
+                    self._truncate.clear()
+                    sink.sendall(data[: len(data) // 2])
+                    break
+                sink.sendall(data)
+        with self._lock:
+            self._open -= {source, sink}
+        for one in (source, sink):
+            _reset(one)
+
+
+def _reset(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        one.shutdown(socket.SHUT_RDWR)
+
+
+def faults(kind: str, server: Server, proxy: FaultyProxy, dice: random.Random) -> dict[str, Callable[[], None]]:
+    """Return what may happen in a run of a kind: kill, term, stop, reset, or mixed (any of them)."""
+
+    def delayed() -> None:
+        proxy.delay = 0.05
+        time.sleep(0.3 * dice.random())
+        proxy.delay = 0.0
+
+    all_kinds: dict[str, dict[str, Callable[[], None]]] = {
+        "kill": {"kill": lambda: server.restart(signal.SIGKILL)},
+        "term": {"term": lambda: server.restart(signal.SIGTERM)},
+        "stop": {"stop": lambda: server.freeze(0.2 + dice.random())},
+        "reset": {"reset": proxy.reset, "truncate": proxy.truncate, "delay": delayed},
+    }
+    if kind == "mixed":
+        return {name: fault for named in all_kinds.values() for name, fault in named.items()}
+    return all_kinds[kind]

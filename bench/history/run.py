@@ -1,0 +1,117 @@
+"""One run: senders and receivers through a proxy, faults in rounds, then quiet, then the verdict."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.history.checker import Verdict, check
+from bench.history.clients import Receiver, Sender, stored_messages
+from bench.history.faults import FaultyProxy, Server, faults
+from bench.history.recording import History
+from chatbooth_grpc.client.chat_client import ChatClient
+
+PASSWORD = "correct-horse"  # noqa: S105
+_CALM = 60.0
+"""How long receivers may take to catch up at the end, in seconds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of. `seconds` None: the rounds decide its length."""
+
+    fault: str
+    rounds: int
+    senders: int
+    receivers: int
+    seed: int
+    seconds: float | None = None
+    wire: bool = False
+    source: Path = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did and found."""
+
+    verdict: Verdict
+    faults: Counter[str]
+    acknowledged: int
+    shown: int
+    seconds: float
+
+
+def run(plan: Plan, folder: Path) -> Outcome:
+    """Run a plan, with the store and the outboxes in `folder`."""
+    started = time.monotonic()
+    dice = random.Random(plan.seed)  # noqa: S311  # to be repeatable
+    server = Server(folder, plan.source, wire=plan.wire)
+    proxy = FaultyProxy(server.port, dice)
+    address = f"wire://{proxy.address}" if plan.wire else proxy.address
+    with ChatClient.connect(address, timeout=60) as client:
+        listening = [client.sign_up(f"receiver{number}", PASSWORD) for number in range(plan.receivers)]
+        sending = [client.sign_up(f"sender{number}", PASSWORD) for number in range(plan.senders)]
+    names = [session.username for session in listening]
+    receivers = [Receiver(address, session, random.Random(dice.random())) for session in listening]  # noqa: S311
+    senders = [
+        Sender(
+            address,
+            session,
+            names,
+            random.Random(dice.random()),  # noqa: S311
+            folder / f"{session.username}.outbox" if number % 4 == 0 else None,
+        )
+        for number, session in enumerate(sending)
+    ]
+    for thread in (*receivers, *senders):
+        thread.start()
+    happened = _rounds(plan, server, proxy, dice, started)
+    for sender in senders:
+        sender.stop()
+    for sender in senders:
+        sender.join(_CALM)
+        if sender.is_alive():
+            raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
+    stored = {session.username: stored_messages(address, session) for session in listening}
+    _catch_up(receivers, {name: len(log) for name, log in stored.items()})
+    history = History(
+        sent={sender.username: sender.sent for sender in senders},
+        shown={receiver.username: list(receiver.shown) for receiver in receivers},
+        stored=stored,
+        gaps={receiver.username: receiver.gaps for receiver in receivers},
+    )
+    for receiver in receivers:
+        receiver.stop()
+    proxy.close()
+    server.send_signal(signal.SIGTERM)
+    server.wait()
+    shown = sum(len(log) for log in history.shown.values())
+    acknowledged = sum(len(own) for own in history.sent.values())
+    return Outcome(check(history), happened, acknowledged, shown, time.monotonic() - started)
+
+
+def _rounds(plan: Plan, server: Server, proxy: FaultyProxy, dice: random.Random, started: float) -> Counter[str]:
+    happened: Counter[str] = Counter()
+    possible = faults(plan.fault, server, proxy, dice)
+    while plan.seconds is not None or sum(happened.values()) < plan.rounds:
+        if plan.seconds is not None and time.monotonic() - started > plan.seconds:
+            break
+        time.sleep(0.1 + 0.5 * dice.random())
+        name = dice.choice(sorted(possible))
+        possible[name]()
+        happened[name] += 1
+    return happened
+
+
+def _catch_up(receivers: list[Receiver], expected: dict[str, int]) -> None:
+    """Wait until each receiver was shown as much as its mailbox holds, or long enough."""
+    deadline = time.monotonic() + _CALM
+    for receiver in receivers:
+        while len(receiver.shown) < expected[receiver.username] and time.monotonic() < deadline:
+            if receiver.failure is not None:
+                raise receiver.failure
+            time.sleep(0.02)
