@@ -55,6 +55,12 @@ class Server:
         assert self._process is not None  # noqa: S101
         return self._process.wait(60)
 
+    def end(self) -> None:
+        """End it, if it still runs."""
+        if self._process is not None and self._process.poll() is None:
+            self.send_signal(signal.SIGTERM)
+            self.wait()
+
     def restart(self, number: signal.Signals) -> None:
         """End it by a signal, and start the next."""
         self.send_signal(number)
@@ -131,6 +137,7 @@ class FaultyProxy:
             self._open -= {source, sink}
         for one in (source, sink):
             _reset(one)
+        source.close()  # the sink is the other direction's source
 
 
 def _reset(one: socket.socket) -> None:

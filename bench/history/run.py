@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -51,47 +50,59 @@ def run(plan: Plan, folder: Path) -> Outcome:
     dice = random.Random(plan.seed)  # noqa: S311  # to be repeatable
     server = Server(folder, plan.source, wire=plan.wire)
     proxy = FaultyProxy(server.port, dice)
-    address = f"wire://{proxy.address}" if plan.wire else proxy.address
-    with ChatClient.connect(address, timeout=60) as client:
-        listening = [client.sign_up(f"receiver{number}", PASSWORD) for number in range(plan.receivers)]
-        sending = [client.sign_up(f"sender{number}", PASSWORD) for number in range(plan.senders)]
-    names = [session.username for session in listening]
-    receivers = [Receiver(address, session, random.Random(dice.random())) for session in listening]  # noqa: S311
-    senders = [
-        Sender(
-            address,
-            session,
-            names,
-            random.Random(dice.random()),  # noqa: S311
-            folder / f"{session.username}.outbox" if number % 4 == 0 else None,
-        )
-        for number, session in enumerate(sending)
-    ]
-    for thread in (*receivers, *senders):
-        thread.start()
-    happened = _rounds(plan, server, proxy, dice, started)
-    for sender in senders:
-        sender.stop()
-    for sender in senders:
-        sender.join(_CALM)
-        if sender.is_alive():
-            raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
-    stored = {session.username: stored_messages(address, session) for session in listening}
-    _catch_up(receivers, {name: len(log) for name, log in stored.items()})
-    history = History(
-        sent={sender.username: sender.sent for sender in senders},
-        shown={receiver.username: list(receiver.shown) for receiver in receivers},
-        stored=stored,
-        gaps={receiver.username: receiver.gaps for receiver in receivers},
-    )
-    for receiver in receivers:
-        receiver.stop()
-    proxy.close()
-    server.send_signal(signal.SIGTERM)
-    server.wait()
+    try:
+        address = f"wire://{proxy.address}" if plan.wire else proxy.address
+        cast = _Cast(plan, address, dice, folder)
+        happened = _rounds(plan, server, proxy, dice, started)
+        history = cast.finish()
+    finally:
+        proxy.close()
+        server.end()
     shown = sum(len(log) for log in history.shown.values())
     acknowledged = sum(len(own) for own in history.sent.values())
     return Outcome(check(history), happened, acknowledged, shown, time.monotonic() - started)
+
+
+class _Cast:
+    """The senders and the receivers of a run, at work from the start."""
+
+    def __init__(self, plan: Plan, address: str, dice: random.Random, folder: Path) -> None:
+        self._address = address
+        with ChatClient.connect(address, timeout=60) as client:
+            self._mailboxes = [client.sign_up(f"receiver{number}", PASSWORD) for number in range(plan.receivers)]
+            sessions = [client.sign_up(f"sender{number}", PASSWORD) for number in range(plan.senders)]
+        names = [session.username for session in self._mailboxes]
+        self._receivers = [Receiver(address, session, _own(dice)) for session in self._mailboxes]
+        self._senders = [
+            Sender(address, session, names, _own(dice), folder / f"{number}.outbox" if number % 4 == 0 else None)
+            for number, session in enumerate(sessions)
+        ]
+        for thread in (*self._receivers, *self._senders):
+            thread.start()
+
+    def finish(self) -> History:
+        """Let what is under way come to its end, and return what everyone recorded."""
+        for sender in self._senders:
+            sender.stop()
+        for sender in self._senders:
+            sender.join(_CALM)
+            if sender.is_alive():
+                raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
+        stored = {session.username: stored_messages(self._address, session) for session in self._mailboxes}
+        _catch_up(self._receivers, {name: len(log) for name, log in stored.items()})
+        history = History(
+            sent={sender.username: sender.sent for sender in self._senders},
+            shown={receiver.username: list(receiver.shown) for receiver in self._receivers},
+            stored=stored,
+            gaps={receiver.username: receiver.gaps for receiver in self._receivers},
+        )
+        for receiver in self._receivers:
+            receiver.stop()
+        return history
+
+
+def _own(dice: random.Random) -> random.Random:
+    return random.Random(dice.random())  # noqa: S311
 
 
 def _rounds(plan: Plan, server: Server, proxy: FaultyProxy, dice: random.Random, started: float) -> Counter[str]:

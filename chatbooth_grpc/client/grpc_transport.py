@@ -10,6 +10,7 @@ import grpc
 from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import is_loopback
 from chatbooth_grpc.rpc.errors import from_rpc_error
@@ -87,7 +88,10 @@ class GrpcTransport:
 
     def listen(self, token: bytes, after: int | None) -> GrpcEventStream:
         """Open a live stream."""
-        call = self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token))
+        try:
+            call = self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token))
+        except ValueError as error:  # as in _call
+            raise ServerUnreachable(self._server) from error
         return GrpcEventStream(call, self._server)
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
@@ -108,6 +112,8 @@ class GrpcTransport:
             return method(request, timeout=timeout, metadata=_metadata(token))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._server) from error
+        except ValueError as error:  # gRPC's word for a channel that was closed, perhaps just now by another thread
+            raise ServerUnreachable(self._server) from error
 
 
 class GrpcEventStream:

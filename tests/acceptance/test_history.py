@@ -1,0 +1,84 @@
+"""Short runs of the history checker: clean on chatbooth, and not on a chatbooth that was broken on purpose."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "chatbooth_grpc"
+VERDICTS = ("lost", "duplicated", "reordered", "skipped", "phantom")
+
+NO_DEDUP = (
+    "store/appending.py",
+    "    if accepted is not None:",
+    "    if accepted is not None and False:",
+    # and two rows may have one key
+    "store/sql/sqlite.sql",
+    "INSERT INTO message_ids",
+    "INSERT OR REPLACE INTO message_ids",
+)
+RELEASE_EARLY = """\
+            for job in jobs:
+                job.done.release()
+            __import__("time").sleep(0.2)
+            self._connection.execute("COMMIT")"""
+ACKNOWLEDGED_TOO_SOON = (
+    "store/group_commit.py",
+    '            self._connection.execute("COMMIT")',
+    RELEASE_EARLY,
+    "store/group_commit.py",
+    "            job.done.release()\n        try:",
+    "        try:",
+)
+
+
+def history(fault: str, rounds: int, *flags: str) -> dict[str, Any]:
+    """Run the checker as a process of its own; return what it prints."""
+    command = [sys.executable, "-m", "bench.history", "--json", "--fault", fault, "--rounds", str(rounds)]
+    command += ["--senders", "4", "--receivers", "3", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.stdout, done.stderr
+    record: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if any(record[name] for name in VERDICTS) else 0)
+    return record
+
+
+def broken(tmp_path: Path, sabotage: tuple[str, ...]) -> Path:
+    """Return a folder with a copy of the package in which texts were replaced: file, old, new, and so on."""
+    source = tmp_path / "broken"
+    shutil.copytree(PACKAGE, source / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in zip(sabotage[::3], sabotage[1::3], sabotage[2::3], strict=True):
+        file = source / PACKAGE.name / name
+        text = file.read_text()
+        assert text.count(old) == 1, f"{name} no longer reads as the sabotage expects"
+        file.write_text(text.replace(old, new))
+    return source
+
+
+@pytest.mark.parametrize(
+    ("fault", "rounds", "flags"),
+    [("kill", 4, []), ("mixed", 8, []), ("mixed", 8, ["--wire"])],
+    ids=["kill", "mixed", "mixed on the wire"],
+)
+def test_no_promise_is_broken(fault: str, rounds: int, flags: list[str]) -> None:
+    record = history(fault, rounds, "--seed", "11", *flags)
+    assert {name: record[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, 0)
+    assert sum(record["faults"].values()) == rounds
+    assert 0 < record["acknowledged"] == record["shown"]
+
+
+def test_a_server_without_dedup_is_caught(tmp_path: Path) -> None:
+    source = broken(tmp_path, NO_DEDUP)
+    assert history("reset", 40, "--seed", "3", "--server-path", str(source))["duplicated"] > 0
+
+
+def test_a_server_that_acknowledges_before_the_commit_is_caught(tmp_path: Path) -> None:
+    source = broken(tmp_path, ACKNOWLEDGED_TOO_SOON)
+    assert history("kill", 4, "--seed", "3", "--server-path", str(source))["lost"] > 0
