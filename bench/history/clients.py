@@ -29,6 +29,7 @@ class Sender(threading.Thread):
         super().__init__(name=f"sender-{session.username}", daemon=True)
         self.username = session.username
         self.sent: list[Sent] = []
+        self.failure: ChatboothError | None = None
         self._client = ChatClient.connect(address, session=session, timeout=_CALL_TIMEOUT)
         self._recipients = recipients
         self._dice = dice
@@ -41,6 +42,13 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Send until told to stop."""
+        try:
+            self._send_on()
+        except ChatboothError as error:
+            self.failure = error
+        self._client.close()
+
+    def _send_on(self) -> None:
         while not self._stopping.is_set():
             recipient = self._dice.choice(self._recipients)
             text = f"{self.username} {len(self.sent)} " + "x" * self._dice.randrange(200)
@@ -51,7 +59,6 @@ class Sender(threading.Thread):
                 self._send_by_outbox(self._outbox, recipient, text, message_id)
             self.sent.append(Sent(self.username, recipient, message_id, text, acknowledged=True))
             time.sleep(_LONGEST_PAUSE * self._dice.random())
-        self._client.close()
 
     def _send(self, recipient: str, text: str, message_id: bytes) -> Receipt:
         while True:

@@ -86,6 +86,8 @@ class _Cast:
             sender.stop()
         for sender in self._senders:
             sender.join(_CALM)
+            if sender.failure is not None:
+                raise sender.failure
             if sender.is_alive():
                 raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
         stored = {session.username: stored_messages(self._address, session) for session in self._mailboxes}

@@ -66,7 +66,7 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
     if info is not None:
         return errors.from_reason(info.reason, words, info.metadata)
     code = call.code()
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # a server that stops cancels what is left
         return errors.ServerUnreachable(server)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded()

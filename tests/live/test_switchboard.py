@@ -1,0 +1,225 @@
+"""Live delivery end to end, from a commit to a stream's writer."""
+
+from __future__ import annotations
+
+import threading
+from itertools import pairwise
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, SessionInvalid, TooBusy
+from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason
+from chatbooth_grpc.live.switchboard import Switchboard
+from tests.live.conftest import Place
+from tests.live.recording_sink import RecordingSink, wait_until
+
+
+def test_it_opens_replays_and_then_pushes(place: Place, switchboard: Switchboard) -> None:
+    place.send(b"one", b"two")
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: len(sink.messages) == 2)
+    assert (sink.opening.resumed_after, sink.opening.replaying, sink.opening.gap) == (0, 2, None)
+    assert (sink.opening.epoch, sink.opening.account_id) == (place.store.epoch, place.bob.account_id)
+    place.send(b"three")
+    wait_until(lambda: sink.sequences == [1, 2, 3])
+    assert [message.text for message in sink.messages] == ["one", "two", "three"]
+
+
+def test_it_starts_after_the_sequence_that_the_client_names(place: Place, switchboard: Switchboard) -> None:
+    place.send(b"one", b"two", b"three")
+    sink = RecordingSink()
+    switchboard.open(place.bob, 2, sink)
+    wait_until(lambda: sink.sequences == [3])
+    assert (sink.opening.resumed_after, sink.opening.replaying) == (2, 1)
+
+
+def test_every_device_gets_everything(place: Place, switchboard: Switchboard) -> None:
+    sinks = [RecordingSink() for _ in range(3)]
+    for sink, session in zip(sinks, (place.bob, place.bob, place.another_session()), strict=True):
+        switchboard.open(session, None, sink)
+    for _ in range(20):
+        place.send(b"text")
+    wait_until(lambda: all(sink.sequences == list(range(1, 21)) for sink in sinks))
+
+
+def test_a_window_of_256_messages_waits_for_the_acknowledgement(place: Place, switchboard: Switchboard) -> None:
+    place.send(*[b"x"] * 700)
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: len(sink.messages) == 256)
+    switchboard.sweep()
+    place.send(b"more")
+    place.store.acknowledge(place.bob, 100)
+    wait_until(lambda: len(sink.messages) == 356)
+    place.store.acknowledge(place.bob, 356)
+    wait_until(lambda: len(sink.messages) == 612)
+    place.store.acknowledge(place.bob, 612)
+    wait_until(lambda: sink.sequences == list(range(1, 702)))
+
+
+def test_a_window_of_a_mebibyte_lets_one_large_message_through(place: Place, switchboard: Switchboard) -> None:
+    place.send(b"x" * (2 << 20), b"y" * (600 << 10), b"z" * (600 << 10))
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: sink.sequences == [1])
+    place.store.acknowledge(place.bob, 1)
+    wait_until(lambda: sink.sequences == [1, 2])
+    switchboard.sweep()
+    place.store.acknowledge(place.bob, 2)
+    wait_until(lambda: sink.sequences == [1, 2, 3])
+
+
+def test_a_sequence_far_beyond_the_cursor_does_not_close_the_window(place: Place, switchboard: Switchboard) -> None:
+    place.send(*[b"x"] * 600)
+    sink = RecordingSink()
+    switchboard.open(place.bob, 400, sink)
+    wait_until(lambda: sink.sequences == list(range(401, 601)))
+
+
+def test_what_retention_removed_is_told(place: Place, switchboard: Switchboard) -> None:
+    place.send(b"one", b"two", b"three")
+    with apsw.Connection(str(place.path)) as connection:
+        connection.execute("DELETE FROM messages WHERE sequence <= 2")
+        connection.execute("UPDATE mailboxes SET removed_through = 2 WHERE last_sequence = 3")
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: sink.sequences == [3])
+    assert sink.opening.gap == Gap(1, 2, GapReason.RETENTION)
+    assert sink.opening.replaying == 1
+    assert sink.gaps == []
+
+
+def test_what_retention_removes_behind_a_slow_stream_is_told(place: Place, switchboard: Switchboard) -> None:
+    place.send(*[b"x"] * 300)
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: len(sink.messages) == 256)
+    with apsw.Connection(str(place.path)) as connection:
+        connection.execute("DELETE FROM messages WHERE sequence <= 280")
+        connection.execute("UPDATE mailboxes SET removed_through = 280 WHERE last_sequence = 300")
+    place.store.acknowledge(place.bob, 256)
+    wait_until(lambda: sink.sequences[-1] == 300)
+    assert sink.gaps == [Gap(257, 280, GapReason.RETENTION)]
+
+
+@pytest.mark.parametrize("ending", ["log out", "delete", "password", "expiry"])
+def test_the_end_of_the_session_ends_the_stream(place: Place, switchboard: Switchboard, ending: str) -> None:
+    other = place.another_session()
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: bool(sink.events))
+    account = place.store.account("bob")
+    assert account is not None
+    if ending == "log out":
+        place.store.end_session(place.bob)
+    elif ending == "delete":
+        place.delete_bob()
+    elif ending == "password":
+        place.store.change_password(other, account, "another hash")
+    else:
+        place.clock.advance(10)
+        place.store.expire_sessions(place.clock(), 100)
+    wait_until(lambda: sink.error is not None)
+    assert isinstance(sink.error, SessionInvalid)
+    assert sink.events[-1] == End(EndReason.SESSION_ENDED, 0)
+    assert switchboard.count == 0
+
+
+def test_a_cursor_past_the_end_ends_the_stream(place: Place, switchboard: Switchboard) -> None:
+    sink = RecordingSink()
+    switchboard.open(place.bob, 1, sink)
+    wait_until(lambda: sink.error is not None)
+    assert isinstance(sink.error, CursorPastEnd)
+
+
+def test_there_may_be_so_many_and_no_more(place: Place, switchboard: Switchboard) -> None:
+    listeners = [switchboard.open(place.bob, None, RecordingSink()) for _ in range(50)]
+    with pytest.raises(TooBusy, match="50 open streams"):
+        switchboard.open(place.bob, None, RecordingSink())
+    switchboard.close(listeners[0])
+    switchboard.close(listeners[0])
+    switchboard.open(place.bob, None, RecordingSink())
+    assert switchboard.count == 50
+
+
+def test_a_lost_hint_is_found_by_the_sweep(place: Place) -> None:
+    board = Switchboard(_Deaf(place))  # type: ignore[arg-type]  # it gives all that is asked of a store here
+    sink = RecordingSink()
+    board.open(place.bob, None, sink)
+    wait_until(lambda: bool(sink.events))
+    place.send(b"unannounced")
+    assert sink.messages == []
+    board.sweep()
+    wait_until(lambda: sink.sequences == [1])
+    board.drain(1)
+
+
+class _Deaf:
+    """A store whose hints are all lost."""
+
+    def __init__(self, place: Place) -> None:
+        self.epoch = place.store.epoch
+        self.after = place.store.after
+
+    def watch(self, _changed: object) -> None:
+        """Tell nobody."""
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_and_is_cut_off(place: Place, switchboard: Switchboard) -> None:
+    stuck = [RecordingSink() for _ in range(6)]  # more than there are pumps
+    for sink in stuck:
+        sink.block()
+        switchboard.open(place.bob, None, sink)
+    reading = RecordingSink()
+    switchboard.open(place.bob, None, reading)
+    place.send(b"text")
+    wait_until(lambda: reading.sequences == [1])
+    wait_until(lambda: all(sink.aborted.is_set() for sink in stuck))
+    assert not reading.aborted.is_set()
+    wait_until(lambda: _pumps() <= 2)
+
+
+def _pumps() -> int:
+    return sum(thread.name.startswith("pump-") and "watchdog" not in thread.name for thread in threading.enumerate())
+
+
+def test_no_stream_ever_has_two_writers(place: Place, switchboard: Switchboard) -> None:
+    sinks = [RecordingSink() for _ in range(10)]
+    for sink in sinks:
+        switchboard.open(place.bob, None, sink)
+
+    def press() -> None:
+        for _ in range(30):
+            place.send(b"x")
+            switchboard.sweep()
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: all(len(sink.messages) == 120 for sink in sinks))
+    assert not any(sink.two_writers for sink in sinks)
+    assert all(earlier + 1 == later for sink in sinks for earlier, later in pairwise(sink.sequences))
+
+
+def test_a_drain_ends_every_stream_with_its_cursor(place: Place) -> None:
+    before = threading.active_count()
+    board = Switchboard(place.store, stuck_limit=0.5)
+    place.send(b"one", b"two")
+    sinks = [RecordingSink() for _ in range(3)]
+    for sink in sinks:
+        board.open(place.bob, None, sink)
+    wait_until(lambda: all(sink.sequences == [1, 2] for sink in sinks))
+    stuck = RecordingSink()
+    stuck.block()
+    board.open(place.bob, None, stuck)
+    board.drain(1)
+    assert all(isinstance(sink.error, ServerDraining) for sink in sinks)
+    assert all(sink.events[-1] == End(EndReason.DRAINING, 2) for sink in sinks)
+    assert stuck.aborted.is_set()
+    with pytest.raises(ServerDraining):
+        board.open(place.bob, None, RecordingSink())
+    assert threading.active_count() == before
