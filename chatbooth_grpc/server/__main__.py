@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from chatbooth_grpc.server.flags import parse_settings
 
     settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
     require_stubs()
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines; ours say what matters
 
     from chatbooth_grpc.server.chat_server import ListenError
     from chatbooth_grpc.server.logs import configure_logs

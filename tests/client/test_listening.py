@@ -1,0 +1,237 @@
+"""The live stream that survives, over transports that break by a script."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, ServerUnreachable, SessionInvalid
+from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening
+from chatbooth_grpc.client.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
+from chatbooth_grpc.client.transport import Transport
+from tests.client.scripted import EPOCH, TOKEN, message
+
+OTHER_EPOCH = bytes(reversed(EPOCH))
+LOST = ServerUnreachable("the server")
+
+
+class Stream:
+    """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
+
+    def __init__(self, script: Sequence[Event | Exception]) -> None:
+        self._script = script
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._script:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+        self._cancelled.wait()
+        raise LOST
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+class Breaking:
+    """The two calls of a transport that listening makes, over a script of connections."""
+
+    def __init__(self, *connections: Sequence[Event | Exception]) -> None:
+        self.starts: list[int | None] = []
+        self.acknowledged: list[int] = []
+        self.refusals: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+        self._connections = iter(connections)
+
+    def listen(self, token: bytes, after: int | None) -> Stream:
+        assert token == TOKEN
+        self.starts.append(after)
+        return Stream(next(self._connections))
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+        assert timeout > 0
+        if not self.refusals.empty():
+            raise self.refusals.get()
+        self.acknowledged.append(through)
+
+
+def listening(transport: Breaking, **settings: object) -> Listening:
+    checked: Transport = transport  # type: ignore[assignment]  # the calls that are made
+    return Listening(checked, TOKEN, random=lambda: 0.0, **settings)  # type: ignore[arg-type]
+
+
+def opening(after: int = 0, replaying: int = 0, epoch: bytes = EPOCH, gap: Gap | None = None) -> Opening:
+    return Opening(epoch, 7, after, replaying, gap)
+
+
+def batch(*sequences: int) -> MessageBatch:
+    return MessageBatch([message(sequence) for sequence in sequences])
+
+
+def taken(stream: Listening, count: int) -> list[int]:
+    """The sequences of the next `count` messages, or more where they come in one batch; a gap's as negatives."""
+    found: list[int] = []
+    for event in stream:
+        found += [-event.first, -event.last] if isinstance(event, Gap) else [m.sequence for m in event.messages]
+        if len(found) >= count:
+            break
+    return found
+
+
+def test_it_resumes_behind_what_was_given_out() -> None:
+    transport = Breaking([opening(), batch(1, 2), LOST], [opening(2), batch(3)])
+    with listening(transport) as stream:
+        assert taken(stream, 3) == [1, 2, 3]
+    assert transport.starts == [None, 2]
+
+
+def test_what_comes_again_is_dropped() -> None:
+    transport = Breaking([opening(), batch(1, 2), batch(2, 3), LOST], [opening(), batch(1, 2, 3), batch(3, 4)])
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+
+
+def test_a_sequence_from_before_is_where_it_starts() -> None:
+    transport = Breaking([opening(5), batch(6)])
+    with listening(transport, after=5, epoch=EPOCH) as stream:
+        assert taken(stream, 1) == [6]
+    assert transport.starts == [5]
+
+
+def test_the_person_is_told_once_for_each_loss_and_each_return() -> None:
+    told: list[str] = []
+    transport = Breaking([opening(), batch(1), ServerDraining()], [LOST], [LOST], [opening(1), batch(2)])
+    with listening(
+        transport,
+        on_lost=lambda error, pause: told.append(f"{error.reason} {pause:g}"),
+        on_resumed=lambda opened: told.append(f"resumed after {opened.resumed_after}"),
+    ) as stream:
+        assert taken(stream, 2) == [1, 2]
+    assert told == [
+        "resumed after 0",
+        "SERVER_DRAINING 0.05",
+        "SERVER_UNREACHABLE 0.1",
+        "SERVER_UNREACHABLE 0.2",
+        "resumed after 1",
+    ]
+
+
+def test_the_pause_has_an_end_and_starts_anew_behind_an_opening() -> None:
+    pauses: list[float] = []
+    broken: list[list[Event | Exception]] = [[LOST]] * 9
+    transport = Breaking(*broken, [opening(), LOST], [opening(), batch(1)])
+    stream = listening(transport, on_lost=lambda _, pause: pauses.append(pause))
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]  # no real pause
+    assert taken(stream, 1) == [1]
+    stream.close()
+    assert pauses[:9] == sorted(pauses[:9])
+    assert pauses[8] == LONGEST_PAUSE / 2
+    assert pauses[9] == pauses[0]
+
+
+def test_an_ended_session_is_raised() -> None:
+    transport = Breaking([opening(), batch(1), End(EndReason.SESSION_ENDED, 1), SessionInvalid()])
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    with pytest.raises(SessionInvalid):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_cursor_that_the_server_does_not_know_starts_over() -> None:
+    transport = Breaking([CursorPastEnd(9, 3)], [opening(3), batch(4)])
+    with listening(transport, after=9, epoch=EPOCH) as stream:
+        assert taken(stream, 1) == [4]
+    assert transport.starts == [9, None]
+
+
+def test_another_epoch_starts_over_from_the_sessions_cursor() -> None:
+    restored: list[Event | Exception] = [opening(5, epoch=OTHER_EPOCH), batch(6)]
+    transport = Breaking([opening(5), LOST], restored, [opening(2, 3, OTHER_EPOCH), batch(3, 4, 5)])
+    with listening(transport, after=5, epoch=EPOCH) as stream:
+        assert taken(stream, 3) == [3, 4, 5]
+    assert transport.starts == [5, 5, None]
+
+
+def test_gaps_are_given_out_once() -> None:
+    first, second = Gap(1, 2, GapReason.RETENTION), Gap(4, 5, GapReason.RETENTION)
+    transport = Breaking([opening(0, 1, gap=first), batch(3), second, LOST], [opening(0, gap=first), second, batch(6)])
+    with listening(transport) as stream:
+        assert taken(stream, 6) == [-1, -2, 3, -4, -5, 6]
+
+
+def test_only_what_was_taken_is_acknowledged_and_not_each_one() -> None:
+    count = ACKNOWLEDGE_MESSAGES
+    batches: list[Event | Exception] = [opening(), *(batch(number) for number in range(1, count + 2))]
+    transport = Breaking(batches)
+    stream = listening(transport, clock=lambda: 0.0)
+    assert taken(stream, count) == list(range(1, count + 1))
+    assert transport.acknowledged == []
+    next(stream)
+    assert transport.acknowledged == [count]
+    stream.close()
+    assert transport.acknowledged == [count]  # the last one was given out, not taken
+
+
+def test_a_little_later_few_are_acknowledged_too() -> None:
+    transport = Breaking([opening(), batch(1)])
+    transport.refusals.put(LOST)
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    deadline = threading.Event()
+    while not transport.acknowledged:
+        assert not deadline.wait(0.01)
+    stream.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert transport.acknowledged == [1]  # refused at first, then tried again
+
+
+def test_closing_ends_who_waits_and_every_thread() -> None:
+    before = threading.active_count()
+    transport = Breaking([opening()])
+    lost: list[Exception] = []
+    stream = listening(transport, on_lost=lambda error, _: lost.append(error))
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    while not transport.starts:
+        threading.Event().wait(0.005)
+    stream.close()
+    stream.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert lost == []
+    assert threading.active_count() == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=8))
+def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int, int]]) -> None:
+    """Each connection brings so many messages of twenty and then breaks; some begin further back than asked."""
+
+    class Server(Breaking):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cuts = iter(cuts)
+
+        def listen(self, token: bytes, after: int | None) -> Stream:
+            count, back = next(self.cuts, (20, 0))
+            start = max(0, (after or 0) - back)
+            sent = [batch(number) for number in range(start + 1, min(20, start + count) + 1)]
+            return Stream([opening(start), *sent, LOST])
+
+    stream = listening(Server())
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]
+    found = taken(stream, 20)
+    stream.close()
+    assert found == list(range(1, 21))
+    assert all(earlier < later for earlier, later in pairwise(found))

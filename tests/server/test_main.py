@@ -1,0 +1,125 @@
+"""The server as a process: what it says, how it ends, and what keeps it from starting."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from tests.acceptance.processes import ServerProcess, environment
+from tests.server.running import bearer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+def run(*flags: str, cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
+    """Run a server that is not to start; return its exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chatbooth_grpc.server", *flags],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**environment(), **variables},
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_greets_serves_and_drains(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--store", str(tmp_path / "s.db")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stderr is not None
+        banner = [process.stderr.readline() for _ in range(3)]
+        found = re.search(r"listening on (127\.0\.0\.1:\d+), store ", banner[0])
+        assert found
+        assert f"python -m chatbooth_grpc.client --server {found[1]} signup NAME" in banner[1]
+        assert "Ctrl-C" in banner[2]
+        with grpc.insecure_channel(found[1]) as channel:
+            request = pb.SignUpRequest(username="ann", password="a long password")
+            assert pb_grpc.ChatServiceStub(channel).SignUp(request, timeout=PATIENCE).session.username == "ann"
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(PATIENCE) == 0
+    assert "draining" in rest
+    assert "stopped" in rest
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for flags in (["--port", port], ["--port", "0", "--wire-port", port], ["--no-grpc", "--wire-port", port]):
+            code, said = run(*flags, "--store", str(tmp_path / "s.db"))
+            assert code == 1
+            assert re.fullmatch(rf"chatbooth: cannot listen on 127\.0\.0\.1:{port}: .*\n", said)
+
+
+def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
+    below_a_file = tmp_path / "file"
+    below_a_file.write_text("")
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"no database, by far" * 1_000)
+    newer = tmp_path / "newer.db"
+    server = ServerProcess(newer)
+    assert "in use by another server" in run("--port", "0", "--store", str(newer))[1]
+    server.end(signal.SIGTERM)
+    connection = apsw.Connection(str(newer))
+    connection.pragma("user_version", 99)
+    connection.close()
+    for path, words in ((below_a_file / "s.db", "not a directory"), (garbage, "not a chatbooth"), (newer, "newer")):
+        code, said = run("--port", "0", "--store", str(path))
+        assert (code, said.count("\n")) == (1, 1)
+        assert words in said
+        assert said.startswith("chatbooth: ")
+
+
+def test_plain_text_off_loopback_must_be_meant(tmp_path: Path) -> None:
+    code, said = run("--host", "0.0.0.0", "--store", str(tmp_path / "s.db"))
+    assert code == 2
+    assert "--insecure" in said.splitlines()[-1]
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) -> None:
+    shutil.copytree(
+        ROOT / "chatbooth_grpc", tmp_path / "chatbooth_grpc", ignore=shutil.ignore_patterns("_gen", "__pycache__")
+    )
+    code, said = run("--port", "0", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert code == 1
+    assert said == "chatbooth: the gRPC code is not generated yet; run: scripts/gen_protos.sh\n"
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    server = ServerProcess(store)
+    acknowledged = []
+    with grpc.insecure_channel(server.address) as channel:
+        stub = pb_grpc.ChatServiceStub(channel)
+        request = pb.SignUpRequest(username="ann", password="a long password")
+        session = stub.SignUp(request, timeout=PATIENCE).session
+        for number in range(50):
+            message = pb.SendRequest(recipient="ann", message_id=os.urandom(16), text=str(number))
+            stub.Send(message, metadata=bearer(session), timeout=PATIENCE)
+            acknowledged.append(message)
+    server.end(signal.SIGKILL)
+    again = ServerProcess(store)
+    with grpc.insecure_channel(again.address) as channel:
+        stub = pb_grpc.ChatServiceStub(channel)
+        stub.Send(acknowledged[7], metadata=bearer(session), timeout=PATIENCE)  # a repeat, across the crash
+        delivered = stub.Deliver(pb.DeliverRequest(), metadata=bearer(session), timeout=PATIENCE).messages
+    assert [message.text for message in delivered] == [str(number) for number in range(50)]
+    again.end(signal.SIGTERM)

@@ -1,0 +1,167 @@
+"""The traps that froze other gRPC servers, sprung on this one: it answers all the same."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.server import call_pool
+from tests.server.conftest import Start
+from tests.server.running import Running, bearer
+
+DEADLINE = 10.0
+
+
+def health_of(running: Running) -> Any:
+    stub: Any = health_pb2_grpc.HealthStub(running.channel)
+    return stub
+
+
+def _without_request(running: Running, method: str) -> Any:
+    """A method as one that streams requests: its call sends headers first, and a request when it likes."""
+    channel: Any = running.channel
+    return channel.stream_unary(f"/chatbooth.v1.ChatService/{method}")
+
+
+def answers(running: Running) -> bool:
+    """Whether an ordinary call is answered within its deadline, on a connection of its own."""
+    with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        call = channel.unary_unary("/chatbooth.v1.ChatService/Deliver")
+        try:
+            call(b"", timeout=DEADLINE)
+        except grpc.RpcError as error:
+            return error.code() is grpc.StatusCode.UNAUTHENTICATED
+    return False
+
+
+def test_watching_health_and_going_away_freezes_nothing(running: Running) -> None:
+    for number in range(100):
+        watch = health_of(running).Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
+        if number % 3 == 0:
+            next(watch)
+        watch.cancel()
+    assert answers(running)
+
+
+def test_health_says_when_the_server_goes_and_does_not_hold_it_up(running: Running) -> None:
+    check = health_pb2.HealthCheckRequest(service="chatbooth.v1.ChatService")
+    assert health_of(running).Check(check, timeout=DEADLINE).status == health_pb2.HealthCheckResponse.SERVING
+    watches = [health_of(running).Watch(check) for _ in range(5)]
+    assert all(next(watch).status == health_pb2.HealthCheckResponse.SERVING for watch in watches)
+    started = time.monotonic()
+    running.drain()
+    assert time.monotonic() - started < 0.8 * running.settings.drain_grace
+    for watch in watches:
+        assert [answer.status for answer in watch] == [health_pb2.HealthCheckResponse.NOT_SERVING]
+
+
+def test_watches_beyond_the_limit_are_refused(running: Running) -> None:
+    watches = [health_of(running).Watch(health_pb2.HealthCheckRequest()) for _ in range(16)]
+    for watch in watches:
+        next(watch)
+    with pytest.raises(grpc.RpcError, match="health watches at once"):
+        next(health_of(running).Watch(health_pb2.HealthCheckRequest()))
+    for watch in watches:
+        watch.cancel()
+
+
+def test_calls_without_a_request_hold_no_thread_and_are_cancelled(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start("--threads", "4")
+    never = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait()
+        yield from ()
+
+    paths = ("Send", "Deliver", "LogIn", "List", "Listen")
+    half_sent: list[Any] = [_without_request(running, path).future(nothing()) for path in paths for _ in range(5)]
+    assert answers(running)
+    monkeypatch.setattr(call_pool, "REQUEST_LIMIT", 0.1)
+    for call in half_sent:
+        assert call.exception(timeout=DEADLINE) is not None
+    never.set()
+    assert answers(running)
+
+
+def test_a_thousand_connections_that_say_nothing_are_no_burden(running: Running) -> None:
+    host, _, port = running.address.rpartition(":")
+    silent = [socket.create_connection((host, int(port)), DEADLINE) for _ in range(1_000)]
+    assert answers(running)
+    for connection in silent:
+        connection.close()
+
+
+def test_a_second_server_does_not_share_the_port(running: Running, start: Start) -> None:
+    port = running.address.rpartition(":")[2]
+    from chatbooth_grpc.server.chat_server import ListenError
+
+    with pytest.raises(ListenError, match="cannot listen"):
+        start("--port", port)
+
+
+def test_listeners_that_come_and_go_while_messages_flow(running: Running) -> None:
+    session = running.sign_up("ann")
+    stop = threading.Event()
+
+    def press() -> None:
+        while not stop.is_set():
+            running.send(session, "ann", "text")
+
+    senders = [threading.Thread(target=press) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    for number in range(60):
+        stream = running.stub.Listen(pb.ListenRequest(), metadata=bearer(session))
+        if number % 2:
+            next(stream)
+        stream.cancel()
+    stop.set()
+    for sender in senders:
+        sender.join()
+    assert answers(running)
+    stream = running.stub.Listen(pb.ListenRequest(), metadata=bearer(session))
+    assert next(stream).opening.replaying > 0
+    stream.cancel()
+
+
+def test_one_that_never_reads_harms_no_other(running: Running) -> None:
+    ann = running.sign_up("ann")
+    deaf = running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann))  # and never read
+    reading = running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann))
+    next(reading)
+    last = 0
+    for number in range(40):
+        running.send(ann, "ann", "x" * (200 << 10))
+        while last <= number:
+            last = next(reading).batch.messages[-1].sequence
+        running.stub.Acknowledge(pb.AcknowledgeRequest(through=last), metadata=bearer(ann), timeout=DEADLINE)
+    assert last == 40
+    deaf.cancel()
+    reading.cancel()
+
+
+def test_too_many_calls_at_once_are_refused_clearly(start: Start) -> None:
+    running = start("--max-calls", "16", "--threads", "1")
+    call = _without_request(running, "Send")
+    never = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait()
+        yield from ()
+
+    held: list[Any] = [call.future(nothing()) for _ in range(20)]
+    refused = [one for one in held[16:] if one.exception(timeout=DEADLINE) is not None]
+    assert {one.code() for one in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    never.set()
+    for one in held:
+        one.cancel()
