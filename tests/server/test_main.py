@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -24,10 +25,10 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
 
-def run(*flags: str, cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
-    """Run a server that is not to start; return its exit code and what it said."""
+def run(*flags: str, module: str = "server", cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
+    """Run a server, or a client, that is not to start; return its exit code and what it said."""
     done = subprocess.run(
-        [sys.executable, "-m", "chatbooth_grpc.server", *flags],
+        [sys.executable, "-m", f"chatbooth_grpc.{module}", *flags],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -57,6 +58,33 @@ def test_it_greets_serves_and_drains(tmp_path: Path, number: signal.Signals) -> 
         assert process.wait(PATIENCE) == 0
     assert "draining" in rest
     assert "stopped" in rest
+
+
+def test_flags_have_twins_in_the_environment_and_signals_may_repeat(tmp_path: Path) -> None:
+    own = {
+        "PORT": "0",
+        "STORE": str(tmp_path / "s.db"),
+        "LOG_FORMAT": "json",
+        "DRAIN_GRACE": "2s",
+        "LOG_LEVEL": "debug",
+    }
+    twins = {f"CHATBOOTH_{name}": value for name, value in own.items()}
+    command = [sys.executable, "-m", "chatbooth_grpc.server"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**environment(), **twins}) as process:
+        assert process.stderr is not None
+        assert str(tmp_path / "s.db") in "".join(process.stderr.readline() for _ in range(3))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+        logged = [json.loads(line) for line in process.stderr.read().splitlines()]
+        assert process.wait(PATIENCE) == 0
+    [draining] = [entry for entry in logged if entry["event"] == "draining"]
+    assert draining["grace_seconds"] == 2.0
+
+
+def test_a_twin_that_is_wrong_is_a_usage_error() -> None:
+    code, said = run(CHATBOOTH_PORT="http")
+    assert code == 2
+    assert "'http'" in said.splitlines()[-1]
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
@@ -98,9 +126,10 @@ def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) ->
     shutil.copytree(
         ROOT / "chatbooth_grpc", tmp_path / "chatbooth_grpc", ignore=shutil.ignore_patterns("_gen", "__pycache__")
     )
-    code, said = run("--port", "0", cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert code == 1
-    assert said == "chatbooth: the gRPC code is not generated yet; run: scripts/gen_protos.sh\n"
+    for module, arguments in (("server", ["--port", "0"]), ("client", ["whoami"])):
+        code, said = run(*arguments, module=module, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+        assert code == 1
+        assert said == "chatbooth: the gRPC code is not generated yet; run: scripts/gen_protos.sh\n"
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def _without_request(running: Running, method: str) -> Any:
 def answers(running: Running) -> bool:
     """Whether an ordinary call is answered within its deadline, on a connection of its own."""
     with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        call = channel.unary_unary("/chatbooth.v1.ChatService/Deliver")
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/chatbooth.v1.ChatService/Deliver")
         try:
             call(b"", timeout=DEADLINE)
         except grpc.RpcError as error:

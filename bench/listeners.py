@@ -1,0 +1,105 @@
+"""python -m bench.listeners: what thousands of open Listen streams cost, and how fast a message arrives live."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from bench.loaded import closed_loop
+from bench.server_process import ServerProcess
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.client.chat_client import ChatClient
+
+PASSWORD = "password"  # noqa: S105
+_SETTLE = 2.0
+_SESSIONS = 50
+_AT_ONCE = 200  # gRPC refuses calls while a thousand or more of them wait to be looked at
+
+
+def main() -> int:
+    """Measure with and without listeners; print figures and ratios."""
+    parser = argparse.ArgumentParser(prog="python -m bench.listeners", description=__doc__)
+    parser.add_argument("--listeners", type=int, default=5_000, help="(default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=50, help="that they share (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each load (default: %(default)s)")
+    parser.add_argument("--messages", type=int, default=1_000, help="whose arrival is timed (default: %(default)s)")
+    parsed = parser.parse_args()
+    with ServerProcess() as server:
+        arrival, no_op = _arrival(server, parsed.messages)
+        print(
+            f"arrival of a message: p50 {arrival:.2f} ms, no-op call: p50 {no_op:.2f} ms: {arrival / no_op:.2f}\u00d7"
+        )
+    with ServerProcess() as server:
+        closed_loop(server, server.grpc, 64, 1.0)  # until the pool has all its threads
+        before = closed_loop(server, server.grpc, 1, parsed.seconds)
+        memory, threads = server.resident_bytes(), server.threads()
+        channels, streams = _open(server, parsed.listeners, parsed.connections)
+        time.sleep(_SETTLE)
+        each = (server.resident_bytes() - memory) / parsed.listeners / 1024
+        more = server.threads() - threads
+        after = closed_loop(server, server.grpc, 1, parsed.seconds)
+        print(f"{len(streams):,} listeners on {len(channels)} connections: {each:.1f} KiB each, {more} threads more")
+        print(
+            f"a lone Send: p50 {before.p50:.2f} ms without, {after.p50:.2f} ms with: {after.p50 / before.p50:.2f}\u00d7"
+        )
+        for channel in channels:
+            channel.close()
+    return 0
+
+
+def _open(server: ServerProcess, listeners: int, connections: int) -> tuple[list[grpc.Channel], list[Any]]:
+    """Open the streams, as those of a few accounts, and wait for each one's opening."""
+    with ChatClient.connect(server.grpc) as client:
+        sessions = [client.sign_up(f"listener{number}", PASSWORD) for number in range(_SESSIONS)]
+    metadata = [_bearer(session.token) for session in sessions]
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.insecure_channel(server.grpc, options=options) for _ in range(connections)]
+    stubs = [pb_grpc.ChatServiceStub(channel) for channel in channels]
+    streams: list[Any] = []
+    while len(streams) < listeners:
+        opened = [
+            stubs[number % connections].Listen(pb.ListenRequest(), metadata=metadata[number % _SESSIONS])
+            for number in range(len(streams), min(listeners, len(streams) + _AT_ONCE))
+        ]
+        for stream in opened:
+            next(stream)
+        streams += opened
+    return channels, streams
+
+
+def _arrival(server: ServerProcess, messages: int) -> tuple[float, float]:
+    """Return the p50, in milliseconds, from sending a message to having it, and of a no-op unary call."""
+    arrivals, no_ops = [], []
+    with ChatClient.connect(server.grpc) as client, grpc.insecure_channel(server.grpc) as channel:
+        session = client.sign_up("both", PASSWORD)
+        stub, health = pb_grpc.ChatServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+        check: Any = health.Check  # type: ignore[attr-defined]  # typed only in an extra package
+        stream = stub.Listen(pb.ListenRequest(), metadata=_bearer(session.token))
+        next(stream)
+        for number in range(1, messages + 1):
+            started = time.perf_counter()
+            client.send("both", "x" * 60)
+            next(stream)
+            arrivals.append(time.perf_counter() - started)
+            if number % 100 == 0:
+                client.acknowledge(number)
+            started = time.perf_counter()
+            check(health_pb2.HealthCheckRequest(), timeout=10)
+            no_ops.append(time.perf_counter() - started)
+        stream.cancel()
+    return 1_000 * statistics.median(arrivals), 1_000 * statistics.median(no_ops)
+
+
+def _bearer(token: bytes) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token.hex()}"),)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

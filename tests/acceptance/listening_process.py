@@ -1,0 +1,20 @@
+"""A client in a process of its own: listens with a token, and prints a line for each event."""
+
+from __future__ import annotations
+
+import sys
+
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.client.chat_client import ChatClient
+
+
+def main(address: str, token: str) -> None:
+    """Listen until killed."""
+    session = Session(bytes.fromhex(token), 0, "", b"")
+    with ChatClient.connect(address, session=session) as client:
+        for event in client.listen(on_resumed=lambda _: print("opened", flush=True)):
+            print(event, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
