@@ -1,0 +1,90 @@
+"""The three ways to the same booth: called directly, over gRPC, over the wire protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.client.grpc_transport import GrpcTransport
+from chatbooth_grpc.client.transport import EventStream, Transport
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.server.chat_server import ChatServer
+from chatbooth_grpc.server.flags import parse_settings
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.wire.client import WireTransport
+from chatbooth_grpc.wire.server import WireServer, WireSettings
+from tests.booth.cheap_passwords import cheap_passwords
+from tests.contract.stores import Clock
+
+WAYS = ("booth", "grpc", "wire")
+
+
+class BoothTransport:
+    """A Transport that is a call."""
+
+    def __init__(self, booth: Booth) -> None:
+        self._booth = booth
+
+    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+        return self._booth.sign_up(username, password)
+
+    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+        return self._booth.log_in(username, password)
+
+    def log_out(self, token: bytes, *, timeout: float) -> None:
+        self._booth.log_out(token)
+
+    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
+        return self._booth.change_password(token, old_password, new_password)
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
+        return self._booth.list(token, pattern, prefix, page_size, page_token)
+
+    def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
+        return self._booth.send(token, message)
+
+    def deliver(
+        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, timeout: float
+    ) -> Delivery:
+        return self._booth.deliver(token, acknowledge_through, after, max_messages)
+
+    def listen(self, token: bytes, after: int | None) -> EventStream:
+        raise LookupError("a stream needs a transport")
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+        self._booth.acknowledge(token, through)
+
+    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
+        return self._booth.delete(token, password)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@contextmanager
+def transport_by(way: str, folder: Path) -> Iterator[Transport]:
+    """Give one of the ways to a booth of its own, with a clock that stands still."""
+    folder.mkdir()
+    clock = Clock()
+    with SQLiteStore(folder / "chatbooth.db", clock=clock) as store:
+        switchboard = Switchboard(store)
+        booth = Booth(store, passwords=cheap_passwords(), clock=clock)
+        if way == "booth":
+            yield BoothTransport(booth)
+            switchboard.drain(1)
+        elif way == "grpc":
+            server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
+            grpc_transport = GrpcTransport(server.start())
+            yield grpc_transport
+            grpc_transport.close()
+            server.drain()
+        else:
+            wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
+            wire_transport = WireTransport(wire.start())
+            yield wire_transport
+            wire_transport.close()
+            switchboard.drain(1)
+            wire.drain(2)
