@@ -1,0 +1,89 @@
+"""Frames: cut out of any pieces the same way, and refused by their header."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.wire import frames
+from chatbooth_grpc.wire.frames import (
+    HEADER,
+    NO_TOKEN,
+    BodyTooLarge,
+    Frame,
+    FrameDecoder,
+    FrameError,
+    UnknownVersion,
+    encode_frame,
+    encode_request,
+)
+
+MAX_BODY = 64
+TOKEN = bytes(range(16))
+
+requests = st.tuples(st.integers(0, 255), st.binary(max_size=MAX_BODY), st.just(TOKEN))
+
+
+def decoded(*pieces: bytes) -> list[Frame]:
+    decoder = FrameDecoder(MAX_BODY, from_client=True)
+    found = [frame for piece in pieces for frame in decoder.feed(piece)]
+    assert decoder.is_between_frames
+    return found
+
+
+@given(st.lists(requests, max_size=4), st.data())
+def test_every_split_gives_the_same_frames(sent: list[tuple[int, bytes, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(encode_request(*request) for request in sent)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    without = (frames.SIGN_UP, frames.LOG_IN)
+    expected = [Frame(action, body, b"" if action in without else token) for action, body, token in sent]
+    assert decoded(*pieces) == expected
+    assert decoded(*(stream[place : place + 1] for place in range(len(stream)))) == expected
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_arbitrary_bytes_give_frames_or_a_frame_error(pieces: list[bytes]) -> None:
+    decoder = FrameDecoder(MAX_BODY, from_client=True)
+    try:
+        for piece in pieces:
+            for frame in decoder.feed(piece):
+                assert len(frame.body) <= MAX_BODY
+    except FrameError:
+        pass
+    assert len(decoder._buffer) <= HEADER.size + MAX_BODY + 16 + 200
+
+
+def test_a_body_over_the_limit_is_refused_by_its_header() -> None:
+    with pytest.raises(BodyTooLarge):
+        decoded(HEADER.pack(1, frames.SEND, 0xFFFFFFFF))
+    with pytest.raises(BodyTooLarge):
+        decoded(HEADER.pack(1, frames.SEND, MAX_BODY + 1))
+
+
+def test_frames_before_a_bad_one_are_given_first() -> None:
+    decoder = FrameDecoder(MAX_BODY, from_client=True)
+    found = decoder.feed(encode_request(frames.LOG_OUT, b"", TOKEN) + b"GET / HTTP/1.1")
+    assert next(found) == Frame(frames.LOG_OUT, b"", TOKEN)
+    with pytest.raises(UnknownVersion):
+        next(found)
+
+
+def test_a_version_is_refused_by_its_first_byte() -> None:
+    with pytest.raises(UnknownVersion, match="version 2"):
+        decoded(b"\x02")
+
+
+def test_nobody_is_sixteen_zeros_and_servers_send_none() -> None:
+    assert encode_request(frames.PING, b"")[-16:] == NO_TOKEN
+    reply = encode_frame(frames.RESPONSE, b"ok")
+    assert list(FrameDecoder(MAX_BODY, from_client=False).feed(reply)) == [Frame(frames.RESPONSE, b"ok")]
+
+
+def test_the_numbers_are_the_contracts() -> None:
+    for name, number in pb.Action.items():
+        if number:
+            assert getattr(frames, name.removeprefix("ACTION_")) == number
+    assert (frames.RESPONSE, frames.MESSAGE, frames.PING) == (10, 11, 12)
