@@ -75,7 +75,7 @@ def wait_until(holds: Callable[[], bool], within: float = PATIENCE) -> float:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """The server."""
-    limits = ["--idle-timeout", f"{IDLE}s", "--keepalive-time", f"{KEEPALIVE}s", "--keepalive-timeout", f"{KEEPALIVE}s"]
+    limits = ["--idle-timeout", f"{IDLE}s", "--keepalive-time", f"{KEEPALIVE}s", "--keepalive-timeout", "6s"]
     running = Server(tmp_path, *limits)
     yield running
     running.end()
@@ -222,7 +222,7 @@ def test_a_client_that_is_cut_off_is_freed_within_the_keepalive(
     tmp_path: Path, network: tuple[str, str], wire: str
 ) -> None:
     name, net = network
-    limits = ["--keepalive-time", f"{KEEPALIVE}s", "--keepalive-timeout", f"{KEEPALIVE}s"]
+    limits = ["--keepalive-time", f"{KEEPALIVE}s", "--keepalive-timeout", "6s"]
     server = Server(tmp_path, "--insecure", *limits, host=f"{net}.1")
     try:
         address = server.addresses[wire]
