@@ -184,3 +184,26 @@ def test_a_read_that_fails_says_so_and_the_next_succeeds(disk: Disk, open_on_dis
                 except StoreUnavailable:
                     assert fault.failed
             read()
+
+
+def test_an_append_that_fails_at_any_read_stores_nothing_and_the_next_succeeds(
+    home: SQLiteHome, disk: Disk, open_on_disk: OpenOnDisk
+) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        send_texts(store, ann, "ann", *("." * 3_000 for _ in range(20)))
+    for read in count():
+        with open_on_disk() as store:
+            before = mailbox(store, ann)
+            store.touch_session(ann)  # behind what the opening itself has the writer do
+            message = new_message(ann, "ann", str(read))
+            fault = Failing(apsw.SQLITE_IOERR_READ, file="", calls=[read])
+            with disk.before("read", fault):
+                outcome = race([partial(send, store, message)]).pop()
+            assert isinstance(outcome, StoreUnavailable if fault.failed else Receipt)
+            assert len(mailbox(store, ann)) == len(before) + (not fault.failed)
+            send(store, message)
+            assert len(mailbox(store, ann)) == len(before) + 1
+        if not fault.failed:
+            break
+    assert read > 1, "the append was to need several reads"

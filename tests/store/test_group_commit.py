@@ -160,3 +160,19 @@ def test_one_callers_defect_fails_alone(home: SQLiteHome) -> None:
         assert sorted(type(outcome).__name__ for outcome in outcomes[8:]) == ["Internal"] * 3 + ["StoredSession"]
         assert sorted(texts(store, ann)) == sorted(map(str, range(8)))
         assert len(store.usernames("", "", 10)) == 2, "nothing of the others is left"
+
+
+def test_a_transaction_that_failed_midway_is_undone_and_the_next_succeeds(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        message = new_message(ann, "ann", "tea?")
+        meddler = apsw.Connection(str(home.path))
+        meddler.execute("ALTER TABLE messages RENAME TO hidden")
+        with pytest.raises(StoreUnavailable):
+            send(store, message)
+        meddler.execute("ALTER TABLE hidden RENAME TO messages")
+        meddler.close()
+        assert texts(store, ann) == []
+        send(store, message)
+        assert texts(store, ann) == ["tea?"]
+        assert is_gap_free(mailbox(store, ann))
