@@ -83,6 +83,6 @@ class Reaper:
                 try:
                     look()
                 except ChatboothError as error:  # the store is away for now: the next round tries again
-                    _log.warning("a round was skipped", extra={"thread": name, "reason": error.reason})
+                    _log.warning("a round was skipped", extra={"round": name, "reason": error.reason})
 
         return threading.Thread(target=run, name=name, daemon=True)

@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from chatbooth_grpc.server.flags import Settings
     from chatbooth_grpc.wire.server import WireSettings
 
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 _log = logging.getLogger("chatbooth_grpc.server")
 
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from chatbooth_grpc.server.flags import parse_settings
 
     settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
+    _hold_signals()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
     require_stubs()
 
@@ -39,19 +41,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
-        _serve(settings, stop)
+        _serve(settings)
     except (StoreOpenError, ListenError, WireListenError) as error:
         print(f"chatbooth: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _serve(settings: Settings, stop: threading.Event) -> None:
-    """Serve until `stop`, then drain. Raises StoreOpenError, ListenError, WireListenError."""
+def _hold_signals() -> None:
+    """Keep the signals that stop the server for `sigwait`; threads inherit that, so none may be started before.
+
+    A handler would not do: Python runs it only once the main thread wakes, and a signal that another thread takes, or
+    that comes just before the main thread blocks, does not wake it.
+    """
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until a signal says to stop, then drain. Raises StoreOpenError, ListenError, WireListenError."""
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
@@ -69,7 +79,7 @@ def _serve(settings: Settings, stop: threading.Event) -> None:
         wire_address = wire.start() if wire else None
         reaper.start()
         _greet(address, wire_address, str(settings.store))
-        stop.wait()
+        signal.sigwait(_STOPPING)
         _log.info("draining", extra={"grace_seconds": settings.drain_grace})
         deadline = time.monotonic() + settings.drain_grace
         reaper.stop()

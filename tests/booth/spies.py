@@ -37,11 +37,11 @@ class Gate:
     def hold(self) -> None:
         """Wait here until the gate is opened."""
         self._reached.set()
-        assert self._opened.wait(60)
+        assert self._opened.wait(20)
 
     def wait_until_reached(self) -> None:
         """Return once somebody waits."""
-        assert self._reached.wait(60)
+        assert self._reached.wait(20)
 
     def open(self) -> None:
         """Let everybody go."""

@@ -186,12 +186,8 @@ def test_a_drain_answers_what_is_in_flight_and_ends_every_thread(tmp_path: Path,
     assert refusal(running.log_in, "ann").code is grpc.StatusCode.UNAVAILABLE
     running.channel.close()
     running.store.close()
-    ours = ("call", "password", "list", "health", "pump", "late", "store", "session", "Thread")
-    left = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith(ours)]
-    for thread in left:  # gRPC's own end with their channel, in their own time
-        thread.join(PATIENCE)
-    assert not [thread.name for thread in left if thread.is_alive()]
-    assert not [thread.name for thread in left if not thread.name.startswith("Thread")]
+    ours = ("call", "password", "list", "health", "pump", "late", "store", "session")  # gRPC's end when they please
+    assert not [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith(ours)]
 
 
 def test_a_drain_does_not_wait_past_its_grace_for_an_answer(start: Start, gate: Gate) -> None:

@@ -1,0 +1,81 @@
+"""A bulkhead's turns: so many at work, so many waiting, the rest refused."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from chatbooth_grpc.booth.bulkhead import Bulkhead
+from chatbooth_grpc.booth.deadline import deadline_in
+from chatbooth_grpc.booth.errors import DeadlineExceeded, TooBusy
+from tests.booth.spies import Gate
+
+
+def test_one_too_many_is_refused_by_the_limits_name() -> None:
+    bulkhead = Bulkhead("moons at once", working=1, waiting=0)
+    with bulkhead.turn():
+        with pytest.raises(TooBusy, match="moons at once") as refusal, deadline_in(5.0), bulkhead.turn():
+            pytest.fail("it was let in")
+        assert refusal.value.retry_after > 0
+    with bulkhead.turn():  # there is room again
+        pass
+
+
+def test_who_waits_gets_the_next_turn() -> None:
+    bulkhead = Bulkhead("moons at once", working=1, waiting=1)
+    gate = Gate()
+    most, now, count = 0, 0, threading.Lock()
+
+    def work(hold: bool) -> None:
+        nonlocal most, now
+        with bulkhead.turn():
+            with count:
+                now += 1
+                most = max(most, now)
+            if hold:
+                gate.hold()
+            with count:
+                now -= 1
+
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(work, hold=True)
+        gate.wait_until_reached()
+        others: list[Future[None]] = [threads.submit(work, hold=False) for _ in range(2)]
+        refused = _first_ended(others)
+        assert isinstance(refused.exception(), TooBusy)
+        gate.open()
+        first.result()
+        [waited] = [other for other in others if other is not refused]
+        waited.result()
+    assert most == 1
+
+
+def _first_ended(futures: list[Future[None]]) -> Future[None]:
+    """The first of the futures to end."""
+    ended = threading.Event()
+    for future in futures:
+        future.add_done_callback(lambda _: ended.set())
+    assert ended.wait(20)
+    return next(future for future in futures if future.done())
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+def test_a_wait_ends_at_the_callers_deadline(seconds: float) -> None:
+    bulkhead = Bulkhead("moons at once", working=1, waiting=5)
+    with bulkhead.turn():
+        for _ in range(10):  # and gives its place back
+            with deadline_in(seconds), pytest.raises(DeadlineExceeded), bulkhead.turn():
+                pytest.fail("it was let in")
+    with bulkhead.turn():
+        pass
+
+
+def test_a_turn_ends_with_its_work_however_that_ends() -> None:
+    bulkhead = Bulkhead("moons at once", working=1, waiting=0)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), deadline_in(5.0), bulkhead.turn():
+            raise ZeroDivisionError
+    with deadline_in(5.0), bulkhead.turn():
+        pass
