@@ -137,5 +137,7 @@ class Switchboard:
             return listener in self._by_mailbox.get(listener.session.mailbox_id, ())
 
     def _end(self, listener: Listener, reason: EndReason, error: ChatboothError) -> None:
-        self.close(listener)
-        listener.sink.end(End(reason, listener.sent_through), error)
+        try:
+            listener.sink.end(End(reason, listener.sent_through), error)
+        finally:
+            self.close(listener)  # not before: a drain cuts off who is still open, as one that does not read its end is

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import apsw
+import pytest
 
+from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
+from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
@@ -26,11 +30,88 @@ def test_an_unused_session_ends_and_a_listening_one_lives(place: Place, switchbo
     assert sink.error is None
 
 
-def test_more_sessions_than_one_step_ends(place: Place, switchboard: Switchboard) -> None:
+def test_more_sessions_than_one_step_ends(
+    place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SESSIONS_PER_STEP", 5)
     sessions = [place.another_session() for _ in range(12)]
     place.clock.advance(EXPIRY + 1)
     Reaper(place.store, switchboard, EXPIRY, clock=place.clock).reap()
     assert all(_is_over(place, session.session_id) for session in sessions)
+
+
+def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard: Switchboard) -> None:
+    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    place.clock.advance(EXPIRY)
+    reaper.reap()
+    assert not _is_over(place, place.bob.session_id)
+    place.clock.advance(0.001)
+    reaper.reap()
+    assert _is_over(place, place.bob.session_id)
+
+
+def test_a_session_that_listened_lives_for_an_expiry_behind_its_stream(place: Place, switchboard: Switchboard) -> None:
+    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    listener = switchboard.open(place.bob, None, RecordingSink())
+    for _ in range(40):
+        place.clock.advance(EXPIRY / 20)
+        reaper.reap()
+    switchboard.close(listener)
+    place.clock.advance(EXPIRY * 0.9)
+    reaper.reap()
+    assert not _is_over(place, place.bob.session_id)
+    place.clock.advance(EXPIRY * 0.1 + 1)
+    reaper.reap()
+    assert _is_over(place, place.bob.session_id)
+
+
+def test_the_use_of_an_open_stream_is_noted_now_and_then_not_each_round(
+    place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[StoredSession] = []
+    touch = place.store.touch_session
+
+    def noted_touch(session: StoredSession) -> None:
+        touched.append(session)
+        touch(session)
+
+    monkeypatch.setattr(place.store, "touch_session", noted_touch)
+    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    for _ in range(3):
+        switchboard.open(place.bob, None, RecordingSink())  # one session, however many streams
+    for _ in range(600):
+        place.clock.advance(EXPIRY / 300)
+        reaper.reap()
+    assert 2 * 25 <= len(touched) <= 2 * 30
+
+
+def test_an_expired_session_ends_its_stream(place: Place, switchboard: Switchboard) -> None:
+    """A stream is use, so only one that the reaper was not there for: a clock set forward, a machine that slept."""
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: bool(sink.events))
+    place.clock.advance(EXPIRY + 1)
+    assert place.store.expire_sessions(place.clock() - round(EXPIRY * 1_000_000), 100) == 2
+    wait_until(lambda: isinstance(sink.error, SessionInvalid))
+
+
+def test_a_round_that_the_store_refuses_is_followed_by_another(
+    place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expire, failures = place.store.expire_sessions, [StoreUnavailable() for _ in range(3)]
+
+    def refuse_first(unused_since: int, limit: int) -> int:
+        if failures:
+            raise failures.pop()
+        return expire(unused_since, limit)
+
+    monkeypatch.setattr(place.store, "expire_sessions", refuse_first)
+    reaper = Reaper(place.store, switchboard, 3.0, clock=place.clock)
+    place.clock.advance(10)
+    reaper.start()
+    wait_until(lambda: _is_over(place, place.alice.session_id))
+    reaper.stop()
+    assert caplog.text.count("a round was skipped") == 3
 
 
 def test_its_threads_sweep_and_stop(place: Place, switchboard: Switchboard) -> None:

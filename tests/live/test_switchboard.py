@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, SessionInvalid, TooBusy
+from chatbooth_grpc.booth.errors import ChatboothError, CursorPastEnd, ServerDraining, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason
+from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
 from tests.live.recording_sink import RecordingSink, wait_until
@@ -124,7 +129,7 @@ def test_the_end_of_the_session_ends_the_stream(place: Place, switchboard: Switc
     wait_until(lambda: sink.error is not None)
     assert isinstance(sink.error, SessionInvalid)
     assert sink.events[-1] == End(EndReason.SESSION_ENDED, 0)
-    assert switchboard.count == 0
+    wait_until(lambda: switchboard.count == 0)
 
 
 def test_a_cursor_past_the_end_ends_the_stream(place: Place, switchboard: Switchboard) -> None:
@@ -224,3 +229,85 @@ def test_a_drain_ends_every_stream_with_its_cursor(place: Place) -> None:
     with pytest.raises(ServerDraining):
         board.open(place.bob, None, RecordingSink())
     assert threading.active_count() == before
+
+
+def test_a_drain_waits_no_longer_than_its_grace_for_those_who_do_not_read_their_end(place: Place) -> None:
+    """As many as there are pumps at most would hold it up, each until the stuck limit, were they not cut off."""
+    board = Switchboard(place.store, stuck_limit=60)
+    deaf = [_DeafAtTheEnd() for _ in range(50)]
+    reading = RecordingSink()
+    for sink in (*deaf, reading):
+        board.open(place.bob, None, sink)
+    wait_until(lambda: all(sink.events for sink in (*deaf, reading)))
+    started = time.monotonic()
+    board.drain(0.3)
+    assert time.monotonic() - started < 10
+    assert all(sink.aborted.is_set() for sink in deaf)
+    assert board.count == 0
+
+
+class _DeafAtTheEnd(RecordingSink):
+    """A stream whose client reads everything but its end."""
+
+    def end(self, end: End, error: ChatboothError) -> None:
+        self.block()
+        super().end(end, error)
+
+
+def test_a_full_window_opens_by_the_acknowledgement_alone(place: Place, switchboard: Switchboard) -> None:
+    """No sweep, no other message: what the store says after the acknowledgement is what goes on."""
+    place.send(*[b"x"] * 300)
+    sink = RecordingSink()
+    switchboard.open(place.bob, None, sink)
+    wait_until(lambda: len(sink.messages) == 256)
+    place.store.acknowledge(place.bob, 44)
+    wait_until(lambda: sink.sequences == list(range(1, 301)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clients_that_come_and_go_see_everything_once_and_in_order(place: Place, seed: int) -> None:
+    """Devices that connect, break and acknowledge as chance has it, while messages flow and hints get lost."""
+    board = Switchboard(place.store, pumps=3)
+    sessions = [place.bob, *(place.another_session() for _ in range(3))]
+    total = 400
+
+    def send() -> None:
+        chance = random.Random(seed)
+        sent = 0
+        while sent < total:
+            count = min(chance.randint(1, 9), total - sent)
+            place.send(*[b"x" * chance.randint(1, 9_000) for _ in range(count)])
+            sent += count
+
+    def receive(number: int) -> list[int]:
+        chance = random.Random(f"{seed} {number}")
+        shown: list[int] = []
+        while len(shown) < total:
+            sink = RecordingSink()
+            after = shown[-1] if shown and chance.random() < 0.7 else None
+            listener = board.open(_as_now(place, sessions[number]), after, sink)
+            enough = chance.randint(1, 120)
+            wait_until(lambda sink=sink, enough=enough: len(sink.messages) >= enough or _is_last(sink, total))  # type: ignore[misc]
+            board.close(listener)
+            got = sink.sequences
+            assert got == list(range(sink.opening.resumed_after + 1, sink.opening.resumed_after + 1 + len(got)))
+            shown += [sequence for sequence in got if sequence > (shown[-1] if shown else 0)]
+            assert not sink.two_writers
+            place.store.acknowledge(sessions[number], chance.randint(0, shown[-1]))
+        return shown
+
+    with ThreadPoolExecutor() as threads:
+        receivers = [threads.submit(receive, number) for number in range(len(sessions))]
+        threads.submit(send).result()
+        assert all(receiver.result() == list(range(1, total + 1)) for receiver in receivers)
+    assert board.count == 0
+    board.drain(1)
+
+
+def _is_last(sink: RecordingSink, total: int) -> bool:
+    return sink.sequences[-1:] == [total]
+
+
+def _as_now(place: Place, session: StoredSession) -> StoredSession:
+    """The session as a call would find it now."""
+    return replace(session, cursor=place.store.after(session, 0, 0, 0).cursor)
