@@ -292,7 +292,7 @@ def encode_ping(kind: int, payload: bytes = b"") -> bytes:
 
 def decode_ping(body: bytes) -> tuple[int, bytes]:
     reader = BodyReader(body)
-    kind, payload = reader.fixed(1)[0], b"" if reader.is_at_end else reader.sized()
+    kind, payload = ANSWER if reader.flag() else ASK, reader.sized()
     reader.finish()
     return kind, payload
 

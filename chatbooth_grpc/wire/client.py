@@ -1,37 +1,31 @@
 """The wire protocol's client side: a Transport over one connection for calls, and one for each live stream.
 
-A thread reads the connection: it hands replies, which come in order, to the calls that wait, and answers the server's
-pings. So calls of many threads share the connection, pipelined. A connection that breaks fails what waits on it; the
-next call opens another.
+Calls of many threads share their connection, pipelined; one that breaks fails what waits on it, and the next call
+opens another. Every wait has the call's deadline.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
-from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, ServerUnreachable
-from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.errors import Internal, ServerUnreachable
+from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, encode_request
+from chatbooth_grpc.wire.frames import FrameDecoder, FrameError, encode_request
+from chatbooth_grpc.wire.sockets import answer_ping, connect, send_all, send_ping, shut_down
 
-MAX_BODY = MAX_TEXT_SIZE + (2 << 20)
 CONNECT_TIMEOUT = 10.0
 
 KEEPALIVE_TIME = 20.0
 KEEPALIVE_TIMEOUT = 10.0
 """A live stream that is silent for this long, in seconds, is asked; one that does not answer for that long is lost."""
-
-_SEND_TIMEOUT = struct.pack("ll", 30, 0)  # a timeval: how long a write may be blocked
-_READ_SIZE = 64 << 10
 
 T = TypeVar("T")
 
@@ -42,7 +36,8 @@ class WireTransport:
     def __init__(self, server: str) -> None:
         self._server = server
         self._lock = threading.Lock()
-        self._calls: _Calls | None = None
+        self._calls: Calls | None = None
+        self._is_closed = False
 
     def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
         """Make an account and its first session."""
@@ -81,6 +76,8 @@ class WireTransport:
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
         """Open a live stream, on a connection of its own."""
+        if self._is_closed:
+            raise ServerUnreachable(self._server)
         return WireEventStream(self._server, token, after)
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
@@ -93,13 +90,14 @@ class WireTransport:
 
     def close(self) -> None:
         """Close the connection."""
-        with self._lock:
-            calls, self._calls = self._calls, None
+        self._is_closed = True
+        calls = self._calls
         if calls is not None:
             calls.close()
 
     def _call(self, action: int, body: bytes, token: bytes, decode: Callable[[bytes], T], timeout: float) -> T:
-        reply = self._connection(timeout).ask(encode_request(action, body, token), timeout)
+        deadline = time.monotonic() + timeout
+        reply = self._connection(deadline).ask(encode_request(action, body, token), deadline)
         try:
             if reply[:1] != bytes((OK,)):
                 raise decode_error(reply)
@@ -107,81 +105,16 @@ class WireTransport:
         except BodyError as error:
             raise Internal from error  # it speaks the protocol, but not this reply
 
-    def _connection(self, timeout: float) -> _Calls:
-        with self._lock:
-            if self._calls is None or self._calls.is_over:
-                self._calls = _Calls(self._server, connect(self._server, min(timeout, CONNECT_TIMEOUT)))
-            return self._calls
-
-
-class _Calls:
-    """A connection for calls: who waits for a reply, in order, and the thread that reads.
-
-    A call that waits no longer leaves its place: its reply, if it comes, is dropped. The connection then takes no more
-    calls, since what is behind the silence is not known.
-    """
-
-    def __init__(self, server: str, connected: socket.socket) -> None:
-        self._server = server
-        self._socket = connected
-        self._lock = threading.Lock()
-        self._waiting: deque[Future[bytes]] = deque()
-        self._unasked: bytes | None = None  # a reply that nobody had asked for: a refusal at the door
-        self.is_over = False
-        threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
-
-    def ask(self, request: bytes, timeout: float) -> bytes:
-        """Send a request and return its reply's body. Raises ServerUnreachable, DeadlineExceeded."""
-        reply: Future[bytes] = Future()
-        with self._lock:
-            if self._unasked is not None:
-                return self._unasked
-            if self.is_over:
+    def _connection(self, deadline: float) -> Calls:
+        with held(self._lock, deadline):
+            if self._is_closed:
                 raise ServerUnreachable(self._server)
-            self._waiting.append(reply)
-            try:
-                self._socket.sendall(request)
-            except OSError as error:
-                self.close()
-                raise ServerUnreachable(self._server) from error
-        try:
-            return reply.result(timeout)
-        except FutureTimeoutError as error:
-            self.is_over = True
-            raise DeadlineExceeded from error
-
-    def close(self) -> None:
-        """End the connection; what waits on it fails."""
-        self.is_over = True
-        shut_down(self._socket)
-
-    def _read(self) -> None:
-        decoder = FrameDecoder(MAX_BODY, from_client=False)
-        try:
-            while data := self._socket.recv(_READ_SIZE):
-                for frame in decoder.feed(data):
-                    self._handle(frame)
-        except (OSError, FrameError, BodyError):
-            pass  # whatever ended it, those who wait are told below
-        finally:
-            with self._lock:
-                self.is_over = True
-                waiting, self._waiting = self._waiting, deque()
-                self._socket.close()
-            for reply in waiting:
-                reply.set_exception(ServerUnreachable(self._server))
-
-    def _handle(self, frame: Frame) -> None:
-        if frame.action == frames.RESPONSE:
-            with self._lock:
-                reply = self._waiting.popleft() if self._waiting else None
-                if reply is None:
-                    self._unasked = frame.body
-            if reply is not None:
-                reply.set_result(frame.body)
-        elif frame.action == frames.PING:
-            with self._lock:
-                answer_ping(self._socket, frame)
+            if self._calls is None or self._calls.is_over:
+                connected = connect(self._server, min(time_left(deadline), CONNECT_TIMEOUT))
+                self._calls = Calls(self._server, connected)
+                if self._is_closed:  # meanwhile
+                    self._calls.close()
+            return self._calls
 
 
 class WireEventStream:
@@ -200,7 +133,7 @@ class WireEventStream:
             if self._cancelled:
                 return
             try:
-                connected.sendall(self._request)
+                send_all(connected, self._request, time.monotonic() + CONNECT_TIMEOUT)
                 yield from self._events(connected)
             except (OSError, FrameError, BodyError) as error:
                 raise ServerUnreachable(self._server) from error
@@ -229,40 +162,12 @@ class WireEventStream:
                         yield push
 
 
-def connect(server: str, timeout: float) -> socket.socket:
-    """Return a connection to `HOST:PORT`, in blocking mode. Raises ServerUnreachable."""
-    host, _, port = server.rpartition(":")
-    try:
-        connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
-    except OSError as error:
-        raise ServerUnreachable(server) from error
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
-    connected.settimeout(None)
-    return connected
-
-
 def receive_or_ask(connected: socket.socket) -> bytes:
     """Wait for bytes; after a silence ask the server whether it is there. Raises OSError: it does not answer."""
     connected.settimeout(KEEPALIVE_TIME)
     try:
-        return connected.recv(_READ_SIZE)
+        return connected.recv(READ_SIZE)
     except TimeoutError:
-        connected.sendall(encode_request(frames.PING, bodies.encode_ping(bodies.ASK)))
+        send_ping(connected, bodies.ASK)
     connected.settimeout(KEEPALIVE_TIMEOUT)
-    return connected.recv(_READ_SIZE)
-
-
-def answer_ping(connected: socket.socket, frame: Frame) -> None:
-    """Answer a ping of the server's; its answer to ours needed only to arrive."""
-    kind, payload = bodies.decode_ping(frame.body)
-    if kind == bodies.ASK:
-        connected.sendall(encode_request(frames.PING, bodies.encode_ping(bodies.ANSWER, payload)))
-
-
-def shut_down(connected: socket.socket) -> None:
-    """End a connection at once, from any thread."""
-    try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it has ended already
+    return connected.recv(READ_SIZE)

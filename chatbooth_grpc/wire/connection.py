@@ -4,6 +4,9 @@ What comes together is answered together: a run of SENDs is one commit, and the 
 are one write. Replies leave in the order of their requests. Pushes of a live stream and pings come from other threads;
 one lock keeps every frame whole. A client that does not read blocks its own thread, and a pump for as long as the
 watchdog allows; then the connection is shut down, which frees both.
+
+`_write_lock` is held by whoever writes, for as long as that blocks, and guards which live stream is open; nothing is
+waited for while it is held but the client. The watchdog only ever tries to take it.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownV
 _FIRST_READ = 2_048  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10
 _MOST_HELD = 256 << 10
+_LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
+_PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly still reads
 _PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
 
 
@@ -44,6 +49,7 @@ class Connection:
         "_decoder",
         "_dispatcher",
         "_held",
+        "_held_since",
         "_held_size",
         "_listener",
         "_socket",
@@ -51,6 +57,7 @@ class Connection:
         "_write_lock",
         "asked_since",
         "frame_since",
+        "is_answering",
         "last_received",
         "last_used",
         "writing_since",
@@ -65,7 +72,9 @@ class Connection:
         self._listener: Listener | None = None
         self._held: list[bytes] = []  # frames to be written together
         self._held_size = 0
+        self._held_since = 0.0
         self.last_received = self.last_used = time.monotonic()
+        self.is_answering = False  # as long as that lasts, nothing is read
         self.frame_since: float | None = None  # since when a frame is incomplete
         self.writing_since: float | None = None  # since when a write is blocked
         self.asked_since: float | None = None  # since when a ping is unanswered
@@ -80,6 +89,7 @@ class Connection:
         try:
             while data := self._receive():
                 if not self._take(data):
+                    self._discard()
                     return
         except OSError:
             pass  # the client is gone, or the watchdog ended it
@@ -104,6 +114,7 @@ class Connection:
         """Send a ping, if that blocks nobody: a write that is under way is watched by itself."""
         if not self._write_lock.acquire(blocking=False):
             return
+        self.asked_since = now  # before the answer can come
         try:
             if self._socket.send(_PING, socket.MSG_DONTWAIT) < len(_PING):
                 self.shut_down()
@@ -111,21 +122,31 @@ class Connection:
             self.shut_down()
         finally:
             self._write_lock.release()
-        self.asked_since = now
 
-    def write(self, data: bytes) -> None:
-        """Write whole frames, blocking while the client does not read. Raises OSError."""
+    def push(self, event: Event) -> None:
+        """Write an event of the live stream. Raises OSError."""
+        frame = encode_frame(frames.MESSAGE, bodies.encode_event(event))
         with self._write_lock:
-            self.writing_since = time.monotonic()
-            try:
-                self._socket.sendall(data)
-            finally:
-                self.writing_since = None
+            self._write(frame)
 
-    def forget_listener(self, listener: Listener) -> None:
-        """Note that the live stream has ended."""
-        if self._listener is listener:
+    def push_end(self, end: End, error: ChatboothError) -> None:
+        """Write the live stream's last event; whoever has read it may open another. Raises OSError."""
+        frame = encode_frame(frames.MESSAGE, bodies.encode_ended(end, error))
+        with self._write_lock:
+            self._write(frame)
             self._listener = None
+
+    def _write(self, data: bytes) -> None:
+        """Write whole frames, with the lock held, blocking while the client does not read. Raises OSError."""
+        try:
+            for start in range(0, len(data), _PIECE):
+                self.writing_since = time.monotonic()
+                self._socket.sendall(data[start : start + _PIECE])
+        except OSError:
+            self.shut_down()  # perhaps within a frame: nothing may follow it
+            raise
+        finally:
+            self.writing_since = None
 
     def _receive(self) -> bytes:
         """Wait for bytes and return all that are there, up to a limit; none: the client has ended the connection."""
@@ -145,25 +166,39 @@ class Connection:
             requests.extend(self._decoder.feed(data))
         except FrameError as error:
             failure = error
+        if requests:
+            self.frame_since = None
+        self.is_answering = True
         self._answer(requests)
         if failure is not None:
             self._reply(encode_error(_refusal(failure)))
         self._flush()
-        self._note_frame()
+        self._look_again()
         return failure is None
 
-    def _note_frame(self) -> None:
+    def _look_again(self) -> None:
+        """Be watched again, and for an incomplete frame from now: its rest was not read for while this answered."""
+        now = time.monotonic()
         if self._decoder.is_between_frames:
             self.frame_since = None
         elif self.frame_since is None:
-            self.frame_since = self.last_received
+            self.frame_since = now
+        self.last_received = now
+        self.is_answering = False
+
+    def _discard(self) -> None:
+        """Read what still comes, until the client or the watchdog ends it: closing over it would reset the answer."""
+        self.frame_since = time.monotonic()
+        self._socket.shutdown(socket.SHUT_WR)
+        while self._socket.recv(_FURTHER_READ):
+            pass
 
     def _answer(self, requests: Sequence[Frame]) -> None:
         for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
             if is_send:
-                self.last_used = self.last_received
                 for body in self._dispatcher.answer_sends(list(run)):
                     self._reply(body)
+                self.last_used = time.monotonic()
             else:
                 for frame in run:
                     self._answer_one(frame)
@@ -172,11 +207,11 @@ class Connection:
         if frame.action == frames.PING:
             self._answer_ping(frame)
             return
-        self.last_used = self.last_received
         if frame.action == frames.LISTEN:
             self._listen(frame)
         else:
             self._reply(self._dispatcher.answer(frame))
+        self.last_used = time.monotonic()
 
     def _answer_ping(self, frame: Frame) -> None:
         """Answer a client's ping; its answer to ours needed only to arrive."""
@@ -190,71 +225,71 @@ class Connection:
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
-
-        def open_stream() -> bytes:
-            after = bodies.decode_listen_request(frame.body)
-            session = self._dispatcher.booth.authenticated(session_token(frame))
-            if self._listener is not None:
-                raise AlreadyListening
-            self._flush()
-            sink = WireSink(self)
-            with self._write_lock:  # holds the pushes back
-                self._listener = sink.listener = self._switchboard.open(session, after, sink)
-                self._socket.sendall(encode_frame(frames.RESPONSE, bytes((OK,))))
-            return b""
-
-        refusal = answered(open_stream)
+        self._flush()
+        refusal = answered(lambda: self._open_stream(frame))
         if refusal:
             self._reply(refusal)
+
+    def _open_stream(self, frame: Frame) -> bytes:
+        after = bodies.decode_listen_request(frame.body)
+        session = self._dispatcher.booth.authenticated(session_token(frame))
+        with self._write_lock:  # holds the pushes back
+            if self._listener is not None:
+                raise AlreadyListening
+            self._listener = self._switchboard.open(session, after, WireSink(self))
+            with contextlib.suppress(OSError):  # the next read ends the connection
+                self._write(encode_frame(frames.RESPONSE, bytes((OK,))))
+        return b""
 
     def _reply(self, body: bytes) -> None:
         self._queue(encode_frame(frames.RESPONSE, body))
 
     def _queue(self, frame: bytes) -> None:
-        """Hold a frame back until what was read is answered, or until many bytes are held."""
+        """Hold a frame back until what was read is answered, but not long, and not many bytes."""
+        now = time.monotonic()
+        if not self._held:
+            self._held_since = now
         self._held.append(frame)
         self._held_size += len(frame)
-        if self._held_size >= _MOST_HELD:
+        if self._held_size >= _MOST_HELD or now - self._held_since >= _LONGEST_HELD:
             self._flush()
 
     def _flush(self) -> None:
         if self._held:
             held, self._held, self._held_size = self._held, [], 0
-            self.write(b"".join(held))
+            with self._write_lock:
+                self._write(b"".join(held))
 
     def _end(self) -> None:
-        listener = self._listener
+        self.shut_down()  # frees a pump that is blocked in a write: closing alone would not
+        with self._write_lock:
+            listener, self._listener = self._listener, None
+            self._socket.close()
         if listener is not None:
             self._switchboard.close(listener)
-        self._socket.close()
 
 
 class WireSink:
     """A connection's live stream, as live delivery writes to it."""
 
-    __slots__ = ("_connection", "listener")
+    __slots__ = ("_connection",)
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.listener: Listener | None = None
 
     def send(self, event: Event) -> bool:
-        return self._write(bodies.encode_event(event))
-
-    def end(self, end: End, error: ChatboothError) -> None:
-        self._write(bodies.encode_ended(end, error))
-        if self.listener is not None:
-            self._connection.forget_listener(self.listener)
-
-    def abort(self) -> None:
-        self._connection.shut_down()
-
-    def _write(self, body: bytes) -> bool:
         try:
-            self._connection.write(encode_frame(frames.MESSAGE, body))
+            self._connection.push(event)
         except OSError:
             return False
         return True
+
+    def end(self, end: End, error: ChatboothError) -> None:
+        with contextlib.suppress(OSError):  # the client is gone too
+            self._connection.push_end(end, error)
+
+    def abort(self) -> None:
+        self._connection.shut_down()
 
 
 def _refusal(failure: FrameError) -> ChatboothError:

@@ -76,11 +76,11 @@ class WireServer:
         """Listen and serve; return the address, HOST:PORT. Raises WireListenError."""
         host, port = self._settings.host.strip("[]"), self._settings.port
         try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-                0
-            ]
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, _, _, _, address = found[0]
             # SO_REUSEADDR, which this sets: a restart does not wait a minute for the last server's connections.
-            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+            both = address[0] == "::" and socket.has_dualstack_ipv6()
+            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
         except OSError as error:
             raise WireListenError(
                 f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop what uses it, or "
@@ -120,7 +120,10 @@ class WireServer:
                     if self._stopping.wait(_WATCH_INTERVAL):  # out of descriptors, say: try again soon
                         return
                     continue
-                self._welcome(client)
+                try:
+                    self._welcome(client)
+                except OSError:
+                    client.close()  # it has gone again already
 
     def _welcome(self, client: socket.socket) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -170,9 +173,12 @@ class WireServer:
 
     def _look_at(self, connection: Connection, now: float) -> None:
         settings = self._settings
-        if (
+        if _is_over(connection.writing_since, now, settings.stuck_limit):
+            connection.shut_down()
+        elif connection.is_answering:
+            return  # it reads nothing meanwhile, so its client may say what it likes and is not heard
+        elif (
             _is_over(connection.frame_since, now, settings.frame_limit)
-            or _is_over(connection.writing_since, now, settings.stuck_limit)
             or _is_over(connection.asked_since, now, settings.keepalive_timeout)
             or (not connection.is_listening and now - connection.last_used > settings.idle_timeout)
         ):
@@ -190,4 +196,4 @@ def _wake(listening: socket.socket) -> None:
     try:
         listening.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # macOS: closing it is what wakes
+        listening.close()  # macOS: that is what wakes

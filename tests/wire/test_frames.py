@@ -56,6 +56,31 @@ def test_arbitrary_bytes_give_frames_or_a_frame_error(pieces: list[bytes]) -> No
     assert len(decoder._buffer) <= HEADER.size + MAX_BODY + 16 + 200
 
 
+@given(st.lists(requests, min_size=1, max_size=4), st.data())
+def test_mutated_streams_give_frames_or_a_frame_error(
+    sent: list[tuple[int, bytes, bytes]], data: st.DataObject
+) -> None:
+    stream = bytearray(b"".join(encode_request(*request) for request in sent))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(stream) - 1))
+        stream[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+        stream = stream or bytearray(1)
+    mutated = bytes(stream)
+    assert read(mutated) == read(*(mutated[place : place + 1] for place in range(len(mutated))))
+
+
+def read(*pieces: bytes) -> tuple[list[Frame], str]:
+    """The frames that pieces hold, and how the first bad one was refused."""
+    decoder = FrameDecoder(MAX_BODY, from_client=True)
+    found: list[Frame] = []
+    try:
+        for piece in pieces:
+            found.extend(decoder.feed(piece))
+    except FrameError as error:
+        return found, str(error)
+    return found, ""
+
+
 def test_a_body_over_the_limit_is_refused_by_its_header() -> None:
     with pytest.raises(BodyTooLarge):
         decoded(HEADER.pack(1, frames.SEND, 0xFFFFFFFF))

@@ -1,0 +1,134 @@
+"""A connection of the client's for calls, which many threads share; every wait has the call's deadline."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+
+from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
+from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
+from chatbooth_grpc.wire import frames
+from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError
+from chatbooth_grpc.wire.sockets import answer_ping, send_all, shut_down
+
+MAX_BODY = MAX_TEXT_SIZE + (2 << 20)
+READ_SIZE = 64 << 10
+
+
+class Calls:
+    """A connection for calls: who waits for a reply, in order, and the thread that reads.
+
+    A call that waits no longer leaves its place: its reply, if it comes, is dropped. The connection then takes no more
+    calls, since what is behind the silence is not known, and ends with the last that waits.
+
+    `_write_lock` is held while a request is queued and written, `_lock` for the queue alone: to hand out a reply the
+    reader waits for no write, which may itself wait for the server to be read from.
+    """
+
+    def __init__(self, server: str, connected: socket.socket) -> None:
+        self._server = server
+        self._socket = connected
+        self._write_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._waiting: deque[Future[bytes]] = deque()
+        self._unasked: bytes | None = None  # a reply that nobody had asked for: a refusal at the door
+        self.is_over = False
+        threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
+
+    def ask(self, request: bytes, deadline: float) -> bytes:
+        """Send a request and return its reply's body. Raises ServerUnreachable, DeadlineExceeded."""
+        with held(self._write_lock, deadline):
+            reply = self._queue()
+            try:
+                send_all(self._socket, request, deadline)
+            except OSError:
+                self.close()  # what has come by now is still read, perhaps a refusal; then the reader fails the call
+        try:
+            return reply.result(time_left(deadline))
+        except (FutureTimeoutError, DeadlineExceeded) as error:
+            self._leave(reply)
+            raise DeadlineExceeded from error
+
+    def close(self) -> None:
+        """End the connection; what waits on it fails."""
+        self.is_over = True
+        shut_down(self._socket)
+
+    def _queue(self) -> Future[bytes]:
+        reply: Future[bytes] = Future()
+        with self._lock:
+            if self._unasked is not None:
+                reply.set_result(self._unasked)
+            elif self.is_over:
+                raise ServerUnreachable(self._server)
+            else:
+                self._waiting.append(reply)
+        return reply
+
+    def _leave(self, reply: Future[bytes]) -> None:
+        with self._lock:
+            self.is_over = True
+            reply.cancel()
+            self._end_if_forsaken()
+
+    def _end_if_forsaken(self) -> None:
+        if self.is_over and all(reply.cancelled() for reply in self._waiting):
+            shut_down(self._socket)
+
+    def _read(self) -> None:
+        decoder = FrameDecoder(MAX_BODY, from_client=False)
+        try:
+            while data := self._socket.recv(READ_SIZE):
+                for frame in decoder.feed(data):
+                    self._handle(frame)
+        except (OSError, FrameError, BodyError):
+            pass  # whatever ended it, those who wait are told below
+        finally:
+            with self._lock:
+                self.is_over = True
+                waiting, self._waiting = self._waiting, deque()
+            shut_down(self._socket)
+            with self._write_lock:  # nobody writes to what may be another's by then
+                self._socket.close()
+            for reply in waiting:
+                if reply.set_running_or_notify_cancel():
+                    reply.set_exception(ServerUnreachable(self._server))
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.action == frames.RESPONSE:
+            with self._lock:
+                reply = self._waiting.popleft() if self._waiting else None
+                if reply is None:
+                    self._unasked = frame.body
+                self._end_if_forsaken()
+            if reply is not None and reply.set_running_or_notify_cancel():
+                reply.set_result(frame.body)
+        elif frame.action == frames.PING:  # of a server that reads, so the lock is free soon
+            with self._write_lock:
+                answer_ping(self._socket, frame)
+
+
+def time_left(deadline: float) -> float:
+    """Return the seconds until the deadline. Raises DeadlineExceeded: there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded
+    return left
+
+
+@contextmanager
+def held(lock: threading.Lock, deadline: float) -> Iterator[None]:
+    """Hold a lock, waiting for it until the deadline. Raises DeadlineExceeded."""
+    if not lock.acquire(timeout=time_left(deadline)):
+        raise DeadlineExceeded
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,59 @@
+"""The client's sockets: connected, written to by a deadline, asked whether anyone is there, ended."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+
+from chatbooth_grpc.booth.errors import ServerUnreachable
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.frames import Frame, encode_request
+
+_PING_LIMIT = 10.0  # seconds that writing a ping may take
+
+
+def connect(server: str, timeout: float) -> socket.socket:
+    """Return a connection to `HOST:PORT`, in blocking mode. Raises ServerUnreachable."""
+    host, _, port = server.rpartition(":")
+    try:
+        connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    except OSError as error:
+        raise ServerUnreachable(server) from error
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.settimeout(None)
+    return connected
+
+
+def send_all(connected: socket.socket, data: bytes, deadline: float) -> None:
+    """Write all of it, by the deadline at the latest. Raises OSError: the connection is of no more use."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[connected.send(rest, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            writable = select.poll()
+            writable.register(connected, select.POLLOUT)
+            if not writable.poll(1_000 * max(0.0, deadline - time.monotonic())):
+                raise
+
+
+def answer_ping(connected: socket.socket, frame: Frame) -> None:
+    """Answer a ping of the server's; its answer to ours needed only to arrive."""
+    kind, payload = bodies.decode_ping(frame.body)
+    if kind == bodies.ASK:
+        send_ping(connected, bodies.ANSWER, payload)
+
+
+def send_ping(connected: socket.socket, kind: int, payload: bytes = b"") -> None:
+    """Write a ping, or the answer to one. Raises OSError."""
+    ping = encode_request(frames.PING, bodies.encode_ping(kind, payload))
+    send_all(connected, ping, time.monotonic() + _PING_LIMIT)
+
+
+def shut_down(connected: socket.socket) -> None:
+    """End a connection at once, from any thread."""
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it has ended already

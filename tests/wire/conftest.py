@@ -1,0 +1,28 @@
+"""Wire servers on free ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.wire.running import Running
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start servers with settings, each on a store of its own."""
+    numbers = count()
+    with ExitStack() as running:
+        yield lambda **settings: running.enter_context(Running(tmp_path / f"wire-{next(numbers)}.db", **settings))
+
+
+@pytest.fixture
+def running(start: Start) -> Running:
+    """A server with default settings."""
+    return start()

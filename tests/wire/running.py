@@ -1,0 +1,157 @@
+"""A wire server on a free port, and peers that speak to it frame by frame."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import OutgoingMessage, Session
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.codes import OK, decode_error
+from chatbooth_grpc.wire.frames import Frame, FrameDecoder, encode_request
+from chatbooth_grpc.wire.server import WireServer, WireSettings
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
+from tests.booth.interrupted_store import InterruptedStore
+
+PATIENCE = 30.0
+"""How long anything that is to happen may take, in seconds."""
+
+TEXT_SIZE = 1 << 20
+
+
+def wait_until(holds: Callable[[], bool], within: float = PATIENCE) -> float:
+    """Wait until something holds; return after how many seconds it did."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < within, "it never came to hold"
+        threading.Event().wait(0.005)
+    return time.monotonic() - started
+
+
+class Peer:
+    """A client that may do what no client should."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.socket.settimeout(PATIENCE)
+        self._decoder = FrameDecoder(1 << 30, from_client=False)
+        self._frames: list[Frame] = []
+
+    def send(self, action: int, body: bytes = b"", token: bytes = b"") -> None:
+        """Send a request."""
+        self.socket.sendall(encode_request(action, body, token))
+
+    def receive(self) -> Frame | None:
+        """Return the next frame; None: the server has ended the connection."""
+        while not self._frames:
+            try:
+                data = self.socket.recv(64 << 10)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._frames += self._decoder.feed(data)
+        return self._frames.pop(0)
+
+    def reply(self) -> bytes:
+        """Return the body of the next frame, which must be a reply."""
+        frame = self.receive()
+        assert frame is not None, "the server has ended the connection"
+        assert frame.action == frames.RESPONSE, frame
+        return frame.body
+
+    def ask(self, action: int, body: bytes = b"", token: bytes = b"") -> bytes:
+        """Send a request and return what its reply holds behind the status; raise its error."""
+        self.send(action, body, token)
+        return success(self.reply())
+
+    def pushed(self) -> Any:
+        """Return the next push, decoded."""
+        frame = self.receive()
+        assert frame is not None, "the server has ended the connection"
+        assert frame.action == frames.MESSAGE, frame
+        return bodies.decode_push(frame.body)
+
+    def sign_up(self, name: str) -> Session:
+        """Make an account."""
+        return bodies.decode_session(self.ask(frames.SIGN_UP, bodies.encode_credentials(name, PASSWORD)))
+
+    def is_ended(self) -> bool:
+        """Read to the end of the connection, which must come; say that nothing came before it."""
+        return self.receive() is None
+
+    def close(self) -> None:
+        """Close the socket, without a word."""
+        self.socket.close()
+
+
+class Running(AbstractContextManager["Running"]):
+    """A wire server over a SQLite store, in this process. `settings` are those of WireSettings."""
+
+    def __init__(self, path: Path, *, port: int = 0, **settings: Any) -> None:
+        self.store = InterruptedStore(path)
+        self.switchboard = Switchboard(self.store, stuck_limit=settings.get("stuck_limit", 5.0))
+        self.booth = Booth(self.store, passwords=cheap_passwords())
+        merged = WireSettings("127.0.0.1", port, TEXT_SIZE, **settings)
+        self.server = WireServer(self.booth, self.switchboard, merged)
+        self.address = self.server.start()
+        self._peers: list[Peer] = []
+        self._drained = False
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.rpartition(":")[2])
+
+    def peer(self) -> Peer:
+        """Return a new connection."""
+        peer = Peer(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
+        self._peers.append(peer)
+        return peer
+
+    def drain(self, grace: float = 5.0) -> None:
+        """End the server, once."""
+        if not self._drained:
+            self._drained = True
+            self.switchboard.drain(grace)
+            self.server.drain(grace)
+
+    def close_peers(self) -> None:
+        """Close every connection that was made here."""
+        for peer in self._peers:
+            peer.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close_peers()
+        self.drain()
+        self.store.close()
+
+
+def success(body: bytes) -> bytes:
+    """Return a reply's body behind its status; raise its error."""
+    if body[:1] != bytes((OK,)):
+        raise decode_error(body)
+    return body[1:]
+
+
+def refusal(body: bytes) -> ChatboothError:
+    """Return the error that a reply must hold."""
+    assert body[0] != OK, body
+    return decode_error(body)
+
+
+def send_body(recipient: str, text: str = "hello", message_id: bytes | None = None) -> bytes:
+    """The body of a SEND, under a new id if none is given."""
+    return bodies.encode_outgoing(OutgoingMessage(recipient, message_id or os.urandom(16), text.encode()))
+
+
+LISTEN = bodies.encode_listen_request(None)

@@ -1,0 +1,362 @@
+"""One connection: replies in order, frames whole, one stream, errors that end it and errors that do not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from chatbooth_grpc.booth.errors import (
+    AlreadyListening,
+    CursorPastEnd,
+    MalformedRequest,
+    RequestTooLarge,
+    SessionInvalid,
+    StoreUnavailable,
+    UnsupportedVersion,
+)
+from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
+from chatbooth_grpc.wire import bodies, connection, frames
+from chatbooth_grpc.wire.connection import Connection
+from chatbooth_grpc.wire.dispatch import Dispatcher
+from chatbooth_grpc.wire.frames import HEADER, encode_request
+from tests.booth.spies import Gate
+from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
+
+
+class CountingSocket(socket.socket):
+    """Counts what is written to it."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        super().__init__(plain.family, plain.type, plain.proto, plain.detach())
+        self.writes: list[int] = []
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        self.writes.append(len(data))
+        super().sendall(data, flags)
+
+
+@contextmanager
+def served(running: Running) -> Iterator[tuple[Peer, Connection, CountingSocket]]:
+    """A connection over a pair of sockets, with its thread."""
+    near, far = socket.socketpair()
+    counting = CountingSocket(far)
+    one = Connection(counting, Dispatcher(running.booth), running.switchboard, 2 * TEXT_SIZE)
+    thread = threading.Thread(target=one.serve)
+    thread.start()
+    peer = Peer(near)
+    try:
+        yield peer, one, counting
+    finally:
+        peer.close()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_pipelined_requests_are_answered_in_their_order(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    requests = [
+        (frames.SEND, send_body("ann", "one")),
+        (frames.SEND, send_body("nobody")),
+        (frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 1, None))),
+        (99, b"what?"),
+        (frames.SEND, send_body("ann", "two")),
+        (frames.ACKNOWLEDGE, bodies.encode_number(2)),
+        (frames.LIST, bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))),
+        (frames.LOG_OUT, b""),
+        (frames.SEND, send_body("ann", "too late")),
+    ]
+    peer.socket.sendall(b"".join(encode_request(action, body, ann.token) for action, body in requests))
+    replies = [peer.reply() for _ in requests]
+    assert [body[0] for body in replies] == [0, 30, 0, 3, 0, 0, 0, 0, 20]
+    [first] = bodies.decode_delivery(success(replies[2])).messages
+    assert first.text == "one"
+
+
+def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    stream = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token) * 3
+    for byte in stream:
+        peer.socket.sendall(bytes((byte,)))
+    assert [peer.reply() for _ in range(3)] == [b"\x00"] * 3
+
+
+def test_what_is_read_at_once_is_answered_by_one_write(running: Running) -> None:
+    with served(running) as (peer, _, counting):
+        ann = peer.sign_up("ann")
+        counting.writes.clear()
+        peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+        assert len(counting.writes) == 1
+        peer.socket.sendall(encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token) * 20)
+        for _ in range(20):
+            assert peer.reply() == b"\x00"
+        assert len(counting.writes) < 10
+
+
+def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    slow = Gate()
+    wanted = bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))
+
+    def before(method: str) -> None:
+        if method == "usernames":
+            slow.hold()
+
+    running.store.before = before
+    asked = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    list_request = encode_request(frames.LIST, wanted, ann.token)
+    peer.socket.sendall(asked + list_request + list_request)
+    slow.wait_until_reached()
+    threading.Timer(0.1, slow.open).start()
+    assert peer.reply() == b"\x00"
+    assert [peer.reply()[0] for _ in range(2)] == [0, 0]
+
+
+def test_a_push_never_tears_a_reply(running: Running) -> None:
+    """A stream under load while requests are pipelined on its connection, from two directions at once."""
+    listening, sending = running.peer(), running.peer()
+    ann, ben = listening.sign_up("ann"), sending.sign_up("ben")
+    listening.ask(frames.LISTEN, LISTEN, ann.token)
+    total, requests = 240, 400
+
+    def send() -> None:
+        for number in range(total):
+            sending.ask(frames.SEND, send_body("ann", f"{number} " + "x" * (number * 37 % 3_000)), ben.token)
+
+    def pipeline() -> None:
+        one = encode_request(frames.LIST, bodies.encode_list_request(bodies.ListRequest("", "", 0, "")), ann.token)
+        for _ in range(requests // 8):
+            listening.socket.sendall(one * 8)
+
+    threads = [threading.Thread(target=send), threading.Thread(target=pipeline)]
+    for thread in threads:
+        thread.start()
+    texts: list[str] = []
+    replies = 0
+    while len(texts) < total or replies < requests:
+        frame = listening.receive()
+        assert frame is not None
+        if frame.action == frames.RESPONSE:
+            assert bodies.decode_page(success(frame.body)).usernames == ["ann", "ben"]
+            replies += 1
+        else:
+            push = bodies.decode_push(frame.body)
+            if isinstance(push, MessageBatch):
+                texts += [message.text for message in push.messages]
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert [text.split()[0] for text in texts] == [str(number) for number in range(total)]
+    assert replies == requests
+
+
+def test_a_stream_opens_after_its_reply_and_ends_with_its_error(running: Running) -> None:
+    peer, other = running.peer(), running.peer()
+    ann = peer.sign_up("ann")
+    peer.ask(frames.SEND, send_body("ann", "before"), ann.token)
+    assert peer.ask(frames.LISTEN, LISTEN, ann.token) == b""
+    opening, batch = peer.pushed(), peer.pushed()
+    assert isinstance(opening, Opening)
+    assert (opening.account_id, opening.resumed_after, opening.replaying) == (ann.account_id, 0, 1)
+    assert [message.text for message in batch.messages] == ["before"]
+    other.ask(frames.LOG_OUT, b"", ann.token)
+    ended = peer.pushed()
+    assert ended.end == End(EndReason.SESSION_ENDED, 1)
+    assert isinstance(ended.error, SessionInvalid)
+    assert isinstance(refusal_of(peer, frames.LISTEN, LISTEN, ann.token), SessionInvalid)
+
+
+def refusal_of(peer: Peer, action: int, body: bytes = b"", token: bytes = b"") -> Exception:
+    """Send a request that must be refused."""
+    peer.send(action, body, token)
+    return refusal(peer.reply())
+
+
+def test_a_connection_has_one_stream_at_a_time(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    assert isinstance(peer.pushed(), Opening)
+    for _ in range(2):
+        assert isinstance(refusal_of(peer, frames.LISTEN, LISTEN, ann.token), AlreadyListening)
+    assert running.switchboard.count == 1
+    running.peer().ask(frames.SEND, send_body("ann", "still here"), ann.token)
+    assert isinstance(peer.pushed(), MessageBatch)
+
+
+def test_who_has_read_the_end_may_listen_again(running: Running) -> None:
+    peer = running.peer()
+    session = peer.sign_up("ann")
+    for _ in range(30):
+        past_end = bodies.encode_listen_request(10)
+        peer.ask(frames.LISTEN, past_end, session.token)
+        ended = peer.pushed()
+        assert isinstance(ended.error, CursorPastEnd)
+    wait_until(lambda: running.switchboard.count == 0)
+
+
+def test_an_unknown_action_is_answered_and_the_connection_goes_on(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    for action in (0, frames.RESPONSE, frames.MESSAGE, 14, 200, 255):
+        peer.send(action, b"whatever", ann.token)
+        assert refusal(peer.reply()).attributes()["action"] == str(action)
+    peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+
+
+@pytest.mark.parametrize("more", [0, 100, 3 << 20])
+def test_an_unknown_version_is_answered_and_the_connection_ends(running: Running, more: int) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    good = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    garbage = b"\x02" + bytes(more)
+    writer = threading.Thread(target=_write, args=(peer.socket, good + garbage))
+    writer.start()
+    assert peer.reply() == b"\x00"
+    error = refusal(peer.reply())
+    assert isinstance(error, UnsupportedVersion)
+    assert (error.version, error.supported) == (2, 1)
+    assert peer.is_ended()
+    writer.join(PATIENCE)
+
+
+def _write(connected: socket.socket, data: bytes) -> None:
+    connected.sendall(data)
+
+
+@pytest.mark.parametrize("size", [TEXT_SIZE + (64 << 10) + 1, 0xFFFFFFFF])
+def test_a_body_over_the_limit_is_refused_by_its_header_and_the_connection_ends(running: Running, size: int) -> None:
+    peer = running.peer()
+    peer.socket.sendall(HEADER.pack(1, frames.SEND, size))
+    assert isinstance(refusal(peer.reply()), RequestTooLarge)
+    assert peer.is_ended()
+
+
+def test_a_text_a_little_too_long_is_told_apart_and_the_connection_goes_on(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    peer.send(frames.SEND, send_body("ann", "x" * (TEXT_SIZE + 1)), ann.token)
+    assert refusal(peer.reply()).reason == "TEXT_TOO_LONG"
+    peer.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
+
+
+@pytest.mark.parametrize("action", [frames.LISTEN, frames.SEND, frames.DELIVER, frames.PING], ids=str)
+@pytest.mark.parametrize("body", [b"\xff", b"\x80\x00", b"\x01\x02\x03\xff\xff"], ids=bytes.hex)
+def test_a_malformed_body_is_answered_and_the_connection_goes_on(running: Running, action: int, body: bytes) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    assert isinstance(refusal_of(peer, action, body, ann.token), MalformedRequest)
+    peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+
+
+def test_a_missing_token_is_no_session(running: Running) -> None:
+    peer = running.peer()
+    peer.sign_up("ann")
+    for action, body in ((frames.LISTEN, LISTEN), (frames.SEND, send_body("ann")), (frames.LOG_OUT, b"")):
+        assert isinstance(refusal_of(peer, action, body, b""), SessionInvalid)
+
+
+def test_a_ping_is_answered_with_its_own_bytes(running: Running) -> None:
+    peer = running.peer()
+    for payload in (b"", b"hi", os.urandom(1_000)):
+        peer.send(frames.PING, bodies.encode_ping(bodies.ASK, payload))
+        frame = peer.receive()
+        assert frame is not None
+        assert (frame.action, bodies.decode_ping(frame.body)) == (frames.PING, (bodies.ANSWER, payload))
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\x02\x00", b"\x00\x05hi"], ids=bytes.hex)
+def test_a_ping_that_is_none_is_malformed(running: Running, body: bytes) -> None:
+    peer = running.peer()
+    assert isinstance(refusal_of(peer, frames.PING, body), MalformedRequest)
+
+
+def test_a_store_that_fails_ends_the_stream_and_not_the_connection(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+
+    def away(method: str) -> None:
+        if method == "after":
+            raise StoreUnavailable
+
+    running.store.before = away
+    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    ended = peer.pushed()
+    assert (ended.end.reason, type(ended.error)) == (EndReason.FAILED, StoreUnavailable)
+    running.store.before = lambda _: None
+    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    assert isinstance(peer.pushed(), Opening)
+
+
+def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: Running) -> None:
+    with served(running) as (peer, one, _):
+        ann = peer.sign_up("ann")
+        gate = Gate()
+        running.store.before = lambda method: gate.hold() if method == "append" else None
+        sends = encode_request(frames.SEND, send_body("ann"), ann.token) * 2
+        peer.socket.sendall(sends[:-5])
+        gate.wait_until_reached()
+        assert one.is_answering
+        assert one.frame_since is None
+        moment = time.monotonic()
+        gate.open()
+        assert success(peer.reply())
+        wait_until(lambda: one.frame_since is not None)
+        assert one.frame_since is not None
+        assert one.frame_since > moment
+        since = one.frame_since
+        peer.socket.sendall(sends[-5:] + sends[:9])
+        assert success(peer.reply())
+        wait_until(lambda: one.frame_since is not None and one.frame_since > since)
+
+
+def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Running) -> None:
+    with served(running) as (peer, one, _):
+        ann = peer.sign_up("ann")
+        peer.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
+        peer.send(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), ann.token)
+        wait_until(lambda: one.writing_since is not None)
+        blocked = one.writing_since
+        received = 0
+        while received < 4 * connection._PIECE:
+            received += len(peer.socket.recv(connection._PIECE))
+        wait_until(lambda: one.writing_since != blocked)
+
+
+def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(running) as (peer, _, counting):
+        ann = peer.sign_up("ann")
+        gate = Gate()
+        running.store.before = lambda method: gate.hold() if method == "session" else None
+        peer.send(frames.LISTEN, LISTEN, ann.token)
+        gate.wait_until_reached()
+        peer.close()
+        gate.open()
+        wait_until(lambda: counting.fileno() == -1)
+    wait_until(lambda: running.switchboard.count == 0)
+    assert caplog.text == ""
+
+
+def test_a_client_that_half_closes_and_does_not_read_frees_who_writes_to_it(start: Callable[..., Running]) -> None:
+    """The pump's write blocks on a socket that nobody but the connection's own thread knows to be over."""
+    running = start(stuck_limit=PATIENCE)
+    peer, other = running.peer(), running.peer()
+    ann = peer.sign_up("ann")
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    for _ in range(12):
+        other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), ann.token)
+    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    for sequence in range(1, 12):  # open the window, without reading
+        other.ask(frames.ACKNOWLEDGE, bodies.encode_number(sequence), ann.token)
+    wait_until(lambda: any(one.writing_since for one in running.server._connections))
+    peer.socket.shutdown(socket.SHUT_WR)
+    wait_until(lambda: running.server.count == 1 and running.switchboard.count == 0, within=10)

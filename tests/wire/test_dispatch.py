@@ -1,0 +1,169 @@
+"""From frame to reply: every action answers, whatever its body holds, and one bad SEND fails alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.codes import OK, decode_error
+from chatbooth_grpc.wire.dispatch import Dispatcher
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
+from tests.booth.interrupted_store import InterruptedStore
+from tests.wire.running import refusal, send_body, success
+
+GOOD = {
+    frames.SIGN_UP: bodies.encode_credentials("cy", PASSWORD),
+    frames.LOG_IN: bodies.encode_credentials("ann", PASSWORD),
+    frames.LIST: bodies.encode_list_request(bodies.ListRequest("", "", 0, "")),
+    frames.SEND: send_body("ann"),
+    frames.DELIVER: bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)),
+    frames.ACKNOWLEDGE: bodies.encode_number(0),
+    frames.CHANGE_PASSWORD: bodies.encode_credentials(PASSWORD, "another password"),
+    frames.LOG_OUT: b"",
+    frames.DELETE: bodies.encode_password(PASSWORD),
+}
+"""A body that each action but LISTEN accepts; in an order in which one session can do them all but the last."""
+
+WITH_TOKEN = sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN})
+ILL_FORMED = bodies.encode_password("ab").replace(b"b", b"\xff")
+
+
+class Place:
+    """A dispatcher over a booth and its store, and ann's session."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = InterruptedStore(path)
+        self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()))
+        self.ann = self.session(frames.SIGN_UP, "ann")
+
+    def session(self, action: int, name: str) -> Session:
+        """Sign up or log in."""
+        return bodies.decode_session(success(self.answer(action, bodies.encode_credentials(name, PASSWORD))))
+
+    def answer(self, action: int, body: bytes, token: bytes = b"") -> bytes:
+        """Have one frame answered."""
+        frame = Frame(action, body, token)
+        return self.dispatcher.answer_sends([frame])[0] if action == frames.SEND else self.dispatcher.answer(frame)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place with one account."""
+    place = Place(tmp_path / "chatbooth.db")
+    yield place
+    place.store.close()
+
+
+@pytest.mark.parametrize("action", GOOD)
+def test_every_action_is_performed(place: Place, action: int) -> None:
+    assert place.answer(action, GOOD[action], place.ann.token)[0] == OK
+
+
+@pytest.mark.parametrize("action", WITH_TOKEN)
+@pytest.mark.parametrize("token", [NO_TOKEN, b"\x01" * 16], ids=["none", "forged"])
+def test_no_live_session_no_action(place: Place, action: int, token: bytes) -> None:
+    assert refusal(place.answer(action, GOOD[action], token)).reason == "SESSION_INVALID"
+
+
+@pytest.mark.parametrize("action", GOOD)
+def test_bodies_that_are_not_bodies_are_malformed(place: Place, action: int) -> None:
+    body = GOOD[action]
+    for bad in (body[:-1], body + b"\x00", body + b"\x01\x05", ILL_FORMED):
+        if bad != body:
+            assert refusal(place.answer(action, bad, place.ann.token)).reason == "MALFORMED_REQUEST", bad
+
+
+@pytest.mark.parametrize("action", GOOD)
+def test_extensions_of_a_newer_client_are_skipped(place: Place, action: int) -> None:
+    assert place.answer(action, GOOD[action] + b"\x01\x02ab\x07\x00", place.ann.token)[0] == OK
+
+
+@pytest.mark.parametrize("action", [0, frames.RESPONSE, frames.MESSAGE, 14, 255])
+def test_an_unknown_action_is_named(place: Place, action: int) -> None:
+    error = refusal(place.answer(action, b"", place.ann.token))
+    assert isinstance(error, UnknownAction)
+    assert error.action == action
+
+
+def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place: Place) -> None:
+    sends = [
+        Frame(frames.SEND, send_body("ann", "one"), place.ann.token),
+        Frame(frames.SEND, b"nonsense", place.ann.token),
+        Frame(frames.SEND, send_body("ann", "forged"), NO_TOKEN),
+        Frame(frames.SEND, send_body("nobody"), place.ann.token),
+        Frame(frames.SEND, send_body("ann", ""), place.ann.token),
+        Frame(frames.SEND, send_body("ann", "two"), place.ann.token),
+    ]
+    calls: Counter[str] = Counter()
+    place.store.before = lambda method: calls.update([method])
+    replies = place.dispatcher.answer_sends(sends)
+    assert calls["append"] == 1
+    assert [reply[0] == OK or decode_error(reply).reason for reply in replies] == [
+        True,
+        "MALFORMED_REQUEST",
+        "SESSION_INVALID",
+        "RECIPIENT_NOT_FOUND",
+        "EMPTY_TEXT",
+        True,
+    ]
+    delivered = bodies.decode_delivery(success(place.answer(frames.DELIVER, GOOD[frames.DELIVER], place.ann.token)))
+    assert [message.text for message in delivered.messages] == ["one", "two"]
+
+
+def test_a_store_that_is_away_is_said_for_each_send(place: Place) -> None:
+    def away(method: str) -> None:
+        if method == "append":
+            raise StoreUnavailable
+
+    place.store.before = away
+    sends = [Frame(frames.SEND, send_body("ann"), place.ann.token), Frame(frames.SEND, b"", place.ann.token)] * 2
+    reasons = [refusal(reply).reason for reply in place.dispatcher.answer_sends(sends)]
+    assert reasons == ["STORE_UNAVAILABLE", "MALFORMED_REQUEST"] * 2
+
+
+@pytest.mark.parametrize("action", sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN}))
+def test_a_defect_is_answered_and_logged(place: Place, action: int, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(method: str) -> None:
+        raise ZeroDivisionError(method)
+
+    place.store.before = broken
+    assert refusal(place.answer(action, GOOD[action], place.ann.token)).reason == "INTERNAL"
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A place for many examples, which only ever change passwords by chance."""
+    place = Place(tmp_path_factory.mktemp("dispatch") / "chatbooth.db")
+    yield place
+    place.store.close()
+
+
+names = (f"name{number}" for number in count())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 255).filter(lambda action: action != frames.LISTEN), st.binary(max_size=60), st.data())
+def test_arbitrary_requests_get_a_reply_of_a_known_kind(
+    lasting: Place, action: int, body: bytes, data: st.DataObject
+) -> None:
+    good = GOOD.get(action, b"")
+    cut = data.draw(st.integers(0, len(good)))
+    for each in (body, good[:cut] + body, body + good[cut:]):
+        session = (
+            lasting.session(frames.SIGN_UP, next(names)) if action in (frames.LOG_OUT, frames.DELETE) else lasting.ann
+        )
+        reply = lasting.answer(action, each, data.draw(st.sampled_from([session.token, NO_TOKEN, b"x" * 16])))
+        if reply[0] != OK:
+            assert decode_error(reply).reason not in ("UNKNOWN", "INTERNAL")

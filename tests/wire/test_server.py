@@ -1,0 +1,402 @@
+"""The server: its cap, its watchdog, its drain, and the faults that the original's server had."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.frames import encode_frame, encode_request
+from chatbooth_grpc.wire.server import WireListenError
+from tests.booth.spies import Gate
+from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
+
+Start = Callable[..., Running]
+
+SHORT = 0.5
+"""A limit, in seconds, that a test waits for."""
+
+LONG = 3_600.0
+"""A limit that no test lives to see."""
+
+PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
+
+
+def connection_threads() -> int:
+    """How many connections' threads are alive, of all servers here."""
+    return sum(thread.name == "wire-connection" for thread in threading.enumerate())
+
+
+def descriptors() -> int:
+    """How many descriptors this process holds."""
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # a Path's iterdir would hold one more
+
+
+# The original's faults
+
+
+def test_a_client_that_closes_its_socket_costs_nothing_more(running: Running) -> None:
+    """The original's threads spun on an ended socket, one of them holding the lock of all."""
+    peers = [running.peer() for _ in range(20)]
+    for number, peer in enumerate(peers):
+        session = peer.sign_up(f"name{number}")
+        if number % 2:
+            peer.ask(frames.LISTEN, LISTEN, session.token)
+        if number % 3 == 0:
+            peer.socket.sendall(b"\x01\x03\x00")
+    for peer in peers:
+        peer.close()
+    wait_until(lambda: running.server.count == 0)
+    wait_until(lambda: connection_threads() == 0)
+    assert running.switchboard.count == 0
+    before = time.process_time()
+    threading.Event().wait(0.5)  # what is measured is a time in which nothing happens
+    assert time.process_time() - before < 0.25
+    running.peer().sign_up("ann")
+
+
+def test_a_small_round_trip_waits_for_no_delayed_acknowledgement(running: Running) -> None:
+    """The original wrote each reply in four pieces, which cost 44 ms each."""
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    times = []
+    for _ in range(200):
+        started = time.perf_counter()
+        peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+        times.append(time.perf_counter() - started)
+    assert statistics.median(times) < 0.02
+
+
+def test_a_server_starts_at_once_where_another_has_just_been(start: Start) -> None:
+    """The original's port could not be used for a minute, as long as its connections were in TIME_WAIT."""
+    first = start()
+    peer = first.peer()
+    peer.sign_up("ann")
+    first.drain()  # ends the connection from the server's side, which leaves it in TIME_WAIT there
+    assert peer.is_ended()
+    peer.close()
+    wait_until(lambda: time_waits(first.port) > 0)
+    second = start(port=first.port)
+    assert second.port == first.port
+    second.peer().sign_up("ann")
+
+
+def time_waits(port: int) -> int:
+    """How many connections to a local port are in TIME_WAIT."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "06" for line in lines)
+
+
+# Where it listens
+
+
+def test_a_port_in_use_is_said(start: Start) -> None:
+    first = start()
+    with pytest.raises(WireListenError, match="choose another with --wire-port"):
+        start(port=first.port)
+
+
+# The cap
+
+
+def test_one_connection_too_many_is_told_the_limit(start: Start) -> None:
+    running = start(max_connections=3)
+    peers = [running.peer() for _ in range(3)]
+    for number, peer in enumerate(peers):
+        peer.sign_up(f"name{number}")
+    for _ in range(5):
+        late = running.peer()
+        error = refusal(late.reply())
+        assert isinstance(error, TooBusy)
+        assert "3 connections" in str(error)
+        assert late.is_ended()
+    peers.pop().close()
+    wait_until(lambda: running.server.count == 2)
+    running.peer().sign_up("again")
+
+
+# The watchdog
+
+
+def test_an_idle_connection_is_closed_on_time_with_its_thread(start: Start) -> None:
+    running = start(idle_timeout=SHORT)
+    peer = running.peer()
+    peer.sign_up("ann")
+    assert connection_threads() == 1
+    started = time.monotonic()
+    assert peer.is_ended()
+    assert SHORT * 0.9 < time.monotonic() - started < SHORT + 10
+    wait_until(lambda: connection_threads() == 0)
+
+
+def test_pings_are_no_use_but_requests_are(start: Start) -> None:
+    running = start(idle_timeout=SHORT)
+    pinging, asking = running.peer(), running.peer()
+    token = asking.sign_up("ann").token
+    ended = threading.Event()
+
+    def ping() -> None:
+        try:
+            while not ended.wait(SHORT / 10):
+                pinging.send(frames.PING, bodies.encode_ping(bodies.ASK))
+        except OSError:
+            ended.set()
+
+    thread = threading.Thread(target=ping)
+    thread.start()
+    while not ended.wait(SHORT / 10):
+        asking.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+    thread.join(PATIENCE)
+    asking.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+
+
+def test_an_open_stream_is_use_until_it_ends(start: Start) -> None:
+    running = start(idle_timeout=SHORT)
+    listening, idle = running.peer(), running.peer()
+    token = listening.sign_up("ann").token
+    listening.ask(frames.LISTEN, LISTEN, token)
+    assert isinstance(listening.pushed(), Opening)
+    assert idle.is_ended()
+    assert running.switchboard.count == 1
+    running.peer().ask(frames.LOG_OUT, b"", token)
+    assert isinstance(listening.pushed(), bodies.Ended)
+    assert listening.is_ended()
+
+
+def test_a_request_at_work_is_use(start: Start) -> None:
+    running = start(idle_timeout=SHORT, keepalive_time=SHORT, keepalive_timeout=SHORT)
+    peer, idle = running.peer(), running.peer()
+    token = peer.sign_up("ann").token
+    gate = Gate()
+    running.store.before = lambda method: gate.hold() if method == "append" else None
+    peer.send(frames.SEND, send_body("ann"), token)
+    gate.wait_until_reached()
+    idle.sign_up("ben")
+    assert idle.is_ended() or idle.is_ended()  # it is pinged first
+    gate.open()
+    assert success(peer.reply())
+
+
+@pytest.mark.parametrize("begun", [b"\x01", b"\x01\x03\x00\x00\x00\x08abc", encode_request(frames.LOG_OUT, b"")[:-1]])
+def test_a_frame_that_stays_incomplete_is_ended(start: Start, begun: bytes) -> None:
+    running = start(frame_limit=SHORT)
+    peer = running.peer()
+    peer.socket.sendall(begun)
+    started = time.monotonic()
+    assert peer.is_ended()
+    assert time.monotonic() - started < SHORT + 10
+    wait_until(lambda: running.server.count == 0)
+
+
+def test_a_frame_that_comes_drop_by_drop_is_ended(start: Start) -> None:
+    running = start(frame_limit=SHORT)
+    peer = running.peer()
+    request = encode_request(frames.LOG_OUT, b"x" * 10_000)
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        for byte in request:
+            peer.socket.sendall(bytes((byte,)))
+            sent += 1
+            threading.Event().wait(0.01)
+    assert 0 < sent < 10_000
+
+
+def test_whole_frames_that_never_end_on_a_read_are_no_slow_one(start: Start) -> None:
+    """A client that pipelines without a pause has a frame cut at the end of nearly every read."""
+    running = start(frame_limit=SHORT)
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    one = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+    peer.socket.sendall(one[:10])
+    until = time.monotonic() + 3 * SHORT
+    answered = 0
+    while time.monotonic() < until:
+        peer.socket.sendall(one[10:] + one[:10])
+        assert peer.reply() == b"\x00"
+        answered += 1
+        threading.Event().wait(0.01)
+    assert answered > 10
+
+
+def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
+    running = start(stuck_limit=SHORT)
+    deaf, other = running.peer(), running.peer()
+    token = deaf.sign_up("ann").token
+    for _ in range(4):
+        other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
+    deliver = encode_request(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), token)
+    sends = 0
+    with contextlib.suppress(ConnectionError):
+        while True:
+            deaf.socket.sendall(deliver * 100)
+            sends += 1
+    assert sends
+    wait_until(lambda: running.server.count == 1)
+    other.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+
+
+def test_a_stream_that_is_never_read_is_cut_off(start: Start) -> None:
+    running = start(stuck_limit=SHORT)
+    deaf, other = running.peer(), running.peer()
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    token = deaf.sign_up("ann").token
+    deaf.ask(frames.LISTEN, LISTEN, token)
+    for sequence in range(1, 13):
+        other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), token)
+        other.ask(frames.ACKNOWLEDGE, bodies.encode_number(sequence), token)
+    wait_until(lambda: running.server.count == 1)
+    wait_until(lambda: running.switchboard.count == 0)
+
+
+def test_a_frozen_peer_is_found_by_a_ping_and_one_that_answers_stays(start: Start) -> None:
+    running = start(keepalive_time=SHORT / 2, keepalive_timeout=2.0)
+    frozen, alive = running.peer(), running.peer()
+    frozen_token, alive_token = frozen.sign_up("ann").token, alive.sign_up("ben").token
+    for peer, token in ((frozen, frozen_token), (alive, alive_token)):
+        peer.ask(frames.LISTEN, LISTEN, token)
+        assert isinstance(peer.pushed(), Opening)
+    while running.server.count == 2:
+        frame = alive.receive()
+        assert frame is not None
+        assert frame.action == frames.PING
+        kind, payload = bodies.decode_ping(frame.body)
+        assert kind == bodies.ASK
+        alive.send(frames.PING, bodies.encode_ping(bodies.ANSWER, payload))
+    wait_until(lambda: running.switchboard.count == 1)
+    assert [frozen.socket.recv(64), frozen.socket.recv(64)] == [PING, b""]
+    running.peer().ask(frames.SEND, send_body("ben", "hello"), alive_token)
+    while (frame := alive.receive()) is not None and frame.action != frames.MESSAGE:
+        assert frame.action == frames.PING
+    assert frame is not None
+    assert isinstance(bodies.decode_push(frame.body), MessageBatch)
+
+
+# Garbage and crowds
+
+
+def test_a_hundred_connections_of_garbage_leave_the_server_answering(start: Start) -> None:
+    running = start(frame_limit=SHORT, idle_timeout=2.0)
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    good = encode_request(frames.SEND, send_body("ann"), bytes(16))
+
+    def garbage() -> bytes:
+        size = dice.choice([1, 10, 1_000, 100_000])
+        return dice.choice(
+            [
+                dice.randbytes(size),
+                b"\x01" + dice.randbytes(size),
+                good * 5 + dice.randbytes(size),
+                b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                good[: dice.randrange(len(good))],
+                bytes((1, dice.randrange(256), 0, 0, 0, 3)) + dice.randbytes(size),
+            ]
+        )
+
+    def send(data: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", running.port), PATIENCE) as connected:
+            connected.settimeout(PATIENCE)
+            try:
+                connected.sendall(data)
+                if len(data) % 2:
+                    connected.shutdown(socket.SHUT_WR)
+                while connected.recv(64 << 10):
+                    pass
+            except ConnectionError:
+                return
+
+    with ThreadPoolExecutor(25) as pool:
+        list(pool.map(send, [garbage() for _ in range(100)]))
+    wait_until(lambda: running.server.count == 0)
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    assert peer.ask(frames.SEND, send_body("ann"), token), f"seed {seed}"
+
+
+def test_a_thousand_idle_connections_are_held_then_all_closed_on_time(start: Start) -> None:
+    running = start(idle_timeout=3.0)
+    running.peer().sign_up("ann")
+    running.close_peers()
+    wait_until(lambda: running.server.count == 0)
+    threads, held = connection_threads(), descriptors()
+    idle = [socket.create_connection(("127.0.0.1", running.port), PATIENCE) for _ in range(1_000)]
+    wait_until(lambda: running.server.count == 1_000)
+    running.peer().sign_up("ben")
+    assert wait_until(lambda: running.server.count == 0) < 15
+    for connected in idle:
+        connected.settimeout(PATIENCE)
+        assert connected.recv(1) == b""
+        connected.close()
+    running.close_peers()
+    wait_until(lambda: connection_threads() == threads)
+    wait_until(lambda: descriptors() <= held)
+
+
+# The drain
+
+
+def test_a_drain_ends_streams_with_their_cursor_and_answers_what_is_under_way(start: Start) -> None:
+    running = start()
+    listening, sending = running.peer(), running.peer()
+    ann = listening.sign_up("ann")
+    listening.ask(frames.LISTEN, LISTEN, ann.token)
+    assert isinstance(listening.pushed(), Opening)
+    running.peer().ask(frames.SEND, send_body("ann"), ann.token)
+    assert isinstance(listening.pushed(), MessageBatch)
+    gate = Gate()
+    running.store.before = lambda method: gate.hold() if method == "append" else None
+    sending.send(frames.SEND, send_body("ann", "in flight"), ann.token)
+    gate.wait_until_reached()
+    drained = threading.Thread(target=running.drain, args=(PATIENCE,))
+    drained.start()
+    ended = listening.pushed()
+    while not isinstance(ended, bodies.Ended):
+        ended = listening.pushed()
+    assert ended.end.reason is EndReason.DRAINING
+    assert ended.end.sent_through == 1
+    assert ended.error.reason == "SERVER_DRAINING"
+    assert listening.is_ended()
+    gate.open()
+    assert success(sending.reply())
+    assert sending.is_ended()
+    drained.join(PATIENCE)
+    assert not drained.is_alive()
+    assert running.server.count == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", running.port), 1)
+
+
+def test_a_drain_waits_no_longer_than_its_grace_for_who_does_not_read(start: Start) -> None:
+    running = start(stuck_limit=LONG)
+    deaf, other = running.peer(), running.peer()
+    token = deaf.sign_up("ann").token
+    for _ in range(8):
+        other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
+    deliver = encode_request(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), token)
+    deaf.socket.sendall(deliver * 100)
+    wait_until(lambda: any(one.writing_since for one in running.server._connections))
+    started = time.monotonic()
+    running.drain(SHORT)
+    assert time.monotonic() - started < 10
+    assert running.server.count == 0
+
+
+def test_a_listen_during_the_drain_is_refused(start: Start) -> None:
+    running = start()
+    peer: Peer = running.peer()
+    token = peer.sign_up("ann").token
+    running.switchboard.drain(1)
+    peer.send(frames.LISTEN, LISTEN, token)
+    assert refusal(peer.reply()).reason == "SERVER_DRAINING"
