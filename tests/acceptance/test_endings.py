@@ -11,11 +11,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MessageBatch, Session
 from chatbooth_grpc.client.chat_client import ChatClient
@@ -55,6 +62,20 @@ class Server:
         self.process.send_signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.process.pid}/stat")
         wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def resident_bytes(self) -> int:
+        """How much memory it holds."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def ports(self) -> list[str]:
+        """The flags by which the next server takes this one's addresses."""
+        grpc_port, wire_port = (self.addresses[wire].rpartition(":")[2] for wire in ("grpc", "wire"))
+        return ["--port", grpc_port, "--wire-port", wire_port]
 
     def end(self) -> None:
         """End it."""
@@ -102,9 +123,11 @@ def signed_up(address: str, name: str = "ann") -> Session:
 
 
 @contextlib.contextmanager
-def listening(address: str, session: Session, *prefix: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a client that listens, up to its opening."""
-    command = [*prefix, sys.executable, "-m", "tests.acceptance.listening_process", address, session.token.hex()]
+def listening(address: str, session: Session, *prefix: str, crowd: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """Run a client that listens, up to its opening; or a crowd of them in one process."""
+    module = "crowd_process" if crowd else "listening_process"
+    command = [*prefix, sys.executable, "-m", f"tests.acceptance.{module}", address, session.token.hex()]
+    command += [str(crowd)] if crowd else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()) as process:
         try:
             assert process.stdout is not None
@@ -180,7 +203,43 @@ def test_a_frozen_server_keeps_no_call_past_its_deadline(server: Server, address
         client.acknowledge(0)
 
 
-def test_a_killed_server_is_told_of_and_the_next_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["log out", "delete", "change password"])
+def test_the_end_of_a_session_ends_its_stream_at_once(server: Server, address: str, ending: str) -> None:
+    session = signed_up(address)
+    with listening(address, session) as client, ChatClient.connect(address, session=session) as elsewhere:
+        if ending == "change password":
+            elsewhere.log_in("ann", PASSWORD)
+            elsewhere.change_password(PASSWORD, "another password")
+        elif ending == "delete":
+            elsewhere.delete(PASSWORD)
+        else:
+            elsewhere.log_out()
+        started = time.monotonic()
+        assert client.wait(PATIENCE) == 1  # it is told that the session is over, and does not come again
+        assert time.monotonic() - started < 10.0
+    wait_until(lambda: server.sockets() <= server.idle_sockets)
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_a_crowd_that_is_killed_leaves_nothing_behind(tmp_path: Path, wire: str) -> None:
+    server = Server(tmp_path, "--threads", "1")  # a pool has all its threads at once, so that others can be counted
+    session = signed_up(server.addresses[wire])
+    counts: list[tuple[int, int]] = []
+    for _ in range(3):
+        with listening(server.addresses[wire], session, crowd=100) as crowd:
+            assert server.sockets() >= server.idle_sockets + 100
+            crowd.kill()
+            wait_until(lambda: server.sockets() <= server.idle_sockets)
+        if counts:
+            wait_until(lambda: server.threads() <= counts[0][0])
+        counts.append((server.threads(), server.resident_bytes()))
+    server.end()
+    assert counts[-1][1] - counts[0][1] < 200 * (
+        20 << 10
+    )  # 200 came and went since; while they are there, each takes more
+
+
+def test_a_killed_server_is_told_of_at_once(tmp_path: Path) -> None:
     first = Server(tmp_path)
     session = signed_up(first.addresses["grpc"])
     with ChatClient.connect(first.addresses["grpc"], session=session, timeout=1.0) as client:
@@ -188,6 +247,93 @@ def test_a_killed_server_is_told_of_and_the_next_resumes(tmp_path: Path) -> None
         first.process.wait(PATIENCE)
         with pytest.raises((ServerUnreachable, DeadlineExceeded)):
             client.send("ann", "anyone?")
+
+
+GRACE = 5.0
+"""The time that a server here has to drain, in seconds."""
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_next_server_carries_on_where_the_last_ended(tmp_path: Path, wire: str, number: signal.Signals) -> None:
+    """Someone sends all the while; what was sent before, during and after comes once and in order."""
+    server = Server(tmp_path, "--drain-grace", f"{GRACE}s")
+    address = server.addresses[wire]
+    session = signed_up(address)
+    sent: list[int] = []
+    stop = threading.Event()
+
+    def send() -> None:
+        with ChatClient.connect(address, session=session, timeout=PATIENCE) as sender:
+            while not stop.is_set():
+                sender.send("ann", str(len(sent)))  # tries again, under the same id
+                sent.append(len(sent))
+
+    with listening(address, session) as client:
+        assert client.stdout is not None
+        received: list[int] = []
+        reader = threading.Thread(target=_read_numbers, args=(client.stdout, received))
+        sender = threading.Thread(target=send)
+        reader.start()
+        sender.start()
+
+        def wait_for_more() -> None:
+            enough = len(sent) + 50
+            wait_until(lambda: len(sent) >= enough)
+
+        for _ in range(2):
+            wait_for_more()
+            started = time.monotonic()
+            server.process.send_signal(number)
+            assert server.process.wait(PATIENCE) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+            assert time.monotonic() - started < GRACE + 5.0
+            server = Server(tmp_path, "--drain-grace", f"{GRACE}s", *server.ports())
+        wait_for_more()
+        stop.set()
+        sender.join(PATIENCE)
+        wait_until(lambda: len(received) >= len(sent))
+        client.kill()
+        reader.join(PATIENCE)
+    assert received == sent
+    server.end()
+
+
+def _read_numbers(lines: Iterable[str], received: list[int]) -> None:
+    """Note the numbers that a listening process prints as its messages' texts."""
+    for line in lines:
+        received.extend(int(number) for number in re.findall(r"content=b'(\d+)'", line))
+
+
+def test_a_drain_says_so_everywhere_and_ends_within_its_grace(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--drain-grace", f"{GRACE}s")
+    address = server.addresses["grpc"]
+    session = signed_up(address)
+    with grpc.insecure_channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        metadata = (("authorization", f"Bearer {session.token.hex()}"),)
+        stub = pb_grpc.ChatServiceStub(channel)
+        stream = stub.Listen(pb.ListenRequest(), metadata=metadata, timeout=PATIENCE)
+        assert next(stream).WhichOneof("event") == "opening"
+        request = pb.SendRequest(recipient="ann", message_id=os.urandom(16), text="one")
+        stub.Send(request, metadata=metadata, timeout=PATIENCE)
+        assert next(stream).batch.messages[0].sequence == 1
+        started = time.monotonic()
+        server.process.terminate()
+        assert [answer.status for answer in watch] == [health_pb2.HealthCheckResponse.NOT_SERVING]
+        end = next(stream).end
+        assert (end.reason, end.sent_through) == (pb.END_REASON_DRAINING, 1)
+        with pytest.raises(grpc.RpcError) as ended:
+            next(stream)
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        status = rpc_status.from_call(cast(grpc.Call, ended.value))
+        info = error_details_pb2.ErrorInfo()
+        assert status is not None
+        assert any(detail.Unpack(info) for detail in status.details)
+        assert info.reason == "SERVER_DRAINING"
+        assert server.process.wait(PATIENCE) == 0
+        assert time.monotonic() - started < GRACE
 
 
 @pytest.fixture

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
+from grpc import _server as internals
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server import call_pool
+from tests.live.recording_sink import wait_until
 from tests.server.conftest import Start
 from tests.server.running import Running, bearer
 
@@ -165,3 +172,141 @@ def test_too_many_calls_at_once_are_refused_clearly(start: Start) -> None:
     never.set()
     for one in held:
         one.cancel()
+
+
+def test_grpcs_internals_are_still_as_the_pool_takes_them() -> None:
+    """What `call_pool` leans on; the calls without a request above tell that it still works."""
+    arguments = ["rpc_event", "state", "behavior", "argument_thunk", "request_deserializer", "response_serializer"]
+    for respond in (internals._unary_response_in_pool, internals._stream_response_in_pool):
+        assert list(inspect.signature(respond).parameters) == arguments
+    assert list(inspect.signature(internals._receive_message).parameters) == ["state", "call", "request_deserializer"]
+    assert list(inspect.signature(internals._abort).parameters)[:4] == ["state", "call", "code", "details"]
+    assert isinstance(internals._RECEIVE_MESSAGE_TOKEN, str)
+    assert isinstance(internals._CLOSED, str)
+    made: Any = internals._RPCState
+    state = made()
+    assert (state.request, state.client, state.due) == (None, internals._OPEN, set())
+    assert internals._unary_request(None, state, None).__name__ == "unary_request"
+
+
+def test_every_call_goes_through_the_pool(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that gRPC ran as any pool would, because it no longer looks as expected, would hold a thread half-sent."""
+    received: list[object] = []
+    begin = call_pool._start_receiving
+
+    def noted(rpc_event: Any, *rest: Any) -> None:
+        received.append(rpc_event)
+        begin(rpc_event, *rest)
+
+    monkeypatch.setattr(call_pool, "_start_receiving", noted)
+    running = start()
+    session = running.sign_up("ann")
+    through = pb.AcknowledgeRequest(through=0)
+    calls: list[Callable[[], object]] = [
+        lambda: running.log_in("ann"),
+        lambda: running.send(session, "ann", "text"),
+        lambda: running.deliver(session),
+        lambda: running.stub.List(pb.ListRequest(), metadata=bearer(session), timeout=DEADLINE),
+        lambda: running.stub.Acknowledge(through, metadata=bearer(session), timeout=DEADLINE),
+        lambda: next(running.stub.Listen(pb.ListenRequest(), metadata=bearer(session))),
+        lambda: health_of(running).Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE),
+        lambda: next(health_of(running).Watch(health_pb2.HealthCheckRequest())),
+    ]
+    for number, call in enumerate(calls, 2):  # sign-up was the first
+        call()
+        assert len(received) == number
+
+
+def test_a_drain_waits_no_longer_than_its_grace_for_calls_without_a_request(start: Start) -> None:
+    running = start("--drain-grace", "0.5s")
+    never = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait()
+        yield from ()
+
+    half_sent: list[Any] = [_without_request(running, "Send").future(nothing()) for _ in range(20)]
+    assert answers(running)
+    started = time.monotonic()
+    running.drain()
+    assert time.monotonic() - started < DEADLINE
+    assert all(call.exception(timeout=DEADLINE) is not None for call in half_sent)
+    never.set()
+
+
+def _listeners(running: Running) -> int:
+    return running.server._switchboard.count
+
+
+def test_storms_of_listeners_leave_nothing_behind(running: Running) -> None:
+    """Traps 2 and 3: writers, wakes, cancellations and drains of the connection meet on the same streams."""
+    session = running.sign_up("ann")
+    stop = threading.Event()
+
+    def press() -> None:
+        while not stop.is_set():
+            running.send(session, "ann", "text")
+
+    def come_and_go(number: int) -> None:
+        chance = random.Random(number)
+        with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            stub = pb_grpc.ChatServiceStub(channel)
+            for _ in range(40):
+                streams = [
+                    stub.Listen(pb.ListenRequest(), metadata=bearer(session), timeout=60)
+                    for _ in range(chance.randint(1, 5))
+                ]
+                for stream in streams:
+                    for _ in range(chance.randint(0, 2)):  # an opening, a batch: there is always a message
+                        next(stream)
+                    stream.cancel()
+            left = stub.Listen(pb.ListenRequest(), metadata=bearer(session))
+            next(left)  # and ends with its connection
+
+    running.send(session, "ann", "text")
+    with ThreadPoolExecutor(6) as threads:
+        senders = [threads.submit(press) for _ in range(2)]
+        try:
+            list(threads.map(come_and_go, range(4)))
+        finally:
+            stop.set()
+        for sender in senders:
+            sender.result()
+    wait_until(lambda: _listeners(running) == 0)
+    assert answers(running)
+    stream = running.stub.Listen(pb.ListenRequest(), metadata=bearer(session))
+    last = next(stream).opening.replaying
+    expected = iter(range(1, last + 1))
+    while last:
+        batch = next(stream).batch.messages
+        assert [message.sequence for message in batch] == [next(expected) for _ in batch]
+        running.stub.Acknowledge(pb.AcknowledgeRequest(through=batch[-1].sequence), metadata=bearer(session))
+        last -= len(batch)
+    stream.cancel()
+
+
+def test_one_that_acknowledges_but_never_reads_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = {**(Switchboard.__init__.__kwdefaults__ or {}), "stuck_limit": 0.5}  # seconds
+    monkeypatch.setattr(Switchboard.__init__, "__kwdefaults__", defaults)
+    running = start()
+    ann = running.sign_up("ann")
+    with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        deaf = pb_grpc.ChatServiceStub(channel).Listen(pb.ListenRequest(), metadata=bearer(ann))
+        reading = running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann))
+        next(reading)
+        wait_until(lambda: _listeners(running) == 2)
+        last = 0
+        for number in range(150):  # far more than gRPC and the kernel buffer
+            running.send(ann, "ann", "x" * (200 << 10))
+            while last <= number:
+                last = next(reading).batch.messages[-1].sequence
+            running.stub.Acknowledge(pb.AcknowledgeRequest(through=last), metadata=bearer(ann), timeout=DEADLINE)
+            if _listeners(running) == 1:
+                break
+        wait_until(lambda: _listeners(running) == 1)
+        with pytest.raises(grpc.RpcError) as ended:
+            list(deaf)
+        assert ended.value.code() is grpc.StatusCode.CANCELLED
+    running.send(ann, "ann", "and on")
+    assert next(reading).batch.messages[0].text == "and on"
+    reading.cancel()
