@@ -23,7 +23,7 @@ from grpc_status import rpc_status
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MessageBatch, Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, environment
@@ -201,6 +201,41 @@ def test_a_frozen_server_keeps_no_call_past_its_deadline(server: Server, address
         server.process.send_signal(signal.SIGCONT)
         client.timeout = PATIENCE
         client.acknowledge(0)
+
+
+def test_a_frozen_server_is_found_by_the_stream_that_then_carries_on(
+    server: Server, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TCP stays up, since the kernel acknowledges for a stopped process: only a ping without an answer tells."""
+    monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIME_MS", round(KEEPALIVE * 1_000))
+    monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIMEOUT_MS", round(KEEPALIVE * 1_000))
+    monkeypatch.setattr("chatbooth_grpc.wire.client.KEEPALIVE_TIME", KEEPALIVE)
+    monkeypatch.setattr("chatbooth_grpc.wire.client.KEEPALIVE_TIMEOUT", KEEPALIVE)
+    session = signed_up(address)
+    with ChatClient.connect(address, session=session) as client:
+        lost: list[ChatboothError] = []
+        received: list[str] = []
+        opened = threading.Event()
+        stream = client.listen(on_lost=lambda error, _: lost.append(error), on_resumed=lambda _: opened.set())
+
+        def read() -> None:
+            for event in stream:
+                assert isinstance(event, MessageBatch)
+                received.extend(message.text for message in event.messages)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert opened.wait(PATIENCE)
+        client.send("ann", "before")
+        wait_until(lambda: received == ["before"])
+        server.freeze()
+        assert wait_until(lambda: bool(lost)) < 10 * (2 * KEEPALIVE)
+        assert isinstance(lost[0], ServerUnreachable)
+        server.process.send_signal(signal.SIGCONT)
+        client.send("ann", "after")
+        wait_until(lambda: received == ["before", "after"])
+        stream.close()
+        reader.join(PATIENCE)
 
 
 @pytest.mark.parametrize("ending", ["log out", "delete", "change password"])

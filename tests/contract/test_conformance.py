@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,79 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Delivery, End, EndReason, MessageBatch, Opening, OutgoingMessage, Session
-from chatbooth_grpc.client.transport import Transport
-from chatbooth_grpc.wire.server import WireServer, WireSettings
+from chatbooth_grpc.booth.model import Delivery, End, EndReason, MessageBatch, Opening
+from tests.contract.actor import PASSWORD, ZEROS, Actor, number_id
 from tests.contract.transports import WAYS, transport_by
 
-TIMEOUT = 30.0
-PASSWORD = "a long password"
 NAMES = ("ann", "ben", "cy")
-ZEROS = bytes(16)
-
-
-class Actor:
-    """Performs actions by one transport and writes down what came of each, less what differs by chance."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.sessions: dict[str, bytes] = {}
-        self.page_token = ""
-
-    def do(self, action: str, *arguments: Any) -> object:
-        """Perform an action; return its outcome, or its error's reason, attributes and words."""
-        try:
-            return getattr(self, action)(*arguments)
-        except ChatboothError as error:
-            return (error.reason, error.attributes(), str(error))
-
-    def token(self, name: str) -> bytes:
-        """The token of who was signed up or logged in last under a name; sixteen zeros for nobody."""
-        return self.sessions.get(name, ZEROS)
-
-    def sign_up(self, name: str, password: str) -> object:
-        return self._keep(name, self.transport.sign_up(name, password, timeout=TIMEOUT))
-
-    def log_in(self, name: str, password: str) -> object:
-        return self._keep(name, self.transport.log_in(name, password, timeout=TIMEOUT))
-
-    def log_out(self, name: str) -> object:
-        self.transport.log_out(self.token(name), timeout=TIMEOUT)
-        return "done"
-
-    def change_password(self, name: str, old: str, new: str) -> object:
-        return self.transport.change_password(self.token(name), old, new, timeout=TIMEOUT)
-
-    def delete(self, name: str, password: str) -> object:
-        return self.transport.delete(self.token(name), password, timeout=TIMEOUT)
-
-    def list(self, name: str, pattern: str, prefix: str, page_size: int, page_token: str | None) -> object:
-        token = self.page_token if page_token is None else page_token
-        page = self.transport.list(self.token(name), pattern, prefix, page_size, token, timeout=TIMEOUT)
-        self.page_token = page.next_page_token
-        return page
-
-    def send(self, name: str, recipient: str, message_id: bytes, text: str) -> object:
-        return self.transport.send(
-            self.token(name), OutgoingMessage(recipient, message_id, text.encode()), timeout=TIMEOUT
-        )
-
-    def deliver(self, name: str, through: int, after: int | None, most: int) -> object:
-        delivery = self.transport.deliver(self.token(name), through, after, most, timeout=TIMEOUT)
-        return replace(delivery, opening=replace(delivery.opening, epoch=b""))
-
-    def acknowledge(self, name: str, through: int) -> object:
-        self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT)
-        return "done"
-
-    def _keep(self, name: str, session: Session) -> object:
-        assert len(session.token) == len(session.epoch) == 16
-        self.sessions[name.lower()] = session.token
-        return replace(session, token=b"", epoch=b"")
-
-
-def number_id(number: int) -> bytes:
-    return number.to_bytes(16, "big")
 
 
 SCENARIO: list[tuple[Any, ...]] = [
@@ -206,33 +135,3 @@ def test_a_stream_tells_the_same(tmp_path: Path, way: str) -> None:
             next(stream)
         with pytest.raises(ChatboothError, match="Log in again"):
             next(iter(transport.listen(ZEROS, None)))
-
-
-def test_a_thousand_idle_wire_connections_end_on_time_with_their_threads(tmp_path: Path) -> None:
-    import socket
-
-    from chatbooth_grpc.booth.booth import Booth
-    from chatbooth_grpc.live.switchboard import Switchboard
-    from chatbooth_grpc.store.sqlite import SQLiteStore
-
-    def until(holds: Callable[[], bool]) -> None:
-        for _ in range(3_000):
-            if holds():
-                return
-            threading.Event().wait(0.01)
-        raise AssertionError("it never came to hold")
-
-    with SQLiteStore(tmp_path / "s.db") as store:
-        switchboard = Switchboard(store)
-        server = WireServer(Booth(store), switchboard, WireSettings("127.0.0.1", 0, 1 << 20, idle_timeout=2.0))
-        host, _, port = server.start().rpartition(":")
-        before = threading.active_count()
-        idle = [socket.create_connection((host, int(port)), TIMEOUT) for _ in range(1_000)]
-        until(lambda: server.count == 1_000)
-        until(lambda: server.count == 0)
-        assert all(connection.recv(1) == b"" for connection in idle)
-        for connection in idle:
-            connection.close()
-        until(lambda: threading.active_count() == before)
-        switchboard.drain(1)
-        server.drain(2)

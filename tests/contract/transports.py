@@ -65,10 +65,10 @@ class BoothTransport:
 
 
 @contextmanager
-def transport_by(way: str, folder: Path) -> Iterator[Transport]:
-    """Give one of the ways to a booth of its own, with a clock that stands still."""
+def transport_by(way: str, folder: Path, clock: Clock | None = None) -> Iterator[Transport]:
+    """Give one of the ways to a booth of its own, with a clock that stands still unless its owner moves it."""
     folder.mkdir()
-    clock = Clock()
+    clock = clock or Clock()
     with SQLiteStore(folder / "chatbooth.db", clock=clock) as store:
         switchboard = Switchboard(store)
         booth = Booth(store, passwords=cheap_passwords(), clock=clock)
