@@ -172,13 +172,11 @@ class Booth:
         `max_messages` 0: the default. Raises CursorPastEnd.
         """
         session = self.authenticated(token)
-        cursor = session.cursor
-        if acknowledge_through > cursor:
+        if acknowledge_through > session.cursor:
             self._store.acknowledge(session, acknowledge_through)
-            cursor = acknowledge_through
-        start = cursor if after is None else after
         wanted = min(max_messages or DEFAULT_BATCH, MAX_BATCH)
-        batch = self._store.after(session, start, wanted, MAX_BATCH_SIZE)
+        batch = self._store.after(session, after, wanted, MAX_BATCH_SIZE)
+        start = batch.cursor if after is None else after
         last_delivered = batch.messages[-1].sequence if batch.messages else batch.last_sequence
         return Delivery(
             opening(self._store.epoch, session, start, batch),

@@ -26,7 +26,10 @@ class StoredAccount:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A live session: whose it is, which mailbox it reads, how far it has acknowledged, and when it was last used."""
+    """A live session: whose it is, which mailbox it reads, and when it was last used.
+
+    `cursor` is how far it had acknowledged at some moment; it may have moved on since.
+    """
 
     session_id: int
     account_id: int
@@ -58,6 +61,16 @@ class Batch:
     removed_through: int
     cursor: int
 
+
+@dataclass(slots=True)
+class Lane:
+    """Appends whose order matters: once one of them has failed, those behind it fail with the same `error`."""
+
+    error: ChatboothError | None = None
+
+
+Settle = Callable[[Sequence[Receipt | ChatboothError] | ChatboothError], None]
+"""Told what came of an append: an outcome for each message, or what befell them all. Must return at once."""
 
 Changed = Callable[[Collection[int]], None]
 """Told which mailboxes to look at again. A hint, free to come late, twice or not at all; must return at once."""
@@ -104,7 +117,10 @@ class Store(Protocol):
         """
 
     def session(self, token_hash: bytes) -> StoredSession | None:
-        """Find a session by the hash of its token."""
+        """Find a live session by the hash of its token: one whose end was answered to anyone is not found."""
+
+    def is_at_hand(self, token_hash: bytes) -> bool:
+        """Say whether `session` would find this one without waiting for the database."""
 
     def watch(self, changed: Changed) -> None:
         """Tell `changed`, after each commit, the ids of the mailboxes that grew or whose sessions moved or ended."""
@@ -126,11 +142,17 @@ class Store(Protocol):
         RecipientNotFound.
         """
 
-    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+        """Append as `append` does, but return at once; `settle` is told once, from another thread.
+
+        Raises StoreUnavailable, DeadlineExceeded: `settle` is not told then.
+        """
+
+    def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         """Read the session's mailbox after `sequence`, up to `max_messages` or `max_size` bytes of content.
 
-        A first message is returned whatever its size, unless `max_messages` is 0. Raises SessionInvalid: the session
-        has ended. CursorPastEnd.
+        None: after the session's cursor, which the batch tells. A first message is returned whatever its size, unless
+        `max_messages` is 0. Raises SessionInvalid: the session has ended. CursorPastEnd.
         """
 
     def acknowledge(self, session: StoredSession, through: int) -> None:

@@ -21,12 +21,13 @@ WINDOW_SIZE = 1 << 20
 class Listener:
     """A stream's cursor and window. One thread at a time steps it."""
 
-    __slots__ = ("_opened", "_out", "_out_size", "sent_through", "session", "sink")
+    __slots__ = ("_after", "_opened", "_out", "_out_size", "sent_through", "session", "sink")
 
     def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
         """`after`: the sequence to start behind; None: the session's cursor."""
         self.session = session
         self.sink = sink
+        self._after = after
         self.sent_through = session.cursor if after is None else after
         self._opened = False
         self._out: deque[tuple[int, int]] | None = None  # (sequence, size) sent and not acknowledged; None: none
@@ -37,17 +38,21 @@ class Listener:
 
         Raises SessionInvalid, CursorPastEnd, and what the store raises when it cannot be read.
         """
-        room = WINDOW_MESSAGES - len(self._out or ())
-        batch = store.after(self.session, self.sent_through, room if self._opened else 0, WINDOW_SIZE)
-        self._forget_acknowledged(batch.cursor)
         if not self._opened:
-            self._opened = True
-            start = opening(store.epoch, self.session, self.sent_through, batch)
-            self.sent_through = max(self.sent_through, batch.removed_through)
-            return self.sink.send(start) and start.replaying > 0
+            return self._open(store)
+        room = WINDOW_MESSAGES - len(self._out or ())
+        batch = store.after(self.session, self.sent_through, room, WINDOW_SIZE)
+        self._forget_acknowledged(batch.cursor)
         if room == 0:
             return len(self._out or ()) < WINDOW_MESSAGES  # acknowledged since: read again, with room
         return self._send(batch)
+
+    def _open(self, store: Store) -> bool:
+        batch = store.after(self.session, self._after, 0, WINDOW_SIZE)
+        self._opened = True
+        start = opening(store.epoch, self.session, batch.cursor if self._after is None else self._after, batch)
+        self.sent_through = max(start.resumed_after, batch.removed_through)
+        return self.sink.send(start) and start.replaying > 0
 
     def _send(self, batch: Batch) -> bool:
         missing = gap(self.sent_through, batch)

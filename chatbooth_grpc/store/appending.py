@@ -16,53 +16,91 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage
 
 
-def append_messages(
-    connection: apsw.Connection, sql: Mapping[str, str], messages: Sequence[NewMessage], now: int, grown: set[int]
-) -> list[Receipt | ChatboothError]:
-    """Append each message to its recipient's mailbox; return each one's outcome, in the same order.
+class Appender:
+    """Appends within one transaction, and remembers what it has looked up there.
 
-    `now`: the accept time, in microseconds; `grown` takes the ids of mailboxes that got one. A message is refused
-    before anything of it is written.
+    What it remembers stays true as long as only it writes: other work in the same transaction makes it `forget`.
     """
-    outcomes: list[Receipt | ChatboothError] = []
-    for message in messages:
+
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], now: int) -> None:
+        """`now`: the accept time of all that is appended, in microseconds."""
+        self._connection = connection
+        self._sql = sql
+        self._now = now
+        self._live: set[int] = set()  # sessions
+        self._mailboxes: dict[str, tuple[int, int]] = {}  # a recipient's mailbox, and its last sequence
+        self._advanced: dict[int, int] = {}  # mailboxes whose last sequence is not written yet
+        self.grown: set[int] = set()
+        """The ids of the mailboxes that got a message."""
+
+    def forget(self) -> None:
+        """Look up again what comes next."""
+        self._live.clear()
+        self._mailboxes.clear()
+        self._advanced.clear()
+
+    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
+        """Append each message to its recipient's mailbox; return each one's outcome, in the same order.
+
+        A message is refused before anything of it is written.
+        """
         try:
-            outcomes.append(_append(connection, sql, message, now, grown))
-        except ChatboothError as refusal:
-            outcomes.append(refusal)
-    return outcomes
+            outcomes = [self._outcome(message) for message in messages]
+            self._write_counters()
+        except BaseException:
+            self.forget()  # it will be undone
+            raise
+        return outcomes
 
+    def _outcome(self, new: NewMessage) -> Receipt | ChatboothError:
+        sender, message = new.session, new.outgoing
+        if not self._is_live(sender.session_id):
+            return SessionInvalid()
+        mailbox = self._mailboxes.get(message.recipient) or self._find_mailbox(message.recipient)
+        if mailbox is None:
+            return RecipientNotFound(message.recipient)
+        mailbox_id, last_sequence = mailbox
 
-def _append(connection: apsw.Connection, sql: Mapping[str, str], new: NewMessage, now: int, grown: set[int]) -> Receipt:
-    sender, message = new.session, new.outgoing
-    if connection.execute(sql["session_is_live"], (sender.session_id,)).get is None:
-        raise SessionInvalid
-    mailbox_id = connection.execute(sql["recipient_mailbox"], (message.recipient,)).get
-    if mailbox_id is None:
-        raise RecipientNotFound(message.recipient)
+        execute, sql, now = self._connection.execute, self._sql, self._now
+        key = (mailbox_id, sender.account_id, message.message_id)
+        execute(sql["insert_message_id"], (*key, new.digest, now))
+        if not self._connection.changes():
+            [[digest, accept_time]] = execute(sql["accepted_message"], key)
+            return Receipt(accept_time) if digest == new.digest else MessageIdReused()
 
-    key = (mailbox_id, sender.account_id, message.message_id)
-    accepted = connection.execute(sql["accepted_message"], key).fetchone()
-    if accepted is not None:
-        digest, accept_time = accepted
-        if digest != new.digest:
-            raise MessageIdReused
-        return Receipt(accept_time)
+        sequence = last_sequence + 1
+        execute(
+            sql["insert_message"],
+            (
+                mailbox_id,
+                sequence,
+                sender.account_id,
+                sender.username,
+                message.message_id,
+                now,
+                message.kind,
+                message.content,
+            ),
+        )
+        self._mailboxes[message.recipient] = (mailbox_id, sequence)
+        self._advanced[mailbox_id] = sequence
+        self.grown.add(mailbox_id)
+        return Receipt(now)
 
-    connection.execute(sql["insert_message_id"], (*key, new.digest, now))
-    sequence = connection.execute(sql["next_sequence"], (mailbox_id,)).get
-    connection.execute(
-        sql["insert_message"],
-        (
-            mailbox_id,
-            sequence,
-            sender.account_id,
-            sender.username,
-            message.message_id,
-            now,
-            message.kind,
-            message.content,
-        ),
-    )
-    grown.add(mailbox_id)
-    return Receipt(now)
+    def _is_live(self, session_id: int) -> bool:
+        if session_id not in self._live:
+            if self._connection.execute(self._sql["session_is_live"], (session_id,)).get is None:
+                return False
+            self._live.add(session_id)
+        return True
+
+    def _find_mailbox(self, recipient: str) -> tuple[int, int] | None:
+        row: tuple[int, int] | None = self._connection.execute(self._sql["recipient_mailbox"], (recipient,)).fetchone()
+        if row is not None:
+            self._mailboxes[recipient] = row
+        return row
+
+    def _write_counters(self) -> None:
+        for mailbox_id, last_sequence in self._advanced.items():
+            self._connection.execute(self._sql["set_last_sequence"], (last_sequence, mailbox_id))
+        self._advanced.clear()

@@ -1,14 +1,16 @@
 """Group commit: one thread writes, and one fsync serves all who wait.
 
-Callers hand their work to a queue and block. The writer, which alone uses the writing connection, takes all that is
-queued, runs it inside one transaction, commits (which fsyncs), and only then lets the callers go: a caller that was
-let go without an error has its change on stable storage. A lone caller waits for nobody: the writer takes what is
-there and never waits for company.
+Callers hand their work to a queue. The writer, which alone uses the writing connection, takes all that is queued, runs
+it inside one transaction, commits (which fsyncs), and only then lets the callers go: whoever was told of no error has
+its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
+company.
+
+A caller blocks until its work is done (`run`), or is called back (`submit`) by the one thread that does nothing else,
+so that the next transaction does not wait for answers to be written.
 
 Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. When SQLite itself
-fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. A
-caller that stops waiting marks its work abandoned: it is then skipped if it has not begun, and unknown to the caller
-otherwise.
+fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
+whose deadline has passed is skipped if it has not begun; if it has, its outcome is unknown to its caller.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -23,69 +27,108 @@ import apsw
 
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
+from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.store.failures import store_failure
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
+Settle = Callable[[T | ChatboothError], None]
 
 MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
+
+_OVERDUE_CHECK = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 class _Job(Generic[T]):
-    """A piece of work, its outcome, and a lock that is released once the outcome stands."""
+    """A piece of work, until when it may begin, its outcome, and how its caller learns of that."""
 
-    __slots__ = ("abandoned", "done", "error", "result", "work")
+    __slots__ = ("deadline", "done", "error", "lane", "result", "settle", "work")
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(
+        self, work: Work[T], deadline: float, *, settle: Settle[T] | None = None, lane: Lane | None = None
+    ) -> None:
         self.work = work
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.deadline = deadline
+        self.settle = settle  # called once, then forgotten
+        self.lane = lane
+        self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
         self.result: T | None = None
         self.error: ChatboothError | None = None
-        self.abandoned = False
+
+    def fail(self, error: ChatboothError) -> None:
+        """Note the outcome, and that nothing may follow in its lane."""
+        self.error = error
+        if self.lane is not None:
+            self.lane.error = error
 
 
 class GroupCommit:
     """Runs work on the writing connection, in the order in which it was handed over."""
 
-    def __init__(self, connection: apsw.Connection, wait: float, settled: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        wait: float,
+        *,
+        begun: Callable[[], None],
+        ended: Callable[[bool], None],
+        announce: Callable[[bool], None],
+    ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        `settled` is called on the writer's thread after each transaction, with whether it was committed.
+        All three are called on the writer's thread: `begun` in each transaction before its work, `ended` after it,
+        before anyone learns of it, and `announce` afterwards, both with whether it was committed.
         """
-        self._settled = settled
+        self._begun = begun
+        self._ended = ended
+        self._announce = announce
         self._connection = connection
         self._wait = wait
         self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._settled: queue.SimpleQueue[list[_Job[object]] | None] = queue.SimpleQueue()
+        self._submitted: deque[_Job[object]] = deque()  # in order, the oldest perhaps settled
         self._entrance = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._write, name="store-writer", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._write, name="store-writer", daemon=True),
+            threading.Thread(target=self._settle, name="store-settler", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def run(self, work: Work[T]) -> T:
         """Run `work` inside a transaction and return its result once that is on stable storage.
 
         Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
         """
-        wait = time_remaining(self._wait)
-        job = _Job(work)
+        job = _Job(work, time.monotonic() + time_remaining(self._wait))
+        done = job.done = threading.Lock()
+        done.acquire()
         self._enqueue(job)
-        if not job.done.acquire(timeout=wait):
-            job.abandoned = True
+        if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
             time_remaining(self._wait)  # the caller's own deadline, if it was that
             raise StoreUnavailable
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[return-value]  # a job without error holds its result
 
+    def submit(self, work: Work[T], settle: Settle[T], lane: Lane | None = None) -> None:
+        """Run `work` as `run` does, but return at once; `settle` gets its result, or the error that `run` would raise.
+
+        It is called once, on a thread that others wait for too, so it must not block. Raises StoreUnavailable, when
+        closed, and DeadlineExceeded: it is not called then.
+        """
+        job = _Job(work, time.monotonic() + time_remaining(self._wait), settle=settle, lane=lane)
+        self._enqueue(job)
+
     def run_later(self, work: Work[object]) -> None:
         """Hand over work whose outcome nobody waits for; dropped after `close`."""
         with self._entrance:
             if not self._closed:
-                self._queue.put(_Job(work))
+                self._queue.put(_Job(work, float("inf")))
 
     def close(self) -> None:
         """Finish what was handed over, then close the connection; later work is refused."""
@@ -94,13 +137,18 @@ class GroupCommit:
                 return
             self._closed = True
             self._queue.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _enqueue(self, job: _Job[T]) -> None:
         with self._entrance:
             if self._closed:
                 raise StoreUnavailable
-            self._queue.put(job)  # type: ignore[arg-type]  # the writer does not look at the result
+            if job.settle is not None:
+                self._submitted.append(job)  # type: ignore[arg-type]  # nobody here looks at the result
+            self._queue.put(job)  # type: ignore[arg-type]
+
+    # The writer's thread
 
     def _write(self) -> None:
         is_open = True
@@ -109,6 +157,7 @@ class GroupCommit:
             if jobs:
                 self._commit(jobs)
         self._connection.close()
+        self._settled.put(None)
 
     def _take(self) -> tuple[list[_Job[object]], bool]:
         """Wait for a job, take all that are queued, and say whether more may come."""
@@ -125,27 +174,38 @@ class GroupCommit:
         return jobs, False
 
     def _commit(self, jobs: list[_Job[object]]) -> None:
-        failure: Exception | None = None
+        is_committed = False
+        now = time.monotonic()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._begun()
             for job in jobs:
-                if not job.abandoned:
-                    self._perform(job)
+                self._perform(job, now)
             self._connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
+            is_committed = True
+        except Exception as failure:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
             _log.exception("a store transaction failed", extra={"callers": len(jobs)})
-            failure = error
             self._roll_back()
+            for job in jobs:
+                job.fail(store_failure(failure) if isinstance(failure, apsw.Error) else Internal())
+        self._ended(is_committed)
         for job in jobs:
-            if failure is not None:
-                job.error = store_failure(failure) if isinstance(failure, apsw.Error) else Internal()
-            job.done.release()
+            if job.done is not None:
+                job.done.release()
+        if called_back := [job for job in jobs if job.settle is not None]:
+            self._settled.put(called_back)
         try:
-            self._settled(failure is None)
+            self._announce(is_committed)
         except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
             _log.exception("hints of a store transaction were lost")
 
-    def _perform(self, job: _Job[object]) -> None:
+    def _perform(self, job: _Job[object], now: float) -> None:
+        if job.lane is not None and job.lane.error is not None:
+            job.error = job.lane.error
+            return
+        if job.deadline <= now:
+            job.fail(StoreUnavailable())  # its caller waits no longer, or is told this
+            return
         connection = self._connection
         connection.execute("SAVEPOINT job")
         try:
@@ -158,7 +218,7 @@ class GroupCommit:
                 raise  # SQLite's own failure, not this job's: the transaction is lost
             _log.exception("a piece of work for the store failed")
             connection.execute("ROLLBACK TO job")
-            job.error = Internal()
+            job.fail(Internal())
         connection.execute("RELEASE job")
 
     def _roll_back(self) -> None:
@@ -167,3 +227,33 @@ class GroupCommit:
                 self._connection.execute("ROLLBACK")
             except apsw.Error:
                 _log.exception("a failed store transaction could not be rolled back")
+
+    # The settler's thread
+
+    def _settle(self) -> None:
+        while True:
+            try:
+                jobs = self._settled.get(timeout=_OVERDUE_CHECK)
+            except queue.Empty:
+                jobs = []
+            if jobs is None:
+                return
+            for job in jobs:
+                _call_back(job, job.result if job.error is None else job.error)
+            self._give_up_overdue()
+
+    def _give_up_overdue(self) -> None:
+        """Tell those whose deadline has passed, and forget who was told, as far as they are the oldest."""
+        now = time.monotonic()
+        while self._submitted and (self._submitted[0].settle is None or self._submitted[0].deadline <= now):
+            _call_back(self._submitted.popleft(), StoreUnavailable())
+
+
+def _call_back(job: _Job[object], outcome: object) -> None:
+    settle, job.settle = job.settle, None
+    if settle is None:
+        return  # it was told before, when its deadline had passed
+    try:
+        settle(outcome)
+    except Exception:  # noqa: BLE001  # one caller's defect is not the others'
+        _log.exception("an outcome of the store could not be told")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -23,13 +23,16 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, Changed, NewMessage, StoredAccount, StoredSession
-from chatbooth_grpc.store.appending import append_messages
+from chatbooth_grpc.booth.store import Batch, Changed, Lane, NewMessage, Settle, StoredAccount, StoredSession
+from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.failures import store_failures
-from chatbooth_grpc.store.group_commit import GroupCommit
+from chatbooth_grpc.store.group_commit import GroupCommit, Work
 from chatbooth_grpc.store.opening import connect, lock_store, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
+from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sql import load_statements
+
+T = TypeVar("T")
 
 SQL = load_statements("sqlite.sql")
 
@@ -63,7 +66,12 @@ class SQLiteStore:
             raise
         self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
         self._watchers: list[Changed] = []
-        self._writer = GroupCommit(writer, store_wait, self._announce)
+        self._sessions = SessionCache()
+        self._connection = writer  # the writer's thread's alone
+        self._appender = Appender(writer, SQL, 0)  # the current transaction's
+        self._writer = GroupCommit(
+            writer, store_wait, begun=self._begin, ended=self._sessions.end_transaction, announce=self._announce
+        )
         self._readers: deque[apsw.Connection] = deque()
         self._closed = False
         self._writer.run_later(self._prune)
@@ -95,7 +103,7 @@ class SQLiteStore:
             connection.execute(SQL["insert_mailbox"], (account_id,))
             return _insert_session(connection, account_id, token_hash, now)
 
-        return self._writer.run(work)
+        return self._run(work)
 
     def account(self, username: str) -> StoredAccount | None:
         with self._reader() as connection:
@@ -113,24 +121,26 @@ class SQLiteStore:
             return [row[0] for row in connection.execute(SQL["usernames"], bindings)]
 
     def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
-        self._writer.run(lambda connection: _swap_password_hash(connection, account, password_hash))
+        self._run(lambda connection: _swap_password_hash(connection, account, password_hash))
 
     def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
         def work(connection: apsw.Connection) -> int:
             _check_live(connection, session)
             if not _swap_password_hash(connection, account, password_hash):
                 raise WrongPassword
+            self._sessions.drop_all_at_commit()
             connection.execute(SQL["end_other_sessions"], (session.account_id, session.session_id))
             self._changed.add(session.mailbox_id)
             return connection.changes()
 
-        return self._writer.run(work)
+        return self._run(work)
 
     def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
         def work(connection: apsw.Connection) -> Removal:
             _check_live(connection, session)
             if not _has_hash(connection, account):
                 raise WrongPassword
+            self._sessions.drop_all_at_commit()
             connection.execute(SQL["end_all_sessions"], (account.account_id,))
             sessions = connection.changes()
             messages = connection.execute(SQL["detach_mailbox"], (account.account_id,)).get
@@ -142,7 +152,7 @@ class SQLiteStore:
             self._writer.run_later(self._prune)
             return Removal(messages, sessions)
 
-        return self._writer.run(work)
+        return self._run(work)
 
     # Sessions
 
@@ -152,33 +162,40 @@ class SQLiteStore:
                 raise WrongCredentials
             return _insert_session(connection, account.account_id, token_hash, self._clock())
 
-        return self._writer.run(work)
+        return self._run(work)
 
     def session(self, token_hash: bytes) -> StoredSession | None:
-        with self._reader() as connection:
-            return _session_by_token(connection, token_hash)
+        return self._sessions.get(token_hash, self._read_session)
+
+    def is_at_hand(self, token_hash: bytes) -> bool:
+        return token_hash in self._sessions
 
     def touch_session(self, session: StoredSession) -> None:
-        self._writer.run(
-            lambda connection: connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
-        )
+        def work(connection: apsw.Connection) -> None:
+            self._sessions.drop_all_at_commit()
+            connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
+
+        self._run(work)
 
     def end_session(self, session: StoredSession) -> None:
         def work(connection: apsw.Connection) -> None:
+            self._sessions.drop_all_at_commit()
             connection.execute(SQL["end_session"], (session.session_id,))
             self._changed.add(session.mailbox_id)
 
-        self._writer.run(work)
+        self._run(work)
 
     def expire_sessions(self, unused_since: int, limit: int) -> int:
         def work(connection: apsw.Connection) -> int:
             unused: list[Any] = connection.execute(SQL["unused_sessions"], (unused_since, limit)).fetchall()
+            if unused:
+                self._sessions.drop_all_at_commit()
             for session_id, mailbox_id in unused:
                 connection.execute(SQL["end_session"], (session_id,))
                 self._changed.add(mailbox_id)
             return len(unused)
 
-        return self._writer.run(work)
+        return self._run(work)
 
     def watch(self, changed: Changed) -> None:
         self._watchers.append(changed)
@@ -186,18 +203,20 @@ class SQLiteStore:
     # Mailboxes
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        return self._writer.run(
-            lambda connection: append_messages(connection, SQL, messages, self._clock(), self._changed)
-        )
+        return self._writer.run(lambda _: self._appender.append(messages))
 
-    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+        self._writer.submit(lambda _: self._appender.append(messages), settle, lane)
+
+    def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         with self._reader() as connection, _snapshot(connection):
             last_sequence, removed_through, cursor = _mailbox_bounds(connection, session)
-            if sequence > last_sequence:
-                raise CursorPastEnd(sequence, last_sequence)
+            start = cursor if sequence is None else sequence
+            if start > last_sequence:
+                raise CursorPastEnd(start, last_sequence)
             messages: list[Message] = []
             size = 0
-            for row in connection.execute(SQL["messages_after"], (session.mailbox_id, sequence, max_messages)):
+            for row in connection.execute(SQL["messages_after"], (session.mailbox_id, start, max_messages)):
                 size += len(row[5])
                 if messages and size > max_size:
                     break
@@ -213,7 +232,7 @@ class SQLiteStore:
             connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
             self._changed.add(session.mailbox_id)
 
-        self._writer.run(work)
+        self._run(work)
 
     def close(self) -> None:
         if self._closed:
@@ -223,9 +242,25 @@ class SQLiteStore:
         self._close_idle_readers()
         os.close(self._lock)
 
+    def _run(self, work: Work[T]) -> T:
+        """Run work other than an append on the writer: it may change what the appender remembers."""
+
+        def run(connection: apsw.Connection) -> T:
+            self._appender.forget()
+            return work(connection)
+
+        return self._writer.run(run)
+
+    def _read_session(self, token_hash: bytes) -> StoredSession | None:
+        with self._reader() as connection:
+            return _session_by_token(connection, token_hash)
+
+    def _begin(self) -> None:
+        self._appender = Appender(self._connection, SQL, self._clock())
+
     def _announce(self, committed: bool) -> None:
         """Tell the watchers what a transaction changed; on the writer's thread, which alone touches the set."""
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed | self._appender.grown, set()
         if committed and changed:
             for watcher in self._watchers:
                 watcher(changed)

@@ -62,7 +62,7 @@ class InterruptedStore(SQLiteStore):
         self.before("append")
         return super().append(messages)
 
-    def after(self, session: StoredSession, sequence: int, max_messages: int, max_size: int) -> Batch:
+    def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         self.before("after")
         return super().after(session, sequence, max_messages, max_size)
 

@@ -118,7 +118,7 @@ def talk(port: int, dice: random.Random, data: bytes) -> int:
             connected.shutdown(socket.SHUT_WR)
             while answer := connected.recv(64 << 10):
                 count += sum(1 for _ in decoder.feed(answer))
-        except ConnectionError:
+        except OSError:  # it was ended in the middle of what was sent
             return count
     return count
 

@@ -284,7 +284,7 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             assert found is not None
             assert found.session_id == device.session.session_id
-            assert found.cursor == account.cursors[device.token_hash]
+            assert self.store.after(found, None, 0, 0).cursor == account.cursors[device.token_hash]
             assert found.used_time == account.used_times[device.token_hash]
 
     @invariant()

@@ -21,7 +21,7 @@ from tests.contract.stores import (
 def cursor_of(store: Store, token_hash: bytes) -> int:
     session = store.session(token_hash)
     assert session is not None
-    return session.cursor
+    return store.after(session, None, 0, 0).cursor
 
 
 def sequences(

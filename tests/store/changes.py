@@ -115,4 +115,4 @@ class Acknowledge(Change):
 
     def is_in(self, store: Store) -> bool:
         session = store.session(self.ann_token)
-        return session is not None and session.cursor == 2
+        return session is not None and store.after(session, None, 0, 0).cursor == 2

@@ -64,16 +64,17 @@ UPDATE mailboxes SET account_id = NULL WHERE account_id = ? RETURNING last_seque
 DELETE FROM accounts WHERE account_id = ?
 
 -- name: recipient_mailbox
-SELECT mailbox_id FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
+SELECT mailbox_id, last_sequence FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
 
 -- name: accepted_message
 SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ? AND sender_id = ? AND message_id = ?
 
 -- name: insert_message_id
 INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
 
--- name: next_sequence
-UPDATE mailboxes SET last_sequence = last_sequence + 1 WHERE mailbox_id = ? RETURNING last_sequence
+-- name: set_last_sequence
+UPDATE mailboxes SET last_sequence = ? WHERE mailbox_id = ?
 
 -- name: insert_message
 INSERT INTO messages (mailbox_id, sequence, sender_id, sender, message_id, accept_time, kind, content)
