@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.clock import Clock, wall_clock
@@ -148,6 +148,30 @@ class Booth:
         if isinstance(outcome, ChatboothError):
             raise outcome
         return outcome
+
+    def send_later(
+        self, token: bytes, message: OutgoingMessage, settle: Callable[[Receipt | ChatboothError], None]
+    ) -> None:
+        """Do as `send` does, but return at once; `settle` is told once what `send` would return or raise.
+
+        It may be told on this thread, or on one that others wait for, so it must not block.
+        """
+        new = self._checked(token, message)
+        if isinstance(new, ChatboothError):
+            settle(new)
+            return
+
+        def stored(outcome: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
+            settle(outcome if isinstance(outcome, ChatboothError) else outcome[0])
+
+        try:
+            self._store.append_later([new], stored)
+        except ChatboothError as error:
+            settle(error)
+
+    def is_at_hand(self, token: bytes) -> bool:
+        """Say whether the token's session is found without waiting for the disk."""
+        return self._store.is_at_hand(hash_token(token))
 
     def send_many(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[Receipt | ChatboothError]:
         """Store messages, each on behalf of a token's session, in one commit; return an outcome for each, in order.

@@ -1,9 +1,13 @@
-"""Thread pools for calls that have arrived whole.
+"""Thread pools for calls that have arrived whole, and calls that need no thread.
 
 gRPC hands a call to a thread as soon as its headers are there, and that thread then waits for the request: ten calls
 that never send theirs hold ten threads for ever. So this pool looks at what it is handed. A call that takes one
 request is first received, by gRPC's own event thread, and goes to a thread only once it is whole; a call whose
 request does not come within a limit is cancelled. A handoff between threads is saved on the way.
+
+A behaviour marked with `answers_later` is begun at once, on gRPC's event thread, and must not block there. Instead of
+returning a response it takes a third argument, and calls that once, on any thread, with the response, or with None when
+it has set the context's code: so a call that waits for the disk holds no thread at all.
 
 This leans on internals of grpcio (`_server._unary_response_in_pool` and its neighbours, as of 1.81 to 1.85): what does
 not look like them is run as any pool would run it, and a test with half-sent calls fails if they move.
@@ -15,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
@@ -24,6 +28,16 @@ REQUEST_LIMIT = 10.0
 """How long a call's request may take to arrive behind its headers, in seconds."""
 
 _NO_FLAGS = 0
+
+
+class _Call(NamedTuple):
+    """A call as gRPC hands it over."""
+
+    rpc_event: Any
+    state: Any
+    behaviour: Callable[..., Any]
+    deserializer: Callable[[bytes], Any]
+    serializer: Callable[[Any], bytes]
 
 
 class CallPool(ThreadPoolExecutor):
@@ -52,6 +66,9 @@ class CallPool(ThreadPoolExecutor):
         def received() -> None:
             self._receiving.pop(done, None)
             take = _taker(rpc_event, state)
+            if getattr(behaviour, "answers_later", False):
+                fn(_begin, _Call(rpc_event, state, behaviour, *codecs), take, done)
+                return
             try:
                 running = self._run(fn, respond, rpc_event, state, behaviour, take, *codecs)
             except RuntimeError:  # the pool is shut down: nobody answers any more
@@ -89,6 +106,23 @@ def _takes_one_request(args: tuple[Any, ...]) -> bool:
         and args[0] in (internals._unary_response_in_pool, internals._stream_response_in_pool)
         and getattr(args[4], "__name__", "") == "unary_request"
     )
+
+
+def _begin(call: _Call, take: Callable[[], Any], done: Future[Any]) -> None:
+    """Begin a call that answers later; `done` is when it has answered."""
+
+    def answer(response: Any) -> None:
+        try:
+            internals._status(call.rpc_event, call.state, None if response is None else call.serializer(response))
+        finally:
+            done.set_result(None)
+
+    request = take()
+    begun = request is not None and internals._call_behavior(
+        call.rpc_event, call.state, call.behaviour, request, call.deserializer, answer
+    )
+    if not begun or not begun[1]:
+        done.set_result(None)  # it is answered: aborted, or gone
 
 
 def _start_receiving(rpc_event: Any, state: Any, deserializer: Any, received: Callable[[], None]) -> None:

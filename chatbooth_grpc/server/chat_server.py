@@ -57,7 +57,7 @@ class ChatServer:
             maximum_concurrent_rpcs=settings.max_calls,
         )
         self._health = Health(SERVICE_NAME, watches)
-        pb_grpc.add_ChatServiceServicer_to_server(ChatServicer(booth, switchboard), self._server)
+        pb_grpc.add_ChatServiceServicer_to_server(ChatServicer(booth, switchboard, calls), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._stopped = threading.Event()
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)

@@ -98,12 +98,35 @@ class ErrorInterceptor(_MethodInterceptor):
                 reason = Internal.reason
                 _abort(context, Internal())
             finally:
-                if _log.isEnabledFor(logging.DEBUG):
-                    milliseconds = round((time.monotonic() - started) * 1_000, 3)
-                    _log.debug("call", extra={"action": action, "outcome": reason, "milliseconds": milliseconds})
+                _log_call(action, reason, started)
+
+        def answer_later(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
+            started = time.monotonic()
+
+            def settle(outcome: Any) -> None:
+                if isinstance(outcome, ChatboothError):
+                    _log_call(action, outcome.reason, started)
+                    set_status(context, outcome)
+                    respond(None)
+                else:
+                    _log_call(action, "OK", started)
+                    respond(outcome)
+
+            if request is _UNREADABLE:
+                settle(MalformedRequest())
+                return
+            try:
+                with deadline_in(context.time_remaining()):
+                    behaviour(request, context, settle)
+            except ChatboothError as error:
+                settle(error)
+            except Exception:  # noqa: BLE001  # a defect must answer too
+                _log.exception("an action failed", extra={"action": action})
+                settle(Internal())
 
         deserializer = handler.request_deserializer
-        return _rebuilt(handler, answer, _lenient(deserializer) if deserializer else None)
+        chosen = answer_later if getattr(behaviour, "answers_later", False) else answer
+        return _rebuilt(handler, chosen, _lenient(deserializer) if deserializer else None)
 
 
 class AuthInterceptor(_MethodInterceptor):
@@ -176,13 +199,27 @@ def _refusing(error: ChatboothError) -> Behaviour:
     return answer
 
 
+def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
+    """Have a call end with an error, where nothing may be raised."""
+    status = to_status(error)
+    context.set_code(status.code)
+    context.set_details(status.details)
+    context.set_trailing_metadata(status.trailing_metadata)
+
+
+def _log_call(action: int, outcome: str, started: float) -> None:
+    if _log.isEnabledFor(logging.DEBUG):
+        milliseconds = round((time.monotonic() - started) * 1_000, 3)
+        _log.debug("call", extra={"action": action, "outcome": outcome, "milliseconds": milliseconds})
+
+
 def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
     context.abort_with_status(to_status(error))
 
 
 def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:
     """Return the handler around another behaviour, with the marks that the first behaviour bore."""
-    for mark in ("experimental_non_blocking", "experimental_thread_pool"):
+    for mark in ("answers_later", "experimental_non_blocking", "experimental_thread_pool"):
         if hasattr(_behaviour(handler), mark):
             setattr(behaviour, mark, getattr(_behaviour(handler), mark))
     build = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler

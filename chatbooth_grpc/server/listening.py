@@ -11,8 +11,8 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.messages import event_to_pb
+from chatbooth_grpc.server.interceptors import set_status
 
 SendResponse = Callable[[pb.ListenResponse | None], None]
 
@@ -32,10 +32,7 @@ class GrpcSink:
 
     def end(self, end: End, error: ChatboothError) -> None:
         self._send_response(event_to_pb(end))
-        status = to_status(error)
-        self._context.set_code(status.code)
-        self._context.set_details(status.details)
-        self._context.set_trailing_metadata(status.trailing_metadata)
+        set_status(self._context, error)
         self._send_response(None)
 
     def abort(self) -> None:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
+
 import grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import ChatboothError, Internal
+from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.server.interceptors import current_token
 from chatbooth_grpc.server.listening import SendResponse, listen
 
+Outcome = pb.SendResponse | ChatboothError
+
+_log = logging.getLogger(__name__)
+
+_SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy with
+
 
 class ChatServicer(pb_grpc.ChatServiceServicer):
     """Answers gRPC calls; errors leave as they are, for the error interceptor."""
 
-    def __init__(self, booth: Booth, switchboard: Switchboard) -> None:
+    def __init__(self, booth: Booth, switchboard: Switchboard, calls: Executor) -> None:
+        """`calls` lends a thread to what would block one of gRPC's own."""
         self._booth = booth
         self._switchboard = switchboard
+        self._calls = calls
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
         session = self._booth.sign_up(request.username, request.password)
@@ -52,9 +67,29 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         )
         return pb.ListResponse(usernames=page.usernames, next_page_token=page.next_page_token)
 
-    def Send(self, request: pb.SendRequest, context: grpc.ServicerContext) -> pb.SendResponse:
-        receipt = self._booth.send(current_token.get(), outgoing_from_pb(request))
-        return pb.SendResponse(accept_time=time_to_pb(receipt.accept_time))
+    def Send(  # type: ignore[override]  # in call_pool's form without a thread: see the mark below
+        self, request: pb.SendRequest, context: grpc.ServicerContext, settle: Callable[[Outcome], None]
+    ) -> None:
+        token = current_token.get()
+        if len(request.text) <= _SMALL_TEXT and self._booth.is_at_hand(token):
+            self._send(token, request, settle)
+        else:
+            self._calls.submit(copy_context().run, self._send, token, request, settle)
+
+    Send.answers_later = True  # type: ignore[attr-defined]
+
+    def _send(self, token: bytes, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
+        def stored(outcome: Receipt | ChatboothError) -> None:
+            if isinstance(outcome, Receipt):
+                settle(pb.SendResponse(accept_time=time_to_pb(outcome.accept_time)))
+            else:
+                settle(outcome)
+
+        try:
+            self._booth.send_later(token, outgoing_from_pb(request), stored)
+        except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
+            _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
+            settle(Internal())
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import apsw
+
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Batch, Lane, NewMessage, Settle, StoredAccount, StoredSession
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
 
@@ -61,6 +63,13 @@ class InterruptedStore(SQLiteStore):
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
         self.before("append")
         return super().append(messages)
+
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+        def work(_: apsw.Connection) -> list[Receipt | ChatboothError]:
+            self.before("append")  # where it may block: its caller must not be
+            return self._appender.append(messages)
+
+        self._writer.submit(work, settle, lane)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         self.before("after")

@@ -132,18 +132,19 @@ def first_failure(calls: list[grpc.Future]) -> grpc.RpcError:
 
 
 def test_a_call_that_waited_past_its_deadline_stores_nothing(start: Start, gate: Gate) -> None:
-    running = start("--threads", "1")
+    running = start()
     ann = running.sign_up("ann")
-    running.store.before = held_at(gate, "after")
-    holding = futures(running.stub.Deliver.future, 1, pb.DeliverRequest(), metadata=bearer(ann))
+    running.store.before = held_at(gate, "append")
+    first = pb.SendRequest(recipient="ann", message_id=b"f" * 16, text="first")
+    holding = futures(running.stub.Send.future, 1, first, metadata=bearer(ann))
     gate.wait_until_reached()
     late = pb.SendRequest(recipient="ann", message_id=b"l" * 16, text="too late")
     refused = refusal(running.stub.Send, late, metadata=bearer(ann), timeout=0.2)
     assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
     gate.open()
     holding[0].result(timeout=PATIENCE)
-    running.send(ann, "ann", "behind it")  # the one thread has been through the late one by then
-    assert running.texts(ann) == ["behind it"]
+    running.send(ann, "ann", "behind it")  # the writer has been through the late one by then
+    assert running.texts(ann) == ["first", "behind it"]
 
 
 class Context:
