@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,12 @@ _START_LIMIT = 30.0
 class ServerProcess:
     """`python -m chatbooth_grpc.server` on free ports and a store of its own, stopped at the end of the block."""
 
-    def __init__(self, *flags: str, module: str = "chatbooth_grpc.server") -> None:
-        """`module`: what runs the server, for one with something changed."""
+    def __init__(self, *flags: str, module: str = "chatbooth_grpc.server", store: Path | None = None) -> None:
+        """`module`: what runs the server, for one with something changed; `store`: a file to begin with a copy of."""
         self._folder = tempfile.TemporaryDirectory(prefix="chatbooth-bench-")
         folder = Path(self._folder.name)
+        if store is not None:
+            shutil.copy(store, folder / "store.db")
         log = folder / "log"
         command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:

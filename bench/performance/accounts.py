@@ -1,0 +1,25 @@
+"""Accounts for a load, and what lies in their mailboxes afterwards."""
+
+from __future__ import annotations
+
+import itertools
+
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.client.chat_client import ChatClient
+
+PASSWORD = "password"  # noqa: S105
+_NUMBERS = itertools.count(1)
+
+
+def new_session(address: str, name: str) -> Session:
+    """Make an account with a name like `name`."""
+    with ChatClient.connect(address, timeout=30) as client:
+        return client.sign_up(f"{name}{next(_NUMBERS)}", PASSWORD)
+
+
+def check_stored(address: str, recipient: Session, sent: int) -> None:
+    """Raise RuntimeError unless the mailbox holds as many messages as were sent."""
+    with ChatClient.connect(address, session=recipient, timeout=30) as client:
+        stored = client.deliver(max_messages=1).opening.replaying
+    if stored != sent:
+        raise RuntimeError(f"{sent:,} messages were sent and acknowledged, {stored:,} are stored")

@@ -1,0 +1,183 @@
+"""A raw HTTP/2 client for gRPC, for benchmarks only: frames prepared beforehand, replies told apart by their headers.
+
+It does what a server needs to go on at full speed and no more: it announces windows so large that the server never
+waits for them, returns what it has used of them, answers SETTINGS and PING, and keeps to the server's windows for what
+it sends itself. A stream's DATA comes back as bytes; the status of every call that ends is checked.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+
+from bench.performance.headers import CallFailed, ReplyHeaders, encode_headers
+
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+END_STREAM = ACK = 1
+END_HEADERS = 4
+_PADDED_OR_PRIORITY = 0x28
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 4, 5  # the numbers of these settings
+_WINDOW = (1 << 31) - 1
+_DEFAULT_WINDOW = (1 << 16) - 1
+_MAX_FRAME = 1 << 20  # what the server may send in one
+_RETURN_AFTER = 64 << 20  # bytes received before their part of the connection's window is given back
+_READ_SIZE = 1 << 20
+
+_HEADER = struct.Struct(">HBBBI")  # size in two parts, type, flags, stream
+_NUMBER = struct.Struct(">I")
+_SETTING = struct.Struct(">HI")
+
+Frame = tuple[int, int, int, bytes]
+"""Type, flags, stream, payload."""
+
+
+def encode_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Encode one frame."""
+    return _HEADER.pack(len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream) + payload
+
+
+def encode_message(message: bytes) -> bytes:
+    """Put gRPC's prefix before a message: not compressed, and its size."""
+    return b"\0" + _NUMBER.pack(len(message)) + message
+
+
+def call_headers(authority: str, method: str, token: bytes | None = None) -> bytes:
+    """Encode the header block of a call; `method` is /package.Service/Method."""
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", method), (":authority", authority)]
+    fields += [("content-type", "application/grpc"), ("te", "trailers"), ("user-agent", "grpc-bench/1")]
+    if token is not None:
+        fields.append(("authorization", f"Bearer {token.hex()}"))
+    return encode_headers(fields)
+
+
+def encode_call(stream: int, headers: bytes, message: bytes) -> bytes:
+    """Encode a whole call that sends one message."""
+    return encode_frame(HEADERS, END_HEADERS, stream, headers) + encode_frame(
+        DATA, END_STREAM, stream, encode_message(message)
+    )
+
+
+class Http2Connection:
+    """One connection: sends what it is given, returns the frames that matter to who measures."""
+
+    def __init__(self, address: str) -> None:
+        """`address` is HOST:PORT."""
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+        self._headers = ReplyHeaders()
+        self._unreturned = 0  # bytes of DATA received whose part of the window is not given back yet
+        self._window = self._initial_window = _DEFAULT_WINDOW  # bytes of DATA that the server takes, over all streams
+        self._stream_windows: dict[int, int] = {}  # the same for each stream that stays open to send more
+        self._waiting: deque[tuple[bytes, int, int]] = deque()  # frames, size of their DATA, stream
+        self._is_welcomed = False
+        settings = _SETTING.pack(_INITIAL_WINDOW_SIZE, _WINDOW) + _SETTING.pack(_MAX_FRAME_SIZE, _MAX_FRAME)
+        self._socket.sendall(
+            _PREFACE
+            + encode_frame(SETTINGS, 0, 0, settings)
+            + encode_frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(_WINDOW - _DEFAULT_WINDOW))
+        )
+        while not self._is_welcomed:
+            self.receive()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for a selector."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """End the connection, and every call on it."""
+        self._socket.close()
+
+    def open_stream(self, stream: int, headers: bytes) -> None:
+        """Begin a call that will send several messages."""
+        self._stream_windows[stream] = self._initial_window
+        self.send(encode_frame(HEADERS, END_HEADERS, stream, headers), 0)
+
+    def send_message(self, stream: int, message: bytes) -> None:
+        """Send one more message, smaller than a frame, on a stream that was opened so."""
+        data = encode_message(message)
+        self.send(encode_frame(DATA, 0, stream, data), len(data), stream)
+
+    def send(self, frames: bytes, data_size: int, stream: int = 0) -> None:
+        """Send frames with `data_size` bytes of DATA, at once or, past the server's window, while receiving later."""
+        self._waiting.append((frames, data_size, stream))
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            frames, size, stream = self._waiting[0]
+            if size > self._window or size > self._stream_windows.get(stream, size):
+                return
+            self._waiting.popleft()
+            self._window -= size
+            if stream in self._stream_windows:
+                self._stream_windows[stream] -= size
+            self._socket.sendall(frames)
+
+    def receive(self) -> list[Frame]:
+        """Wait for bytes; return the HEADERS and DATA frames that are whole by now. Raises CallFailed."""
+        data = self._socket.recv(_READ_SIZE)
+        if not data:
+            raise CallFailed("the server has ended the connection")
+        frames = self._cut(self._buffer + data)
+        if self._unreturned > _RETURN_AFTER:
+            self._socket.sendall(encode_frame(WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._unreturned)))
+            self._unreturned = 0
+        self._flush()
+        return frames
+
+    def _cut(self, data: bytes) -> list[Frame]:
+        frames: list[Frame] = []
+        start, end = 0, len(data)
+        while end - start >= _HEADER.size:
+            high, low, kind, flags, stream = _HEADER.unpack_from(data, start)
+            payload_start = start + _HEADER.size
+            payload_end = payload_start + (high << 8 | low)
+            if payload_end > end:
+                break
+            payload = data[payload_start:payload_end]
+            start = payload_end
+            if kind == DATA:
+                self._unreturned += len(payload)
+                frames.append((kind, flags, stream, payload))
+            elif kind == HEADERS:
+                self._read_headers(flags, payload)
+                frames.append((kind, flags, stream, payload))
+            else:
+                self._control(kind, flags, stream, payload)
+        self._buffer = data[start:]
+        return frames
+
+    def _read_headers(self, flags: int, block: bytes) -> None:
+        if not flags & END_HEADERS or flags & _PADDED_OR_PRIORITY:
+            raise CallFailed(f"this client reads no HEADERS with flags {flags:#x}")
+        if flags & END_STREAM:
+            self._headers.check_trailers(block)
+        else:
+            self._headers.fields(block)
+
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == WINDOW_UPDATE:
+            (more,) = _NUMBER.unpack(payload)
+            if stream in self._stream_windows:
+                self._stream_windows[stream] += more
+            elif stream == 0:
+                self._window += more
+        elif kind == SETTINGS and not flags & ACK:
+            self._take_settings(dict(_SETTING.iter_unpack(payload)))
+        elif kind == PING and not flags & ACK:
+            self._socket.sendall(encode_frame(PING, ACK, 0, payload))
+        elif kind in (RESET, GOAWAY):
+            raise CallFailed(f"the server sent {'GOAWAY' if kind == GOAWAY else 'RST_STREAM'}: {payload!r}")
+
+    def _take_settings(self, settings: dict[int, int]) -> None:
+        more = settings.get(_INITIAL_WINDOW_SIZE, self._initial_window) - self._initial_window
+        self._initial_window += more
+        for stream in self._stream_windows:
+            self._stream_windows[stream] += more
+        self._socket.sendall(encode_frame(SETTINGS, ACK, 0, b""))
+        self._is_welcomed = True

@@ -1,0 +1,69 @@
+"""What a load saw, and the clock that a load runs by: a warm-up, then the time that counts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from bench.performance.processes import cpu_seconds
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of a load: those that warm up, and those that count."""
+
+    warm_up: float = 0.5
+    counted: float = 2.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of the time that counts: how many were done, in how many seconds, latencies and CPU, all in seconds."""
+
+    count: int
+    seconds: float
+    server_cpu: float
+    generator_cpu: float
+    p50: float = 0.0
+    p99: float = 0.0
+    sent: int = 0  # with the warm-up: what has to be there afterwards
+
+    @property
+    def rate(self) -> float:
+        """How many a second."""
+        return self.count / self.seconds
+
+
+class Tally:
+    """Counts what a load gets done: `latencies` gets one entry for each, in seconds, and is emptied once it is warm."""
+
+    def __init__(self, server_pid: int, duration: Duration) -> None:
+        self._pid = server_pid
+        self._duration = duration
+        self._is_warm = False
+        self.latencies: list[float] = []
+        self._start()
+
+    def _start(self) -> None:
+        self.latencies.clear()
+        self._server, self._own = cpu_seconds(self._pid), time.process_time()
+        self._started = time.perf_counter()
+
+    def is_over(self) -> bool:
+        """Look at the clock; say whether the time that counts has passed."""
+        passed = time.perf_counter() - self._started
+        if not self._is_warm and passed >= self._duration.warm_up:
+            self._is_warm = True
+            self._start()
+            return False
+        return self._is_warm and passed >= self._duration.counted
+
+    def finish(self) -> Outcome:
+        """Return what was done in the time that counts."""
+        seconds = time.perf_counter() - self._started
+        server, own = cpu_seconds(self._pid) - self._server, time.process_time() - self._own
+        if not self._is_warm or not self.latencies:
+            raise RuntimeError("the load ended before it had begun: give it more to do")
+        ordered = sorted(self.latencies)
+        p50, p99 = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+        return Outcome(len(ordered), seconds, server, own, p50, p99)

@@ -1,0 +1,39 @@
+"""How a measurement is run: repeats that take turns, on servers of their own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bench.performance.outcome import Duration, Outcome
+
+FLOOR_SERVER = "bench.performance.floor_server"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is the same for every measurement; `scale` shrinks the numbers of messages and listeners."""
+
+    repeats: int = 5
+    duration: Duration = field(default_factory=Duration)
+    scale: float = 1.0
+
+    def scaled(self, number: int) -> int:
+        """Return a number of messages or listeners, as large as this plan wants it."""
+        return max(1, round(number * self.scale))
+
+    def take_turns(self, runs: Mapping[str, Callable[[], Outcome]]) -> dict[str, list[Outcome]]:
+        """Run each in turn, and that for every repeat, so that what the machine does meanwhile befalls all alike."""
+        outcomes: dict[str, list[Outcome]] = {name: [] for name in runs}
+        for repeat in range(self.repeats):
+            for name, run in runs.items():
+                outcome = run()
+                outcomes[name].append(outcome)
+                say(f"  {repeat + 1}/{self.repeats} {name}: {outcome.rate:,.0f}/s, p50 {1_000 * outcome.p50:.2f} ms")
+        return outcomes
+
+
+def say(words: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(words, file=sys.stderr, flush=True)

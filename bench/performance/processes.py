@@ -1,0 +1,52 @@
+"""The processes of a measurement: servers, and loads that each run in one of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class PlainServer:
+    """A server that prints its address: `python -m MODULE`, stopped at the end of the block."""
+
+    def __init__(self, module: str, *flags: str) -> None:
+        command = [sys.executable, "-m", module, *flags]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
+        self.address = self._process.stdout.readline().strip().removeprefix("listening on ")
+        if not self.address:
+            raise RuntimeError(f"{module} did not start")
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    def __enter__(self) -> PlainServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=30)
+
+
+def in_own_process(load: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Call a load in a fresh process, which has nothing else to do, and return what it returns."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(load, *arguments, **options).result()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used so far, threads that have ended too, in the kernel too; Linux's own clock."""
+    return time.clock_gettime((~pid << 3) | 2)

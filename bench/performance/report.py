@@ -1,0 +1,39 @@
+"""What was measured where, and the table's place in docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.performance.plan import Plan
+from bench.performance.rows import Row, table
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def heading(plan: Plan) -> str:
+    """Return when, on what and how often was measured."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "protobuf", "apsw"))
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+    return (
+        f"Measured on {when}: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, {packages}. "
+        f"Median of {plan.repeats}, {plan.duration.counted:g} seconds each."
+    )
+
+
+def write_page(page: Path, plan: Plan, rows: Sequence[Row]) -> None:
+    """Put the table into the page, between its marks; the prose around them stays."""
+    text = page.read_text(encoding="utf-8")
+    figures = f"{BEGIN}\n\n{heading(plan)}\n\n{table(rows)}\n{END}"
+    page.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: figures, text, flags=re.DOTALL), encoding="utf-8")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())

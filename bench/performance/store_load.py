@@ -1,0 +1,60 @@
+"""The store by itself, without a server: how many messages a second it takes, and how long one commit lasts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bench.performance.outcome import Duration, Outcome, Tally
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.store import NewMessage, StoredSession
+from chatbooth_grpc.store.sqlite import SQLiteStore
+
+_RECIPIENT = "sink"
+
+
+def store_load(duration: Duration, *, batch: int, threads: int = 1) -> Outcome:
+    """Append batches from each thread, one after another, for a time; a latency is that of a whole batch."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chatbooth-bench-") as folder,
+        SQLiteStore(Path(folder) / "store.db") as store,
+    ):
+        store.create_account(_RECIPIENT, "no password", os.urandom(32))
+        session = store.create_account("sender", "no password", os.urandom(32))
+        outcome = _appended(store, session, duration, batch, threads)
+    return replace(outcome, count=outcome.count * batch)
+
+
+def _appended(store: SQLiteStore, session: StoredSession, duration: Duration, batch: int, threads: int) -> Outcome:
+    tally = Tally(os.getpid(), duration)
+    is_over = threading.Event()
+
+    def append() -> None:
+        while not is_over.is_set():
+            messages = [_new_message(session) for _ in range(batch)]
+            began = time.perf_counter()
+            receipts = store.append(messages)
+            tally.latencies.append(time.perf_counter() - began)
+            if not all(isinstance(receipt, Receipt) for receipt in receipts):
+                raise RuntimeError("the store refused a message")
+
+    running = [threading.Thread(target=append) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    while not tally.is_over():
+        time.sleep(0.01)
+    outcome = tally.finish()
+    if threads == 1:  # the messages themselves are made in between
+        outcome = replace(outcome, seconds=sum(tally.latencies[: outcome.count]))
+    is_over.set()
+    for thread in running:
+        thread.join()
+    return outcome
+
+
+def _new_message(session: StoredSession) -> NewMessage:
+    return NewMessage(session, OutgoingMessage(_RECIPIENT, os.urandom(16), b"x" * 60), bytes(16))
