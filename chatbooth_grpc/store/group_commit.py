@@ -5,8 +5,8 @@ it inside one transaction, commits (which fsyncs), and only then lets the caller
 its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
 company.
 
-A caller blocks until its work is done (`run`), or is called back (`submit`) by the one thread that does nothing else,
-so that the next transaction does not wait for answers to be written.
+A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so that
+the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits for it.
 
 Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. When SQLite itself
 fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
@@ -19,7 +19,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -38,6 +37,10 @@ MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
 
 _OVERDUE_CHECK = 0.5
+_FEW = 2
+"""So many callers are called back by the writer itself, when it has nothing else to do: that saves them a handoff."""
+
+_TAKEN = object()
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class _Job(Generic[T]):
     ) -> None:
         self.work = work
         self.deadline = deadline
-        self.settle = settle  # called once, then forgotten
+        self.settle = settle
         self.lane = lane
         self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
         self.result: T | None = None
@@ -89,7 +92,7 @@ class GroupCommit:
         self._wait = wait
         self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._settled: queue.SimpleQueue[list[_Job[object]] | None] = queue.SimpleQueue()
-        self._submitted: deque[_Job[object]] = deque()  # in order, the oldest perhaps settled
+        self._unsettled: dict[_Job[object], object] = {}  # in order; who takes a job out of it calls back, nobody else
         self._entrance = threading.Lock()
         self._closed = False
         self._threads = [
@@ -145,7 +148,7 @@ class GroupCommit:
             if self._closed:
                 raise StoreUnavailable
             if job.settle is not None:
-                self._submitted.append(job)  # type: ignore[arg-type]  # nobody here looks at the result
+                self._unsettled[job] = None  # type: ignore[index]  # nobody here looks at the result
             self._queue.put(job)  # type: ignore[arg-type]
 
     # The writer's thread
@@ -192,8 +195,11 @@ class GroupCommit:
         for job in jobs:
             if job.done is not None:
                 job.done.release()
-        if called_back := [job for job in jobs if job.settle is not None]:
-            self._settled.put(called_back)
+        to_settle = [job for job in jobs if job.settle is not None]
+        if len(to_settle) > _FEW or (to_settle and not self._queue.empty()):
+            self._settled.put(to_settle)
+        else:
+            self._call_back(to_settle)
         try:
             self._announce(is_committed)
         except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
@@ -231,6 +237,7 @@ class GroupCommit:
     # The settler's thread
 
     def _settle(self) -> None:
+        looked = time.monotonic()
         while True:
             try:
                 jobs = self._settled.get(timeout=_OVERDUE_CHECK)
@@ -238,22 +245,26 @@ class GroupCommit:
                 jobs = []
             if jobs is None:
                 return
-            for job in jobs:
-                _call_back(job, job.result if job.error is None else job.error)
-            self._give_up_overdue()
+            self._call_back(jobs)
+            now = time.monotonic()
+            if now - looked >= _OVERDUE_CHECK:
+                looked = now
+                self._give_up_overdue(now)
 
-    def _give_up_overdue(self) -> None:
-        """Tell those whose deadline has passed, and forget who was told, as far as they are the oldest."""
-        now = time.monotonic()
-        while self._submitted and (self._submitted[0].settle is None or self._submitted[0].deadline <= now):
-            _call_back(self._submitted.popleft(), StoreUnavailable())
+    def _give_up_overdue(self, now: float) -> None:
+        """Tell those whose deadline has passed: the disk does not answer."""
+        overdue = [job for job in list(self._unsettled) if job.deadline <= now]
+        for job in overdue:
+            job.fail(StoreUnavailable())
+        self._call_back(overdue)
 
+    # Either thread
 
-def _call_back(job: _Job[object], outcome: object) -> None:
-    settle, job.settle = job.settle, None
-    if settle is None:
-        return  # it was told before, when its deadline had passed
-    try:
-        settle(outcome)
-    except Exception:  # noqa: BLE001  # one caller's defect is not the others'
-        _log.exception("an outcome of the store could not be told")
+    def _call_back(self, jobs: list[_Job[object]]) -> None:
+        for job in jobs:
+            if job.settle is None or self._unsettled.pop(job, _TAKEN) is _TAKEN:
+                continue
+            try:
+                job.settle(job.result if job.error is None else job.error)
+            except Exception:  # noqa: BLE001  # one caller's defect is not the others'
+                _log.exception("an outcome of the store could not be told")
