@@ -16,12 +16,15 @@ from chatbooth_grpc.booth.name_search import NameSearch
 DEFAULT_PAGE_SIZE = 1_000
 MAX_PAGE_SIZE = 10_000
 MAX_SCANNED = 50_000
-"""How many names one page looks at: a page answers in tens of milliseconds however rare the pattern's finds are."""
+"""How many names one page looks at: a page answers in milliseconds however rare the pattern's finds are."""
 
 LOOKING_TIME = 1.0
 """How many seconds one page looks for: RE2 is linear, but a hostile pattern can take it 20 ms for each name."""
 
+_CHUNK = 10_000
 _GROWTH = 4
+"""A page reads as many names as it wants, then more and more at once while it looks for rare finds."""
+
 _LIST_MARK_SIZE = 8
 
 Scan = Callable[[str, int], bytes]
@@ -59,7 +62,7 @@ class Listing:
                 if time.monotonic() > until:
                     return Page(found, self._encode_token(after))
             scanned += names.count(b"\n") + 1
-            limit *= _GROWTH
+            limit = min(limit * _GROWTH, _CHUNK)
         return Page(found, self._encode_token(after))
 
     def _encode_token(self, after: str) -> str:

@@ -8,8 +8,8 @@ name on it by itself:
 - `(?m)` lets its `^` and `$` stand at the ends of a line, where by itself they stand at the ends of the name;
 - to `\b` and `\B`, a newline is what the end of a text is: no word character.
 
-`_TIED_TO_THE_TEXT` are the exceptions. Patterns with these, and any that RE2 refuses in this dress, are searched for
-name by name.
+`_TIED_TO_THE_TEXT` are the exceptions. Patterns with these are searched for name by name, and so are any that RE2
+refuses in this dress, as it does a `\Q` without its `\E`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from chatbooth_grpc.booth.errors import InvalidPattern
 
 MAX_PATTERN_SIZE = 1_000
 
-_TIED_TO_THE_TEXT = re.compile(r"\\[AzCQ]|\(\?[a-zA-Z]*-[a-zA-Z]*m")
-r"""`\A`, `\z` and `^` or `$` after `(?-m)` know no lines, `\C` takes a newline too, and `\Q` may go without its `\E`.
+_TIED_TO_THE_TEXT = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-[a-zA-Z]*m")
+r"""`\A`, `\z`, and `^` or `$` after `(?-m)` know no lines; `\C` takes even a newline.
 
 An escaped backslash before one of these letters looks the same here; that pattern is only slower for it.
 """
@@ -91,11 +91,7 @@ def _name_by_name(compiled: Any) -> Find:
 
 def _run_by_run(lines: Any) -> Find:
     def find(names: bytes) -> list[str]:
-        found: list[str] = []
-        for run in lines.finditer(names):
-            start, end = run.span()
-            found += names[start:end].decode().split()
-        return found
+        return b"\n".join([run[0] for run in lines.finditer(names)]).decode().split()
 
     return find
 

@@ -146,7 +146,7 @@ def test_a_pattern_that_takes_even_re2_its_time_gets_short_pages() -> None:
     listing = Listing("(.?){1000}" * 8 + "!", "")
     started = time.monotonic()
     page = listing.page(scan_of(names), 10, "")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 5
     assert page.usernames == []
     further = listing.page(scan_of(names), 10, page.next_page_token)
     assert further.next_page_token > page.next_page_token
