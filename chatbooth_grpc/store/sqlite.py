@@ -110,7 +110,7 @@ class SQLiteStore:
             row = connection.execute(SQL["account_by_name"], (username,)).fetchone()
         return None if row is None else StoredAccount(*row)
 
-    def usernames(self, prefix: str, after: str, limit: int) -> list[str]:
+    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
         bindings = {
             "prefix": prefix,
             "prefix_end": prefix + _PAST_EVERY_NAME,
@@ -118,7 +118,7 @@ class SQLiteStore:
             "limit": limit,
         }
         with self._reader() as connection:
-            return [row[0] for row in connection.execute(SQL["usernames"], bindings)]
+            return bytes(connection.execute(SQL["usernames"], bindings).get)
 
     def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
         self._run(lambda connection: _swap_password_hash(connection, account, password_hash))

@@ -28,7 +28,7 @@ class InterruptedStore(SQLiteStore):
         self.before("account")
         return super().account(username)
 
-    def usernames(self, prefix: str, after: str, limit: int) -> list[str]:
+    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
         self.before("usernames")
         return super().usernames(prefix, after, limit)
 

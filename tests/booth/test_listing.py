@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.deadline import deadline_in
-from chatbooth_grpc.booth.errors import DeadlineExceeded, InvalidPageToken, InvalidPattern
+from chatbooth_grpc.booth.errors import DeadlineExceeded, InvalidPageToken
 from chatbooth_grpc.booth.listing import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
-    MAX_PATTERN_SIZE,
     MAX_SCANNED,
     Listing,
     Scan,
@@ -27,12 +26,16 @@ NAMES = st.text("abc_", min_size=1, max_size=4)
 PATTERNS = ["", "a", "^a", "b$", "[ab]c?", "A", "(ab|c)+", ".", "^$", "a.c|_", "aa*b"]
 
 
+def joined(names: list[str]) -> bytes:
+    return "\n".join(names).encode()
+
+
 def scan_of(names: list[str]) -> Scan:
     """What a store does, over a sorted list."""
 
-    def scan(after: str, limit: int) -> list[str]:
+    def scan(after: str, limit: int) -> bytes:
         start = bisect.bisect_right(names, after)
-        return names[start : start + limit]
+        return joined(names[start : start + limit])
 
     return scan
 
@@ -68,7 +71,7 @@ def test_pages_hold_through_names_that_come_and_go(data: st.DataObject) -> None:
     page_size = data.draw(st.integers(1, 5), "page size")
     stayed, ever = set(names), set(names)
 
-    def changing_scan(after: str, limit: int) -> list[str]:
+    def changing_scan(after: str, limit: int) -> bytes:
         found = scan_of(sorted(names))(after, limit)
         added = data.draw(st.sets(NAMES, max_size=3), "added")
         removed = data.draw(st.sets(NAMES, max_size=3), "removed")
@@ -88,11 +91,12 @@ def test_a_hundred_thousand_names_page_whole_while_more_come() -> None:
     names = numbered(100_000)
     scan = scan_of(names)
 
-    def growing_scan(after: str, limit: int) -> list[str]:
+    def growing_scan(after: str, limit: int) -> bytes:
         found = scan(after, limit)
-        for name in (found[:1], found[-1:]):  # one behind what was read, one ahead
-            if name and not name[0].endswith("-new"):
-                bisect.insort(names, f"{name[0]}-new")
+        read = found.decode().split()
+        for name in (*read[:1], *read[-1:]):  # one behind what was read, one ahead
+            if not name.endswith("-new"):
+                bisect.insort(names, f"{name}-new")
         return found
 
     listed = [name for page in pages(Listing("", ""), growing_scan, MAX_PAGE_SIZE) for name in page]
@@ -115,10 +119,10 @@ def test_a_full_page_may_be_the_last() -> None:
 def test_a_page_ends_after_as_many_names_as_it_may_look_at() -> None:
     scanned: list[str] = []
 
-    def scan(after: str, limit: int) -> list[str]:
+    def scan(after: str, limit: int) -> bytes:
         start = int(after or "-1") + 1
         scanned.extend(found := [f"{number:09}" for number in range(start, start + limit)])
-        return found
+        return joined(found)
 
     listing = Listing("never", "")
     page = listing.page(scan, 10, "")
@@ -142,7 +146,7 @@ def test_a_pattern_that_takes_even_re2_its_time_gets_short_pages() -> None:
     listing = Listing("(.?){1000}" * 8 + "!", "")
     started = time.monotonic()
     page = listing.page(scan_of(names), 10, "")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 5
     assert page.usernames == []
     further = listing.page(scan_of(names), 10, page.next_page_token)
     assert further.next_page_token > page.next_page_token
@@ -151,38 +155,6 @@ def test_a_pattern_that_takes_even_re2_its_time_gets_short_pages() -> None:
 def test_a_list_past_its_deadline_reads_nothing() -> None:
     with deadline_in(0.0), pytest.raises(DeadlineExceeded):
         Listing("", "").page(lambda _after, _limit: pytest.fail("it was read"), 10, "")
-
-
-@pytest.mark.parametrize("pattern", ["(", "[", "a{1001}", "*a", r"(?=x)", r"\1", "a**b)", "\\", "é(" * 300])
-def test_what_is_no_pattern_is_refused_in_re2s_words(pattern: str) -> None:
-    with pytest.raises(InvalidPattern) as refusal:
-        Listing(pattern, "")
-    assert refusal.value.field == "pattern"
-    assert refusal.value.problem
-
-
-def test_patterns_have_a_size_in_bytes() -> None:
-    Listing("a" * MAX_PATTERN_SIZE, "")
-    Listing("é" * (MAX_PATTERN_SIZE // 2), "")
-    for pattern in ("a" * (MAX_PATTERN_SIZE + 1), "é" * (MAX_PATTERN_SIZE // 2) + "a"):
-        with pytest.raises(InvalidPattern):
-            Listing(pattern, "")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "finds"),
-    [
-        ("NN", "ann", True),
-        ("^nn", "ann", False),
-        (".", "a.b", True),
-        (r"\.", "ann", False),
-        ("(?i)ANN", "ann", True),
-        ("(?-i)ANN", "ann", False),
-        ("", "ann", True),
-    ],
-)
-def test_patterns_are_searched_for_ignoring_case(pattern: str, name: str, *, finds: bool) -> None:
-    assert Listing(pattern, "").page(scan_of([name]), 0, "").usernames == ([name] if finds else [])
 
 
 @pytest.mark.parametrize("other", [Listing("b", ""), Listing("", ""), Listing("a", "a"), Listing("A", "")])

@@ -78,6 +78,12 @@ def stored_account(store: Store, username: str) -> StoredAccount:
     return account
 
 
+def names_of(store: Store, prefix: str = "", after: str = "", limit: int = PLENTY) -> list[str]:
+    """Usernames, read from the store."""
+    names = store.usernames(prefix, after, limit).decode("ascii")
+    return names.split("\n") if names else []
+
+
 def new_message(
     session: StoredSession, recipient: str, text: str = "hello", message_id: bytes | None = None
 ) -> NewMessage:

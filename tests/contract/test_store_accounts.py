@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -19,16 +20,13 @@ from tests.contract.stores import (
     Clock,
     Home,
     log_in,
+    names_of,
     new_message,
     new_token_hash,
     send,
     sign_up,
     stored_account,
 )
-
-
-def names_of(store: Store, prefix: str = "", after: str = "", limit: int = PLENTY) -> list[str]:
-    return store.usernames(prefix, after, limit)
 
 
 def test_a_new_account_has_a_session_at_the_start_of_an_empty_mailbox(store: Store, clock: Clock) -> None:
@@ -106,6 +104,24 @@ def test_a_page_starts_after_a_name_that_need_not_exist(store: Store) -> None:
     assert names_of(store, prefix="a", after="b") == []
     assert names_of(store, prefix="c", after="a") == ["cat"]
     assert names_of(store, limit=2) == ["ann", "bob"]
+    assert names_of(store, limit=0) == []
+
+
+def test_names_are_joined_by_newlines(store: Store) -> None:
+    assert store.usernames("", "", PLENTY) == b""
+    for name in ["bob", "ann"]:
+        sign_up(store, name)
+    assert store.usernames("", "", PLENTY) == b"ann\nbob"
+    assert store.usernames("", "", 1) == b"ann"
+    assert store.usernames("", "bob", PLENTY) == b""
+
+
+def test_many_names_are_sorted_too(store: Store) -> None:
+    names = sorted(hashlib.sha256(b"%d" % number).hexdigest()[:32] for number in range(300))
+    for name in sorted(names, key=lambda name: name[::-1]):
+        sign_up(store, name)
+    assert names_of(store) == names
+    assert names_of(store, after=names[9], limit=200) == names[10:210]
 
 
 def test_a_better_hash_of_the_same_password_replaces_the_old(store: Store) -> None:

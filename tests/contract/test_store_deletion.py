@@ -23,6 +23,7 @@ from tests.contract.stores import (
     delete,
     log_in,
     mailbox,
+    names_of,
     new_message,
     new_token_hash,
     send,
@@ -82,7 +83,7 @@ def test_deleted_stays_deleted_after_reopening(home: Home) -> None:
         sign_up(store, "ann")
     with pytest.raises(RecipientNotFound):
         send(store, new_message(bob, "ann"))
-    assert store.usernames("", "", PLENTY) == ["bob"]
+    assert names_of(store) == ["bob"]
     store.close()
 
 
@@ -91,7 +92,7 @@ def test_the_deleted_are_not_found(store: Store) -> None:
     account = stored_account(store, "ann")
     delete(store, ann, A_MONTH)
     assert store.account("ann") is None
-    assert store.usernames("", "", PLENTY) == ["bob"]
+    assert names_of(store) == ["bob"]
     with pytest.raises(RecipientNotFound):
         send(store, new_message(bob, "ann"))
     with pytest.raises(WrongCredentials):
@@ -187,7 +188,7 @@ def test_an_account_is_deleted_only_with_the_password_that_was_checked(store: St
         store.delete_account(ann, stale, A_MONTH)
     assert store.session(token_hash) == ann
     assert texts(store, ann) == ["a"]
-    assert store.usernames("", "", PLENTY) == ["ann"]
+    assert names_of(store) == ["ann"]
 
 
 def test_a_session_that_has_ended_deletes_nothing(store: Store) -> None:

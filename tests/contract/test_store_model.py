@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
-from tests.contract.stores import PLENTY, Home, new_message, new_token_hash
+from tests.contract.stores import Home, names_of, new_message, new_token_hash
 
 NAMES = st.sampled_from(["ann", "bob", "a_b"])
 MESSAGE_IDS = st.sampled_from([bytes([number] * 16) for number in (1, 2, 3)])
@@ -289,7 +289,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def accounts_are_as_known(self) -> None:
-        assert self.store.usernames("", "", PLENTY) == sorted(self.accounts)
+        assert names_of(self.store) == sorted(self.accounts)
         for name, account in self.accounts.items():
             known = StoredAccount(account.account_id, name, account.password_hash)
             assert self.store.account(name) == known

@@ -19,6 +19,7 @@ from tests.contract.stores import (
     SQLiteHome,
     is_gap_free,
     mailbox,
+    names_of,
     new_message,
     send,
     send_texts,
@@ -75,7 +76,7 @@ def test_reading_goes_on_while_the_disk_is_full(disk: Disk, open_on_disk: OpenOn
             with pytest.raises(StoreFull):
                 send(store, new_message(ann, "ann"))
             assert texts(store, ann) == ["before"]
-            assert store.usernames("", "", 10) == ["ann"]
+            assert names_of(store) == ["ann"]
 
 
 @pytest.mark.parametrize("code", [apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE])

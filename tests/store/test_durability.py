@@ -14,7 +14,7 @@ import pytest
 from chatbooth_grpc.store import opening
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.racing import race
-from tests.contract.stores import SQLiteHome, is_gap_free, log_in, mailbox, send_texts, sign_up, texts
+from tests.contract.stores import SQLiteHome, is_gap_free, log_in, mailbox, names_of, send_texts, sign_up, texts
 from tests.store.changes import Change
 from tests.store.power_loss import Disk, Image, lay_out
 
@@ -85,7 +85,7 @@ def test_a_new_store_is_kept_from_its_first_account_on(
         image, epoch = disk.after_power_loss(), store.epoch
     with reopen(image) as survivor:
         assert survivor.epoch == epoch
-        assert survivor.usernames("", "", 10) == ["ann"]
+        assert names_of(survivor) == ["ann"]
         assert mailbox(survivor, ann) == []
 
 

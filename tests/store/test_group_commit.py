@@ -15,7 +15,17 @@ from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.racing import race
-from tests.contract.stores import SQLiteHome, is_gap_free, mailbox, new_message, send, send_texts, sign_up, texts
+from tests.contract.stores import (
+    SQLiteHome,
+    is_gap_free,
+    mailbox,
+    names_of,
+    new_message,
+    send,
+    send_texts,
+    sign_up,
+    texts,
+)
 from tests.store.disk_actions import Counting, Failing, Gate
 from tests.store.power_loss import Disk
 
@@ -159,7 +169,7 @@ def test_one_callers_defect_fails_alone(home: SQLiteHome) -> None:
         assert all(isinstance(outcome, Receipt) for outcome in outcomes[:8])
         assert sorted(type(outcome).__name__ for outcome in outcomes[8:]) == ["Internal"] * 3 + ["StoredSession"]
         assert sorted(texts(store, ann)) == sorted(map(str, range(8)))
-        assert len(store.usernames("", "", 10)) == 2, "nothing of the others is left"
+        assert len(names_of(store)) == 2, "nothing of the others is left"
 
 
 def test_a_transaction_that_failed_midway_is_undone_and_the_next_succeeds(home: SQLiteHome) -> None:

@@ -21,6 +21,7 @@ from tests.contract.stores import (
     is_gap_free,
     log_in,
     mailbox,
+    names_of,
     new_token_hash,
     send_texts,
     sign_up,
@@ -120,13 +121,13 @@ def test_readers_are_answered_or_refused_while_the_store_closes(home: SQLiteHome
 
         def read_until_closed(store: Store = store, ann: StoredSession = ann) -> None:
             for _ in range(10_000):
-                assert store.usernames("", "", PLENTY) == ["ann"]
+                assert names_of(store) == ["ann"]
                 mailbox(store, ann)
 
         outcomes = race([*[read_until_closed] * 4, store.close])
         assert [type(outcome) for outcome in outcomes[:-1]] == [StoreUnavailable] * 4
     with home.open() as store:
-        assert store.usernames("", "", PLENTY) == ["ann"]
+        assert names_of(store) == ["ann"]
 
 
 def test_a_slow_reader_sees_one_moment_and_holds_no_writer_up(home: SQLiteHome) -> None:

@@ -30,9 +30,11 @@ SELECT 1 FROM accounts WHERE account_id = ? AND password_hash = ?
 UPDATE accounts SET password_hash = :new WHERE account_id = :account_id AND password_hash = :old
 
 -- name: usernames
-SELECT username FROM accounts
- WHERE username > :after AND username >= :prefix AND username < :prefix_end
- ORDER BY username LIMIT :limit
+-- group_concat() takes the rows as the subquery gives them; an ORDER BY of its own would sort them a second time.
+SELECT CAST(coalesce(group_concat(username, char(10)), '') AS BLOB)
+  FROM (SELECT username FROM accounts
+         WHERE username > :after AND username >= :prefix AND username < :prefix_end
+         ORDER BY username LIMIT :limit)
 
 -- name: session_by_token
 SELECT session_id, account_id, username, mailbox_id, cursor, used_time
