@@ -10,6 +10,7 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
+    BatchTooLarge,
     ChatboothError,
     SessionInvalid,
     UsernameTaken,
@@ -36,7 +37,7 @@ from chatbooth_grpc.booth.rules import (
     folded_username,
     normal_password,
 )
-from chatbooth_grpc.booth.store import NewMessage, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Lane, NewMessage, Settle, Store, StoredAccount, StoredSession
 
 LISTS_AT_ONCE = 2
 LISTS_WAITING = 64
@@ -44,6 +45,7 @@ LISTS_WAITING = 64
 
 DEFAULT_BATCH = 256
 MAX_BATCH = 1_000
+MAX_SENT_TOGETHER = 1_000
 MAX_BATCH_SIZE = 1 << 20
 """Where a batch of messages is cut, in bytes of content."""
 
@@ -169,6 +171,29 @@ class Booth:
         except ChatboothError as error:
             settle(error)
 
+    def send_batch_later(self, token: bytes, messages: Sequence[OutgoingMessage], settle: Settle, lane: Lane) -> None:
+        """Store messages in their order, in one commit; return at once, and tell `settle` an outcome for each.
+
+        A message that is refused fails alone. Once the store has failed a batch of a lane, it fails those behind it.
+        Raises BatchTooLarge, and what befalls the store at once: `settle` is not told then.
+        """
+        if len(messages) > MAX_SENT_TOGETHER:
+            raise BatchTooLarge(MAX_SENT_TOGETHER)
+        session = self.authenticated(token)
+        checked = [self._checked_for(session, message) for message in messages]
+        fit = [new for new in checked if isinstance(new, NewMessage)]
+        if not fit:
+            settle([new for new in checked if isinstance(new, ChatboothError)])
+            return
+
+        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
+            if isinstance(outcomes, ChatboothError) or len(fit) == len(checked):
+                settle(outcomes)
+            else:
+                settle(_merged(checked, outcomes))
+
+        self._store.append_later(fit, stored, lane)
+
     def is_at_hand(self, token: bytes) -> bool:
         """Say whether the token's session is found without waiting for the disk."""
         return self._store.is_at_hand(hash_token(token))
@@ -181,8 +206,7 @@ class Booth:
         """
         checked = [self._checked(token, message) for token, message in sends]
         fit = [new for new in checked if isinstance(new, NewMessage)]
-        stored = iter(self._store.append(fit) if fit else ())
-        return [next(stored) if isinstance(new, NewMessage) else new for new in checked]
+        return _merged(checked, self._store.append(fit) if fit else ())
 
     def deliver(
         self,
@@ -219,6 +243,12 @@ class Booth:
     def _checked(self, token: bytes, message: OutgoingMessage) -> NewMessage | ChatboothError:
         try:
             session = self.authenticated(token)
+        except ChatboothError as refusal:
+            return refusal
+        return self._checked_for(session, message)
+
+    def _checked_for(self, session: StoredSession, message: OutgoingMessage) -> NewMessage | ChatboothError:
+        try:
             check_outgoing(message, self._limits.text_size)
             recipient = folded_username(message.recipient, "recipient")
         except ChatboothError as refusal:
@@ -268,6 +298,14 @@ class Booth:
             self._store.replace_password_hash(account, self._passwords.hash(normal_password(password)))
         except ChatboothError as error:  # the log-in stands; the next one improves it
             _log.warning("a password's hash was not renewed", extra={"reason": error.reason})
+
+
+def _merged(
+    checked: Sequence[NewMessage | ChatboothError], stored: Sequence[Receipt | ChatboothError]
+) -> list[Receipt | ChatboothError]:
+    """Return the outcomes of all that were checked, from those of the ones that were fit to be stored."""
+    outcomes = iter(stored)
+    return [next(outcomes) if isinstance(new, NewMessage) else new for new in checked]
 
 
 def _digest(message: OutgoingMessage) -> bytes:

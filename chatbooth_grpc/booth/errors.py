@@ -4,7 +4,7 @@
     ├── InvalidArgument         the request cannot be right; repeating it is no use
     │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
     │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
-    │   ├── EmptyText, TextTooLong, RequestTooLarge, UnknownAction, UnsupportedVersion
+    │   ├── EmptyText, TextTooLong, RequestTooLarge, BatchTooLarge, UnknownAction, UnsupportedVersion
     │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
     ├── Unauthenticated         who is asking is not shown, or no longer
     │   └── SessionInvalid, WrongCredentials, WrongPassword
@@ -96,6 +96,18 @@ class RequestTooLarge(InvalidArgument):
 
     def __str__(self) -> str:
         return "The request is larger than the server accepts. Send the text in parts."
+
+
+@dataclass(eq=False)
+class BatchTooLarge(InvalidArgument):
+    """A batch holds more messages than one may."""
+
+    reason = "BATCH_TOO_LARGE"
+    limit: int
+    field: str = "messages"
+
+    def __str__(self) -> str:
+        return f"A batch holds at most {self.limit:,} messages. Send more batches."
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 from chatbooth_grpc.booth.errors import (
@@ -18,6 +18,7 @@ from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.retrying import Retrying
+from chatbooth_grpc.client.sending_many import send_many
 from chatbooth_grpc.client.transport import Transport
 
 DEFAULT_TIMEOUT = 10.0
@@ -141,6 +142,17 @@ class ChatClient:
         return self._retrying.call(
             lambda left: self._transport.send(token, outgoing, timeout=left), timeout=self.timeout
         )
+
+    def send_many(
+        self, messages: Iterable[OutgoingMessage], *, on_retry: Callable[[ChatboothError, float], None] | None = None
+    ) -> Iterator[tuple[OutgoingMessage, Receipt | ChatboothError]]:
+        """Store messages in their order, and yield each with its outcome: a receipt, or what `send` would raise.
+
+        Takes messages as it goes, a few batches ahead of what it yields; each needs an id of its own. A connection that
+        is lost is made again; when nothing goes forward for `timeout` seconds, raises Unavailable or DeadlineExceeded.
+        What had no outcome by then is to be repeated under the same ids. Raises SessionInvalid.
+        """
+        return send_many(self._transport, self._token(), messages, patience=self.timeout, on_retry=on_retry)
 
     def deliver(self, *, acknowledge_through: int = 0, after: int | None = None, max_messages: int = 0) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import queue
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -10,11 +11,18 @@ import grpc
 from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
-from chatbooth_grpc.booth.errors import ServerUnreachable
+from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import is_loopback
 from chatbooth_grpc.rpc.errors import from_rpc_error
-from chatbooth_grpc.rpc.messages import delivery_from_pb, event_from_pb, outgoing_to_pb, session_from_pb, time_from_pb
+from chatbooth_grpc.rpc.messages import (
+    delivery_from_pb,
+    event_from_pb,
+    outcomes_from_pb,
+    outgoing_to_pb,
+    session_from_pb,
+    time_from_pb,
+)
 
 MAX_RECEIVED_SIZE = MAX_TEXT_SIZE + (2 << 20)
 """The largest reply taken, in bytes: a text of the largest size allowed, or a full batch, with room around it."""
@@ -79,6 +87,10 @@ class GrpcTransport:
         reply = self._call(self._stub.Send, outgoing_to_pb(message), token, timeout)
         return Receipt(time_from_pb(reply.accept_time))
 
+    def send_stream(self, token: bytes) -> GrpcSendStream:
+        """Open a stream of batches."""
+        return GrpcSendStream(self._stub, token, self._server)
+
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
     ) -> Delivery:
@@ -136,6 +148,36 @@ class GrpcEventStream:
 
     def cancel(self) -> None:
         """Cancel the call."""
+        self._call.cancel()
+
+
+class GrpcSendStream:
+    """A SendStream over a call of SendMany."""
+
+    def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
+        self._server = server
+        self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
+        try:
+            self._call: Any = stub.SendMany(iter(self._batches.get, None), metadata=_metadata(token))
+        except ValueError as error:  # as in _call
+            raise ServerUnreachable(server) from error
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send a batch."""
+        self._batches.put(pb.SendManyRequest(messages=map(outgoing_to_pb, messages)))
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        """Wait for the oldest batch's outcomes."""
+        try:
+            return outcomes_from_pb(next(self._call))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self._server) from error
+        except StopIteration as error:  # a server never ends a stream with batches under way
+            raise ServerUnreachable(self._server) from error
+
+    def close(self) -> None:
+        """End the call."""
+        self._batches.put(None)
         self._call.cancel()
 
 

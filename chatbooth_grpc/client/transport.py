@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 
 
@@ -16,6 +17,23 @@ class EventStream(Protocol):
 
     def cancel(self) -> None:
         """End it at once, from any thread: who reads it gets an error or its end."""
+
+
+class SendStream(Protocol):
+    """Batches of messages on their way: a few are sent before their outcomes are taken. For one thread at a time."""
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send a batch behind those before it. Raises ChatboothError: the stream is over."""
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        """Wait for the outcomes of the oldest batch that has none yet, one for each message.
+
+        Raises the ChatboothError that ended the stream: the batch may have been stored, and those behind it too, but
+        none without those before it.
+        """
+
+    def close(self) -> None:
+        """Let the stream go."""
 
 
 class Transport(Protocol):
@@ -44,6 +62,9 @@ class Transport(Protocol):
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox; a repeat under its id returns the first receipt."""
+
+    def send_stream(self, token: bytes) -> SendStream:
+        """Open a stream of batches. Does not wait for the server."""
 
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float

@@ -16,5 +16,7 @@ ACTIONS: dict[str, int] = {
 }
 """The action of each method, by its full path as it stands in a call."""
 
+SEND_MANY_METHOD = f"/{SERVICE_NAME}/SendMany"
+
 OPEN_ACTIONS: frozenset[int] = frozenset({pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN})
 """The actions that need no session."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.errors import ChatboothError, from_reason
 from chatbooth_grpc.booth.model import (
     Delivery,
     End,
@@ -16,6 +19,7 @@ from chatbooth_grpc.booth.model import (
     MessageBatch,
     Opening,
     OutgoingMessage,
+    Receipt,
     Session,
 )
 
@@ -56,6 +60,30 @@ def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:
 def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
     """Decode a message to send; no content at all is an empty text."""
     return OutgoingMessage(request.recipient, request.message_id, request.text.encode())
+
+
+def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyResponse:
+    """Encode what came of a batch."""
+    return pb.SendManyResponse(
+        outcomes=[
+            pb.SendOutcome(accept_time=time_to_pb(outcome.accept_time))
+            if isinstance(outcome, Receipt)
+            else pb.SendOutcome(
+                refusal=pb.Refusal(reason=outcome.reason, message=str(outcome), metadata=outcome.attributes())
+            )
+            for outcome in outcomes
+        ]
+    )
+
+
+def outcomes_from_pb(response: pb.SendManyResponse) -> list[Receipt | ChatboothError]:
+    """Decode what came of a batch."""
+    return [
+        from_reason(outcome.refusal.reason, outcome.refusal.message, outcome.refusal.metadata)
+        if outcome.HasField("refusal")
+        else Receipt(time_from_pb(outcome.accept_time))
+        for outcome in response.outcomes
+    ]
 
 
 def message_to_pb(message: Message) -> pb.Message:

@@ -13,11 +13,12 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.rpc.actions import ACTIONS, SERVICE_NAME
+from chatbooth_grpc.rpc.actions import ACTIONS, SEND_MANY_METHOD, SERVICE_NAME
 from chatbooth_grpc.server.call_pool import CallPool
 from chatbooth_grpc.server.flags import Settings
 from chatbooth_grpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
+from chatbooth_grpc.server.send_streams import SendStreams
 from chatbooth_grpc.server.servicer import ChatServicer
 
 _PASSWORD_ACTIONS = (pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN, pb.ACTION_DELETE, pb.ACTION_CHANGE_PASSWORD)
@@ -44,10 +45,12 @@ class ChatServer:
         passwords = CallPool("password", (os.cpu_count() or 1) + 1, _PASSWORD_CAPACITY)
         lists = CallPool("list", _LIST_THREADS, _LIST_CAPACITY)
         watches = CallPool("health", _HEALTH_WATCHES, _HEALTH_WATCHES)
-        self._pools = (calls, passwords, lists, watches)
+        streams = CallPool("send-stream", settings.max_send_streams, settings.max_send_streams)
+        self._pools = (calls, passwords, lists, watches, streams)
         bulkheads = {
             **_bulkheads(Bulkhead("log-ins at once", passwords), _PASSWORD_ACTIONS),
             **_bulkheads(Bulkhead("lists at once", lists), (pb.ACTION_LIST,)),
+            SEND_MANY_METHOD: Bulkhead(f"{settings.max_send_streams:,} open SendMany streams", streams),
             WATCH_METHOD: Bulkhead("health watches at once", watches),
         }
         self._server = grpc.server(
@@ -56,8 +59,11 @@ class ChatServer:
             options=_channel_options(settings),
             maximum_concurrent_rpcs=settings.max_calls,
         )
+        self._send_streams = SendStreams(booth)
         self._health = Health(SERVICE_NAME, watches)
-        pb_grpc.add_ChatServiceServicer_to_server(ChatServicer(booth, switchboard, calls), self._server)
+        pb_grpc.add_ChatServiceServicer_to_server(
+            ChatServicer(booth, switchboard, self._send_streams, calls), self._server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._stopped = threading.Event()
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)
@@ -82,6 +88,7 @@ class ChatServer:
         """Say that the server goes, end the streams with their cursors, finish the calls, and end every thread."""
         deadline = time.monotonic() + self._settings.drain_grace
         self._health.drain()
+        self._send_streams.drain()
         self._switchboard.drain(self._settings.drain_grace / 2)
         self._server.stop(max(0.0, deadline - time.monotonic())).wait()
         self._stopped.set()

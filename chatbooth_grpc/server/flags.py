@@ -37,6 +37,7 @@ class Settings:
     max_calls: int
     max_connections: int
     max_listeners: int
+    max_send_streams: int
     idle_timeout: float
     keepalive_time: float
     keepalive_timeout: float
@@ -70,6 +71,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
         max_calls=parsed.max_calls,
         max_connections=parsed.max_connections,
         max_listeners=parsed.max_listeners,
+        max_send_streams=parsed.max_send_streams,
         idle_timeout=parsed.idle_timeout,
         keepalive_time=parsed.keepalive_time,
         keepalive_timeout=parsed.keepalive_timeout,
@@ -151,6 +153,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_within(int, 1, 1_000_000),
         default=20_000,
         help="open Listen streams before more are refused (default: %(default)s)",
+    )
+    add(
+        "--max-send-streams",
+        type=_within(int, 1, 10_000),
+        default=64,
+        help="open SendMany streams, each with two threads, before more are refused (default: %(default)s)",
     )
     add(
         "--max-text-size",

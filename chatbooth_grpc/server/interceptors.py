@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
@@ -80,53 +81,82 @@ class ErrorInterceptor(_MethodInterceptor):
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
         behaviour = _behaviour(handler)
-
-        def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
-            started = time.monotonic()
-            reason = "OK"
-            try:
-                if request is _UNREADABLE:
-                    raise MalformedRequest
-                with deadline_in(context.time_remaining()):
-                    time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
-                    return behaviour(request, context, *send_response)
-            except ChatboothError as error:
-                reason = error.reason
-                _abort(context, error)
-            except Exception:  # noqa: BLE001  # a defect must answer too
-                _log.exception("an action failed", extra={"action": action})
-                reason = Internal.reason
-                _abort(context, Internal())
-            finally:
-                _log_call(action, reason, started)
-
-        def answer_later(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
-            started = time.monotonic()
-
-            def settle(outcome: Any) -> None:
-                if isinstance(outcome, ChatboothError):
-                    _log_call(action, outcome.reason, started)
-                    set_status(context, outcome)
-                    respond(None)
-                else:
-                    _log_call(action, "OK", started)
-                    respond(outcome)
-
-            if request is _UNREADABLE:
-                settle(MalformedRequest())
-                return
-            try:
-                with deadline_in(context.time_remaining()):
-                    behaviour(request, context, settle)
-            except ChatboothError as error:
-                settle(error)
-            except Exception:  # noqa: BLE001  # a defect must answer too
-                _log.exception("an action failed", extra={"action": action})
-                settle(Internal())
-
+        if handler.request_streaming:
+            wrapped = _streaming(behaviour, action)
+        elif getattr(behaviour, "answers_later", False):
+            wrapped = _answering_later(behaviour, action)
+        else:
+            wrapped = _answering(behaviour, action)
         deserializer = handler.request_deserializer
-        chosen = answer_later if getattr(behaviour, "answers_later", False) else answer
-        return _rebuilt(handler, chosen, _lenient(deserializer) if deserializer else None)
+        return _rebuilt(handler, wrapped, _lenient(deserializer) if deserializer else None)
+
+
+def _answering(behaviour: Behaviour, action: int) -> Behaviour:
+    def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
+        with _answered(context, action):
+            if request is _UNREADABLE:
+                raise MalformedRequest
+            with deadline_in(context.time_remaining()):
+                time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
+                return behaviour(request, context, *send_response)
+
+    return answer
+
+
+def _streaming(behaviour: Behaviour, action: int) -> Behaviour:
+    def stream(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        with _answered(context, action):
+            yield from behaviour(_readable(requests), context)
+
+    return stream
+
+
+def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
+    """Give the behaviour, as its third argument, what takes its response or its ChatboothError, on any thread."""
+
+    def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
+        started = time.monotonic()
+
+        def settle(outcome: Any) -> None:
+            if isinstance(outcome, ChatboothError):
+                _log_call(action, outcome.reason, started)
+                set_status(context, outcome)
+                respond(None)
+            else:
+                _log_call(action, "OK", started)
+                respond(outcome)
+
+        if request is _UNREADABLE:
+            settle(MalformedRequest())
+            return
+        try:
+            with deadline_in(context.time_remaining()):
+                behaviour(request, context, settle)
+        except ChatboothError as error:
+            settle(error)
+        except Exception:  # noqa: BLE001  # a defect must answer too
+            _log.exception("an action failed", extra={"action": action})
+            settle(Internal())
+
+    return answer
+
+
+@contextmanager
+def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
+    """Let whatever is raised inside end the call with its status, and log the call."""
+    started = time.monotonic()
+    reason = "OK"
+    try:
+        yield
+    except ChatboothError as error:
+        reason = error.reason
+        _abort(context, error)
+    except Exception:  # noqa: BLE001  # a defect must answer too
+        _log.exception("an action failed", extra={"action": action})
+        reason = Internal.reason
+        _abort(context, Internal())
+    finally:
+        _log_call(action, reason, started)
 
 
 class AuthInterceptor(_MethodInterceptor):
@@ -165,7 +195,8 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
         if bulkhead is None:
             return continuation(handler_call_details)
         if bulkhead.pool.is_full:
-            return grpc.unary_unary_rpc_method_handler(_refusing(TooBusy(bulkhead.limit)))
+            # As a stream's, whatever the method: so it does not wait for a request.
+            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit)))
         if method not in self._placed:
             handler = continuation(handler_call_details)
             if handler is None:
@@ -174,9 +205,13 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
         return self._placed[method]
 
 
+def _kind(handler: Handler) -> str:
+    requests = "stream" if handler.request_streaming else "unary"
+    return f"{requests}_{'stream' if handler.response_streaming else 'unary'}"
+
+
 def _behaviour(handler: Handler) -> Behaviour:
-    behaviour = handler.unary_stream if handler.response_streaming else handler.unary_unary
-    assert behaviour is not None  # noqa: S101  # every method here takes one message
+    behaviour: Behaviour = getattr(handler, _kind(handler))
     return behaviour
 
 
@@ -222,8 +257,11 @@ def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[byt
     for mark in ("answers_later", "experimental_non_blocking", "experimental_thread_pool"):
         if hasattr(_behaviour(handler), mark):
             setattr(behaviour, mark, getattr(_behaviour(handler), mark))
-    build = grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
-    return build(behaviour, request_deserializer=deserializer, response_serializer=handler.response_serializer)
+    build = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
+    rebuilt: Handler = build(
+        behaviour, request_deserializer=deserializer, response_serializer=handler.response_serializer
+    )
+    return rebuilt
 
 
 def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -236,6 +274,14 @@ def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return _UNREADABLE
 
     return read
+
+
+def _readable(requests: Iterable[Any]) -> Iterator[Any]:
+    """Yield what a client sends. Raises MalformedRequest."""
+    for request in requests:
+        if request is _UNREADABLE:
+            raise MalformedRequest
+        yield request
 
 
 def _bearer_token(context: grpc.ServicerContext) -> bytes:

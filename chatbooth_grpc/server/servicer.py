@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextvars import copy_context
 
@@ -18,6 +18,7 @@ from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.server.interceptors import current_token
 from chatbooth_grpc.server.listening import SendResponse, listen
+from chatbooth_grpc.server.send_streams import SendStreams
 
 Outcome = pb.SendResponse | ChatboothError
 
@@ -29,10 +30,11 @@ _SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy 
 class ChatServicer(pb_grpc.ChatServiceServicer):
     """Answers gRPC calls; errors leave as they are, for the error interceptor."""
 
-    def __init__(self, booth: Booth, switchboard: Switchboard, calls: Executor) -> None:
+    def __init__(self, booth: Booth, switchboard: Switchboard, send_streams: SendStreams, calls: Executor) -> None:
         """`calls` lends a thread to what would block one of gRPC's own."""
         self._booth = booth
         self._switchboard = switchboard
+        self._send_streams = send_streams
         self._calls = calls
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
@@ -90,6 +92,11 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
             _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
             settle(Internal())
+
+    def SendMany(
+        self, request_iterator: Iterable[pb.SendManyRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.SendManyResponse]:
+        return self._send_streams.serve(current_token.get(), request_iterator)
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None

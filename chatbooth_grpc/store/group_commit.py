@@ -5,8 +5,8 @@ it inside one transaction, commits (which fsyncs), and only then lets the caller
 its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
 company.
 
-A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so that
-the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits for it.
+A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so
+that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
 
 Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. When SQLite itself
 fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
@@ -218,7 +218,7 @@ class GroupCommit:
             job.result = job.work(connection)
         except ChatboothError as refusal:
             connection.execute("ROLLBACK TO job")
-            job.error = refusal
+            job.fail(refusal)
         except Exception as defect:
             if isinstance(defect, apsw.Error) and not isinstance(defect, apsw.ConstraintError):
                 raise  # SQLite's own failure, not this job's: the transaction is lost

@@ -9,10 +9,19 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from chatbooth_grpc.booth.errors import Internal, ServerUnreachable
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    Internal,
+    ResourceExhausted,
+    ServerUnreachable,
+    SessionInvalid,
+    Unavailable,
+)
 from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
@@ -66,6 +75,12 @@ class WireTransport:
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
         return self._call(frames.SEND, bodies.encode_outgoing(message), token, bodies.decode_receipt, timeout)
+
+    def send_stream(self, token: bytes) -> WireSendStream:
+        """Open a stream of batches, on a connection of its own."""
+        if self._is_closed:
+            raise ServerUnreachable(self._server)
+        return WireSendStream(self._server, token)
 
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, timeout: float
@@ -160,6 +175,68 @@ class WireEventStream:
                         raise push.error
                     if push is not None:
                         yield push
+
+
+class WireSendStream:
+    """A SendStream of pipelined SENDs on a connection of its own, which it opens for the first batch."""
+
+    def __init__(self, server: str, token: bytes) -> None:
+        self._server = server
+        self._token = token
+        self._socket: socket.socket | None = None
+        self._sizes: deque[int] = deque()  # of the batches under way
+        self._decoder = FrameDecoder(MAX_BODY, from_client=False)
+        self._replies: deque[bytes] = deque()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send a batch."""
+        requests = [encode_request(frames.SEND, bodies.encode_outgoing(message), self._token) for message in messages]
+        if self._socket is None:
+            self._socket = connect(self._server, CONNECT_TIMEOUT)
+        self._sizes.append(len(messages))
+        try:
+            send_all(self._socket, b"".join(requests), time.monotonic() + KEEPALIVE_TIME)
+        except OSError as error:
+            raise ServerUnreachable(self._server) from error
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        """Wait for the oldest batch's outcomes."""
+        size = self._sizes.popleft()
+        outcomes: list[Receipt | ChatboothError] = []
+        try:
+            while len(outcomes) < size:
+                while not self._replies:
+                    self._read()
+                outcomes.append(_send_outcome(self._replies.popleft()))
+        except (OSError, FrameError, BodyError) as error:
+            raise ServerUnreachable(self._server) from error
+        return outcomes
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _read(self) -> None:
+        assert self._socket is not None  # noqa: S101  # a batch was sent
+        data = receive_or_ask(self._socket)
+        if not data:
+            raise ServerUnreachable(self._server)
+        for frame in self._decoder.feed(data):
+            if frame.action == frames.PING:
+                answer_ping(self._socket, frame)
+            elif frame.action == frames.RESPONSE:
+                self._replies.append(frame.body)
+
+
+def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
+    """Decode the reply to a SEND. Raises what ends the stream: a failure that may be retried, or the session's end."""
+    if reply[:1] == bytes((OK,)):
+        return bodies.decode_receipt(reply[1:])
+    error = decode_error(reply)
+    if isinstance(error, (Unavailable, ResourceExhausted, DeadlineExceeded, SessionInvalid, Internal)):
+        raise error
+    return error
 
 
 def receive_or_ask(connected: socket.socket) -> bytes:

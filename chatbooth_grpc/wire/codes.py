@@ -15,6 +15,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.RequestTooLarge: 2,
     errors.UnknownAction: 3,
     errors.UnsupportedVersion: 4,
+    errors.BatchTooLarge: 5,
     errors.InvalidUsername: 10,
     errors.InvalidPassword: 11,
     errors.InvalidMessageId: 12,

@@ -169,12 +169,13 @@ class Connection:
         if requests:
             self.frame_since = None
         self.is_answering = True
-        self._answer(requests)
-        if failure is not None:
+        goes_on = self._answer(requests)
+        if goes_on and failure is not None:
             self._reply(encode_error(_refusal(failure)))
+            goes_on = False
         self._flush()
         self._look_again()
-        return failure is None
+        return goes_on
 
     def _look_again(self) -> None:
         """Be watched again, and for an incomplete frame from now: its rest was not read for while this answered."""
@@ -193,15 +194,23 @@ class Connection:
         while self._socket.recv(_FURTHER_READ):
             pass
 
-    def _answer(self, requests: Sequence[Frame]) -> None:
+    def _answer(self, requests: Sequence[Frame]) -> bool:
+        """Answer requests in their order, and return whether the connection can go on.
+
+        It cannot where the store has failed a SEND: those behind it, here or on their way, would overtake its retry.
+        """
         for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
             if is_send:
-                for body in self._dispatcher.answer_sends(list(run)):
+                replies, has_failed = self._dispatcher.answer_sends(list(run))
+                for body in replies:
                     self._reply(body)
                 self.last_used = time.monotonic()
+                if has_failed:
+                    return False
             else:
                 for frame in run:
                     self._answer_one(frame)
+        return True
 
     def _answer_one(self, frame: Frame) -> None:
         if frame.action == frames.PING:

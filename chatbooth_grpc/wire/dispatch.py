@@ -47,19 +47,25 @@ class Dispatcher:
             return encode_error(UnknownAction(frame.action))
         return answered(lambda: _OK + perform(frame))
 
-    def answer_sends(self, requests: Sequence[Frame]) -> list[bytes]:
-        """Perform SENDs that came together, in their order and in one commit; return each one's reply's body."""
+    def answer_sends(self, requests: Sequence[Frame]) -> tuple[list[bytes], bool]:
+        """Perform SENDs that came together, in their order and in one commit.
+
+        Return each one's reply's body, and whether the store failed: nothing that was sent behind them may be stored.
+        """
+        has_failed = False
         decoded = [_decoded_send(frame) for frame in requests]
         sends = [send for send in decoded if isinstance(send, tuple)]
         try:
             outcomes: Sequence[Receipt | ChatboothError] = self.booth.send_many(sends) if sends else ()
         except ChatboothError as error:
+            has_failed = True
             outcomes = [error] * len(sends)
         except Exception:  # noqa: BLE001  # a defect must answer too
+            has_failed = True
             _log.exception("an action failed", extra={"action": frames.SEND})
             outcomes = [Internal()] * len(sends)
         stored = iter(outcomes)
-        return [_send_reply(next(stored) if isinstance(send, tuple) else send) for send in decoded]
+        return [_send_reply(next(stored) if isinstance(send, tuple) else send) for send in decoded], has_failed
 
     def _sign_up(self, frame: Frame) -> bytes:
         credentials = bodies.decode_credentials(frame.body)

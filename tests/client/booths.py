@@ -23,6 +23,7 @@ from chatbooth_grpc.client.prompts import Prompts
 from chatbooth_grpc.client.retrying import Retrying
 from chatbooth_grpc.client.session_directory import SessionDirectory
 from chatbooth_grpc.client.transport import EventStream, Transport
+from tests.client.booth_stream import BoothSendStream
 from tests.client.scripted import Clock
 
 SERVER = "127.0.0.1:50051"
@@ -68,6 +69,10 @@ class BoothTransport:
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         self.before("send")
         return self._booth.send(token, message)
+
+    def send_stream(self, token: bytes) -> BoothSendStream:
+        self.before("send_stream")
+        return BoothSendStream(self._booth, token)
 
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float

@@ -12,7 +12,7 @@ from typing import Any
 from chatbooth_grpc.booth.model import Delivery, Message, Opening, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.retrying import Retrying
-from chatbooth_grpc.client.transport import EventStream, Transport
+from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
 
 EPOCH = bytes(range(16))
 TOKEN = b"t" * 16
@@ -53,6 +53,9 @@ class ScriptedTransport:
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         return self._answer("send", timeout, token, message)
+
+    def send_stream(self, token: bytes) -> SendStream:
+        return self._answer("send_stream", 0.0, token)
 
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float

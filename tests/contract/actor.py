@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import OutgoingMessage, Session
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.transport import Transport
 
 TIMEOUT = 30.0
 PASSWORD = "a long password"
 ZEROS = bytes(16)
+
+SentBatch: TypeAlias = list[tuple[str, bytes, str]]
+"""Recipients, message ids and texts."""
 
 
 class Actor:
@@ -60,6 +63,16 @@ class Actor:
             self.token(name), OutgoingMessage(recipient, message_id, text.encode()), timeout=TIMEOUT
         )
 
+    def send_batches(self, name: str, *batches: SentBatch) -> object:
+        """Send all batches before any outcome is taken; return every message's outcome, or what ended the stream."""
+        stream = self.transport.send_stream(self.token(name))
+        try:
+            for batch in batches:
+                stream.send([OutgoingMessage(recipient, id_, text.encode()) for recipient, id_, text in batch])
+            return [[self._outcome(outcome) for outcome in stream.receive()] for _ in batches]
+        finally:
+            stream.close()
+
     def deliver(self, name: str, through: int, after: int | None, most: int) -> object:
         delivery = self.transport.deliver(self.token(name), through, after, most, timeout=TIMEOUT)
         return replace(delivery, opening=replace(delivery.opening, epoch=b""))
@@ -67,6 +80,11 @@ class Actor:
     def acknowledge(self, name: str, through: int) -> object:
         self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT)
         return "done"
+
+    def _outcome(self, outcome: Receipt | ChatboothError) -> object:
+        if isinstance(outcome, Receipt):
+            return outcome
+        return (outcome.reason, outcome.attributes(), str(outcome))
 
     def _keep(self, name: str, session: Session) -> object:
         assert len(session.token) == len(session.epoch) == 16

@@ -46,6 +46,19 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("send", "ann", "ben", number_id(4), "x" * (1 << 20)),
     ("send", "ann", "ben", number_id(5), "last"),
     ("send", "nobody", "ben", number_id(6), "forged"),
+    (
+        "send_batches",
+        "ann",
+        [
+            ("ben", number_id(7), "one"),
+            ("nobody", number_id(8), "?"),
+            ("ben", number_id(1), "hello"),
+            ("BEN", ZEROS, "?"),
+        ],
+        [("ben", number_id(7), "one"), ("ben", number_id(9), ""), ("ann", number_id(9), "x" * 1_000)],
+        [("ben", number_id(10), "two")],
+    ),
+    ("send_batches", "nobody", [("ben", number_id(11), "forged")]),
     ("deliver", "ben", 0, None, 2),
     ("deliver", "ben", 1, None, 0),
     ("deliver", "ben", 0, 0, 1),
@@ -91,6 +104,7 @@ names = st.sampled_from((*NAMES, "nobody", "No One"))
 passwords = st.sampled_from((PASSWORD, "another password", "short"))
 small = st.integers(0, 4)
 patterns = st.sampled_from(("", "n", "^a", "("))
+batches = st.lists(st.tuples(names, small.map(number_id), st.text(max_size=3)), min_size=1, max_size=4)
 steps = st.one_of(
     st.tuples(st.just("sign_up"), names, passwords),
     st.tuples(st.just("log_in"), names, passwords),
@@ -99,6 +113,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), names, passwords),
     st.tuples(st.just("list"), names, patterns, st.sampled_from(("", "b")), small, st.none()),
     st.tuples(st.just("send"), names, names, small.map(number_id), st.text(max_size=3)),
+    st.tuples(st.just("send_batches"), names, batches, batches),
     st.tuples(st.just("deliver"), names, small, st.none() | small, small),
     st.tuples(st.just("acknowledge"), names, small),
 )

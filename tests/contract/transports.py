@@ -17,6 +17,7 @@ from chatbooth_grpc.store.sqlite import SQLiteStore
 from chatbooth_grpc.wire.client import WireTransport
 from chatbooth_grpc.wire.server import WireServer, WireSettings
 from tests.booth.cheap_passwords import cheap_passwords
+from tests.client.booth_stream import BoothSendStream
 from tests.contract.stores import Clock
 
 WAYS = ("booth", "grpc", "wire")
@@ -45,6 +46,9 @@ class BoothTransport:
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         return self._booth.send(token, message)
+
+    def send_stream(self, token: bytes) -> BoothSendStream:
+        return BoothSendStream(self._booth, token)
 
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, timeout: float

@@ -20,6 +20,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-calls", "CHATBOOTH_MAX_CALLS", "100", 100),
     ("--max-connections", "CHATBOOTH_MAX_CONNECTIONS", "9", 9),
     ("--max-listeners", "CHATBOOTH_MAX_LISTENERS", "5", 5),
+    ("--max-send-streams", "CHATBOOTH_MAX_SEND_STREAMS", "7", 7),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),

@@ -23,7 +23,9 @@ from tests.server.running import PATIENCE, Running, bearer, refusal
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 UNARY = [method.name for method in SERVICE.methods if not method.server_streaming]
 AUTHENTICATED = [
-    method.name for method in SERVICE.methods if ACTIONS[f"/{SERVICE_NAME}/{method.name}"] not in OPEN_ACTIONS
+    method.name
+    for method in SERVICE.methods
+    if ACTIONS[f"/{SERVICE_NAME}/{method.name}"] not in OPEN_ACTIONS and not method.client_streaming
 ]
 
 Code = grpc.StatusCode

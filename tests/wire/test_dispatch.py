@@ -54,7 +54,10 @@ class Place:
     def answer(self, action: int, body: bytes, token: bytes = b"") -> bytes:
         """Have one frame answered."""
         frame = Frame(action, body, token)
-        return self.dispatcher.answer_sends([frame])[0] if action == frames.SEND else self.dispatcher.answer(frame)
+        if action == frames.SEND:
+            [reply], _ = self.dispatcher.answer_sends([frame])
+            return reply
+        return self.dispatcher.answer(frame)
 
 
 @pytest.fixture
@@ -107,7 +110,8 @@ def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place:
     ]
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
-    replies = place.dispatcher.answer_sends(sends)
+    replies, has_failed = place.dispatcher.answer_sends(sends)
+    assert not has_failed
     assert calls["append"] == 1
     assert [reply[0] == OK or decode_error(reply).reason for reply in replies] == [
         True,
@@ -128,8 +132,9 @@ def test_a_store_that_is_away_is_said_for_each_send(place: Place) -> None:
 
     place.store.before = away
     sends = [Frame(frames.SEND, send_body("ann"), place.ann.token), Frame(frames.SEND, b"", place.ann.token)] * 2
-    reasons = [refusal(reply).reason for reply in place.dispatcher.answer_sends(sends)]
-    assert reasons == ["STORE_UNAVAILABLE", "MALFORMED_REQUEST"] * 2
+    replies, has_failed = place.dispatcher.answer_sends(sends)
+    assert has_failed
+    assert [refusal(reply).reason for reply in replies] == ["STORE_UNAVAILABLE", "MALFORMED_REQUEST"] * 2
 
 
 @pytest.mark.parametrize("action", sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN}))

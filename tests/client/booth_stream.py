@@ -1,0 +1,31 @@
+"""A SendStream that is calls of a booth."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+
+
+class BoothSendStream:
+    """Sends a batch when its outcomes are asked for."""
+
+    def __init__(self, booth: Booth, token: bytes) -> None:
+        self._booth = booth
+        self._token = token
+        self._batches: deque[Sequence[OutgoingMessage]] = deque()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        self._batches.append(messages)
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        outcomes = self._booth.send_many([(self._token, message) for message in self._batches.popleft()])
+        if any(isinstance(outcome, SessionInvalid) for outcome in outcomes):
+            raise SessionInvalid
+        return [*outcomes]
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,218 @@
+"""SendMany: a receipt a batch, order through failures, its own pool, and what a drain does to it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER
+from chatbooth_grpc.booth.errors import StoreUnavailable
+from tests.booth.spies import Gate
+from tests.live.recording_sink import wait_until
+from tests.server.conftest import Start
+from tests.server.running import PATIENCE, Running, bearer, refusal
+
+Code = grpc.StatusCode
+WRONG = Code.INVALID_ARGUMENT
+
+
+def batch(*texts: str, recipient: str = "ann") -> pb.SendManyRequest:
+    """A batch of texts, each under an id of its own."""
+    messages = [pb.SendRequest(recipient=recipient, message_id=os.urandom(16), text=text) for text in texts]
+    return pb.SendManyRequest(messages=messages)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate that holds nobody after the test."""
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+class Stream:
+    """A client's stream, which sends when it is told to."""
+
+    def __init__(self, running: Running, session: pb.Session | bytes) -> None:
+        self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
+        self.call: Any = running.stub.SendMany(
+            iter(self._batches.get, None), metadata=bearer(session), timeout=PATIENCE
+        )
+
+    def send(self, *batches: pb.SendManyRequest | None) -> None:
+        """Send batches; None: these were the last."""
+        for one in batches:
+            self._batches.put(one)
+
+    def receipt(self) -> list[str]:
+        """The next receipt: each outcome's kind, or the reason of its refusal."""
+        outcomes = next(self.call).outcomes
+        return [outcome.refusal.reason or outcome.WhichOneof("outcome") for outcome in outcomes]
+
+
+def every_text(running: Running, session: pb.Session) -> list[str]:
+    return [message.text for message in running.deliver(session, after=0, max_messages=1_000).messages]
+
+
+def test_each_batch_has_a_receipt_as_soon_as_it_is_stored(running: Running) -> None:
+    ann = running.sign_up("ann")
+    stream = Stream(running, ann)
+    for number in range(3):  # each before the next is sent: a receipt waits for no company
+        stream.send(batch(f"{number} one", f"{number} two"))
+        assert stream.receipt() == ["accept_time", "accept_time"]
+    stream.send(pb.SendManyRequest())
+    assert stream.receipt() == []
+    stream.send(batch("last"), None)
+    assert stream.receipt() == ["accept_time"]
+    with pytest.raises(StopIteration):
+        next(stream.call)
+    assert every_text(running, ann) == ["0 one", "0 two", "1 one", "1 two", "2 one", "2 two", "last"]
+
+
+def test_one_bad_recipient_fails_alone(running: Running) -> None:
+    ann = running.sign_up("ann")
+    stream = Stream(running, ann)
+    mixed = pb.SendManyRequest(
+        messages=[*batch("one").messages, *batch("?", recipient="nobody").messages, *batch("", "two").messages]
+    )
+    stream.send(mixed, batch("three"), None)
+    assert stream.receipt() == ["accept_time", "RECIPIENT_NOT_FOUND", "EMPTY_TEXT", "accept_time"]
+    assert stream.receipt() == ["accept_time"]
+    assert every_text(running, ann) == ["one", "two", "three"]
+
+
+def test_batches_may_follow_each_other_without_waiting(running: Running) -> None:
+    ann = running.sign_up("ann")
+    stream = Stream(running, ann)
+    stream.send(*(batch(*(f"{number}.{place}" for place in range(20))) for number in range(30)), None)
+    assert [len(receipt.outcomes) for receipt in stream.call] == [20] * 30
+    assert every_text(running, ann) == [f"{number}.{place}" for number in range(30) for place in range(20)]
+
+
+def test_a_failure_of_the_store_ends_the_stream_and_nothing_overtakes_it(running: Running) -> None:
+    ann = running.sign_up("ann")
+    appends = iter(range(100))
+    failing = threading.Event()
+
+    def fail_third(method: str) -> None:
+        if method == "append" and next(appends) == 2:
+            failing.set()
+            raise StoreUnavailable
+
+    running.store.before = fail_third
+    stream = Stream(running, ann)
+    stream.send(*(batch(str(number)) for number in range(10)))
+    assert [stream.receipt(), stream.receipt()] == [["accept_time"]] * 2
+    assert refusal(next, stream.call).code is Code.UNAVAILABLE
+    assert every_text(running, ann) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "reason"),
+    [
+        (
+            batch(*("x" for _ in range(MAX_SENT_TOGETHER + 1))).SerializeToString(),
+            Code.INVALID_ARGUMENT,
+            "BATCH_TOO_LARGE",
+        ),
+        (b"\x0a\xff", Code.INVALID_ARGUMENT, "MALFORMED_REQUEST"),
+    ],
+)
+def test_a_bad_batch_ends_the_stream_behind_the_good_ones(
+    running: Running, bad: bytes, code: Code, reason: str
+) -> None:
+    ann = running.sign_up("ann")
+    call: Any = running.channel.stream_stream("/chatbooth.v1.ChatService/SendMany")
+    batches = [batch("good").SerializeToString(), bad, batch("behind").SerializeToString()]
+    replies = call(iter(batches), metadata=bearer(ann), timeout=PATIENCE)
+    next(replies)
+    refused = refusal(next, replies)
+    assert (refused.code, refused.reason) == (code, reason)
+    assert every_text(running, ann) == ["good"]
+
+
+def test_without_a_live_session_there_is_no_stream(running: Running) -> None:
+    ann = running.sign_up("ann")
+    refused = refusal(next, Stream(running, os.urandom(16)).call)
+    assert (refused.code, refused.reason) == (Code.UNAUTHENTICATED, "SESSION_INVALID")
+    stream = Stream(running, ann)
+    stream.send(batch("before"))
+    stream.receipt()
+    running.stub.LogOut(pb.LogOutRequest(), metadata=bearer(ann), timeout=PATIENCE)
+    stream.send(batch("after"))
+    refused = refusal(next, stream.call)
+    assert (refused.code, refused.reason) == (Code.UNAUTHENTICATED, "SESSION_INVALID")
+    assert every_text(running, running.log_in("ann")) == ["before"]
+
+
+def test_streams_beyond_the_limit_are_refused_and_others_go_on(start: Start) -> None:
+    running = start("--max-send-streams", "2", "--threads", "1")
+    ann = running.sign_up("ann")
+    streams = [Stream(running, ann) for _ in range(2)]
+    for stream in streams:
+        stream.send(batch("one"))
+        stream.receipt()
+    refused = refusal(next, Stream(running, ann).call)
+    assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "TOO_BUSY")
+    running.send(ann, "ann", "beside them")  # the streams hold none of the other calls' threads
+    streams[0].send(None)
+    with pytest.raises(StopIteration):
+        next(streams[0].call)
+
+    def opens() -> bool:
+        stream = Stream(running, ann)
+        stream.send(batch("again"), None)
+        try:
+            return stream.receipt() == ["accept_time"]
+        except grpc.RpcError:
+            return False
+
+    wait_until(opens)
+
+
+def test_a_client_that_goes_leaves_no_thread(running: Running) -> None:
+    ann = running.sign_up("ann")
+
+    def readers() -> int:
+        return sum(thread.name == "send-stream" for thread in threading.enumerate())
+
+    for _ in range(20):
+        stream = Stream(running, ann)
+        stream.send(batch("one"), batch("two"))
+        stream.receipt()
+        stream.call.cancel()
+    wait_until(lambda: readers() == 0)
+    running.send(ann, "ann", "still there")
+
+
+def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) -> None:
+    running = start()
+    ann = running.sign_up("ann")
+    idle, busy = Stream(running, ann), Stream(running, ann)
+    idle.send(batch("first"))
+    idle.receipt()
+    running.store.before = held_append(gate)
+    busy.send(batch("under way"))
+    gate.wait_until_reached()
+    draining = threading.Thread(target=running.drain)
+    draining.start()
+    refused = refusal(next, idle.call)
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SERVER_DRAINING")
+    gate.open()
+    assert busy.receipt() == ["accept_time"]
+    refused = refusal(next, busy.call)
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SERVER_DRAINING")
+    draining.join(PATIENCE)
+    assert not draining.is_alive()
+
+
+def held_append(gate: Gate) -> Callable[[str], None]:
+    """Hold every append until the gate opens."""
+    return lambda method: gate.hold() if method == "append" else None
