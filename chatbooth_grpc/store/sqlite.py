@@ -23,12 +23,13 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, Changed, NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Batch, Changed, NewMessage, RetentionStep, StoredAccount, StoredSession
 from chatbooth_grpc.store.appending import append_messages
 from chatbooth_grpc.store.failures import store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.opening import connect, lock_store, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
+from chatbooth_grpc.store.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sql import load_statements
 
 SQL = load_statements("sqlite.sql")
@@ -214,6 +215,16 @@ class SQLiteStore:
             self._changed.add(session.mailbox_id)
 
         self._writer.run(work)
+
+    def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
+        with self._reader() as connection:
+            due, go_on_from = due_mailboxes(connection, SQL, accepted_before, start)
+        if not due:
+            return RetentionStep(0, go_on_from)
+        return self._writer.run(lambda connection: remove_from(connection, SQL, due, accepted_before, go_on_from))
+
+    def prune_deleted(self) -> bool:
+        return self._writer.run(lambda connection: prune_detached(connection, SQL))
 
     def close(self) -> None:
         if self._closed:

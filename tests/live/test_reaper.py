@@ -14,10 +14,11 @@ from tests.live.conftest import Place
 from tests.live.recording_sink import RecordingSink, wait_until
 
 EXPIRY = 30 * 86_400.0
+RETAIN = 10 * 86_400.0
 
 
 def test_an_unused_session_ends_and_a_listening_one_lives(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
     unused = place.another_session()
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
@@ -36,12 +37,12 @@ def test_more_sessions_than_one_step_ends(
     monkeypatch.setattr(module, "_SESSIONS_PER_STEP", 5)
     sessions = [place.another_session() for _ in range(12)]
     place.clock.advance(EXPIRY + 1)
-    Reaper(place.store, switchboard, EXPIRY, clock=place.clock).reap()
+    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock).reap()
     assert all(_is_over(place, session.session_id) for session in sessions)
 
 
 def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
     place.clock.advance(EXPIRY)
     reaper.reap()
     assert not _is_over(place, place.bob.session_id)
@@ -51,7 +52,7 @@ def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard:
 
 
 def test_a_session_that_listened_lives_for_an_expiry_behind_its_stream(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
     listener = switchboard.open(place.bob, None, RecordingSink())
     for _ in range(40):
         place.clock.advance(EXPIRY / 20)
@@ -76,7 +77,7 @@ def test_the_use_of_an_open_stream_is_noted_now_and_then_not_each_round(
         touch(session)
 
     monkeypatch.setattr(place.store, "touch_session", noted_touch)
-    reaper = Reaper(place.store, switchboard, EXPIRY, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
     for _ in range(3):
         switchboard.open(place.bob, None, RecordingSink())  # one session, however many streams
     for _ in range(600):
@@ -106,7 +107,7 @@ def test_a_round_that_the_store_refuses_is_followed_by_another(
         return expire(unused_since, limit)
 
     monkeypatch.setattr(place.store, "expire_sessions", refuse_first)
-    reaper = Reaper(place.store, switchboard, 3.0, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN, clock=place.clock)
     place.clock.advance(10)
     reaper.start()
     wait_until(lambda: _is_over(place, place.alice.session_id))
@@ -115,7 +116,7 @@ def test_a_round_that_the_store_refuses_is_followed_by_another(
 
 
 def test_its_threads_sweep_and_stop(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, 3.0, clock=place.clock, sweep_interval=0.01)
+    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN, clock=place.clock, sweep_interval=0.01)
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
     wait_until(lambda: bool(sink.events))
