@@ -64,6 +64,7 @@ class SQLiteStore:
             raise
         self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
         self._watchers: list[Changed] = []
+        self._prunes_on = False  # whether the writer's transaction has left some of a deleted mailbox to prune
         self._writer = GroupCommit(writer, store_wait, self._announce)
         self._readers: deque[apsw.Connection] = deque()
         self._closed = False
@@ -235,16 +236,18 @@ class SQLiteStore:
         os.close(self._lock)
 
     def _announce(self, committed: bool) -> None:
-        """Tell the watchers what a transaction changed; on the writer's thread, which alone touches the set."""
+        """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
         changed, self._changed = self._changed, set()
+        prunes_on, self._prunes_on = self._prunes_on, False
+        if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
+            self._writer.run_later(self._prune)
         if committed and changed:
             for watcher in self._watchers:
                 watcher(changed)
 
     def _prune(self, connection: apsw.Connection) -> None:
-        """Remove a little of a deleted account's mailbox, and come back for more behind whatever is queued by then."""
-        if prune_detached(connection, SQL):
-            self._writer.run_later(self._prune)
+        """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""
+        self._prunes_on = prune_detached(connection, SQL)
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:

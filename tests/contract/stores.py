@@ -106,6 +106,16 @@ def delete(store: Store, session: StoredSession, name_hold: float = 0.0) -> None
     store.delete_account(session, stored_account(store, session.username), name_hold)
 
 
+def retain(store: Store, accepted_before: int | None) -> int:
+    """Let retention walk once over all mailboxes; return how many messages it removed."""
+    step = store.remove_old(accepted_before)
+    removed = step.removed
+    while step.go_on_from is not None:
+        step = store.remove_old(accepted_before, step.go_on_from)
+        removed += step.removed
+    return removed
+
+
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:
     """All that lies in the session's mailbox after a sequence."""
     return store.after(session, after, PLENTY, PLENTY).messages
