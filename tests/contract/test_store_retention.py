@@ -20,6 +20,7 @@ from tests.contract.stores import (
     mailbox,
     new_message,
     retain,
+    retention_steps,
     send,
     send_texts,
     sign_up,
@@ -216,12 +217,8 @@ def test_a_step_is_small_and_the_steps_together_are_everything(store: Store, clo
     for name, count in zip(names, [MOST_MESSAGES - 1, 3, MOST_MESSAGES * 2, 1], strict=True):
         send_texts(store, sessions[name], name, *["small"] * count)
         store.acknowledge(sessions[name], count)
-    total, steps, start = MOST_MESSAGES * 3 + 3, [], 0
-    while start is not None:
-        step = store.remove_old(bound(clock, old), start)
-        steps.append(step.removed)
-        start = step.go_on_from
-    assert sum(steps) == total
+    steps = [step.removed for step in retention_steps(store, bound(clock, old))]
+    assert sum(steps) == MOST_MESSAGES * 3 + 3
     assert max(steps) <= MOST_MESSAGES
     assert all(mailbox(store, session) == [] for session in sessions.values())
 
@@ -235,12 +232,10 @@ def test_a_step_is_small_in_bytes_too(store: Store, clock: Clock, old: bool) -> 
         send_texts(store, ann, "bob", "x" * size)
     store.acknowledge(ann, len(sizes))
     store.acknowledge(bob, len(sizes))
-    start, left = 0, [*sizes, *sizes]
-    while start is not None:
-        step = store.remove_old(bound(clock, old), start)
+    left = [*sizes, *sizes]
+    for step in retention_steps(store, bound(clock, old)):
         gone, left = left[: step.removed], left[step.removed :]
         assert sum(gone[:-1]) < MOST_BYTES
-        start = step.go_on_from
     assert left == []
 
 
