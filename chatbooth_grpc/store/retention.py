@@ -95,7 +95,6 @@ class _Step:
         end = acknowledged_through
         if self._accepted_before is None and least_cursor is not None:
             end = min(end, least_cursor)
-        room = ROWS_PER_STEP - self.removed
         return self._connection.execute(
-            self._sql["oldest_messages"], (mailbox_id, removed_through, end, room)
+            self._sql["oldest_messages"], (mailbox_id, removed_through, end, ROWS_PER_STEP)
         ).fetchall()

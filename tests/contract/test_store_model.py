@@ -101,8 +101,12 @@ class StoreMachine(RuleBasedStateMachine):
         return Device(token_hash, session)
 
     @initialize(target=devices)
-    def first_account(self) -> Device:
-        return self.made_account("ann", "one")
+    def first_account(self) -> MultipleResults[Device]:
+        """Two devices from the start: what one alone has acknowledged is the case to find."""
+        first = self.made_account("ann", "one")
+        second = self.log_in(first, "one")
+        assert isinstance(second, Device)
+        return multiple(first, second)
 
     @rule(target=devices, name=NAMES, password_hash=HASHES)
     def sign_up(self, name: str, password_hash: str) -> Device | MultipleResults[Device]:
@@ -242,6 +246,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert size <= max_size or count == 1
         if rest[count:] and count < max_messages:
             assert size + len(rest[count].content) > max_size, "one more message would have fitted"
+
+    @rule(device=devices, text=TEXTS, message_id=MESSAGE_IDS)
+    def send_oneself_and_acknowledge(self, device: Device, text: str, message_id: bytes) -> None:
+        """What seldom comes about by chance, and retention waits for: a device that has acknowledged the newest."""
+        self.append([(device, device.session.username, text, message_id)])
+        account = self.owner(device)
+        self.acknowledge(device, len(account.mailbox) if account else 1)
 
     @rule()
     def prune_deleted(self) -> None:

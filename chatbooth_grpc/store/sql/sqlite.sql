@@ -110,7 +110,7 @@ DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
 -- name: delete_mailbox
 DELETE FROM mailboxes WHERE mailbox_id = ?
 
--- Retention walks in the order of the index, so many mailboxes at a time. Left to itself SQLite takes the table's own key.
+-- Retention walks along the index, so many mailboxes at a time; INDEXED BY holds SQLite to it whatever its statistics say.
 
 -- name: end_of_walk
 SELECT max(mailbox_id) FROM (
