@@ -155,6 +155,7 @@ class Limits:
     text_size: int = 1 << 20
     session_expiry: float = 30 * 86_400.0
     name_hold: float = 30 * 86_400.0
+    retain: float = 30 * 86_400.0
     store_wait: float = 30.0
 
 

@@ -72,6 +72,15 @@ class Lane:
 Settle = Callable[[Sequence[Receipt | ChatboothError] | ChatboothError], None]
 """Told what came of an append: an outcome for each message, or what befell them all. Must return at once."""
 
+
+@dataclass(frozen=True, slots=True)
+class RetentionStep:
+    """How many messages a step of retention removed, and the mailbox from which the next goes on; None: all is done."""
+
+    removed: int
+    go_on_from: int | None
+
+
 Changed = Callable[[Collection[int]], None]
 """Told which mailboxes to look at again. A hint, free to come late, twice or not at all; must return at once."""
 
@@ -162,6 +171,23 @@ class Store(Protocol):
         """Move the session's cursor up to `through`; one at or behind the cursor changes nothing.
 
         Raises SessionInvalid, CursorPastEnd.
+        """
+
+    def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
+        """Take one small step of a walk over all mailboxes, and remove messages that need not be kept any longer.
+
+        A message goes if it was accepted before a time in microseconds and some session of its account has acknowledged
+        it. With None it goes, whatever its age, if every live session has acknowledged it, and some session ever did.
+        Only a mailbox's oldest go, so one that may not go keeps those behind it. `append` knows their ids for ever.
+
+        `start`: 0, then what the step before said to go on from. A step removes at most 500 messages or 4 MiB (at least
+        one message) and keeps nobody waiting for longer than that takes.
+        """
+
+    def prune_deleted(self) -> bool:
+        """Remove a little of what deleted accounts left; return whether there may be more.
+
+        A store begins by itself when it is opened, and after each deletion: this goes on where a failure stopped it.
         """
 
     def close(self) -> None:

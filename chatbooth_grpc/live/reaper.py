@@ -1,4 +1,7 @@
-"""The reaper: a thread that ends unused sessions, notes that open streams are use, and sweeps for lost hints."""
+"""The reaper: threads that end unused sessions, sweep for lost hints, and remove what need not be kept.
+
+Each has its own round, so that none waits for another. A round that fails is left to the next one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,11 @@ SWEEP_INTERVAL = 30.0
 _LONGEST_ROUND = 60.0
 _SHORTEST_ROUND = 0.1
 _SESSIONS_PER_STEP = 500
+_RETENTION_ROUNDS = 100
+_LONGEST_RETENTION_ROUND = 600.0
+_SHORTEST_RETENTION_ROUND = 1.0
+_BREATH = 0.01
+"""Between two steps of removing, so that senders go first and a walk over a million mailboxes leaves a core alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +37,14 @@ class Reaper:
         switchboard: Switchboard,
         session_expiry: float,
         *,
+        retain: float,
         clock: Clock = wall_clock,
         sweep_interval: float = SWEEP_INTERVAL,
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self._session_expiry = session_expiry
+        self._retain = retain
         self._clock = clock
         self._stopping = threading.Event()
         self._noted: dict[int, int] = {}  # when a listening session's use was last noted
@@ -42,6 +52,7 @@ class Reaper:
         self._threads = [
             self._thread("session-reaper", rounds, self.reap),
             self._thread("listener-sweep", sweep_interval, switchboard.sweep),
+            self._thread("retention", retention_interval(retain), self.prune),
         ]
 
     def start(self) -> None:
@@ -65,6 +76,20 @@ class Reaper:
         if ended:
             _log.info("sessions expired", extra={"count": ended})
 
+    def prune(self) -> None:
+        """Remove what deleted accounts left, then the messages that retention need not keep; in small steps."""
+        while self._store.prune_deleted():
+            if self._stopping.wait(_BREATH):
+                return
+        accepted_before = self._clock() - round(self._retain * 1_000_000) if self._retain else None
+        step = self._store.remove_old(accepted_before)
+        removed = step.removed
+        while step.go_on_from is not None and not self._stopping.wait(_BREATH):
+            step = self._store.remove_old(accepted_before, step.go_on_from)
+            removed += step.removed
+        if removed:
+            _log.info("old messages removed", extra={"count": removed})
+
     def _touch_listening(self) -> None:
         """An open stream is use: note it as often as a call would."""
         now = self._clock()
@@ -86,3 +111,8 @@ class Reaper:
                     _log.warning("a round was skipped", extra={"round": name, "reason": error.reason})
 
         return threading.Thread(target=run, name=name, daemon=True)
+
+
+def retention_interval(retain: float) -> float:
+    """Return how often to look for messages past `retain`: to a hundredth of it, and at least every ten minutes."""
+    return min(max(retain / _RETENTION_ROUNDS, _SHORTEST_RETENTION_ROUND), _LONGEST_RETENTION_ROUND)

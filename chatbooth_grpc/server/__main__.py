@@ -72,7 +72,7 @@ def _serve(settings: Settings) -> None:
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
         booth = Booth(store, limits=settings.limits)
-        reaper = Reaper(store, switchboard, settings.limits.session_expiry)
+        reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
         server = ChatServer(booth, switchboard, settings) if settings.grpc else None
         wire = None if settings.wire_port is None else WireServer(booth, switchboard, _wire_settings(settings))
         address = server.start() if server else None

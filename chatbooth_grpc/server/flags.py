@@ -81,6 +81,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os
             text_size=parsed.max_text_size,
             session_expiry=parsed.session_expiry,
             name_hold=parsed.name_hold,
+            retain=parsed.retain,
         ),
         log_level=parsed.log_level,
         log_format=parsed.log_format,
@@ -180,6 +181,14 @@ def _parser() -> argparse.ArgumentParser:
         default=30 * 86_400.0,
         metavar="TIME",
         help="keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)",
+    )
+    add(
+        "--retain",
+        type=_within(duration, 0, 10 * _YEAR),
+        default=30 * 86_400.0,
+        metavar="TIME",
+        help="remove a message this long after it was accepted, but never before a session of its recipient has "
+        "acknowledged it; 0 removes it once every live session has (default: 30d)",
     )
     add(
         "--idle-timeout",

@@ -23,12 +23,22 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, Changed, Lane, NewMessage, Settle, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import (
+    Batch,
+    Changed,
+    Lane,
+    NewMessage,
+    RetentionStep,
+    Settle,
+    StoredAccount,
+    StoredSession,
+)
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.failures import store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
 from chatbooth_grpc.store.opening import connect, lock_store, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
+from chatbooth_grpc.store.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sql import load_statements
 
@@ -66,6 +76,7 @@ class SQLiteStore:
             raise
         self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
         self._watchers: list[Changed] = []
+        self._prunes_on = False  # whether the writer's transaction has left some of a deleted mailbox to prune
         self._sessions = SessionCache()
         self._connection = writer  # the writer's thread's alone
         self._appender = Appender(writer, SQL, 0)  # the current transaction's
@@ -234,6 +245,16 @@ class SQLiteStore:
 
         self._run(work)
 
+    def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
+        with self._reader() as connection:
+            due, go_on_from = due_mailboxes(connection, SQL, accepted_before, start)
+        if not due:
+            return RetentionStep(0, go_on_from)
+        return self._run(lambda connection: remove_from(connection, SQL, due, accepted_before, go_on_from))
+
+    def prune_deleted(self) -> bool:
+        return self._run(lambda connection: prune_detached(connection, SQL))
+
     def close(self) -> None:
         if self._closed:
             return
@@ -259,16 +280,18 @@ class SQLiteStore:
         self._appender = Appender(self._connection, SQL, self._clock())
 
     def _announce(self, committed: bool) -> None:
-        """Tell the watchers what a transaction changed; on the writer's thread, which alone touches the set."""
+        """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
         changed, self._changed = self._changed | self._appender.grown, set()
+        prunes_on, self._prunes_on = self._prunes_on, False
+        if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
+            self._writer.run_later(self._prune)
         if committed and changed:
             for watcher in self._watchers:
                 watcher(changed)
 
     def _prune(self, connection: apsw.Connection) -> None:
-        """Remove a little of a deleted account's mailbox, and come back for more behind whatever is queued by then."""
-        if prune_detached(connection, SQL):
-            self._writer.run_later(self._prune)
+        """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""
+        self._prunes_on = prune_detached(connection, SQL)
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:

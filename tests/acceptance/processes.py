@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ _BANNER = re.compile(r"listening on (\S+:\d+)")
 class ServerProcess:
     """A server on a free port of this machine, or on `port`, and the store in `store`."""
 
-    def __init__(self, store: Path, port: int = 0) -> None:
+    def __init__(self, store: Path, port: int = 0, flags: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "chatbooth_grpc.server", "--port", str(port), "--store", str(store)],
+            [sys.executable, "-m", "chatbooth_grpc.server", "--port", str(port), "--store", str(store), *flags],
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),

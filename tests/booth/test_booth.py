@@ -90,7 +90,7 @@ def change(path: Path, statement: str, *bindings: int | bytes) -> None:
 
 
 def remove_through(path: Path, session: Session, through: int) -> None:
-    """Do what retention will do: remove a prefix of the session's mailbox."""
+    """Do what retention does: remove a prefix of the session's mailbox."""
     mailbox = "(SELECT mailbox_id FROM mailboxes WHERE account_id = ?)"
     change(path, f"DELETE FROM messages WHERE mailbox_id = {mailbox} AND sequence <= ?", session.account_id, through)
     change(path, "UPDATE mailboxes SET removed_through = ? WHERE account_id = ?", through, session.account_id)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
-from chatbooth_grpc.booth.store import NewMessage, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import NewMessage, RetentionStep, Store, StoredAccount, StoredSession
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
 PLENTY = 1 << 30
@@ -110,6 +110,18 @@ def send_texts(store: Store, session: StoredSession, recipient: str, *texts: str
 def delete(store: Store, session: StoredSession, name_hold: float = 0.0) -> None:
     """Delete the session's account."""
     store.delete_account(session, stored_account(store, session.username), name_hold)
+
+
+def retain(store: Store, accepted_before: int | None) -> int:
+    """Let retention walk once over all mailboxes; return how many messages it removed."""
+    return sum(step.removed for step in retention_steps(store, accepted_before))
+
+
+def retention_steps(store: Store, accepted_before: int | None) -> Iterator[RetentionStep]:
+    """Take the steps of one walk."""
+    yield (step := store.remove_old(accepted_before))
+    while step.go_on_from is not None:
+        yield (step := store.remove_old(accepted_before, step.go_on_from))
 
 
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:

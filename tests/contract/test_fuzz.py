@@ -22,4 +22,4 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(WireTransport, "send", send_shortened)
     with pytest.raises(Difference):
-        main(["--seconds", "20", "--seed", "1"])
+        main(["--seconds", "100", "--seed", "1"])

@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
-from tests.contract.stores import Home, names_of, new_message, new_token_hash
+from tests.contract.stores import Home, names_of, new_message, new_token_hash, retain
 
 NAMES = st.sampled_from(["ann", "bob", "a_b"])
 MESSAGE_IDS = st.sampled_from([bytes([number] * 16) for number in (1, 2, 3)])
@@ -52,6 +52,7 @@ class Account:
     used_times: dict[bytes, int] = field(default_factory=dict)
     furthest: int = 0
     mailbox: list[Message] = field(default_factory=list)
+    removed: int = 0
     accepted: dict[tuple[int, bytes], tuple[bytes, Receipt]] = field(default_factory=dict)
 
 
@@ -100,8 +101,12 @@ class StoreMachine(RuleBasedStateMachine):
         return Device(token_hash, session)
 
     @initialize(target=devices)
-    def first_account(self) -> Device:
-        return self.made_account("ann", "one")
+    def first_account(self) -> MultipleResults[Device]:
+        """Two devices from the start: what one alone has acknowledged is the case to find."""
+        first = self.made_account("ann", "one")
+        second = self.log_in(first, "one")
+        assert isinstance(second, Device)
+        return multiple(first, second)
 
     @rule(target=devices, name=NAMES, password_hash=HASHES)
     def sign_up(self, name: str, password_hash: str) -> Device | MultipleResults[Device]:
@@ -171,7 +176,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.delete_account(session, believed, hold)
             return
         removal = self.store.delete_account(session, believed, hold)
-        assert removal == Removal(len(account.mailbox), len(account.cursors))
+        assert removal == Removal(len(account.mailbox) - account.removed, len(account.cursors))
         del self.accounts[session.username]
         self.held[session.username] = self.home.clock.now + round(hold * 1_000_000)
 
@@ -232,15 +237,39 @@ class StoreMachine(RuleBasedStateMachine):
             return
         batch = self.store.after(device.session, sequence, max_messages, max_size)
         count = max(1, len(batch.messages))
-        rest = account.mailbox[sequence:]
+        rest = account.mailbox[max(sequence, account.removed) :]
         assert batch.messages == rest[:count]
-        assert (batch.last_sequence, batch.removed_through) == (len(account.mailbox), 0)
+        assert (batch.last_sequence, batch.removed_through) == (len(account.mailbox), account.removed)
         assert batch.cursor == account.cursors[device.token_hash]
         size = sum(len(message.content) for message in rest[:count])
         assert len(batch.messages) <= max_messages
         assert size <= max_size or count == 1
         if rest[count:] and count < max_messages:
             assert size + len(rest[count].content) > max_size, "one more message would have fitted"
+
+    @rule(device=devices, text=TEXTS, message_id=MESSAGE_IDS)
+    def send_oneself_and_acknowledge(self, device: Device, text: str, message_id: bytes) -> None:
+        """What seldom comes about by chance, and retention waits for: a device that has acknowledged the newest."""
+        self.append([(device, device.session.username, text, message_id)])
+        account = self.owner(device)
+        self.acknowledge(device, len(account.mailbox) if account else 1)
+
+    @rule()
+    def prune_deleted(self) -> None:
+        while self.store.prune_deleted():
+            pass
+
+    @rule(age=st.sampled_from([None, -0.000001, 9.0, 400.0]))
+    def retain(self, age: float | None) -> None:
+        before = None if age is None else self.home.clock.now - round(age * 1_000_000)
+        was_removed = sum(account.removed for account in self.accounts.values())
+        for account in self.accounts.values():
+            end = min(account.cursors.values(), default=account.furthest) if before is None else account.furthest
+            while account.removed < end and (before is None or account.mailbox[account.removed].accept_time < before):
+                account.removed += 1
+        expected = sum(account.removed for account in self.accounts.values()) - was_removed
+        self.prune_deleted()  # else what those left may go with it
+        assert retain(self.store, before) == expected
 
     @rule(device=devices)
     def touch(self, device: Device) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.grpc_transport import GrpcTransport
 from chatbooth_grpc.client.transport import EventStream, Transport
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -73,22 +74,31 @@ def transport_by(way: str, folder: Path, clock: Clock | None = None) -> Iterator
     """Give one of the ways to a booth of its own, with a clock that stands still unless its owner moves it."""
     folder.mkdir()
     clock = clock or Clock()
-    with SQLiteStore(folder / "chatbooth.db", clock=clock) as store:
-        switchboard = Switchboard(store)
-        booth = Booth(store, passwords=cheap_passwords(), clock=clock)
-        if way == "booth":
-            yield BoothTransport(booth)
-            switchboard.drain(1)
-        elif way == "grpc":
-            server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
-            grpc_transport = GrpcTransport(server.start())
-            yield grpc_transport
-            grpc_transport.close()
-            server.drain()
-        else:
-            wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
-            wire_transport = WireTransport(wire.start())
-            yield wire_transport
-            wire_transport.close()
-            switchboard.drain(1)
-            wire.drain(2)
+    with (
+        SQLiteStore(folder / "chatbooth.db", clock=clock) as store,
+        transport_to(store, way, clock) as transport,
+    ):
+        yield transport
+
+
+@contextmanager
+def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
+    """Give one of the ways to a booth over a store, whose owner may act on it behind the booth's back."""
+    switchboard = Switchboard(store)
+    booth = Booth(store, passwords=cheap_passwords(), clock=clock)
+    if way == "booth":
+        yield BoothTransport(booth)
+        switchboard.drain(1)
+    elif way == "grpc":
+        server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
+        grpc_transport = GrpcTransport(server.start())
+        yield grpc_transport
+        grpc_transport.close()
+        server.drain()
+    else:
+        wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
+        wire_transport = WireTransport(wire.start())
+        yield wire_transport
+        wire_transport.close()
+        switchboard.drain(1)
+        wire.drain(2)

@@ -31,7 +31,7 @@ def serve(place: Place, listener: Listener) -> None:
 
 
 def remove_through(place: Place, sequence: int) -> None:
-    """Remove the messages up to a sequence, as retention will."""
+    """Remove the messages up to a sequence, as retention does, acknowledged or not."""
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM messages WHERE sequence <= ?", (sequence,))
         connection.execute("UPDATE mailboxes SET removed_through = ? WHERE last_sequence > 0", (sequence,))

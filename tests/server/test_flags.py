@@ -24,6 +24,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),
+    ("--retain", "CHATBOOTH_RETAIN", "1h", 3_600.0),
     ("--idle-timeout", "CHATBOOTH_IDLE_TIMEOUT", "1m", 60.0),
     ("--keepalive-time", "CHATBOOTH_KEEPALIVE_TIME", "5s", 5.0),
     ("--keepalive-timeout", "CHATBOOTH_KEEPALIVE_TIMEOUT", "500ms", 0.5),
@@ -44,6 +45,9 @@ WRONG: list[tuple[str, str, str]] = [
     ("--max-text-size", "1MB", "'1MB' is not a size"),
     ("--session-expiry", "0", "0 is not within"),
     ("--session-expiry", "month", "'month' is not a duration"),
+    ("--retain", "-1", "'-1' is not a duration"),
+    ("--retain", "3651d", "3651d is not within 0 and 315,360,000"),
+    ("--retain", "for ever", "'for ever' is not a duration"),
     ("--drain-grace", "2h", "2h is not within"),
     ("--keepalive-timeout", "0", "0 is not within 0.1 and"),
     ("--log-level", "loud", "loud"),
@@ -54,8 +58,8 @@ WRONG: list[tuple[str, str, str]] = [
 def value(settings: Settings, flag: str) -> object:
     """What a flag set."""
     name = flag.removeprefix("--").replace("-", "_")
-    limits = {"max_text_size": "text_size", "session_expiry": "session_expiry", "name_hold": "name_hold"}
-    return getattr(settings.limits, limits[name]) if name in limits else getattr(settings, name)
+    limit = {"max_text_size": "text_size"}.get(name, name)
+    return getattr(settings.limits, limit) if hasattr(settings.limits, limit) else getattr(settings, name)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str], environment: dict[str, str]) -> str:
@@ -75,6 +79,7 @@ def test_defaults_are_safe() -> None:
     assert (settings.insecure, settings.threads, settings.max_calls) == (False, DEFAULT_THREADS, 2_000)
     assert (settings.limits.text_size, settings.limits.session_expiry) == (1 << 20, 30 * DAY)
     assert (settings.limits.name_hold, settings.drain_grace) == (30 * DAY, 10.0)
+    assert settings.limits.retain == 30 * DAY
     assert (settings.log_level, settings.log_format) == ("info", "text")
 
 

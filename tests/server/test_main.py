@@ -18,7 +18,10 @@ import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from tests.acceptance.processes import ServerProcess, environment
+from chatbooth_grpc.booth.model import Gap, GapReason
+from chatbooth_grpc.client.chat_client import ChatClient
+from tests.acceptance.processes import PASSWORD, ServerProcess, environment
+from tests.live.recording_sink import wait_until
 from tests.server.running import bearer
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +82,18 @@ def test_flags_have_twins_in_the_environment_and_signals_may_repeat(tmp_path: Pa
         assert process.wait(PATIENCE) == 0
     [draining] = [entry for entry in logged if entry["event"] == "draining"]
     assert draining["grace_seconds"] == 2.0
+
+
+def test_what_was_acknowledged_goes_after_the_retention_that_its_flag_says(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "s.db", flags=["--retain", "0"])
+    with ChatClient.connect(server.address) as client:
+        client.sign_up("ann", PASSWORD)
+        for text in ("one", "two"):
+            client.send("ann", text)
+        client.deliver(acknowledge_through=1)
+        wait_until(lambda: client.deliver(after=0).opening.gap == Gap(1, 1, GapReason.RETENTION))
+        assert [message.text for message in client.deliver(after=0).messages] == ["two"]
+    server.end(signal.SIGTERM)
 
 
 def test_a_twin_that_is_wrong_is_a_usage_error() -> None:

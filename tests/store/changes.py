@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from chatbooth_grpc.booth.store import Store
-from tests.contract.stores import Clock, log_in, new_token_hash, send_texts, sign_up, stored_account, texts
+from tests.contract.stores import Clock, log_in, new_token_hash, retain, send_texts, sign_up, stored_account, texts
 
 
 class Change(ABC):
@@ -116,3 +116,16 @@ class Acknowledge(Change):
     def is_in(self, store: Store) -> bool:
         session = store.session(self.ann_token)
         return session is not None and store.after(session, None, 0, 0).cursor == 2
+
+
+class RemoveOld(Change):
+    def prepare(self, store: Store) -> None:
+        super().prepare(store)
+        store.acknowledge(self.ann, 1)
+        self.clock.advance(60)
+
+    def make(self, store: Store) -> None:
+        retain(store, self.clock.now)
+
+    def is_in(self, store: Store) -> bool:
+        return store.after(self.ann, 0, 0, 0).removed_through == 1 and texts(store, self.ann) == ["two"]

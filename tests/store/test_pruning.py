@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import SessionInvalid
+from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull
 from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.store.pruning import BYTES_PER_STEP, ROWS_PER_STEP, prune_detached
-from chatbooth_grpc.store.sqlite import SQL
+from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, mailbox, send_texts, sign_up, texts
+from tests.store.disk_actions import WAL
+from tests.store.power_loss import Disk
 
 TABLES = ("mailboxes", "messages", "message_ids")
 
@@ -66,6 +69,42 @@ def test_pruning_is_taken_up_again_after_a_restart(home: SQLiteHome) -> None:
         wait_until_pruned(store, bob, connection)
         assert counts(connection) == {"mailboxes": 1, "messages": 1, "message_ids": 1}
         assert texts(store, bob) == ["to bob"]
+
+
+def test_a_step_that_failed_is_not_tried_again_until_it_is_asked_for(
+    home: SQLiteHome, disk: Disk, open_on_disk: Callable[[], SQLiteStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a full disk, trying at once would only spin; but once there is room, what was left must go."""
+    full = Full()
+    with ExitStack() as fills, open_on_disk() as store, sqlite(home) as connection:
+        ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+        send_texts(store, bob, "ann", *(str(number) for number in range(ROWS_PER_STEP + 1)))
+        store.touch_session(bob)  # the hint of what was sent is behind us then
+        store.watch(lambda _mailboxes: fills.enter_context(disk.before("write", full)))
+        delete(store, ann)  # the first step comes behind the hint of this
+        assert full.reached.wait(30)
+        for _ in range(5):
+            with pytest.raises(StoreFull):
+                store.touch_session(bob)
+        assert caplog.text.count("a store transaction failed") == 1 + 5
+        fills.close()
+        store.touch_session(bob)
+        assert counts(connection) == {"mailboxes": 2, "messages": ROWS_PER_STEP + 1, "message_ids": ROWS_PER_STEP + 1}
+        while store.prune_deleted():
+            pass
+        assert counts(connection) == {"mailboxes": 1, "messages": 0, "message_ids": 0}
+
+
+class Full:
+    """Fails writes to the WAL, and tells when it first did."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+
+    def __call__(self, name: str) -> None:
+        if name.endswith(WAL):
+            self.reached.set()
+            raise apsw.FullError
 
 
 def test_each_step_is_small(home: SQLiteHome) -> None:

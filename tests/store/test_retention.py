@@ -1,88 +1,134 @@
-"""What retention leaves of a mailbox, imitated by its SQL: the counter, the dedup table and the bounds stay."""
+"""Retention in SQLite: what its walk looks at, what it asks again before it removes, and whom it never holds up."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import CursorPastEnd, MessageIdReused
-from chatbooth_grpc.booth.model import Removal
-from chatbooth_grpc.booth.store import StoredSession
-from tests.contract.stores import (
-    PLENTY,
-    SQLiteHome,
-    log_in,
-    mailbox,
-    new_message,
-    send,
-    send_texts,
-    sign_up,
-    stored_account,
-)
+from chatbooth_grpc.booth.store import RetentionStep
+from chatbooth_grpc.store import opening, retention
+from chatbooth_grpc.store.pruning import ROWS_PER_STEP
+from chatbooth_grpc.store.retention import due_mailboxes, remove_from
+from chatbooth_grpc.store.sql import load_migrations
+from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
+from tests.contract.racing import race
+from tests.contract.stores import SQLiteHome, delete, log_in, retain, send_texts, sign_up, texts
+from tests.store.disk_actions import Gate
+from tests.store.power_loss import Disk
 
-MESSAGE_ID = bytes(range(16))
+OpenOnDisk = Callable[[], SQLiteStore]
 
 
-def remove_through(home: SQLiteHome, session: StoredSession, through: int) -> None:
-    """Remove a mailbox's messages up to a sequence, as retention will."""
+@contextmanager
+def sqlite(home: SQLiteHome) -> Iterator[apsw.Connection]:
+    """A connection beside the store's own."""
     connection = apsw.Connection(str(home.path))
-    with connection:
-        bounds = {"mailbox_id": session.mailbox_id, "through": through}
-        connection.execute("DELETE FROM messages WHERE mailbox_id = :mailbox_id AND sequence <= :through", bounds)
-        connection.execute("UPDATE mailboxes SET removed_through = :through WHERE mailbox_id = :mailbox_id", bounds)
-    connection.close()
+    connection.set_busy_timeout(5_000)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
-@pytest.mark.parametrize("through", [1, 2, 3])
-def test_sequences_go_on_from_the_counter_whatever_is_left(home: SQLiteHome, through: int) -> None:
+def test_a_walk_looks_only_at_mailboxes_that_hold_something_acknowledged(
+    home: SQLiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MAILBOXES_PER_STEP", 2)
+    with home.open() as store, sqlite(home) as connection:
+        accounts = [sign_up(store, f"name{number}") for number in range(20)]
+        for account in accounts:
+            send_texts(store, account, account.username, "x")
+        acknowledged = [accounts[number] for number in (3, 7, 8, 15)]
+        for account in acknowledged:
+            store.acknowledge(account, 1)
+        young, ids = 0, [account.mailbox_id for account in acknowledged]
+        assert due_mailboxes(connection, SQL, young, 0) == ([], ids[1] + 1)
+        assert due_mailboxes(connection, SQL, None, 0) == (ids[:2], ids[1] + 1)
+        assert due_mailboxes(connection, SQL, None, ids[1] + 1) == (ids[2:], ids[3] + 1)
+        assert due_mailboxes(connection, SQL, None, ids[3] + 1) == ([], None)
+        assert retain(store, None) == 4
+        assert due_mailboxes(connection, SQL, None, 0) == ([], None)
+
+
+@pytest.mark.parametrize("name", ["end_of_walk", "mailboxes_with_old_messages", "mailboxes_acknowledged_by_all"])
+def test_a_walk_scans_no_table(home: SQLiteHome, name: str) -> None:
+    bindings = (0, 1) if name == "end_of_walk" else {"start": 0, "end": 1, "accepted_before": 0}
+    with home.open(), sqlite(home) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", bindings)]
+    assert any("mailboxes_with_acknowledged" in step for step in plan)
+    assert not any("SCAN" in step or "TEMP B-TREE" in step for step in plan)
+
+
+def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteHome) -> None:
     with home.open() as store:
+        fresh, slow, young, gone = (sign_up(store, name) for name in ("fresh", "slow", "young", "gone"))
+        for session in (fresh, slow, young, gone):
+            send_texts(store, session, session.username, "x")
+        log_in(store, "slow")
+        store.acknowledge(slow, 1)
+        store.acknowledge(young, 1)
+        delete(store, gone)
+        while store.prune_deleted():
+            pass
+    ids = [session.mailbox_id for session in (fresh, slow, young, gone)]
+    with sqlite(home) as connection:
+        assert remove_from(connection, SQL, [ids[0], ids[1], ids[3]], None, 99) == RetentionStep(0, 99)
+        assert remove_from(connection, SQL, [ids[0], ids[2], ids[3]], home.clock.now, 99) == RetentionStep(0, 99)
+        assert connection.execute("SELECT count(*) FROM messages").get == 3
+        assert remove_from(connection, SQL, ids, home.clock.now + 1, 99) == RetentionStep(2, 99)
+
+
+def test_a_full_step_goes_on_in_the_mailbox_where_it_stopped(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+        for session, count in ((ann, ROWS_PER_STEP - 1), (bob, 2)):
+            send_texts(store, session, session.username, *["x"] * count)
+            store.acknowledge(session, count)
+        assert store.remove_old(None) == RetentionStep(ROWS_PER_STEP, bob.mailbox_id)
+        step = store.remove_old(None, bob.mailbox_id)
+        assert step.removed == 1
+
+
+def test_a_walk_that_finds_nothing_waits_for_no_writer(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
         ann = sign_up(store, "ann")
-        send_texts(store, ann, "ann", *"abc")
-    remove_through(home, ann, through)
-    with home.open() as store:
-        send_texts(store, ann, "ann", "d")
-        assert [message.sequence for message in mailbox(store, ann)] == list(range(through + 1, 5))
+        log_in(store, "ann")
+        send_texts(store, ann, "ann", "x")
+        store.acknowledge(ann, 1)
+
+        def walk_meanwhile() -> list[int]:
+            assert gate.reached.wait(30)
+            removed = [retain(store, None), retain(store, 0)]
+            gate.open()
+            return removed
+
+        with Gate() as gate, disk.before("sync", gate):
+            _, removed = race([lambda: send_texts(store, ann, "ann", "y"), walk_meanwhile])
+        assert removed == [0, 0]
 
 
-def test_a_reader_learns_what_was_removed(home: SQLiteHome) -> None:
-    with home.open() as store:
+def test_the_rows_go_and_the_message_ids_stay(home: SQLiteHome) -> None:
+    with home.open() as store, sqlite(home) as connection:
         ann = sign_up(store, "ann")
-        send_texts(store, ann, "ann", *"abcd")
-        remove_through(home, ann, 2)
-        for after, expected in [(0, [3, 4]), (1, [3, 4]), (3, [4]), (4, [])]:
-            batch = store.after(ann, after, PLENTY, PLENTY)
-            assert [message.sequence for message in batch.messages] == expected
-            assert (batch.last_sequence, batch.removed_through) == (4, 2)
+        send_texts(store, ann, "ann", *["x"] * 7)
+        store.acknowledge(ann, 5)
+        assert retain(store, None) == 5
+        left = [connection.execute(f"SELECT count(*) FROM {table}").get for table in ("messages", "message_ids")]
+        assert left == [2, 7]
 
 
-def test_an_emptied_mailbox_keeps_its_end(home: SQLiteHome) -> None:
+def test_mailboxes_of_a_store_from_before_retention_are_found(
+    home: SQLiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "load_migrations", lambda: load_migrations()[:1])
+        with home.open() as store:
+            ann = sign_up(store, "ann")
+            send_texts(store, ann, "ann", "a", "b")
+            store.acknowledge(ann, 1)
     with home.open() as store:
-        ann = sign_up(store, "ann")
-        send_texts(store, ann, "ann", *"abc")
-        remove_through(home, ann, 3)
-        batch = store.after(ann, 0, PLENTY, PLENTY)
-        assert (batch.messages, batch.last_sequence, batch.removed_through) == ([], 3, 3)
-        with pytest.raises(CursorPastEnd):
-            store.after(ann, 4, PLENTY, PLENTY)
-        store.acknowledge(ann, 3)
-        assert log_in(store, "ann").cursor == 3
-
-
-def test_a_removed_message_is_not_stored_again_by_its_retry(home: SQLiteHome) -> None:
-    with home.open() as store:
-        ann = sign_up(store, "ann")
-        first = send(store, new_message(ann, "ann", "tea?", MESSAGE_ID))
-        remove_through(home, ann, 1)
-        home.clock.advance(86_400)
-        assert send(store, new_message(ann, "ann", "tea?", MESSAGE_ID)) == first
-        with pytest.raises(MessageIdReused):
-            send(store, new_message(ann, "ann", "coffee?", MESSAGE_ID))
-        assert mailbox(store, ann) == []
-
-
-def test_deleting_counts_only_what_was_left(home: SQLiteHome) -> None:
-    with home.open() as store:
-        ann = sign_up(store, "ann")
-        send_texts(store, ann, "ann", *"abcde")
-        remove_through(home, ann, 2)
-        assert store.delete_account(ann, stored_account(store, "ann"), 0) == Removal(3, 1)
+        assert retain(store, None) == 1
+        assert texts(store, ann) == ["b"]

@@ -112,3 +112,35 @@ DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
 
 -- name: delete_mailbox
 DELETE FROM mailboxes WHERE mailbox_id = ?
+
+-- Retention walks along the index, so many mailboxes at a time; INDEXED BY holds SQLite to it whatever its statistics say.
+
+-- name: end_of_walk
+SELECT max(mailbox_id) FROM (
+    SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged
+     WHERE removed_through < acknowledged_through AND mailbox_id >= ? ORDER BY mailbox_id LIMIT ?)
+
+-- name: mailboxes_with_old_messages
+SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged JOIN messages USING (mailbox_id)
+ WHERE removed_through < acknowledged_through AND mailbox_id BETWEEN :start AND :end
+   AND sequence = removed_through + 1 AND accept_time < :accepted_before
+ ORDER BY mailbox_id
+
+-- name: mailboxes_acknowledged_by_all
+SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged
+ WHERE removed_through < acknowledged_through AND mailbox_id BETWEEN :start AND :end
+   AND removed_through < ifnull((SELECT min(cursor) FROM sessions WHERE account_id = mailboxes.account_id),
+                                acknowledged_through)
+ ORDER BY mailbox_id
+
+-- name: retention_bounds
+SELECT removed_through, acknowledged_through,
+       (SELECT min(cursor) FROM sessions WHERE account_id = mailboxes.account_id)
+  FROM mailboxes WHERE mailbox_id = ?
+
+-- name: oldest_messages
+SELECT sequence, accept_time, length(content) FROM messages
+ WHERE mailbox_id = ? AND sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?
+
+-- name: note_removed
+UPDATE mailboxes SET removed_through = ? WHERE mailbox_id = ?

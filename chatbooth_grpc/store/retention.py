@@ -1,0 +1,100 @@
+"""Retention: finding mailboxes that hold more than they must, and removing that, a little at a time.
+
+A step has two halves. The first walks over some of the mailboxes that hold anything acknowledged, on a reading
+connection: there may be a million of them with nothing to remove, and no writer waits for that. The second removes,
+inside the writer's transaction, and asks everything again, since what the first half saw may no longer be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apsw
+
+from chatbooth_grpc.booth.store import RetentionStep
+from chatbooth_grpc.store.pruning import BYTES_PER_STEP, ROWS_PER_STEP
+
+MAILBOXES_PER_STEP = 1_000
+"""Bounds how long a step reads, and so how long it keeps the log from being checkpointed."""
+
+
+def due_mailboxes(
+    connection: apsw.Connection, sql: Mapping[str, str], accepted_before: int | None, start: int
+) -> tuple[list[int], int | None]:
+    """Walk over the next mailboxes from the id `start`; return those with something to remove, and where to go on.
+
+    None in place of where to go on: there were no mailboxes left.
+    """
+    end = connection.execute(sql["end_of_walk"], (start, MAILBOXES_PER_STEP)).get
+    if end is None:
+        return [], None
+    bounds = {"start": start, "end": end}
+    if accepted_before is None:
+        found = connection.execute(sql["mailboxes_acknowledged_by_all"], bounds)
+    else:
+        found = connection.execute(sql["mailboxes_with_old_messages"], {**bounds, "accepted_before": accepted_before})
+    return [mailbox_id for (mailbox_id,) in found], end + 1
+
+
+def remove_from(
+    connection: apsw.Connection,
+    sql: Mapping[str, str],
+    mailbox_ids: Sequence[int],
+    accepted_before: int | None,
+    go_on_from: int | None,
+) -> RetentionStep:
+    """Remove the oldest messages of these mailboxes, up to one step's worth.
+
+    `go_on_from`: where the walk goes on behind these mailboxes; a step that is full goes on where it stopped.
+    """
+    step = _Step(connection, sql, accepted_before)
+    for mailbox_id in mailbox_ids:
+        step.take_from(mailbox_id)
+        if step.is_full:
+            return RetentionStep(step.removed, mailbox_id)
+    return RetentionStep(step.removed, go_on_from)
+
+
+class _Step:
+    """What one step has removed so far."""
+
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], accepted_before: int | None) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._accepted_before = accepted_before
+        self._size = 0
+        self.removed = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.removed >= ROWS_PER_STEP or self._size >= BYTES_PER_STEP
+
+    def take_from(self, mailbox_id: int) -> None:
+        """Remove as many of a mailbox's oldest messages as may go and the step has room for."""
+        through = 0
+        for sequence, accept_time, length in self._acknowledged_messages(mailbox_id):
+            if self.is_full or not self._is_old(accept_time):
+                break
+            through = sequence
+            self.removed += 1
+            self._size += length
+        if through:
+            self._connection.execute(self._sql["delete_messages_through"], (mailbox_id, through))
+            self._connection.execute(self._sql["note_removed"], (through, mailbox_id))
+
+    def _is_old(self, accept_time: int) -> bool:
+        return self._accepted_before is None or accept_time < self._accepted_before
+
+    def _acknowledged_messages(self, mailbox_id: int) -> list[tuple[Any, ...]]:
+        """Read the sequence, accept time and size of a mailbox's oldest messages that nobody must still be given."""
+        bounds = self._connection.execute(self._sql["retention_bounds"], (mailbox_id,)).fetchone()
+        if bounds is None:
+            return []  # deleted and pruned since it was found
+        removed_through, acknowledged_through, least_cursor = bounds
+        end = acknowledged_through
+        if self._accepted_before is None and least_cursor is not None:
+            end = min(end, least_cursor)
+        return self._connection.execute(
+            self._sql["oldest_messages"], (mailbox_id, removed_through, end, ROWS_PER_STEP)
+        ).fetchall()
