@@ -360,3 +360,28 @@ def test_a_client_that_half_closes_and_does_not_read_frees_who_writes_to_it(star
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
     peer.socket.shutdown(socket.SHUT_WR)
     wait_until(lambda: running.server.count == 1 and running.switchboard.count == 0, within=10)
+
+
+FROM_THE_START = bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, 0))
+
+
+def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    appends = iter(range(100))
+
+    def fail_second(method: str) -> None:
+        if method == "append" and next(appends) == 1:
+            raise StoreUnavailable
+
+    running.store.before = fail_second
+    for text in ("one", "two", "three"):  # a LIST between them, so that no two are one commit
+        peer.send(frames.SEND, send_body("ann", text), token)
+        peer.send(frames.DELIVER, FROM_THE_START, token)
+    assert success(peer.reply())
+    success(peer.reply())
+    assert refusal(peer.reply()).reason == "STORE_UNAVAILABLE"
+    assert peer.is_ended()
+    again = running.peer()
+    delivered = again.ask(frames.DELIVER, FROM_THE_START, token)
+    assert [message.text for message in bodies.decode_delivery(delivered).messages] == ["one"]
