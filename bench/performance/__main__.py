@@ -9,15 +9,28 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.performance.deliver import deliver
+from bench.performance.fanout import fanout
+from bench.performance.floors import floors
+from bench.performance.live import live
 from bench.performance.outcome import Duration
 from bench.performance.plan import Plan, say
 from bench.performance.report import heading, write_page
 from bench.performance.rows import Row, table
 from bench.performance.store import store
 from bench.performance.unary import unary
+from bench.performance.wire import wire
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {"unary": unary, "store": store}
+MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
+    "unary": unary,
+    "store": store,
+    "wire": wire,
+    "deliver": deliver,
+    "live": live,
+    "fanout": fanout,
+    "floors": floors,
+}
 QUICK = Plan(repeats=1, duration=Duration(warm_up=0.1, counted=0.2), scale=0.02)
 
 

@@ -16,6 +16,8 @@ from bench.performance.headers import CallFailed, ReplyHeaders, encode_headers
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM = ACK = 1
 END_HEADERS = 4
+PREFIX_SIZE = 5
+"""Bytes of gRPC's own before each message."""
 _PADDED_OR_PRIORITY = 0x28
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -42,6 +44,19 @@ def encode_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 def encode_message(message: bytes) -> bytes:
     """Put gRPC's prefix before a message: not compressed, and its size."""
     return b"\0" + _NUMBER.pack(len(message)) + message
+
+
+def cut_messages(data: bytes) -> tuple[list[bytes], bytes]:
+    """Cut the DATA of a stream into messages; return those that are whole, and the rest."""
+    messages = []
+    start = 0
+    while len(data) - start >= PREFIX_SIZE:
+        end = start + PREFIX_SIZE + _NUMBER.unpack_from(data, start + 1)[0]
+        if end > len(data):
+            break
+        messages.append(data[start + PREFIX_SIZE : end])
+        start = end
+    return messages, data[start:]
 
 
 def call_headers(authority: str, method: str, token: bytes | None = None) -> bytes:

@@ -35,16 +35,23 @@ class Outcome:
 
 
 class Tally:
-    """Counts what a load gets done: `latencies` gets one entry for each, in seconds, and is emptied once it is warm."""
+    """Counts what a load gets done: `count`, and `latencies` in seconds where they are known; emptied once warm."""
 
     def __init__(self, server_pid: int, duration: Duration) -> None:
         self._pid = server_pid
         self._duration = duration
         self._is_warm = False
+        self.count = 0
         self.latencies: list[float] = []
         self._start()
 
+    def add(self, latencies: list[float]) -> None:
+        """Count what was done, one for each latency."""
+        self.latencies += latencies
+        self.count += len(latencies)
+
     def _start(self) -> None:
+        self.count = 0
         self.latencies.clear()
         self._server, self._own = cpu_seconds(self._pid), time.process_time()
         self._started = time.perf_counter()
@@ -62,8 +69,8 @@ class Tally:
         """Return what was done in the time that counts."""
         seconds = time.perf_counter() - self._started
         server, own = cpu_seconds(self._pid) - self._server, time.process_time() - self._own
-        if not self._is_warm or not self.latencies:
+        if not self._is_warm or not self.count:
             raise RuntimeError("the load ended before it had begun: give it more to do")
-        ordered = sorted(self.latencies)
+        ordered = sorted(self.latencies) or [0.0]
         p50, p99 = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
-        return Outcome(len(ordered), seconds, server, own, p50, p99)
+        return Outcome(self.count, seconds, server, own, p50, p99)

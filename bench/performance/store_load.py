@@ -38,7 +38,7 @@ def _appended(store: SQLiteStore, session: StoredSession, duration: Duration, ba
             messages = [_new_message(session) for _ in range(batch)]
             began = time.perf_counter()
             receipts = store.append(messages)
-            tally.latencies.append(time.perf_counter() - began)
+            tally.add([time.perf_counter() - began])
             if not all(isinstance(receipt, Receipt) for receipt in receipts):
                 raise RuntimeError("the store refused a message")
 

@@ -79,12 +79,12 @@ def unary_load(
     for lane in lanes:
         selector.register(lane.connection, selectors.EVENT_READ, lane)
     tally = Tally(server_pid, duration)
-    for lane in lanes:
-        lane.send(in_flight // connections)
+    for number, lane in enumerate(lanes):
+        lane.send(in_flight // connections + (number < in_flight % connections))
     while not tally.is_over() and not any(lane.is_exhausted for lane in lanes):
         for key, _ in selector.select():
             latencies = key.data.receive()
-            tally.latencies += latencies
+            tally.add(latencies)
             key.data.send(len(latencies))
     outcome = tally.finish()
     for lane in lanes:

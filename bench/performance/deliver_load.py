@@ -1,0 +1,72 @@
+"""Delivering a backlog, batch by batch, acknowledging as it goes; messages are counted, not looked at."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+from bench.performance import http2
+from bench.performance.outcome import Duration, Outcome, Tally
+from bench.performance.raw_wire import WireConnection
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.encoding import BodyReader
+
+DELIVER = "/chatbooth.v1.ChatService/Deliver"
+MAX_MESSAGES = 1_000
+_WARM_UP_CALLS = 20
+
+
+def deliver_load(address: str, server_pid: int, *, token: bytes, messages: int) -> Outcome:
+    """Deliver a mailbox that holds exactly these messages, all unread. Raises RuntimeError if it holds others."""
+    deliver = _wire_deliver(address, token) if address.startswith("wire://") else _grpc_deliver(address, token)
+    for _ in range(_WARM_UP_CALLS):
+        deliver(0)
+    tally = Tally(server_pid, Duration(0, math.inf))
+    tally.is_over()
+    while count := deliver(tally.count):
+        tally.count += count
+    if tally.count != messages:
+        raise RuntimeError(f"{tally.count:,} messages were delivered, {messages:,} were there")
+    return tally.finish()
+
+
+def _wire_deliver(address: str, token: bytes) -> Callable[[int], int]:
+    connection = WireConnection(address)
+
+    def deliver(through: int) -> int:
+        request = bodies.encode_deliver_request(bodies.DeliverRequest(through, MAX_MESSAGES, None))
+        reader = BodyReader(connection.ask(frames.encode_request(frames.DELIVER, request, token)))
+        reader.fixed(bodies.EPOCH_SIZE)
+        for _ in ("account id", "resumed after", "replaying"):
+            reader.varint()
+        if reader.flag():
+            raise RuntimeError("messages are missing")
+        reader.flag()
+        return reader.varint()
+
+    return deliver
+
+
+def _grpc_deliver(address: str, token: bytes) -> Callable[[int], int]:
+    connection = http2.Http2Connection(address)
+    headers = http2.call_headers(address, DELIVER, token)
+    streams = itertools.count(1, 2)
+
+    def deliver(through: int) -> int:
+        request = pb.DeliverRequest(acknowledge_through=through, max_messages=MAX_MESSAGES).SerializeToString()
+        connection.send(http2.encode_call(next(streams), headers, request), len(http2.encode_message(request)))
+        reply: list[bytes] = []
+        while True:
+            for kind, flags, _, payload in connection.receive():
+                if kind == http2.DATA:
+                    reply.append(payload)
+                elif flags & http2.END_STREAM:
+                    return _count_messages(b"".join(reply)[http2.PREFIX_SIZE :])
+
+    return deliver
+
+
+def _count_messages(response: bytes) -> int:
+    return len(pb.DeliverResponse.FromString(response).messages)

@@ -1,0 +1,75 @@
+"""Live and stored: 50 pairs, over the wire beside F, over gRPC beside a bare bidirectional echo."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.performance.accounts import new_session
+from bench.performance.outcome import Outcome
+from bench.performance.pairs_load import Couple, pairs_load
+from bench.performance.plan import FLOOR_SERVER, Plan
+from bench.performance.processes import PlainServer, in_own_process
+from bench.performance.rows import Row, Target, at_least, at_most, cpu_row, rate_row
+from bench.performance.unary import no_op
+from bench.server_process import ServerProcess
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+
+PAIRS = 50
+ECHO_THREADS = ("--threads", "64")  # a stream of a plain server keeps a thread
+_MESSAGES = 100_000
+_KINDS: dict[str, tuple[str, Target]] = {"wire": ("no-op", at_least(2.2)), "unary": ("stream echo", at_least(0.6))}
+if hasattr(pb, "SendManyRequest"):
+    _KINDS["SendMany"] = ("stream echo", at_least(0.6))
+
+
+def live(plan: Plan) -> list[Row]:
+    """Measure each way to send at full speed, then at half of it."""
+    with PlainServer(FLOOR_SERVER) as floor, PlainServer(FLOOR_SERVER, *ECHO_THREADS) as echo:
+        runs = {"no-op": partial(no_op, plan, floor, PAIRS), "stream echo": partial(echoes, plan, echo, "stream echo")}
+        runs |= {kind: partial(_live, plan, kind) for kind in _KINDS}
+        taken = plan.take_turns(runs)
+    rows = []
+    for kind, (floor_name, target) in _KINDS.items():
+        floors = [outcome.rate for outcome in taken[floor_name]]
+        what = f"{PAIRS} pairs, {'wire' if kind == 'wire' else f'gRPC, {kind}'}"
+        rows.append(rate_row("live", what, taken[kind], floor_name=floor_name, floors=floors, target=target))
+        rows.append(cpu_row("live", f"{what}, server CPU", taken[kind], at_most(60) if kind == "wire" else None))
+        half = plan.take_turns({f"{kind} at half load": partial(_live, plan, kind, rate=rows[-2].figure / 2)})
+        rows.append(_tail(what, *half.values()))
+    return rows
+
+
+def _tail(what: str, outcomes: list[Outcome]) -> Row:
+    p50s, p99s = ([1_000 * getattr(outcome, name) for outcome in outcomes] for name in ("p50", "p99"))
+    return Row("live", f"{what}, half load, sender to listener, p99", " ms", p99s, "p50", p50s, at_most(5))
+
+
+def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
+    with ServerProcess() as server:
+        sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(PAIRS)]
+        return in_own_process(
+            pairs_load,
+            server.wire if kind == "wire" else server.grpc,
+            server.pid,
+            plan.duration,
+            kind=kind,
+            couples=[Couple(sender.token, recipient.token, recipient.username) for sender, recipient in sessions],
+            messages=max(_FEWEST, plan.scaled(_MESSAGES)),
+            rate=rate,
+        )
+
+
+_FEWEST = 200 * PAIRS
+
+
+def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:
+    """Run a floor without a store once: "stream echo" or "socket echo"."""
+    return in_own_process(
+        pairs_load,
+        server.address,
+        server.pid,
+        plan.duration,
+        kind=kind,
+        couples=[Couple(b"", b"", "")] * PAIRS,
+        messages=max(_FEWEST, plan.scaled(10 * _MESSAGES)),
+    )

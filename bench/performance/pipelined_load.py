@@ -1,0 +1,32 @@
+"""Durable sends over one wire connection without waiting for each: as many replies come, as many more leave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.performance.outcome import Duration, Outcome, Tally
+from bench.performance.raw_wire import WireConnection, encode_send
+
+IN_FLIGHT = 4_096  # more than the server reads at once
+
+
+def pipelined_load(
+    address: str, server_pid: int, duration: Duration, *, token: bytes, recipient: str, calls: int
+) -> Outcome:
+    """Keep requests in flight for a time, or until all were made."""
+    requests = [encode_send(recipient, token) for _ in range(calls)]
+    connection = WireConnection(address)
+    tally = Tally(server_pid, duration)
+    sent = replied = 0
+    more = IN_FLIGHT
+    while not tally.is_over() and sent < calls:
+        connection.send(b"".join(requests[sent : sent + more]))
+        sent = min(calls, sent + more)
+        more = len(connection.receive())
+        replied += more
+        tally.count += more
+    outcome = tally.finish()
+    while replied < sent:
+        replied += len(connection.receive())
+    connection.close()
+    return replace(outcome, sent=sent)

@@ -1,0 +1,100 @@
+"""A raw client of the wire protocol, for benchmarks only: requests prepared beforehand, every status checked."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from bench.performance.headers import CallFailed
+from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.wire import bodies, frames
+
+TEXT = b"x" * 60
+_READ_SIZE = 1 << 20
+_VARINT_REST = 0x7F
+
+
+def encode_send(recipient: str, token: bytes) -> bytes:
+    """Encode a SEND with an id of its own."""
+    return frames.encode_request(
+        frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, os.urandom(16), TEXT)), token
+    )
+
+
+class WireConnection:
+    """One connection: sends what it is given, returns the frames that matter to who measures."""
+
+    def __init__(self, address: str) -> None:
+        """`address` is wire://HOST:PORT."""
+        host, _, port = address.removeprefix("wire://").rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for a selector."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def send(self, requests: bytes) -> None:
+        """Send whole frames."""
+        self._socket.sendall(requests)
+
+    def ask(self, request: bytes) -> bytes:
+        """Send a request and wait for its reply's body, behind the status; nothing else may be under way."""
+        self.send(request)
+        while not (received := self.receive()):
+            pass
+        return received[0][1][1:]
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        """Wait for bytes; return actions and bodies of what is whole by now. Raises CallFailed."""
+        data = self._socket.recv(_READ_SIZE)
+        if not data:
+            raise CallFailed("the server has ended the connection")
+        data = self._buffer + data
+        found = []
+        start, end = 0, len(data)
+        while end - start >= frames.HEADER.size:
+            _, action, size = frames.HEADER.unpack_from(data, start)
+            body_start = start + frames.HEADER.size
+            if body_start + size > end:
+                break
+            start = body_start + size
+            body = data[body_start:start]
+            if action == frames.PING:
+                self.send(frames.encode_request(frames.PING, bodies.encode_ping(bodies.ANSWER, body[2:])))
+                continue
+            if action == frames.RESPONSE and body[0]:
+                raise CallFailed(f"status {body[0]}: {body!r}")
+            found.append((action, body))
+        self._buffer = data[start:]
+        return found
+
+
+def pushed_sequences(body: bytes) -> list[int]:
+    """Return the sequences of a push, none if it is no batch, without decoding its messages."""
+    sequences: list[int] = []
+    if body[0] != bodies.BATCH:
+        return sequences
+    position = 1
+    while position < len(body):
+        size, position = _varint(body, position)
+        sequences.append(_varint(body, position)[0])
+        position += size
+    return sequences
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return a number and the position behind it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & _VARINT_REST) << shift
+        if byte <= _VARINT_REST:
+            return value, position
+        shift += 7

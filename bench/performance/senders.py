@@ -1,0 +1,134 @@
+"""Who sends one message at a time and hears that it was stored: one class for each way to send."""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+from bench.performance import http2, raw_wire, unary_load
+from bench.performance.floor_server import ECHO
+from bench.performance.headers import CallFailed
+from bench.performance.raw_wire import WireConnection
+
+SEND_MANY = "/chatbooth.v1.ChatService/SendMany"
+_ECHOED = b"x" * 100  # about a send's size
+
+
+class Sender(Protocol):
+    """A connection that sends; it is prepared for a number of messages and may not be asked for more."""
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for a selector."""
+
+    def send(self) -> None:
+        """Send the next message."""
+
+    def receive(self) -> int:
+        """Wait for bytes; return how many messages were answered by them."""
+
+
+class WireSender:
+    """SEND over the wire."""
+
+    def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
+        self._connection = WireConnection(address)
+        self._requests = iter([raw_wire.encode_send(recipient, token) for _ in range(messages)])
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def send(self) -> None:
+        self._connection.send(next(self._requests))
+
+    def receive(self) -> int:
+        return len(self._connection.receive())
+
+
+class UnarySender:
+    """Send over gRPC: a call for each message."""
+
+    def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
+        self._connection = http2.Http2Connection(address)
+        headers = http2.call_headers(address, unary_load.SEND, token)
+        encoded = [unary_load.encode_send(recipient) for _ in range(messages)]
+        self._size = len(http2.encode_message(encoded[0]))
+        self._calls = iter(
+            [http2.encode_call(2 * number + 1, headers, request) for number, request in enumerate(encoded)]
+        )
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def send(self) -> None:
+        self._connection.send(next(self._calls), self._size)
+
+    def receive(self) -> int:
+        return sum(flags & http2.END_STREAM for _, flags, _, _ in self._connection.receive())
+
+
+class _StreamSender:
+    """One bidirectional stream, on which every message is answered by one."""
+
+    _STREAM = 1
+
+    def __init__(self, address: str, method: str, token: bytes | None, messages: list[bytes]) -> None:
+        self._connection = http2.Http2Connection(address)
+        self._connection.open_stream(self._STREAM, http2.call_headers(address, method, token))
+        self._messages = iter(messages)
+        self._reply = b""
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def send(self) -> None:
+        self._connection.send_message(self._STREAM, next(self._messages))
+
+    def receive(self) -> int:
+        for kind, flags, _, payload in self._connection.receive():
+            if flags & http2.END_STREAM:
+                raise CallFailed("the server has ended the stream")
+            if kind == http2.DATA:
+                self._reply += payload
+        messages, self._reply = http2.cut_messages(self._reply)
+        return len(messages)
+
+
+class SendManySender(_StreamSender):
+    """SendMany over gRPC: a request of one message at a time, on one stream."""
+
+    def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
+        sends = [unary_load.encode_send(recipient) for _ in range(messages)]
+        super().__init__(address, SEND_MANY, token, [encode_send_many([send]) for send in sends])
+
+
+class StreamEchoSender(_StreamSender):
+    """The floor of a bidirectional stream: a plain gRPC server that sends everything back."""
+
+    def __init__(self, address: str, _token: bytes, _recipient: str, messages: int) -> None:
+        super().__init__(address, ECHO, None, [_ECHOED] * messages)
+
+
+class SocketEchoSender:
+    """The floor of a socket: a thread that sends everything back."""
+
+    def __init__(self, address: str, _token: bytes, _recipient: str, _messages: int) -> None:
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = 0
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self) -> None:
+        self._socket.sendall(_ECHOED)
+
+    def receive(self) -> int:
+        self._received += len(self._socket.recv(4_096))
+        whole, self._received = divmod(self._received, len(_ECHOED))
+        return whole
+
+
+def encode_send_many(sends: list[bytes]) -> bytes:
+    """Encode a SendManyRequest of serialised SendRequests below 128 bytes: field 1, repeated."""
+    return b"".join(b"\x0a" + bytes((len(send),)) + send for send in sends)
