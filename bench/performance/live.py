@@ -14,7 +14,8 @@ from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 
-PAIRS = 50
+_PAIRS = 50
+_FEWEST_MESSAGES = 200  # for each pair
 ECHO_THREADS = ("--threads", "64")  # a stream of a plain server keeps a thread
 _MESSAGES = 100_000
 _KINDS: dict[str, tuple[str, Target]] = {"wire": ("no-op", at_least(2.2)), "unary": ("stream echo", at_least(0.6))}
@@ -22,16 +23,24 @@ if hasattr(pb, "SendManyRequest"):
     _KINDS["SendMany"] = ("stream echo", at_least(0.6))
 
 
+def pairs(plan: Plan) -> int:
+    """How many pairs there are."""
+    return max(4, plan.scaled(_PAIRS))
+
+
 def live(plan: Plan) -> list[Row]:
     """Measure each way to send at full speed, then at half of it."""
     with PlainServer(FLOOR_SERVER) as floor, PlainServer(FLOOR_SERVER, *ECHO_THREADS) as echo:
-        runs = {"no-op": partial(no_op, plan, floor, PAIRS), "stream echo": partial(echoes, plan, echo, "stream echo")}
+        runs = {
+            "no-op": partial(no_op, plan, floor, pairs(plan)),
+            "stream echo": partial(echoes, plan, echo, "stream echo"),
+        }
         runs |= {kind: partial(_live, plan, kind) for kind in _KINDS}
         taken = plan.take_turns(runs)
     rows = []
     for kind, (floor_name, target) in _KINDS.items():
         floors = [outcome.rate for outcome in taken[floor_name]]
-        what = f"{PAIRS} pairs, {'wire' if kind == 'wire' else f'gRPC, {kind}'}"
+        what = f"{pairs(plan)} pairs, {'wire' if kind == 'wire' else f'gRPC, {kind}'}"
         rows.append(rate_row("live", what, taken[kind], floor_name=floor_name, floors=floors, target=target))
         rows.append(cpu_row("live", f"{what}, server CPU", taken[kind], at_most(60) if kind == "wire" else None))
         half = plan.take_turns({f"{kind} at half load": partial(_live, plan, kind, rate=rows[-2].figure / 2)})
@@ -46,7 +55,7 @@ def _tail(what: str, outcomes: list[Outcome]) -> Row:
 
 def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
     with ServerProcess() as server:
-        sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(PAIRS)]
+        sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(pairs(plan))]
         return in_own_process(
             pairs_load,
             server.wire if kind == "wire" else server.grpc,
@@ -54,12 +63,9 @@ def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
             plan.duration,
             kind=kind,
             couples=[Couple(sender.token, recipient.token, recipient.username) for sender, recipient in sessions],
-            messages=max(_FEWEST, plan.scaled(_MESSAGES)),
+            messages=max(_FEWEST_MESSAGES * pairs(plan), plan.scaled(_MESSAGES)),
             rate=rate,
         )
-
-
-_FEWEST = 200 * PAIRS
 
 
 def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:
@@ -70,6 +76,6 @@ def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:
         server.pid,
         plan.duration,
         kind=kind,
-        couples=[Couple(b"", b"", "")] * PAIRS,
-        messages=max(_FEWEST, plan.scaled(10 * _MESSAGES)),
+        couples=[Couple(b"", b"", "")] * pairs(plan),
+        messages=max(_FEWEST_MESSAGES * pairs(plan), plan.scaled(10 * _MESSAGES)),
     )

@@ -82,14 +82,14 @@ def pushed_sequences(body: bytes) -> list[int]:
         return sequences
     position = 1
     while position < len(body):
-        size, position = _varint(body, position)
-        sequences.append(_varint(body, position)[0])
+        size, position = read_varint(body, position)
+        sequences.append(read_varint(body, position)[0])
         position += size
     return sequences
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number and the position behind it."""
+def read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return a number and the position behind it; protobuf's varints are the same."""
     value = shift = 0
     while True:
         byte = data[position]

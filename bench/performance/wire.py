@@ -1,4 +1,4 @@
-"""Pipelined durable sends over the wire, beside the store's ceiling and beside unary Send over gRPC."""
+"""Pipelined durable sends on one connection, beside the store's ceiling and beside unary Send over gRPC."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ from bench.performance.outcome import Outcome
 from bench.performance.pipelined_load import IN_FLIGHT, pipelined_load
 from bench.performance.plan import Plan
 from bench.performance.processes import in_own_process
-from bench.performance.rows import Row, at_least, at_most, cpu_row, rate_row
+from bench.performance.rows import Row, Target, at_least, at_most, cpu_row, rate_row
 from bench.performance.store_load import store_load
+from bench.performance.stream_load import stream_load
 from bench.performance.unary import send
 from bench.server_process import ServerProcess
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
 
 _CALLS = 200_000
+_FLOORS: dict[str, Target] = {"store, batches of 512": at_least(0.5), "unary Send, 64 in flight": at_least(5)}
 
 
 def wire(plan: Plan) -> list[Row]:
-    """Measure one connection that never waits."""
+    """Measure one connection of the wire that never waits, and one SendMany stream where the server has that."""
+    kinds = ["wire, pipelined"]
+    if hasattr(pb, "SendManyRequest"):
+        kinds.append("gRPC, SendMany of 64")
     with ServerProcess() as server:
-        taken = plan.take_turns(
-            {
-                "store, batches of 512": partial(in_own_process, store_load, plan.duration, batch=512),
-                "unary Send, 64 in flight": partial(send, plan, server, 64),
-                "pipelined": partial(_pipelined, plan, server),
-            }
-        )
-    pipelined = taken.pop("pipelined")
-    rows = [
-        rate_row("wire", "pipelined sends", pipelined, floor_name=name, floors=_rates(outcomes), target=target)
-        for (name, outcomes), target in zip(taken.items(), (at_least(0.5), at_least(5)), strict=True)
-    ]
-    return [*rows, cpu_row("wire", "pipelined sends, server CPU", pipelined, at_most(40))]
+        ceiling, unary = _FLOORS
+        runs = {
+            ceiling: partial(in_own_process, store_load, plan.duration, batch=512),
+            unary: partial(send, plan, server, 64),
+        }
+        taken = plan.take_turns(runs | {kind: partial(_pipelined, plan, server, kind) for kind in kinds})
+    rows = []
+    for kind in kinds:
+        for name, target in _FLOORS.items():
+            floors = [outcome.rate for outcome in taken[name]]
+            rows.append(rate_row("wire", f"sends, {kind}", taken[kind], floor_name=name, floors=floors, target=target))
+        rows.append(cpu_row("wire", f"sends, {kind}, server CPU", taken[kind], at_most(40)))
+    return rows
 
 
-def _rates(outcomes: list[Outcome]) -> list[float]:
-    return [outcome.rate for outcome in outcomes]
-
-
-def _pipelined(plan: Plan, server: ServerProcess) -> Outcome:
+def _pipelined(plan: Plan, server: ServerProcess, kind: str) -> Outcome:
     sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
+    is_wire = kind.startswith("wire")
     outcome = in_own_process(
-        pipelined_load,
-        server.wire,
+        pipelined_load if is_wire else stream_load,
+        server.wire if is_wire else server.grpc,
         server.pid,
         plan.duration,
         token=sender.token,
