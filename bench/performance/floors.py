@@ -6,20 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+from bench.performance.disk_load import disk_load
 from bench.performance.live import ECHO_THREADS, echoes, pairs
 from bench.performance.outcome import Outcome
 from bench.performance.plan import FLOOR_SERVER, Plan
-from bench.performance.processes import PlainServer
+from bench.performance.processes import PlainServer, in_own_process
 from bench.performance.rows import Row, cpu_row, rate_row
 from bench.performance.unary import no_op
 
 _GENERATORS = 2
 _ONE = "gRPC no-op, 64 in flight"
+_DISK = "fsync of 4 KiB"
 _TWO = "gRPC no-op, 32 in flight by each of two generators"
 
 
 def floors(plan: Plan) -> list[Row]:
-    """Measure a socket and a gRPC stream with nothing behind them, and F by two generators at once."""
+    """Measure a socket, a gRPC stream and a disk with nothing around them, and F by two generators at once."""
     with (
         PlainServer(FLOOR_SERVER) as plain,
         PlainServer(FLOOR_SERVER, *ECHO_THREADS) as stream,
@@ -31,6 +33,7 @@ def floors(plan: Plan) -> list[Row]:
                 _TWO: partial(_no_op_by_two, plan, plain),
                 f"gRPC stream echo, {pairs(plan)} streams": partial(echoes, plan, stream, "stream echo"),
                 f"socket echo, {pairs(plan)} connections": partial(echoes, plan, bare, "socket echo"),
+                _DISK: partial(in_own_process, disk_load, plan.duration),
             }
         )
     one = [outcome.rate for outcome in taken[_ONE]]
@@ -40,7 +43,8 @@ def floors(plan: Plan) -> list[Row]:
             rows.append(rate_row("floors", name, outcomes, floor_name="one generator", floors=one))
         else:
             rows.append(rate_row("floors", name, outcomes))
-        rows.append(cpu_row("floors", f"{name}, server CPU", outcomes))
+        if name != _DISK:
+            rows.append(cpu_row("floors", f"{name}, server CPU", outcomes))
     return rows
 
 

@@ -30,7 +30,8 @@ class Plan:
             for name, run in runs.items():
                 outcome = run()
                 outcomes[name].append(outcome)
-                say(f"  {repeat + 1}/{self.repeats} {name}: {outcome.rate:,.0f}/s, p50 {1_000 * outcome.p50:.2f} ms")
+                latency = f", p50 {1_000 * outcome.p50:.2f} ms" if outcome.p50 else ""
+                say(f"  {repeat + 1}/{self.repeats} {name}: {outcome.rate:,.0f}/s{latency}")
         return outcomes
 
 
