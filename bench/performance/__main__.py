@@ -15,6 +15,7 @@ from bench.performance.floors import floors
 from bench.performance.live import live
 from bench.performance.outcome import Duration
 from bench.performance.plan import Plan, say
+from bench.performance.processes import busy_cores
 from bench.performance.report import heading, write_page
 from bench.performance.rows import Row, table
 from bench.performance.store import store
@@ -49,15 +50,16 @@ def main() -> int:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     os.environ["TMPDIR"] = parsed.folder  # a disk, where /tmp may be memory; the processes of the loads inherit it
     plan = QUICK if parsed.quick else Plan(parsed.repeats, Duration(counted=parsed.seconds))
+    above = heading(plan, busy_cores())
     rows = []
     for name in parsed.names or MEASUREMENTS:
         say(name)
         rows += MEASUREMENTS[name](plan)
-    print(f"{heading(plan)}\n\n{table(rows)}", end="")
+    print(f"{above}\n\n{table(rows)}", end="")
     if parsed.json:
         parsed.json.write_text(json.dumps([row.record() for row in rows], indent=1))
     if parsed.write:
-        write_page(PAGE, plan, rows)
+        write_page(PAGE, above, rows)
     return 0
 
 

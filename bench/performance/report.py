@@ -16,21 +16,22 @@ from bench.performance.rows import Row, table
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
-def heading(plan: Plan) -> str:
-    """Return when, on what and how often was measured."""
+def heading(plan: Plan, busy: float) -> str:
+    """Return when, on what and how often was measured; `busy`: the cores that others used just before."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "protobuf", "apsw"))
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return (
         f"Measured on {when}: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}, {packages}. "
-        f"Median of {plan.repeats}, {plan.duration.counted:g} seconds each."
+        f"Median of {plan.repeats}, {plan.duration.counted:g} seconds each. "
+        f"Others kept {busy:.1f} cores busy just before."
     )
 
 
-def write_page(page: Path, plan: Plan, rows: Sequence[Row]) -> None:
+def write_page(page: Path, heading: str, rows: Sequence[Row]) -> None:
     """Put the table into the page, between its marks; the prose around them stays."""
     text = page.read_text(encoding="utf-8")
-    figures = f"{BEGIN}\n\n{heading(plan)}\n\n{table(rows)}\n{END}"
+    figures = f"{BEGIN}\n\n{heading}\n\n{table(rows)}\n{END}"
     page.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: figures, text, flags=re.DOTALL), encoding="utf-8")
 
 

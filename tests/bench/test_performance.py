@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from bench.performance.__main__ import MEASUREMENTS
-from bench.performance.outcome import Outcome
-from bench.performance.plan import Plan
-from bench.performance.report import BEGIN, END, write_page
+from bench.performance.floor_server import ECHO
+from bench.performance.outcome import Duration, Outcome
+from bench.performance.plan import FLOOR_SERVER, Plan
+from bench.performance.processes import PlainServer
+from bench.performance.report import BEGIN, END, heading, write_page
 from bench.performance.rows import Row, at_least, at_most, rate_row, table
+from bench.performance.stream_load import stream_load
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,17 +50,33 @@ def test_the_table_has_a_line_for_each_row() -> None:
 def test_the_page_keeps_its_prose(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_page(page, Plan(), [row([30], [10])])
+    write_page(page, heading(Plan(), 0.5), [row([30], [10])])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
+    assert "Others kept 0.5 cores busy" in text
     assert "what: how" in text
 
 
 def test_the_page_in_docs_has_its_marks() -> None:
     text = (ROOT / "docs" / "performance.md").read_text()
     assert text.index(BEGIN) < text.index(END)
+
+
+def test_a_stream_of_many_messages_a_request_counts_them_all() -> None:
+    with PlainServer(FLOOR_SERVER) as server:
+        outcome = stream_load(
+            server.address,
+            server.pid,
+            Duration(warm_up=0, counted=0.1),
+            token=bytes(16),
+            recipient="sink",
+            calls=64_000,
+            method=ECHO,  # what comes back has as many entries as a reply would
+        )
+    assert 0 < outcome.count <= outcome.sent <= 64_000
+    assert outcome.sent % 64 == 0
 
 
 @pytest.mark.slow
