@@ -50,6 +50,7 @@ def stream_load(
     while answered < sent * _MESSAGES_PER_REQUEST:
         count, reply = _answers(connection, reply)
         answered += count
+    connection.close()
     return replace(outcome, sent=answered)
 
 
