@@ -20,6 +20,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.listing import Listing
 from chatbooth_grpc.booth.model import (
     TOUCHES_PER_EXPIRY,
+    ContentKind,
     Delivery,
     Limits,
     OutgoingMessage,
@@ -49,6 +50,8 @@ MAX_SENT_TOGETHER = 1_000
 MAX_BATCH_SIZE = 1 << 20
 """Where a batch of messages is cut, in bytes of content."""
 
+
+_DIGEST_MARKS = {kind: b"kind%d" % kind for kind in ContentKind}
 
 _log = logging.getLogger(__name__)
 
@@ -253,8 +256,9 @@ class Booth:
             recipient = folded_username(message.recipient, "recipient")
         except ChatboothError as refusal:
             return refusal
-        addressed = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
-        return NewMessage(session, addressed, _digest(message))
+        if recipient != message.recipient:
+            message = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
+        return NewMessage(session, message, _digest(message))
 
     def authenticated(self, token: bytes) -> StoredSession:
         """Return the live session of a token, and note now and then that it is in use."""
@@ -310,5 +314,4 @@ def _merged(
 
 def _digest(message: OutgoingMessage) -> bytes:
     """Return 16 bytes that stand for a message's content, to tell a repeat from a reuse of its id."""
-    digest = hashlib.blake2b(message.content, digest_size=16, person=b"kind%d" % message.kind)
-    return digest.digest()
+    return hashlib.blake2b(message.content, digest_size=16, person=_DIGEST_MARKS[message.kind]).digest()

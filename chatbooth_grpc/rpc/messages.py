@@ -64,16 +64,16 @@ def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
 
 def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyResponse:
     """Encode what came of a batch."""
-    return pb.SendManyResponse(
-        outcomes=[
-            pb.SendOutcome(accept_time=time_to_pb(outcome.accept_time))
-            if isinstance(outcome, Receipt)
-            else pb.SendOutcome(
-                refusal=pb.Refusal(reason=outcome.reason, message=str(outcome), metadata=outcome.attributes())
-            )
-            for outcome in outcomes
-        ]
-    )
+    accepted: dict[int, pb.SendOutcome] = {}  # those of one commit are all alike
+
+    def encoded(outcome: Receipt | ChatboothError) -> pb.SendOutcome:
+        if isinstance(outcome, Receipt):
+            time = outcome.accept_time
+            return accepted.get(time) or accepted.setdefault(time, pb.SendOutcome(accept_time=time_to_pb(time)))
+        refusal = pb.Refusal(reason=outcome.reason, message=str(outcome), metadata=outcome.attributes())
+        return pb.SendOutcome(refusal=refusal)
+
+    return pb.SendManyResponse(outcomes=map(encoded, outcomes))
 
 
 def outcomes_from_pb(response: pb.SendManyResponse) -> list[Receipt | ChatboothError]:
