@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.wire import bodies, frames
 
 PASSWORD = "password"  # noqa: S105
@@ -70,7 +70,7 @@ def pipelined(server: ServerProcess, address: str, messages: int) -> tuple[float
         token = client.sign_up(f"pipe{time.time_ns() % 10**9}", PASSWORD).token
     requests = b"".join(
         frames.encode_request(
-            frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, os.urandom(16), b"x" * 60)), token
+            frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, new_message_id(), b"x" * 60)), token
         )
         for _ in range(messages)
     )

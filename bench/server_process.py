@@ -19,16 +19,22 @@ _START_LIMIT = 30.0
 class ServerProcess:
     """`python -m chatbooth_grpc.server` on free ports and a store of its own, stopped at the end of the block."""
 
-    def __init__(self, *flags: str, module: str = "chatbooth_grpc.server", store: Path | None = None) -> None:
-        """`module`: what runs the server, for one with something changed; `store`: a file to begin with a copy of."""
+    def __init__(
+        self, *flags: str, module: str = "chatbooth_grpc.server", store: Path | None = None, in_place: bool = False
+    ) -> None:
+        """`module`: what runs the server, for one with something changed; `store`: a file to begin with a copy of.
+
+        `in_place`: with that file itself.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="chatbooth-bench-")
         folder = Path(self._folder.name)
-        if store is not None:
-            shutil.copy(store, folder / "store.db")
+        path = store if store is not None and in_place else folder / "store.db"
+        if store is not None and not in_place:
+            shutil.copy(store, path)
         log = folder / "log"
         command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:
-            self._process = subprocess.Popen([*command, "--store", str(folder / "store.db"), *flags], stderr=stderr)
+            self._process = subprocess.Popen([*command, "--store", str(path), *flags], stderr=stderr)
         deadline = time.monotonic() + _START_LIMIT
         while len(found := re.findall(r"listening on (\S+),", log.read_text())) < 2:
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
 _BACKLOG = 100_000
@@ -53,7 +53,7 @@ def _fill(path: Path, backlog: int) -> bytes:
         sender, recipient = booth.sign_up("sender", "password"), booth.sign_up("reader", "password")
         for start in range(0, backlog, _BATCH):
             count = min(_BATCH, backlog - start)
-            messages = [OutgoingMessage("reader", os.urandom(16), b"x" * 60) for _ in range(count)]
+            messages = [OutgoingMessage("reader", new_message_id(), b"x" * 60) for _ in range(count)]
             booth.send_many([(sender.token, message) for message in messages])
     return recipient.token
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 from bench.performance.headers import CallFailed
 from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.wire import bodies, frames
 
 TEXT = b"x" * 60
@@ -17,7 +17,7 @@ _VARINT_REST = 0x7F
 def encode_send(recipient: str, token: bytes) -> bytes:
     """Encode a SEND with an id of its own."""
     return frames.encode_request(
-        frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, os.urandom(16), TEXT)), token
+        frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, new_message_id(), TEXT)), token
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.performance.outcome import Duration, Outcome, Tally
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
+from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
 _RECIPIENT = "sink"
@@ -64,4 +65,4 @@ def _is_over(tally: Tally, lock: threading.Lock) -> bool:
 
 
 def _new_message(session: StoredSession) -> NewMessage:
-    return NewMessage(session, OutgoingMessage(_RECIPIENT, os.urandom(16), b"x" * 60), bytes(16))
+    return NewMessage(session, OutgoingMessage(_RECIPIENT, new_message_id(), b"x" * 60), bytes(16))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import time
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 from bench.performance import http2
 from bench.performance.outcome import Duration, Outcome, Tally
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.client.message_ids import new_message_id
 
 SEND = "/chatbooth.v1.ChatService/Send"
 TEXT = "x" * 60
@@ -17,7 +17,7 @@ TEXT = "x" * 60
 
 def encode_send(recipient: str) -> bytes:
     """Serialise a SendRequest with an id of its own."""
-    return pb.SendRequest(recipient=recipient, message_id=os.urandom(16), text=TEXT).SerializeToString()
+    return pb.SendRequest(recipient=recipient, message_id=new_message_id(), text=TEXT).SerializeToString()
 
 
 class _Lane:
