@@ -167,6 +167,12 @@ class Store(Protocol):
         `max_messages` is 0. Raises SessionInvalid: the session has ended. CursorPastEnd.
         """
 
+    def recent(self, session: StoredSession, sequence: int) -> Sequence[Message]:
+        """Return the messages right behind `sequence` if they were appended just now; none says nothing.
+
+        Asks nothing of the database, not even whether the session still lives.
+        """
+
     def acknowledge(self, session: StoredSession, through: int) -> None:
         """Move the session's cursor up to `through`; one at or behind the cursor changes nothing.
 

@@ -7,6 +7,7 @@ out and not acknowledged; beyond it the log itself is the queue.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 from chatbooth_grpc.booth.model import Message, MessageBatch
@@ -17,11 +18,15 @@ from chatbooth_grpc.live.sink import Sink
 WINDOW_MESSAGES = 256
 WINDOW_SIZE = 1 << 20
 
+READ_INTERVAL = 0.25
+"""How long a stream may go on with what was appended just now, in seconds, before it reads the log again: only that
+tells that its session has ended, and what was acknowledged."""
+
 
 class Listener:
     """A stream's cursor and window. One thread at a time steps it."""
 
-    __slots__ = ("_after", "_opened", "_out", "_out_size", "sent_through", "session", "sink")
+    __slots__ = ("_after", "_opened", "_out", "_out_size", "_read_time", "sent_through", "session", "sink")
 
     def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
         """`after`: the sequence to start behind; None: the session's cursor."""
@@ -30,6 +35,7 @@ class Listener:
         self._after = after
         self.sent_through = session.cursor if after is None else after
         self._opened = False
+        self._read_time = 0.0  # monotonic
         self._out: deque[tuple[int, int]] | None = None  # (sequence, size) sent and not acknowledged; None: none
         self._out_size = 0
 
@@ -41,6 +47,12 @@ class Listener:
         if not self._opened:
             return self._open(store)
         room = WINDOW_MESSAGES - len(self._out or ())
+        if room > WINDOW_MESSAGES // 2 and time.monotonic() - self._read_time < READ_INTERVAL:
+            recent = [*store.recent(self.session, self.sent_through)]
+            if recent and len(self._fitting(recent)) == len(recent) <= room:
+                self._send_messages(recent)
+                return False  # what comes behind them wakes this listener again
+        self._read_time = time.monotonic()
         batch = store.after(self.session, self.sent_through, room, WINDOW_SIZE)
         self._forget_acknowledged(batch.cursor)
         if room == 0:
@@ -60,13 +72,15 @@ class Listener:
             if not self.sink.send(missing):
                 return False
             self.sent_through = missing.last
-        messages = self._fitting(batch.messages)
-        if not messages:
+        return self._send_messages(batch.messages) and self.sent_through < batch.last_sequence
+
+    def _send_messages(self, messages: list[Message]) -> bool:
+        """Send as many as fit the window; return whether any went out."""
+        fitting = self._fitting(messages)
+        if not fitting or not self.sink.send(MessageBatch(fitting)):
             return False
-        if not self.sink.send(MessageBatch(messages)):
-            return False
-        self._note_sent(messages)
-        return self.sent_through < batch.last_sequence
+        self._note_sent(fitting)
+        return True
 
     def _fitting(self, messages: list[Message]) -> list[Message]:
         """Return the first of the messages, as far as the window's size has room; one always fits an empty window."""

@@ -12,26 +12,41 @@ from chatbooth_grpc.booth.errors import (
     RecipientNotFound,
     SessionInvalid,
 )
-from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
+
+MAX_REMEMBERED = 50_000
 
 
 class Appender:
-    """Appends within one transaction, and remembers what it has looked up there.
+    """Appends, and remembers from one transaction to the next what it has looked up.
 
-    What it remembers stays true as long as only it writes: other work in the same transaction makes it `forget`.
+    What it remembers stays true as long as only it writes. Before other work it must `flush`, and `forget` where that
+    work may end sessions or accounts, or where a transaction failed.
     """
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], now: int) -> None:
-        """`now`: the accept time of all that is appended, in microseconds."""
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:
         self._connection = connection
         self._sql = sql
-        self._now = now
+        self._now = 0
         self._live: set[int] = set()  # sessions
         self._mailboxes: dict[str, tuple[int, int]] = {}  # a recipient's mailbox, and its last sequence
         self._advanced: dict[int, int] = {}  # mailboxes whose last sequence is not written yet
-        self.grown: set[int] = set()
-        """The ids of the mailboxes that got a message."""
+        self.grown: dict[int, list[Message]] = {}
+        """What the transaction has appended so far, by mailbox."""
+
+    def begin(self, now: int) -> None:
+        """Begin a transaction. `now`: the accept time of all that is appended in it, in microseconds."""
+        self._now = now
+        self.grown = {}
+        if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
+            self.forget()
+
+    def flush(self) -> None:
+        """Write the last sequences of the mailboxes that have grown."""
+        for mailbox_id, last_sequence in self._advanced.items():
+            self._connection.execute(self._sql["set_last_sequence"], (last_sequence, mailbox_id))
+        self._advanced.clear()
 
     def forget(self) -> None:
         """Look up again what comes next."""
@@ -44,13 +59,7 @@ class Appender:
 
         A message is refused before anything of it is written.
         """
-        try:
-            outcomes = [self._outcome(message) for message in messages]
-            self._write_counters()
-        except BaseException:
-            self.forget()  # it will be undone
-            raise
-        return outcomes
+        return [self._outcome(message) for message in messages]
 
     def _outcome(self, new: NewMessage) -> Receipt | ChatboothError:
         sender, message = new.session, new.outgoing
@@ -84,7 +93,10 @@ class Appender:
         )
         self._mailboxes[message.recipient] = (mailbox_id, sequence)
         self._advanced[mailbox_id] = sequence
-        self.grown.add(mailbox_id)
+        stored = Message(
+            sequence, sender.username, sender.account_id, message.message_id, now, message.content, message.kind
+        )
+        self.grown.setdefault(mailbox_id, []).append(stored)
         return Receipt(now)
 
     def _is_live(self, session_id: int) -> bool:
@@ -99,8 +111,3 @@ class Appender:
         if row is not None:
             self._mailboxes[recipient] = row
         return row
-
-    def _write_counters(self) -> None:
-        for mailbox_id, last_sequence in self._advanced.items():
-            self._connection.execute(self._sql["set_last_sequence"], (last_sequence, mailbox_id))
-        self._advanced.clear()

@@ -8,9 +8,11 @@ company.
 A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so
 that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
 
-Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. When SQLite itself
-fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
-whose deadline has passed is skipped if it has not begun; if it has, its outcome is unknown to its caller.
+Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Work that is
+`whole`, which raises nothing once it has written, is spared that; should it all the same, by a defect, the transaction
+is undone and each piece of it has one of its own. When SQLite itself fails, all of the transaction's callers get that
+failure, the transaction is rolled back, and the writer goes on. Work whose deadline has passed is skipped if it has not
+begun; if it has, its outcome is unknown to its caller.
 """
 
 from __future__ import annotations
@@ -48,13 +50,20 @@ _log = logging.getLogger(__name__)
 class _Job(Generic[T]):
     """A piece of work, until when it may begin, its outcome, and how its caller learns of that."""
 
-    __slots__ = ("deadline", "done", "error", "lane", "result", "settle", "work")
+    __slots__ = ("deadline", "done", "error", "is_whole", "lane", "result", "settle", "work")
 
     def __init__(
-        self, work: Work[T], deadline: float, *, settle: Settle[T] | None = None, lane: Lane | None = None
+        self,
+        work: Work[T],
+        deadline: float,
+        *,
+        is_whole: bool = False,
+        settle: Settle[T] | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self.work = work
         self.deadline = deadline
+        self.is_whole = is_whole
         self.settle = settle
         self.lane = lane
         self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
@@ -68,6 +77,10 @@ class _Job(Generic[T]):
             self.lane.error = error
 
 
+class _Spoiled(Exception):
+    """Whole work failed by a defect, with something written."""
+
+
 class GroupCommit:
     """Runs work on the writing connection, in the order in which it was handed over."""
 
@@ -77,15 +90,17 @@ class GroupCommit:
         wait: float,
         *,
         begun: Callable[[], None],
+        ending: Callable[[], None],
         ended: Callable[[bool], None],
         announce: Callable[[bool], None],
     ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        All three are called on the writer's thread: `begun` in each transaction before its work, `ended` after it,
-        before anyone learns of it, and `announce` afterwards, both with whether it was committed.
+        All four are called on the writer's thread: `begun` in each transaction before its work and `ending` behind
+        it, `ended` after it, before anyone learns of it, and `announce` afterwards, both with whether it was committed.
         """
         self._begun = begun
+        self._ending = ending
         self._ended = ended
         self._announce = announce
         self._connection = connection
@@ -102,12 +117,12 @@ class GroupCommit:
         for thread in self._threads:
             thread.start()
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, work: Work[T], *, is_whole: bool = False) -> T:
         """Run `work` inside a transaction and return its result once that is on stable storage.
 
         Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
         """
-        job = _Job(work, time.monotonic() + time_remaining(self._wait))
+        job = _Job(work, time.monotonic() + time_remaining(self._wait), is_whole=is_whole)
         done = job.done = threading.Lock()
         done.acquire()
         self._enqueue(job)
@@ -119,12 +134,12 @@ class GroupCommit:
         return job.result  # type: ignore[return-value]  # a job without error holds its result
 
     def submit(self, work: Work[T], settle: Settle[T], lane: Lane | None = None) -> None:
-        """Run `work` as `run` does, but return at once; `settle` gets its result, or the error that `run` would raise.
+        """Run whole `work` as `run` does, but return at once; `settle` gets its result, or the error `run` would raise.
 
         It is called once, on a thread that others wait for too, so it must not block. Raises StoreUnavailable, when
         closed, and DeadlineExceeded: it is not called then.
         """
-        job = _Job(work, time.monotonic() + time_remaining(self._wait), settle=settle, lane=lane)
+        job = _Job(work, time.monotonic() + time_remaining(self._wait), is_whole=True, settle=settle, lane=lane)
         self._enqueue(job)
 
     def run_later(self, work: Work[object]) -> None:
@@ -184,8 +199,19 @@ class GroupCommit:
             self._begun()
             for job in jobs:
                 self._perform(job, now)
+            self._ending()
             self._connection.execute("COMMIT")
             is_committed = True
+        except _Spoiled as spoiled:
+            _log.exception("a piece of work for the store failed", exc_info=spoiled.__cause__)
+            self._roll_back()
+            if len(jobs) > 1:
+                self._ended(False)
+                self._announce(False)
+                for job in jobs:
+                    self._commit([job])
+                return
+            jobs[0].fail(Internal())
         except Exception as failure:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
             _log.exception("a store transaction failed", extra={"callers": len(jobs)})
             self._roll_back()
@@ -213,6 +239,9 @@ class GroupCommit:
             job.fail(StoreUnavailable())  # its caller waits no longer, or is told this
             return
         connection = self._connection
+        if job.is_whole:
+            self._perform_whole(job)
+            return
         connection.execute("SAVEPOINT job")
         try:
             job.result = job.work(connection)
@@ -226,6 +255,16 @@ class GroupCommit:
             connection.execute("ROLLBACK TO job")
             job.fail(Internal())
         connection.execute("RELEASE job")
+
+    def _perform_whole(self, job: _Job[object]) -> None:
+        try:
+            job.result = job.work(self._connection)
+        except ChatboothError as refusal:
+            job.fail(refusal)
+        except Exception as defect:
+            if isinstance(defect, apsw.Error) and not isinstance(defect, apsw.ConstraintError):
+                raise  # as above
+            raise _Spoiled from defect
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -41,6 +41,7 @@ from chatbooth_grpc.store.pruning import prune_detached
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sql import load_statements
+from chatbooth_grpc.store.tails import Tails
 
 T = TypeVar("T")
 
@@ -78,10 +79,15 @@ class SQLiteStore:
         self._watchers: list[Changed] = []
         self._prunes_on = False  # whether the writer's transaction has left some of a deleted mailbox to prune
         self._sessions = SessionCache()
-        self._connection = writer  # the writer's thread's alone
-        self._appender = Appender(writer, SQL, 0)  # the current transaction's
+        self._appender = Appender(writer, SQL)  # the writer's thread's alone
+        self._tails = Tails()
         self._writer = GroupCommit(
-            writer, store_wait, begun=self._begin, ended=self._sessions.end_transaction, announce=self._announce
+            writer,
+            store_wait,
+            begun=lambda: self._appender.begin(self._clock()),
+            ending=self._appender.flush,
+            ended=self._end_transaction,
+            announce=self._announce,
         )
         self._readers: deque[apsw.Connection] = deque()
         self._closed = False
@@ -214,7 +220,7 @@ class SQLiteStore:
     # Mailboxes
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        return self._writer.run(lambda _: self._appender.append(messages))
+        return self._writer.run(lambda _: self._appender.append(messages), is_whole=True)
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
         self._writer.submit(lambda _: self._appender.append(messages), settle, lane)
@@ -234,6 +240,9 @@ class SQLiteStore:
                 messages.append(_message(row))
         return Batch(messages, last_sequence, removed_through, cursor)
 
+    def recent(self, session: StoredSession, sequence: int) -> Sequence[Message]:
+        return self._tails.after(session.mailbox_id, sequence)
+
     def acknowledge(self, session: StoredSession, through: int) -> None:
         def work(connection: apsw.Connection) -> None:
             last_sequence, _, _ = _mailbox_bounds(connection, session)
@@ -243,7 +252,7 @@ class SQLiteStore:
             connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
             self._changed.add(session.mailbox_id)
 
-        self._run(work)
+        self._run(work, ends_nothing=True)
 
     def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
         with self._reader() as connection:
@@ -263,11 +272,13 @@ class SQLiteStore:
         self._close_idle_readers()
         os.close(self._lock)
 
-    def _run(self, work: Work[T]) -> T:
-        """Run work other than an append on the writer: it may change what the appender remembers."""
+    def _run(self, work: Work[T], *, ends_nothing: bool = False) -> T:
+        """Run work other than an append on the writer. `ends_nothing`: no session and no account."""
 
         def run(connection: apsw.Connection) -> T:
-            self._appender.forget()
+            self._appender.flush()
+            if not ends_nothing:
+                self._appender.forget()
             return work(connection)
 
         return self._writer.run(run)
@@ -276,12 +287,16 @@ class SQLiteStore:
         with self._reader() as connection:
             return _session_by_token(connection, token_hash)
 
-    def _begin(self) -> None:
-        self._appender = Appender(self._connection, SQL, self._clock())
+    def _end_transaction(self, committed: bool) -> None:
+        if committed:
+            self._tails.remember(self._appender.grown)
+        else:
+            self._appender.forget()
+        self._sessions.end_transaction(committed)
 
     def _announce(self, committed: bool) -> None:
         """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
-        changed, self._changed = self._changed | self._appender.grown, set()
+        changed, self._changed = self._changed.union(self._appender.grown), set()
         prunes_on, self._prunes_on = self._prunes_on, False
         if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
             self._writer.run_later(self._prune)

@@ -1,0 +1,34 @@
+"""The newest messages of the mailboxes that grew last, so that who listens need not ask the database for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chatbooth_grpc.booth.model import Message
+
+MAX_MAILBOXES = 1_024
+MAX_MESSAGES = 64
+MAX_SIZE = 16 << 10
+"""Of content, in bytes, for each mailbox: 16 MiB in all."""
+
+
+class Tails:
+    """What the last commit that grew a mailbox appended to it. Filled by the writer, read by any thread."""
+
+    def __init__(self) -> None:
+        self._tails: dict[int, Sequence[Message]] = {}
+
+    def remember(self, grown: Mapping[int, Sequence[Message]]) -> None:
+        """Take in what a commit has appended, by mailbox; longer tails are the database's."""
+        for mailbox_id, messages in grown.items():
+            self._tails.pop(mailbox_id, None)
+            if len(messages) <= MAX_MESSAGES and sum(len(message.content) for message in messages) <= MAX_SIZE:
+                self._tails[mailbox_id] = messages
+        while len(self._tails) > MAX_MAILBOXES:
+            del self._tails[next(iter(self._tails))]
+
+    def after(self, mailbox_id: int, sequence: int) -> Sequence[Message]:
+        """Return the messages right behind a sequence, up to the newest; none where they are not at hand."""
+        tail = self._tails.get(mailbox_id, ())
+        first = tail[0].sequence if tail else 0
+        return tail[sequence + 1 - first :] if tail and first <= sequence + 1 else ()
