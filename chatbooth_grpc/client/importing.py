@@ -62,8 +62,6 @@ def import_messages(context: Context, name: str) -> None:
             with context.client_of(saved, quiet=True) as client:
                 sending.run(client)
             sending.finish()
-        except BrokenPipeError:  # nobody reads what is printed
-            raise
         except (KeyboardInterrupt, ChatboothError, SessionEnded, OSError):
             sending.cut_off()
             raise

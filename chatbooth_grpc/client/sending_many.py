@@ -60,7 +60,7 @@ class _Sending:
         self._patience = patience
         self._on_retry = on_retry
         self._under_way: deque[list[OutgoingMessage]] = deque()
-        self._suspects = 0  # how many of those under way may be too large
+        self._one_by_one = False  # one of those under way is too large
         self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -78,14 +78,16 @@ class _Sending:
         """Repeat what is under way, then send the rest, over one stream. Raises what ends it."""
         sent = 0  # of those under way
         while True:
-            while sent < (1 if self._suspects else BATCHES_UNDER_WAY) and (sent < len(self._under_way) or self._take()):
+            while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
+                sent < len(self._under_way) or self._take()
+            ):
                 stream.send(self._under_way[sent])
                 sent += 1
             if not self._under_way:
                 return
             outcomes = stream.receive()
             batch = self._under_way.popleft()
-            sent, self._suspects = sent - 1, max(0, self._suspects - 1)
+            sent -= 1
             yield from zip(batch, outcomes, strict=True)
             self._went_forward()  # whoever takes the outcomes may be slow
 
@@ -101,10 +103,10 @@ class _Sending:
     def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
         """Refuse the batch that is too large, or have the next stream find it: it comes one by one there."""
         self._went_forward()
-        if not self._suspects and len(self._under_way) > 1:
-            self._suspects = len(self._under_way)
+        if not self._one_by_one and len(self._under_way) > 1:
+            self._one_by_one = True
             return
-        self._suspects = 0
+        self._one_by_one = False
         yield from ((message, error) for message in self._under_way.popleft())
 
     def _pause_after(self, error: ChatboothError) -> None:

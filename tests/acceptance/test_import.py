@@ -17,7 +17,7 @@ from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
 from tests.acceptance.test_endings import PATIENCE, Server, wait_until
 
 LINES = 20_000
-TEXTS = [f"{number}: {'x' * 200}" for number in range(LINES)]
+TEXTS = [f"{number}: {'x' * 1_500}" for number in range(LINES)]
 
 
 @pytest.fixture

@@ -171,12 +171,11 @@ def test_a_named_pipe_is_read_once(ann: Desk, tmp_path: Path, mailbox: Callable[
     assert "cannot be resumed" in ann.said()
 
 
-@pytest.mark.parametrize("batches", [0, 1, 5])
+@pytest.mark.parametrize("batches", [[0], [1], [5], [1, 2]])
 def test_a_server_that_is_away_for_a_while_is_waited_for(
-    ann: Desk, file: Path, mailbox: Callable[[], list[str]], batches: int, monkeypatch: pytest.MonkeyPatch
+    ann: Desk, file: Path, mailbox: Callable[[], list[str]], batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = ending(batches, ServerUnreachable(SERVER))
-    streams = iter([broken])
+    streams = iter([ending(count, ServerUnreachable(SERVER)) for count in batches])
 
     def receive(stream: BoothSendStream, real: Callable = BoothSendStream.receive) -> list:
         if not hasattr(stream, "way"):
@@ -187,9 +186,11 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     monkeypatch.setattr(BoothSendStream, "receive", receive)
     import_messages(ann.context(), str(file))
     assert mailbox() == TEXTS
-    first, last = ann.said().splitlines()
-    assert first.startswith(f"No connection to {SERVER}.")
-    assert first.endswith("Trying again, for up to 5 s…")
+    *lost, last = ann.said().splitlines()
+    assert len(lost) == len(batches)
+    for words in lost:
+        assert words.startswith(f"No connection to {SERVER}.")
+        assert words.endswith("Trying again, for up to 5 s…")
     assert last == "40 sent."
 
 
