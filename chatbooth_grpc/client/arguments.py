@@ -14,6 +14,7 @@ from chatbooth_grpc import __version__
 from chatbooth_grpc.client.address import DEFAULT_SERVER, normal_address
 from chatbooth_grpc.client.exit_codes import USAGE
 from chatbooth_grpc.client.invocation import program
+from chatbooth_grpc.client.message_ids import decode_message_id
 
 DEFAULT_TIMEOUT = "10"
 
@@ -41,6 +42,21 @@ exit codes:
   141  ended because what its output is piped into had ended
 """
 
+_SEND_EPILOG = """\
+Each line of FILE is a JSON object, sent in the order of the lines:
+
+  {"recipient": "ben", "text": "Hello!"}
+  {"recipient": "ben", "text": "Hi!", "message_id": "(32 hex digits)"}
+
+A line that is wrong or refused is reported with its number; the others are
+sent. The exit code is 0 if all were. If the run is cut off, the same command
+goes on where it stopped: it stores nothing twice, since a line without an id
+has one that follows from the content of the whole file and the line's number.
+So do not change the file before all is sent; and to send the same file again,
+give its lines ids. From - or another pipe such lines have new ids in each run,
+so that one that is cut off cannot be resumed.
+"""
+
 
 class _JsonParser(argparse.ArgumentParser):
     """A parser whose errors, like all others with --json, are one JSON object."""
@@ -60,6 +76,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     if parsed.json and parsed.command is None:
         parser.error("--json needs a command: the menu is for a person")
+    if parsed.command == "send" and parsed.from_file is not None:
+        _check_from_file(parser, parsed)
     return parsed
 
 
@@ -72,6 +90,16 @@ def _takes_late_text(parsed: argparse.Namespace, left_over: list[str]) -> bool:
         return False
     parsed.text = words[0]
     return True
+
+
+def _check_from_file(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Let nothing stand beside --from-file that the lines of the file say themselves."""
+    if parsed.recipient is not None:
+        parser.error("--from-file: the file names the recipients and the texts; leave USER and TEXT out")
+    if parsed.message_id is not None:
+        parser.error("--from-file: the file's lines have ids of their own; leave --message-id out")
+    if parsed.queue:
+        parser.error("--from-file: a run that is cut off goes on when repeated; leave --queue out")
 
 
 def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -128,7 +156,11 @@ def _add_commands(program_parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, words: str) -> argparse.ArgumentParser:
         parser = commands.add_parser(
-            name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         _add_shared_flags(parser, with_defaults=False)
         return parser
@@ -142,7 +174,7 @@ def _add_commands(program_parser: argparse.ArgumentParser) -> None:
     parser = add("passwd", "change the password, and end the account's other sessions")
     _add_password_flag(parser, "the old and the new password, two lines,")
     _add_list(add("list", "print the usernames that a pattern finds"))
-    _add_send(add("send", "send a message"))
+    _add_send(add("send", "send a message, or very many from a file"))
     _add_deliver(add("deliver", "print the messages that wait, and acknowledge them"))
     _add_listen(add("listen", "print the messages that wait and those that come, until Ctrl-C"))
     _add_outbox(add("outbox", "print what is queued to be sent, and what was refused"))
@@ -167,7 +199,9 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_send(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipient", metavar="USER", help="whom to send to")
+    parser.usage = "%(prog)s [FLAG ...] USER [TEXT]\n       %(prog)s [FLAG ...] --from-file FILE"
+    parser.epilog = _SEND_EPILOG
+    recipient = parser.add_argument("recipient", metavar="USER", help="whom to send to")
     parser.add_argument(
         "text",
         nargs="?",
@@ -184,6 +218,20 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
         "--queue",
         action="store_true",
         help="accept the message even while the server is away: it is kept on disk, and goes out once, later",
+    )
+
+    class FromFile(argparse.Action):
+        """Keeps the file's name, and makes USER one that need not be given."""
+
+        def __call__(self, _parser: object, namespace: argparse.Namespace, file: object, _flag: object = None) -> None:
+            setattr(namespace, self.dest, file)
+            recipient.required = False
+
+    parser.add_argument(
+        "--from-file",
+        action=FromFile,
+        metavar="FILE",
+        help="send the messages that a file holds, one a line; -: standard input",
     )
 
 
@@ -226,12 +274,9 @@ def _seconds(text: str) -> float:
 
 def _message_id(text: str) -> bytes:
     try:
-        message_id = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        message_id = b""
-    if len(message_id) != 16 or not any(message_id):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 32 hex digits, not all 0")
-    return message_id
+        return decode_message_id(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _sequence(text: str) -> int:

@@ -1,8 +1,11 @@
-"""Message ids: UUIDv7, which is unique and grows with time."""
+"""Message ids: UUIDv7, which is unique and grows with time; and how one is written."""
 
 from __future__ import annotations
 
+import re
 import sys
+
+_HEX_ID = re.compile("[0-9A-Fa-f]{32}")
 
 
 def new_message_id() -> bytes:
@@ -13,3 +16,11 @@ def new_message_id() -> bytes:
         from uuid_utils import uuid7  # imported when needed: it doubles the time that --help takes
 
     return uuid7().bytes
+
+
+def decode_message_id(text: str) -> bytes:
+    """Return the 16 bytes that 32 hex digits, perhaps with the dashes of a UUID, stand for. Raises ValueError."""
+    digits = text.replace("-", "")
+    if not _HEX_ID.fullmatch(digits) or not int(digits, 16):
+        raise ValueError(f"{text!r} is not 32 hex digits, not all 0")
+    return bytes.fromhex(digits)

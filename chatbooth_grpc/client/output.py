@@ -21,10 +21,11 @@ class Output:
     `err`, and nothing else is printed. Without, data goes to `out` and words to `err`, harmless to a terminal.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, err: TextIO | None, *, as_json: bool) -> None:
         self.out = out
         self.as_json = as_json
         self._err = err
+        self._passing = ""
 
     def datum(self, record: Mapping[str, object], shown: str) -> None:
         """Print a piece of what was asked for. `shown` is printed as it is, so it must be harmless."""
@@ -39,6 +40,7 @@ class Output:
 
     def say(self, words: str) -> None:
         """Tell a person, on one line, in words that may hold anything; programs are not told."""
+        self.show_passing("")
         if not self.as_json:
             print(harmless_line(words), file=self._err, flush=True)
 
@@ -49,15 +51,32 @@ class Output:
         else:
             self.say(f"chatbooth: {_words(error)}")
 
+    @property
+    def shows_passing(self) -> bool:
+        """Whether `show_passing` shows anything: a person watches the words."""
+        return not self.as_json and self._err is not None and self._err.isatty()
+
+    def show_passing(self, words: str) -> None:
+        """Show a line for now, on a person's terminal alone: the next words take its place, none clear it."""
+        if self._err is None or not (words or self._passing) or not self.shows_passing:
+            return
+        shown = harmless_line(words)[: _columns(self._err) - 1]
+        print(f"\r{' ' * len(self._passing)}\r{shown}", end="", file=self._err, flush=True)
+        self._passing = shown
+
     def columns(self) -> int | None:
         """Return how wide the terminal that data goes to is; None: it goes elsewhere."""
         if not self.out.isatty():
             return None
-        return os.get_terminal_size(self.out.fileno()).columns or _USUAL_COLUMNS
+        return _columns(self.out)
 
     def flush(self) -> None:
         """Hand all that was printed over to whoever reads it. Raises OSError if that cannot be."""
         self.out.flush()
+
+
+def _columns(terminal: TextIO) -> int:
+    return os.get_terminal_size(terminal.fileno()).columns or _USUAL_COLUMNS
 
 
 def _error_record(error: Exception) -> dict[str, object]:

@@ -16,21 +16,21 @@ class Prompts:
 
     def __init__(self, stdin: BinaryIO, err: TextIO) -> None:
         self.is_terminal = stdin.isatty()
-        self._stdin = stdin
+        self.stdin = stdin
         self._err = err
 
     def line(self, question: str = "") -> str:
         """Return the next line of input without its line break. Raises EOFError, Misuse."""
         if question:
             print(question, end="" if self.is_terminal else "\n", file=self._err, flush=True)
-        line = self._stdin.readline(_LONGEST_LINE)
+        line = self.stdin.readline(_LONGEST_LINE)
         if not line:
             raise EOFError
         return _decoded(line.removesuffix(b"\n").removesuffix(b"\r"))
 
     def rest(self, most: int) -> str:
         """Return all the input that is left, up to `most` bytes, less one line break at its end. Raises Misuse."""
-        rest = self._stdin.read(most + 2).removesuffix(b"\n")
+        rest = self.stdin.read(most + 2).removesuffix(b"\n")
         if len(rest) > most:
             raise Misuse(f"The input has more than {most:,} bytes, the most that a text may have. Send it in parts.")
         return _decoded(rest)

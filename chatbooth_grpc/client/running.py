@@ -13,6 +13,7 @@ from chatbooth_grpc.client import commands
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.delivering import deliver
 from chatbooth_grpc.client.failures import Misuse
+from chatbooth_grpc.client.importing import import_messages
 from chatbooth_grpc.client.live import listen
 from chatbooth_grpc.client.menu import run_menu
 from chatbooth_grpc.client.output import Output
@@ -60,6 +61,9 @@ def _username(context: Context, parsed: argparse.Namespace) -> str:
 
 
 def _send(context: Context, parsed: argparse.Namespace) -> None:
+    if parsed.from_file is not None:
+        import_messages(context, parsed.from_file)
+        return
     context.pick()  # who is not logged in should not have to type the text first
     text = parsed.text
     if text is None and context.prompts.is_terminal:

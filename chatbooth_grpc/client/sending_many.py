@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, RequestTooLarge, TooBusy, Unavailable
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.client.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
-from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.client.transport import SendStream, Transport
 
 BATCH_MESSAGES = 256
 BATCH_SIZE = 256 << 10
@@ -22,6 +22,8 @@ BATCHES_UNDER_WAY = 4
 Lost = Callable[[ChatboothError, float], None]
 """Told of each failure that another attempt follows, and after how many seconds."""
 
+Outcome = tuple[OutgoingMessage, "Receipt | ChatboothError"]
+
 
 def send_many(
     transport: Transport,
@@ -30,38 +32,95 @@ def send_many(
     *,
     patience: float,
     on_retry: Lost | None = None,
-) -> Iterator[tuple[OutgoingMessage, Receipt | ChatboothError]]:
+) -> Iterator[Outcome]:
     """Send messages in their order; yield each with its outcome, in that order.
 
     Holds only what is under way. A stream that is lost is opened again, and what has no outcome yet is repeated under
-    its ids, until nothing has gone forward for `patience` seconds: then what ended the last attempt is raised. Raises
-    SessionInvalid.
+    its ids, until nothing has gone forward for `patience` seconds, less those spent waiting for messages: then what
+    ended the last attempt is raised. A request too large for the server ends a stream without saying which it was, so
+    those under way are repeated one by one to find it. Raises SessionInvalid.
     """
-    batches = _batched(messages)
-    under_way: deque[list[OutgoingMessage]] = deque()
-    backoff, pause, progress = FIRST_BACKOFF, 0.0, time.monotonic()
-    while True:
+    return _Sending(transport, token, messages, patience, on_retry).outcomes()
+
+
+class _Sending:
+    """What is under way: taken from whoever gives the messages, without an outcome yet."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        token: bytes,
+        messages: Iterable[OutgoingMessage],
+        patience: float,
+        on_retry: Lost | None,
+    ) -> None:
+        self._transport = transport
+        self._token = token
+        self._batches = _batched(messages)
+        self._patience = patience
+        self._on_retry = on_retry
+        self._under_way: deque[list[OutgoingMessage]] = deque()
+        self._one_by_one = False  # one of those under way is too large
+        self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        while True:
+            try:
+                with closing(self._transport.send_stream(self._token)) as stream:
+                    yield from self._over(stream)
+                    return
+            except RequestTooLarge as error:
+                yield from self._too_large(error)
+            except (Unavailable, DeadlineExceeded, TooBusy) as error:
+                self._pause_after(error)
+
+    def _over(self, stream: SendStream) -> Iterator[Outcome]:
+        """Repeat what is under way, then send the rest, over one stream. Raises what ends it."""
+        sent = 0  # of those under way
+        while True:
+            while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
+                sent < len(self._under_way) or self._take()
+            ):
+                stream.send(self._under_way[sent])
+                sent += 1
+            if not self._under_way:
+                return
+            outcomes = stream.receive()
+            batch = self._under_way.popleft()
+            sent -= 1
+            yield from zip(batch, outcomes, strict=True)
+            self._went_forward()  # whoever takes the outcomes may be slow
+
+    def _take(self) -> bool:
+        """Put another batch under way, if there is one."""
+        batch = next(self._batches, None)
+        if batch is None:
+            return False
+        self._under_way.append(batch)
+        self._went_forward()  # whoever gives the messages may be slow
+        return True
+
+    def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
+        """Refuse the batch that is too large, or have the next stream find it: it comes one by one there."""
+        self._went_forward()
+        if not self._one_by_one and len(self._under_way) > 1:
+            self._one_by_one = True
+            return
+        self._one_by_one = False
+        yield from ((message, error) for message in self._under_way.popleft())
+
+    def _pause_after(self, error: ChatboothError) -> None:
+        """Wait before another attempt. Raises `error` when patience has ended."""
+        pause = self._backoff * random.random()  # noqa: S311  # spreads clients, hides nothing
+        if time.monotonic() + pause - self._progress > self._patience:
+            raise error
+        if self._on_retry:
+            self._on_retry(error, pause)
         time.sleep(pause)
-        try:
-            with closing(transport.send_stream(token)) as stream:
-                for batch in under_way:
-                    stream.send(batch)
-                while True:
-                    while len(under_way) < BATCHES_UNDER_WAY and (more := next(batches, None)) is not None:
-                        under_way.append(more)
-                        stream.send(more)
-                    if not under_way:
-                        return
-                    outcomes = stream.receive()
-                    backoff, progress = FIRST_BACKOFF, time.monotonic()
-                    yield from zip(under_way.popleft(), outcomes, strict=True)
-        except (Unavailable, DeadlineExceeded, TooBusy) as error:
-            pause = backoff * random.random()  # noqa: S311  # spreads clients, hides nothing
-            if time.monotonic() + pause - progress > patience:
-                raise
-            if on_retry:
-                on_retry(error, pause)
-        backoff = min(2 * backoff, LONGEST_BACKOFF)
+        self._backoff = min(2 * self._backoff, LONGEST_BACKOFF)
+
+    def _went_forward(self) -> None:
+        self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
 
 
 def _batched(messages: Iterable[OutgoingMessage]) -> Iterator[list[OutgoingMessage]]:

@@ -78,11 +78,55 @@ def test_the_text_is_found_wherever_flags_stand(line: str, text: str | None) -> 
     assert found["message_id"] == (bytes.fromhex(ID.replace("-", "")) if ID in line else None)
 
 
+@pytest.mark.parametrize("line", ["send --from-file f", "send --json --from-file=f --as ann"])
+def test_a_file_stands_in_for_recipient_and_text(line: str) -> None:
+    found = parsed(line)
+    assert (found["from_file"], found["recipient"], found["text"]) == ("f", None, None)
+
+
+def test_without_a_file_a_message_has_a_recipient_and_a_dash_may_follow_it() -> None:
+    assert parsed("send --from-file -")["from_file"] == "-"
+    found = parsed("send bob -- --from-file")
+    assert (found["from_file"], found["text"]) == (None, "--from-file")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("send bob --from-file f", "USER"),
+        ("send --from-file f bob", "USER"),
+        ("send --from-file f bob hi", "USER"),
+        ("send --from-file f -- bob -hi", "USER"),
+        ("send bob --from-file f hi", "USER"),
+        (f"send --from-file f --message-id {ID}", "--message-id"),
+        ("send --queue --from-file f", "--queue"),
+    ],
+)
+def test_beside_a_file_nothing_may_stand_that_it_says_itself(
+    line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert f"leave {words}" in capsys.readouterr().err
+
+
+def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("send --help")
+    words = capsys.readouterr().out
+    assert '{"recipient": "ben", "text": "Hello!"}' in words
+    assert "cannot be resumed" in words
+    assert words.isascii()
+    assert max(map(len, words.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "nonsense",
         "send",
+        "send --from-file",
         "send bob hi there",
         "send bob --json hi there",
         "send bob -x",

@@ -66,3 +66,43 @@ def test_an_error_is_one_object_for_a_program(error: Exception, record: dict[str
     err = io.StringIO()
     Output(io.StringIO(), err, as_json=True).fail(error)
     assert json.loads(err.getvalue()).items() >= record.items()
+
+
+class Terminal(io.StringIO):
+    """A terminal, twenty columns wide."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise AssertionError("its width is given")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setattr("chatbooth_grpc.client.output._columns", lambda terminal: 20)
+    return Terminal()
+
+
+def test_what_is_passing_is_replaced_and_cleared(terminal: Terminal) -> None:
+    output = Output(io.StringIO(), terminal, as_json=False)
+    output.show_passing("10%, a moment")
+    output.show_passing("100%")
+    output.say("done")
+    output.show_passing("")
+    assert terminal.getvalue() == ("\r\r10%, a moment" + "\r             \r100%" + "\r    \r" + "done\n")
+
+
+def test_what_is_passing_stays_on_one_harmless_line(terminal: Terminal) -> None:
+    output = Output(io.StringIO(), terminal, as_json=False)
+    output.show_passing("x" * 100)
+    output.show_passing("\x1b\n")
+    assert terminal.getvalue() == "\r\r" + "x" * 19 + "\r" + " " * 19 + "\r\\x1b\\n"
+
+
+@pytest.mark.parametrize(("as_json", "err"), [(True, Terminal()), (False, io.StringIO()), (False, None)])
+def test_nothing_is_passing_where_no_person_watches(as_json: bool, err: io.StringIO | None) -> None:
+    output = Output(io.StringIO(), err, as_json=as_json)
+    output.show_passing("10%")
+    assert not output.shows_passing
+    assert err is None or err.getvalue() == ""

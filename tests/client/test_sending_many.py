@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,7 @@ import pytest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     RecipientNotFound,
+    RequestTooLarge,
     ServerUnreachable,
     SessionInvalid,
     StoreUnavailable,
@@ -135,3 +137,42 @@ def test_what_no_retry_helps_is_raised() -> None:
 def test_nothing_to_send_is_no_failure() -> None:
     client, _ = scripted_client(Stream(Log()))
     assert [*client.send_many([])] == []
+
+
+class SmallStream(Stream):
+    """Ends, as gRPC does, when a batch under way is too large, whichever it is."""
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        if any(len(message.content) > 1_000 for batch in self._batches for message in batch):
+            raise RequestTooLarge
+        return super().receive()
+
+
+@pytest.mark.parametrize("places", [[1], [7], [20], [1, 2], [6, 14, 15]])
+def test_a_message_too_large_for_the_server_is_found_and_fails_alone(
+    places: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending_many, "BATCH_SIZE", 500)
+    given = messages(20)
+    for place in places:
+        given[place - 1] = OutgoingMessage("ben", place.to_bytes(16, "big"), b"x" * 1_001)
+    log = Log()
+    client, _ = scripted_client(*(SmallStream(log) for _ in range(20)))
+    outcomes = [*client.send_many(given)]
+    assert [message for message, _ in outcomes] == given
+    assert [place for place, (_, outcome) in enumerate(outcomes, 1) if not isinstance(outcome, Receipt)] == places
+    assert log.stored == [message for message in given if len(message.content) < 500]
+    assert log.most_under_way == sending_many.BATCHES_UNDER_WAY
+
+
+def test_the_wait_for_a_slow_giver_is_no_impatience() -> None:
+    log = Log(("before", 1))
+    client, _ = scripted_client(Stream(log), Stream(log))
+    client.timeout = 0.3
+
+    def slowly() -> Iterator[OutgoingMessage]:
+        for message in messages(4):
+            threading.Event().wait(0.1)  # what is tested is that time passes
+            yield message
+
+    assert [message for message, _ in client.send_many(slowly())] == messages(4)
