@@ -45,7 +45,7 @@ def repeatable_ids(file: BinaryIO, session: Session) -> tuple[MakeId, int]:
 
     Reads the file from its start, and leaves it there again.
     """
-    digest = hashlib.blake2b(session.account_id.to_bytes(8, "big") + session.epoch)
+    digest = hashlib.blake2b(session.account_id.to_bytes(8, "big"))
     size = 0
     while data := file.read(_READ_SIZE):
         digest.update(data)

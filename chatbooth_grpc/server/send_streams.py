@@ -97,7 +97,8 @@ class _SendStream:
                 self._room.acquire()
                 if self._is_over:
                     return
-                self._take(self._storing(request))
+                if not self._take(self._storing(request)):
+                    return  # nothing behind it may be stored
         except ChatboothError as error:
             self.end(error)
         except Exception:  # noqa: BLE001, S110  # gRPC's, without a word: the call is over before its last batch
@@ -111,16 +112,17 @@ class _SendStream:
 
         return store
 
-    def _take(self, begin: Callable[[Callable[[Outcomes], None]], None]) -> None:
-        """Put the next in its place, then begin it."""
+    def _take(self, begin: Callable[[Callable[[Outcomes], None]], None]) -> bool:
+        """Put the next in its place, then begin it; return whether it could be begun."""
         outcome: Future[Outcomes] = Future()
         self._under_way.put(outcome)
         try:
             begin(outcome.set_result)
         except ChatboothError as error:
-            self._lane.error = error  # nothing behind it may be stored
             outcome.set_result(error)
+            return False
         except Exception:  # noqa: BLE001  # a defect must answer too
             _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
-            self._lane.error = Internal()
             outcome.set_result(Internal())
+            return False
+        return True

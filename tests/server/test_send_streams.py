@@ -109,8 +109,7 @@ def test_a_failure_of_the_store_ends_the_stream_and_nothing_overtakes_it(running
     running.store.before = fail_third
     stream = Stream(running, ann)
     stream.send(*(batch(str(number)) for number in range(10)))
-    assert [stream.receipt(), stream.receipt()] == [["accept_time"]] * 2
-    assert refusal(next, stream.call).code is Code.UNAVAILABLE
+    assert refusal(list, stream.call).code is Code.UNAVAILABLE
     assert every_text(running, ann) == ["0", "1"]
 
 
@@ -132,8 +131,7 @@ def test_a_bad_batch_ends_the_stream_behind_the_good_ones(
     call: Any = running.channel.stream_stream("/chatbooth.v1.ChatService/SendMany")
     batches = [batch("good").SerializeToString(), bad, batch("behind").SerializeToString()]
     replies = call(iter(batches), metadata=bearer(ann), timeout=PATIENCE)
-    next(replies)
-    refused = refusal(next, replies)
+    refused = refusal(list, replies)  # gRPC may drop a receipt that was not read before the stream's end came
     assert (refused.code, refused.reason) == (code, reason)
     assert every_text(running, ann) == ["good"]
 
@@ -206,11 +204,11 @@ def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) ->
     refused = refusal(next, idle.call)
     assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SERVER_DRAINING")
     gate.open()
-    assert busy.receipt() == ["accept_time"]
-    refused = refusal(next, busy.call)
+    refused = refusal(list, busy.call)
     assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SERVER_DRAINING")
     draining.join(PATIENCE)
     assert not draining.is_alive()
+    assert [content for (*_, content) in running.rows()["messages"]] == [b"first", b"under way"]
 
 
 def held_append(gate: Gate) -> Callable[[str], None]:
