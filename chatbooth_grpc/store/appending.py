@@ -21,8 +21,8 @@ MAX_REMEMBERED = 50_000
 class Appender:
     """Appends, and remembers from one transaction to the next what it has looked up.
 
-    What it remembers stays true as long as only it writes. Before other work it must `flush`, and `forget` where that
-    work may end sessions or accounts, or where a transaction failed.
+    What it remembers stays true as long as only it writes: it must `flush` before other work, and `forget` where that
+    may end sessions or accounts, or where a transaction failed.
     """
 
     def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:

@@ -90,17 +90,18 @@ class GroupCommit:
         wait: float,
         *,
         begun: Callable[[], None],
-        ending: Callable[[], None],
+        flush: Callable[[], None],
         ended: Callable[[bool], None],
         announce: Callable[[bool], None],
     ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        All four are called on the writer's thread: `begun` in each transaction before its work and `ending` behind
-        it, `ended` after it, before anyone learns of it, and `announce` afterwards, both with whether it was committed.
+        All four are called on the writer's thread: `begun` in each transaction before its work; `flush` in it behind
+        whole work, which may have left something to write; `ended` after it, before anyone learns of it, and `announce`
+        afterwards, both with whether it was committed.
         """
         self._begun = begun
-        self._ending = ending
+        self._flush = flush
         self._ended = ended
         self._announce = announce
         self._connection = connection
@@ -199,7 +200,7 @@ class GroupCommit:
             self._begun()
             for job in jobs:
                 self._perform(job, now)
-            self._ending()
+            self._flush()
             self._connection.execute("COMMIT")
             is_committed = True
         except _Spoiled as spoiled:
@@ -235,6 +236,7 @@ class GroupCommit:
         if job.lane is not None and job.lane.error is not None:
             job.error = job.lane.error
             return
+        job.error = None  # a transaction that was undone may have left one
         if job.deadline <= now:
             job.fail(StoreUnavailable())  # its caller waits no longer, or is told this
             return
@@ -242,6 +244,7 @@ class GroupCommit:
         if job.is_whole:
             self._perform_whole(job)
             return
+        self._flush()  # not within the savepoint, which may be rolled back
         connection.execute("SAVEPOINT job")
         try:
             job.result = job.work(connection)

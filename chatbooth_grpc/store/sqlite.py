@@ -85,7 +85,7 @@ class SQLiteStore:
             writer,
             store_wait,
             begun=lambda: self._appender.begin(self._clock()),
-            ending=self._appender.flush,
+            flush=self._appender.flush,
             ended=self._end_transaction,
             announce=self._announce,
         )
@@ -276,7 +276,6 @@ class SQLiteStore:
         """Run work other than an append on the writer. `ends_nothing`: no session and no account."""
 
         def run(connection: apsw.Connection) -> T:
-            self._appender.flush()
             if not ends_nothing:
                 self._appender.forget()
             return work(connection)

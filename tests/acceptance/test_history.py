@@ -17,25 +17,23 @@ VERDICTS = ("lost", "duplicated", "reordered", "skipped", "phantom")
 
 NO_DEDUP = (
     "store/appending.py",
-    "    if accepted is not None:",
-    "    if accepted is not None and False:",
-    # and two rows may have one key
-    "store/sql/sqlite.sql",
-    "INSERT INTO message_ids",
-    "INSERT OR REPLACE INTO message_ids",
+    "        if not self._connection.changes():",
+    "        if False:",
 )
 RELEASE_EARLY = """\
             for job in jobs:
-                job.done.release()
-            __import__("time").sleep(0.2)
+                if job.done is not None:
+                    job.done.release()
+            self._call_back(jobs)
+            time.sleep(0.2)
             self._connection.execute("COMMIT")"""
 ACKNOWLEDGED_TOO_SOON = (
     "store/group_commit.py",
     '            self._connection.execute("COMMIT")',
     RELEASE_EARLY,
     "store/group_commit.py",
-    "            job.done.release()\n        try:",
-    "        try:",
+    "                job.done.release()\n        to_settle",
+    "                pass\n        to_settle",
 )
 
 

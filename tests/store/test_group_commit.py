@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import apsw
 import pytest
 
 from chatbooth_grpc.booth.deadline import deadline_in
-from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
+from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.store import NewMessage
+from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
@@ -186,3 +189,51 @@ def test_a_transaction_that_failed_midway_is_undone_and_the_next_succeeds(home: 
         send(store, message)
         assert texts(store, ann) == ["tea?"]
         assert is_gap_free(mailbox(store, ann))
+
+
+def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Appends run without savepoints: the transaction is undone, and each piece of work in it has one of its own."""
+    with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
+        ann = sign_up(store, "ann")
+        outcome = Appender._outcome
+
+        def spoiled(appender: Appender, new: NewMessage) -> object:
+            done = outcome(appender, new)  # which has written by now
+            if new.outgoing.content == b"spoiled":
+                raise LookupError("a defect, made for this test")
+            return done
+
+        monkeypatch.setattr(Appender, "_outcome", spoiled)
+        held = threading.Event()
+        threads.submit(store._writer.run, lambda _: held.wait())
+        good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]
+        bad = threads.submit(store.append, [new_message(ann, "ann", "spoiled")])
+        more = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8, 16)]
+        while store._writer._queue.qsize() < 17:
+            time.sleep(0)
+        held.set()
+        assert all(isinstance(sent.result(), Receipt) for sent in [*good, *more])
+        assert isinstance(bad.exception(), Internal)
+        assert is_gap_free(mailbox(store, ann))
+        assert sorted(texts(store, ann)) == sorted(map(str, range(16)))
+
+
+def test_other_work_that_is_undone_leaves_the_appends_before_it_alone(home: SQLiteHome) -> None:
+    """Their mailbox's counter is written late, but not inside what is rolled back."""
+    with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
+        ann = sign_up(store, "ann")
+        held = threading.Event()
+        threads.submit(store._writer.run, lambda _: held.wait())
+        futures: list[Future[object]] = []
+        for number in range(9):
+            message = new_message(ann, "ann", str(number))
+            futures.append(
+                threads.submit(partial(send, store, message) if number % 3 else partial(sign_up, store, "ann"))
+            )
+            while store._writer._queue.qsize() < number + 1:
+                time.sleep(0)
+        held.set()
+        outcomes = [future.exception() for future in futures]
+        assert [type(outcome).__name__ for outcome in outcomes] == ["UsernameTaken", "NoneType", "NoneType"] * 3
+        assert is_gap_free(mailbox(store, ann))
+        assert texts(store, ann) == ["1", "2", "4", "5", "7", "8"]
