@@ -13,6 +13,7 @@ from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import event_to_pb
 from chatbooth_grpc.server.interceptors import set_status
+from chatbooth_grpc.server.pushing import push, wait_until_taken
 
 SendResponse = Callable[[pb.ListenResponse | None], None]
 
@@ -27,11 +28,11 @@ class GrpcSink:
         self._send_response = send_response
 
     def send(self, event: Event) -> bool:
-        self._send_response(event_to_pb(event))  # returns silently when the call is over
-        return self._context.is_active()
+        return push(self._context, event_to_pb(event).SerializeToString())
 
     def end(self, end: End, error: ChatboothError) -> None:
-        self._send_response(event_to_pb(end))
+        self.send(end)
+        wait_until_taken(self._context)
         set_status(self._context, error)
         self._send_response(None)
 

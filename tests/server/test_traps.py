@@ -182,6 +182,7 @@ def test_grpcs_internals_are_still_as_the_pool_takes_them() -> None:
         assert list(inspect.signature(respond).parameters) == arguments
     assert list(inspect.signature(internals._receive_message).parameters) == ["state", "call", "request_deserializer"]
     assert list(inspect.signature(internals._abort).parameters)[:4] == ["state", "call", "code", "details"]
+    assert list(inspect.signature(internals._send_message).parameters) == ["state", "token"]
     assert list(inspect.signature(internals._status).parameters) == ["rpc_event", "state", "serialized_response"]
     arguments = ["rpc_event", "state", "behavior", "argument", "request_deserializer", "send_response_callback"]
     assert list(inspect.signature(internals._call_behavior).parameters) == arguments
