@@ -161,7 +161,7 @@ class Booth:
 
         It may be told on this thread, or on one that others wait for, so it must not block.
         """
-        new = self._checked(token, message)
+        new = self._checked_for(self._session_or_refusal(token), message)
         if isinstance(new, ChatboothError):
             settle(new)
             return
@@ -207,7 +207,8 @@ class Booth:
         A message that is refused fails alone; what `send` raises for it stands in its place. Raises only what befalls
         the store.
         """
-        checked = [self._checked(token, message) for token, message in sends]
+        sessions = {token: self._session_or_refusal(token) for token in {token for token, _ in sends}}
+        checked = [self._checked_for(sessions[token], message) for token, message in sends]
         fit = [new for new in checked if isinstance(new, NewMessage)]
         return _merged(checked, self._store.append(fit) if fit else ())
 
@@ -243,14 +244,17 @@ class Booth:
 
     # What the actions share
 
-    def _checked(self, token: bytes, message: OutgoingMessage) -> NewMessage | ChatboothError:
+    def _session_or_refusal(self, token: bytes) -> StoredSession | ChatboothError:
         try:
-            session = self.authenticated(token)
+            return self.authenticated(token)
         except ChatboothError as refusal:
             return refusal
-        return self._checked_for(session, message)
 
-    def _checked_for(self, session: StoredSession, message: OutgoingMessage) -> NewMessage | ChatboothError:
+    def _checked_for(
+        self, session: StoredSession | ChatboothError, message: OutgoingMessage
+    ) -> NewMessage | ChatboothError:
+        if isinstance(session, ChatboothError):
+            return session
         try:
             check_outgoing(message, self._limits.text_size)
             recipient = folded_username(message.recipient, "recipient")
