@@ -67,7 +67,13 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
         lambda: ("acknowledge", dice.choice(anyone), number()),
         lambda: ("deliver", dice.choice(anyone), number(), dice.choice((None, number())), number() % (1 << 32)),
     ]
-    weights = [2, 3, 1, 1, 1, 3, 4, 6]
+
+    def send_batches() -> Step:
+        batches = [[send()[2:] for _ in range(dice.randrange(1, 4))] for _ in range(dice.randrange(1, 4))]
+        return ("send_batches", dice.choice(anyone), *batches)
+
+    makers.append(send_batches)
+    weights = [2, 3, 1, 1, 1, 3, 4, 6, 3]
     count = dice.randrange(STEPS_PER_CASE)
     steps = [send() if dice.random() < 0.4 else dice.choices(makers, weights)[0]() for _ in range(count)]
     return [*(("sign_up", name, PASSWORD) for name in names), *steps]
