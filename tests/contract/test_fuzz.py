@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
@@ -23,3 +25,4 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WireTransport, "send", send_shortened)
     with pytest.raises(Difference):
         main(["--seconds", "100", "--seed", "1"])
+    assert not [thread for thread in threading.enumerate() if thread.name == "wire-connection"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from chatbooth_grpc.booth.booth import Booth
@@ -86,19 +86,16 @@ def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
     """Give one of the ways to a booth over a store, whose owner may act on it behind the booth's back."""
     switchboard = Switchboard(store)
     booth = Booth(store, passwords=cheap_passwords(), clock=clock)
-    if way == "booth":
-        yield BoothTransport(booth)
-        switchboard.drain(1)
-    elif way == "grpc":
-        server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
-        grpc_transport = GrpcTransport(server.start())
-        yield grpc_transport
-        grpc_transport.close()
-        server.drain()
-    else:
-        wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
-        wire_transport = WireTransport(wire.start())
-        yield wire_transport
-        wire_transport.close()
-        switchboard.drain(1)
-        wire.drain(2)
+    with ExitStack() as ending:  # whatever is raised meanwhile
+        if way == "booth":
+            ending.callback(switchboard.drain, 1)
+            yield BoothTransport(booth)
+        elif way == "grpc":
+            server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
+            ending.callback(server.drain)
+            yield ending.enter_context(closing(GrpcTransport(server.start())))
+        else:
+            wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
+            ending.callback(wire.drain, 2)
+            ending.callback(switchboard.drain, 1)
+            yield ending.enter_context(closing(WireTransport(wire.start())))
