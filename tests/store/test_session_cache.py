@@ -1,0 +1,60 @@
+"""Sessions at hand: bounded, and none that has ended, whoever was reading at the time."""
+
+from __future__ import annotations
+
+from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.store.session_cache import SessionCache
+from tests.contract.stores import SQLiteHome, new_token_hash, sign_up
+
+SESSION = StoredSession(1, 1, "ann", 1, 0, 0)
+
+
+def test_a_session_is_read_once_until_a_transaction_ends_some() -> None:
+    cache = SessionCache()
+    reads: list[bytes] = []
+
+    def read(token_hash: bytes) -> StoredSession:
+        reads.append(token_hash)
+        return SESSION
+
+    assert [cache.get(b"one", read), cache.get(b"one", read)] == [SESSION, SESSION]
+    cache.end_transaction(True)
+    assert b"one" in cache
+    cache.drop_all_at_commit()
+    assert b"one" in cache, "not before the commit"
+    cache.end_transaction(False)  # a failed one may have taken effect
+    assert b"one" not in cache
+    cache.get(b"one", read)
+    assert reads == [b"one", b"one"]
+
+
+def test_what_was_read_before_the_end_is_not_kept_after_it() -> None:
+    cache = SessionCache()
+
+    def read(_: bytes) -> StoredSession:
+        cache.drop_all_at_commit()
+        cache.end_transaction(True)  # the session ends while its reader still holds what was there before
+        return SESSION
+
+    assert cache.get(b"one", read) == SESSION
+    assert b"one" not in cache
+
+
+def test_nobody_is_not_remembered_and_only_so_many_are() -> None:
+    cache = SessionCache(size=3)
+    assert cache.get(b"nobody", lambda _: None) is None
+    assert b"nobody" not in cache
+    for number in range(10):
+        cache.get(b"%d" % number, lambda _: SESSION)
+        assert sum(b"%d" % other in cache for other in range(10)) <= 3
+
+
+def test_who_was_told_of_an_end_finds_no_session_at_hand(home: SQLiteHome) -> None:
+    with home.open() as store:
+        token_hash = new_token_hash()
+        session = sign_up(store, "ann", token_hash)
+        assert store.session(token_hash) == session
+        assert store.is_at_hand(token_hash)
+        store.end_session(session)
+        assert not store.is_at_hand(token_hash)
+        assert store.session(token_hash) is None
