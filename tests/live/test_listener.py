@@ -312,3 +312,24 @@ def test_any_order_of_events_shows_everything_once_and_in_order(
             max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
+
+
+def test_who_is_up_to_date_is_served_without_a_read_but_not_for_long(
+    place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READ_INTERVAL", 3_600.0)
+    listener = Listener(place.bob, None, sink)
+    serve(place, listener)
+    place.send(b"one")
+    serve(place, listener)
+    place.send(b"two")
+    with monkeypatch.context() as patched:
+        patched.delattr(type(place.store), "after")  # a read would fail
+        serve(place, listener)
+    assert sink.sequences == [1, 2]
+    place.store.end_session(place.bob)
+    place.send(b"three")
+    monkeypatch.setattr(module, "READ_INTERVAL", 0.0)
+    with pytest.raises(SessionInvalid):  # however many messages come, the end of the session is noticed
+        serve(place, listener)
+    assert sink.sequences == [1, 2]
