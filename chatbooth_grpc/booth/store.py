@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
@@ -39,8 +39,7 @@ class StoredSession:
     used_time: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """A message to append, on behalf of a session; `digest` is 16 bytes that stand for its kind and content."""
 
     session: StoredSession

@@ -8,32 +8,35 @@ company.
 A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so
 that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
 
-Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Work that is
-`whole`, which raises nothing once it has written, is spared that; should it all the same, by a defect, the transaction
-is undone and each piece of it has one of its own. When SQLite itself fails, all of the transaction's callers get that
-failure, the transaction is rolled back, and the writer goes on. Work whose deadline has passed is skipped if it has not
-begun; if it has, its outcome is unknown to its caller.
+Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Appends, which are
+most of what is written, are spared that: those that wait next to each other are done together, in a few statements for
+all. Should that raise, by a defect, the transaction is undone and each job of it has one of its own. When SQLite itself
+fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
+whose deadline has passed is skipped if it has not begun; if it has, its outcome is unknown to its caller.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import apsw
 
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
-from chatbooth_grpc.booth.store import Lane
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.store import Lane, NewMessage, Settle
 from chatbooth_grpc.store.failures import store_failure
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
-Settle = Callable[[T | ChatboothError], None]
+Outcomes = list[Receipt | ChatboothError]
+Append = Callable[[Sequence[NewMessage]], Outcomes]
 
 MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
@@ -47,28 +50,53 @@ _TAKEN = object()
 _log = logging.getLogger(__name__)
 
 
-class _Job(Generic[T]):
+class Job(Generic[T]):
     """A piece of work, until when it may begin, its outcome, and how its caller learns of that."""
 
-    __slots__ = ("deadline", "done", "error", "is_whole", "lane", "result", "settle", "work")
+    __slots__ = ("deadline", "done", "error", "result", "work")
 
-    def __init__(
-        self,
-        work: Work[T],
-        deadline: float,
-        *,
-        is_whole: bool = False,
-        settle: Settle[T] | None = None,
-        lane: Lane | None = None,
-    ) -> None:
+    def __init__(self, work: Work[T] | None, deadline: float) -> None:
         self.work = work
         self.deadline = deadline
-        self.is_whole = is_whole
-        self.settle = settle
-        self.lane = lane
         self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
         self.result: T | None = None
         self.error: ChatboothError | None = None
+
+    def admit(self, now: float) -> bool:
+        """Say whether it may still begin; if not, it has failed."""
+        self.error = None  # a transaction that was undone may have left one
+        if self.deadline <= now:
+            self.fail(StoreUnavailable())  # its caller waits no longer, or is told this
+            return False
+        return True
+
+    def fail(self, error: ChatboothError) -> None:
+        """Note the outcome."""
+        self.error = error
+
+
+class AppendJob(Job[Outcomes]):
+    """Messages to append, perhaps in a lane, perhaps for a caller who is called back."""
+
+    __slots__ = ("lane", "messages", "settle")
+
+    def __init__(
+        self,
+        messages: Sequence[NewMessage],
+        deadline: float,
+        settle: Settle | None = None,
+        lane: Lane | None = None,
+    ) -> None:
+        super().__init__(None, deadline)
+        self.messages = messages
+        self.settle = settle
+        self.lane = lane
+
+    def admit(self, now: float) -> bool:
+        if self.lane is not None and self.lane.error is not None:
+            self.error = self.lane.error
+            return False
+        return super().admit(now)
 
     def fail(self, error: ChatboothError) -> None:
         """Note the outcome, and that nothing may follow in its lane."""
@@ -78,7 +106,7 @@ class _Job(Generic[T]):
 
 
 class _Spoiled(Exception):
-    """Whole work failed by a defect, with something written."""
+    """Appending failed by a defect, with something written."""
 
 
 class GroupCommit:
@@ -90,25 +118,28 @@ class GroupCommit:
         wait: float,
         *,
         begun: Callable[[], None],
+        append: Append,
         flush: Callable[[], None],
         ended: Callable[[bool], None],
         announce: Callable[[bool], None],
     ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        All four are called on the writer's thread: `begun` in each transaction before its work; `flush` in it behind
-        whole work, which may have left something to write; `ended` after it, before anyone learns of it, and `announce`
-        afterwards, both with whether it was committed.
+        All five are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
+        the messages of jobs that wait next to each other; `flush` behind that, which may have left something to write;
+        `ended` after the transaction, before anyone learns of it, and `announce` afterwards, both with whether it was
+        committed.
         """
         self._begun = begun
+        self._append = append
         self._flush = flush
         self._ended = ended
         self._announce = announce
         self._connection = connection
         self._wait = wait
-        self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
-        self._settled: queue.SimpleQueue[list[_Job[object]] | None] = queue.SimpleQueue()
-        self._unsettled: dict[_Job[object], object] = {}  # in order; who takes a job out of it calls back, nobody else
+        self._queue: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
+        self._settled: queue.SimpleQueue[list[AppendJob] | None] = queue.SimpleQueue()
+        self._unsettled: dict[AppendJob, object] = {}  # in order; who takes a job out of it calls back, nobody else
         self._entrance = threading.Lock()
         self._closed = False
         self._threads = [
@@ -118,36 +149,30 @@ class GroupCommit:
         for thread in self._threads:
             thread.start()
 
-    def run(self, work: Work[T], *, is_whole: bool = False) -> T:
+    def run(self, work: Work[T]) -> T:
         """Run `work` inside a transaction and return its result once that is on stable storage.
 
         Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
         """
-        job = _Job(work, time.monotonic() + time_remaining(self._wait), is_whole=is_whole)
-        done = job.done = threading.Lock()
-        done.acquire()
-        self._enqueue(job)
-        if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
-            time_remaining(self._wait)  # the caller's own deadline, if it was that
-            raise StoreUnavailable
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[return-value]  # a job without error holds its result
+        return self._wait_for(Job(work, self._deadline()))
 
-    def submit(self, work: Work[T], settle: Settle[T], lane: Lane | None = None) -> None:
-        """Run whole `work` as `run` does, but return at once; `settle` gets its result, or the error `run` would raise.
+    def append(self, messages: Sequence[NewMessage]) -> Outcomes:
+        """Append messages, and return an outcome for each once it is on stable storage. Raises what `run` raises."""
+        return self._wait_for(AppendJob(messages, self._deadline()))
+
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+        """Append as `append` does, but return at once; `settle` gets the outcomes, or the error `append` would raise.
 
         It is called once, on a thread that others wait for too, so it must not block. Raises StoreUnavailable, when
         closed, and DeadlineExceeded: it is not called then.
         """
-        job = _Job(work, time.monotonic() + time_remaining(self._wait), is_whole=True, settle=settle, lane=lane)
-        self._enqueue(job)
+        self._enqueue(AppendJob(messages, self._deadline(), settle, lane))
 
     def run_later(self, work: Work[object]) -> None:
         """Hand over work whose outcome nobody waits for; dropped after `close`."""
         with self._entrance:
             if not self._closed:
-                self._queue.put(_Job(work, float("inf")))
+                self._queue.put(Job(work, float("inf")))
 
     def close(self) -> None:
         """Finish what was handed over, then close the connection; later work is refused."""
@@ -159,13 +184,27 @@ class GroupCommit:
         for thread in self._threads:
             thread.join()
 
-    def _enqueue(self, job: _Job[T]) -> None:
+    def _deadline(self) -> float:
+        return time.monotonic() + time_remaining(self._wait)
+
+    def _enqueue(self, job: Job[T]) -> None:
         with self._entrance:
             if self._closed:
                 raise StoreUnavailable
-            if job.settle is not None:
-                self._unsettled[job] = None  # type: ignore[index]  # nobody here looks at the result
-            self._queue.put(job)  # type: ignore[arg-type]
+            if isinstance(job, AppendJob) and job.settle is not None:
+                self._unsettled[job] = None
+            self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
+
+    def _wait_for(self, job: Job[T]) -> T:
+        done = job.done = threading.Lock()
+        done.acquire()
+        self._enqueue(job)
+        if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
+            time_remaining(self._wait)  # the caller's own deadline, if it was that
+            raise StoreUnavailable
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[return-value]  # a job without error holds its result
 
     # The writer's thread
 
@@ -178,9 +217,9 @@ class GroupCommit:
         self._connection.close()
         self._settled.put(None)
 
-    def _take(self) -> tuple[list[_Job[object]], bool]:
+    def _take(self) -> tuple[list[Job[object]], bool]:
         """Wait for a job, take all that are queued, and say whether more may come."""
-        jobs: list[_Job[object]] = []
+        jobs: list[Job[object]] = []
         job = self._queue.get()
         while job is not None:
             jobs.append(job)
@@ -192,19 +231,17 @@ class GroupCommit:
                 return jobs, True
         return jobs, False
 
-    def _commit(self, jobs: list[_Job[object]]) -> None:
+    def _commit(self, jobs: list[Job[object]]) -> None:
         is_committed = False
-        now = time.monotonic()
         try:
+            now = time.monotonic()
             self._connection.execute("BEGIN IMMEDIATE")
             self._begun()
-            for job in jobs:
-                self._perform(job, now)
-            self._flush()
+            self._perform_all([job for job in jobs if job.admit(now)])
             self._connection.execute("COMMIT")
             is_committed = True
         except _Spoiled as spoiled:
-            _log.exception("a piece of work for the store failed", exc_info=spoiled.__cause__)
+            _log.exception("appending to the store failed", exc_info=spoiled.__cause__)
             self._roll_back()
             if len(jobs) > 1:
                 self._ended(False)
@@ -222,7 +259,7 @@ class GroupCommit:
         for job in jobs:
             if job.done is not None:
                 job.done.release()
-        to_settle = [job for job in jobs if job.settle is not None]
+        to_settle = [job for job in jobs if isinstance(job, AppendJob) and job.settle is not None]
         if len(to_settle) > _FEW or (to_settle and not self._queue.empty()):
             self._settled.put(to_settle)
         else:
@@ -232,19 +269,32 @@ class GroupCommit:
         except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
             _log.exception("hints of a store transaction were lost")
 
-    def _perform(self, job: _Job[object], now: float) -> None:
-        if job.lane is not None and job.lane.error is not None:
-            job.error = job.lane.error
-            return
-        job.error = None  # a transaction that was undone may have left one
-        if job.deadline <= now:
-            job.fail(StoreUnavailable())  # its caller waits no longer, or is told this
-            return
+    def _perform_all(self, jobs: list[Job[object]]) -> None:
+        for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
+            if are_appends:
+                self._append_all([*run])  # type: ignore[list-item]  # by their type
+            else:
+                for job in run:
+                    self._perform(job)
+
+    def _append_all(self, jobs: list[AppendJob]) -> None:
+        """Append the messages of all of these in one go, and give each its outcomes."""
+        try:
+            outcomes = self._append([message for job in jobs for message in job.messages])
+            self._flush()
+        except Exception as defect:
+            if _is_sqlites_own(defect):
+                raise
+            raise _Spoiled from defect
+        start = 0
+        for job in jobs:
+            end = start + len(job.messages)
+            job.result = outcomes[start:end]
+            start = end
+
+    def _perform(self, job: Job[object]) -> None:
+        assert job.work is not None  # noqa: S101  # only an append has none
         connection = self._connection
-        if job.is_whole:
-            self._perform_whole(job)
-            return
-        self._flush()  # not within the savepoint, which may be rolled back
         connection.execute("SAVEPOINT job")
         try:
             job.result = job.work(connection)
@@ -252,22 +302,12 @@ class GroupCommit:
             connection.execute("ROLLBACK TO job")
             job.fail(refusal)
         except Exception as defect:
-            if isinstance(defect, apsw.Error) and not isinstance(defect, apsw.ConstraintError):
-                raise  # SQLite's own failure, not this job's: the transaction is lost
+            if _is_sqlites_own(defect):
+                raise
             _log.exception("a piece of work for the store failed")
             connection.execute("ROLLBACK TO job")
             job.fail(Internal())
         connection.execute("RELEASE job")
-
-    def _perform_whole(self, job: _Job[object]) -> None:
-        try:
-            job.result = job.work(self._connection)
-        except ChatboothError as refusal:
-            job.fail(refusal)
-        except Exception as defect:
-            if isinstance(defect, apsw.Error) and not isinstance(defect, apsw.ConstraintError):
-                raise  # as above
-            raise _Spoiled from defect
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -302,11 +342,16 @@ class GroupCommit:
 
     # Either thread
 
-    def _call_back(self, jobs: list[_Job[object]]) -> None:
+    def _call_back(self, jobs: list[AppendJob]) -> None:
         for job in jobs:
             if job.settle is None or self._unsettled.pop(job, _TAKEN) is _TAKEN:
                 continue
             try:
-                job.settle(job.result if job.error is None else job.error)
+                job.settle(job.error or job.result or [])
             except Exception:  # noqa: BLE001  # one caller's defect is not the others'
                 _log.exception("an outcome of the store could not be told")
+
+
+def _is_sqlites_own(failure: Exception) -> bool:
+    """Say whether SQLite itself has failed, and not a job: then the transaction is lost."""
+    return isinstance(failure, apsw.Error) and not isinstance(failure, apsw.ConstraintError)

@@ -85,6 +85,7 @@ class SQLiteStore:
             writer,
             store_wait,
             begun=lambda: self._appender.begin(self._clock()),
+            append=self._appender.append,
             flush=self._appender.flush,
             ended=self._end_transaction,
             announce=self._announce,
@@ -220,10 +221,10 @@ class SQLiteStore:
     # Mailboxes
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        return self._writer.run(lambda _: self._appender.append(messages), is_whole=True)
+        return self._writer.append(messages)
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
-        self._writer.submit(lambda _: self._appender.append(messages), settle, lane)
+        self._writer.append_later(messages, settle, lane)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         with self._reader() as connection, _snapshot(connection):

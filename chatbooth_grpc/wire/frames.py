@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chatbooth_grpc.booth.credentials import TOKEN_SIZE
 
@@ -49,8 +49,7 @@ class BodyTooLarge(FrameError):
         super().__init__(f"a body of {size:,} bytes is over the limit of {limit:,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A whole frame; `token` is empty where the direction or the action has none."""
 
     action: int

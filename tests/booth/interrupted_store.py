@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import apsw
-
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt, Removal
 from chatbooth_grpc.booth.store import Batch, Lane, NewMessage, Settle, StoredAccount, StoredSession
+from chatbooth_grpc.store.group_commit import AppendJob
 from chatbooth_grpc.store.sqlite import SQLiteStore
+
+
+class _InterruptedAppend(AppendJob):
+    """Calls `before` on the writer's thread, where it may block: its caller must not be."""
+
+    before: Callable[[], None]
+
+    def admit(self, now: float) -> bool:
+        if not super().admit(now):
+            return False
+        try:
+            self.before()
+        except ChatboothError as error:
+            self.fail(error)
+            return False
+        return True
 
 
 class InterruptedStore(SQLiteStore):
@@ -65,11 +80,9 @@ class InterruptedStore(SQLiteStore):
         return super().append(messages)
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
-        def work(_: apsw.Connection) -> list[Receipt | ChatboothError]:
-            self.before("append")  # where it may block: its caller must not be
-            return self._appender.append(messages)
-
-        self._writer.submit(work, settle, lane)
+        job = _InterruptedAppend(messages, self._writer._deadline(), settle, lane)
+        job.before = lambda: self.before("append")
+        self._writer._enqueue(job)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         self.before("after")

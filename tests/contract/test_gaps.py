@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening
+from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening, Receipt
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.transport import Transport
 from chatbooth_grpc.live.listener import WINDOW_MESSAGES
@@ -35,7 +35,7 @@ class Devices:
         """Send texts that are their own sequences."""
         for sequence in range(first, last + 1):
             receipt = self.actor.do("send", "ann", "ann", number_id(sequence), str(sequence))
-            assert not isinstance(receipt, tuple), receipt
+            assert isinstance(receipt, Receipt), receipt
 
     def remove_through(self, sequence: int) -> None:
         """Acknowledge on the quick device, and let retention take it."""

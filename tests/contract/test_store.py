@@ -6,7 +6,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import MessageIdReused, RecipientNotFound, SessionInvalid
 from chatbooth_grpc.booth.model import Message, Receipt
-from chatbooth_grpc.booth.store import Store
+from chatbooth_grpc.booth.store import NewMessage, Store
 from tests.contract.stores import (
     Clock,
     Home,
@@ -193,6 +193,36 @@ def test_one_bad_message_fails_alone_and_in_its_place(store: Store) -> None:
     assert texts(store, bob) == ["taken", "one", "six"]
     assert is_gap_free(mailbox(store, bob))
     assert texts(store, ann) == ["five"]
+
+
+def test_a_long_batch_with_repeats_refusals_and_reuses_in_it_has_an_outcome_for_each(store: Store) -> None:
+    """Whatever a store does with many messages at once, each is treated as if it were sent alone."""
+    ann, ben = sign_up(store, "ann"), sign_up(store, "ben")
+    first = [new_message(ann, "ben", f"first {number}") for number in range(100)]
+    batch: list[NewMessage] = []
+    for number, message in enumerate(first):
+        batch.append(message)
+        if number % 7 == 3:
+            batch.append(first[number // 2])  # a repeat of one in the same batch
+        if number % 11 == 5:
+            batch.append(new_message(ann, "ben", "another", first[number].outgoing.message_id))
+        if number % 13 == 7:
+            batch.append(new_message(ben, "nobody", "lost"))
+        if number % 17 == 9:
+            batch.append(new_message(ben, "ann", f"back {number}"))
+    outcomes = store.append(batch)
+    expected: list[type] = []
+    for number in range(100):
+        expected.append(Receipt)
+        expected += [Receipt] * (number % 7 == 3) + [MessageIdReused] * (number % 11 == 5)
+        expected += [RecipientNotFound] * (number % 13 == 7) + [Receipt] * (number % 17 == 9)
+    assert [type(outcome) for outcome in outcomes] == expected
+    assert texts(store, ben) == [f"first {number}" for number in range(100)]
+    assert texts(store, ann) == [f"back {number}" for number in range(9, 100, 17)]
+    assert is_gap_free(mailbox(store, ben))
+    assert is_gap_free(mailbox(store, ann))
+    assert {type(outcome) for outcome in store.append(first)} == {Receipt}
+    assert len(mailbox(store, ben)) == 100
 
 
 def test_a_refused_message_may_be_sent_again_under_its_id(store: Store) -> None:

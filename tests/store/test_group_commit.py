@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -195,15 +195,15 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
     """Appends run without savepoints: the transaction is undone, and each piece of work in it has one of its own."""
     with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
         ann = sign_up(store, "ann")
-        outcome = Appender._outcome
+        append = Appender.append
 
-        def spoiled(appender: Appender, new: NewMessage) -> object:
-            done = outcome(appender, new)  # which has written by now
-            if new.outgoing.content == b"spoiled":
+        def spoiled(appender: Appender, messages: Sequence[NewMessage]) -> object:
+            outcomes = append(appender, messages)  # which has written by now
+            if any(new.outgoing.content == b"spoiled" for new in messages):
                 raise LookupError("a defect, made for this test")
-            return done
+            return outcomes
 
-        monkeypatch.setattr(Appender, "_outcome", spoiled)
+        monkeypatch.setattr(store._writer, "_append", partial(spoiled, store._appender))
         held = threading.Event()
         threads.submit(store._writer.run, lambda _: held.wait())
         good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]

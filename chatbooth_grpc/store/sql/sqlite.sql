@@ -71,14 +71,15 @@ SELECT mailbox_id, last_sequence FROM accounts JOIN mailboxes USING (account_id)
 -- name: accepted_message
 SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ? AND sender_id = ? AND message_id = ?
 
--- name: insert_message_id
+-- These three take one row or more: see appending.py.
+
+-- name: insert_message_ids
 INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT DO NOTHING
 
--- name: set_last_sequence
-UPDATE mailboxes SET last_sequence = ? WHERE mailbox_id = ?
+-- name: set_last_sequences
+UPDATE mailboxes SET last_sequence = column2 FROM (VALUES (?, ?)) WHERE mailbox_id = column1
 
--- name: insert_message
+-- name: insert_messages
 INSERT INTO messages (mailbox_id, sequence, sender_id, sender, message_id, accept_time, kind, content)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
