@@ -10,8 +10,7 @@ import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
-
-TOKEN_SIZE = 16
+from chatbooth_grpc.booth.rules import TOKEN_SIZE
 
 # OWASP's minimum for argon2id: about 20 ms of one core each.
 PASSWORD_PARAMETERS = argon2.Parameters(

@@ -1,4 +1,4 @@
-"""What is well formed: usernames, passwords, texts and message ids."""
+"""What is well formed: usernames, passwords, texts, message ids and session tokens."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chatbooth_grpc.booth.model import OutgoingMessage
 MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
+TOKEN_SIZE = 16
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,31})?")

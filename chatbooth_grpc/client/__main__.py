@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
 
+from chatbooth_grpc.client.address import WIRE_SCHEME
 from chatbooth_grpc.client.arguments import parse
 from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, as the epilog of --help lists them."""
+    gc.disable()  # nearly all that is made now is modules, which stay: searching them for garbage takes long
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
         return _run(parsed)
@@ -27,15 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     """Run what was asked for; return its exit code."""
-    from chatbooth_grpc.generated import require_stubs
+    if not parsed.server.startswith(WIRE_SCHEME):
+        from chatbooth_grpc.generated import require_stubs
 
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is told in chatbooth's own words
-    require_stubs()
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is told in chatbooth's own words
+        require_stubs()
     from chatbooth_grpc.booth.errors import ChatboothError
     from chatbooth_grpc.client.failures import CommandFailure, exit_code
     from chatbooth_grpc.client.output import Output
     from chatbooth_grpc.client.running import run
 
+    gc.freeze()  # not searched at the end of the program either, which takes as long as a command
+    gc.enable()
     if sys.stdout is None:
         print("chatbooth: standard output is closed", file=sys.stderr)
         return FAILED

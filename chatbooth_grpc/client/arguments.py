@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 from chatbooth_grpc import __version__
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the flags and, in `command`, which command it is (None: the menu). Exits with 2 if they are wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     kind = _JsonParser if "--json" in arguments else argparse.ArgumentParser
-    parser = _parser(kind)
+    parser = _parser(kind, arguments)
     parsed, left_over = parser.parse_known_args(arguments)
     if not _takes_late_text(parsed, left_over) and left_over:
         parser.error(f"unrecognized arguments: {' '.join(left_over)}")
@@ -102,7 +102,8 @@ def _check_from_file(parser: argparse.ArgumentParser, parsed: argparse.Namespace
         parser.error("--from-file: a run that is cut off goes on when repeated; leave --queue out")
 
 
-def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def _parser(kind: type[argparse.ArgumentParser], arguments: Collection[str]) -> argparse.ArgumentParser:
+    """Return a parser that is good for these arguments: commands that they don't name have no flags yet."""
     parser = kind(
         prog=program(),
         description="Chat: each message arrives once, in order, also for who was away.",
@@ -112,7 +113,7 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"chatbooth {__version__}")
     _add_shared_flags(parser, with_defaults=True)
-    _add_commands(parser)
+    _add_commands(parser, arguments)
     return parser
 
 
@@ -151,10 +152,11 @@ def _add_shared_flags(parser: argparse.ArgumentParser, *, with_defaults: bool) -
     )
 
 
-def _add_commands(program_parser: argparse.ArgumentParser) -> None:
-    commands = program_parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-
-    def add(name: str, words: str) -> argparse.ArgumentParser:
+def _add_commands(program_parser: argparse.ArgumentParser, arguments: Collection[str]) -> None:
+    commands = program_parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog=program_parser.prog
+    )
+    for name, (words, add_flags) in _COMMANDS.items():
         parser = commands.add_parser(
             name,
             help=words,
@@ -162,23 +164,25 @@ def _add_commands(program_parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        _add_shared_flags(parser, with_defaults=False)
-        return parser
+        if name in arguments:  # only such a one can be asked; flags for all would take as long as most commands
+            _add_shared_flags(parser, with_defaults=False)
+            add_flags(parser)
 
-    for name, words in (("signup", "make an account, and log in"), ("login", "log in to an account")):
-        parser = add(name, words)
-        parser.add_argument("username", nargs="?", metavar="USERNAME", help="default: --as, or else it is asked for")
-        _add_password_flag(parser, "the password, a line,")
-    add("logout", "end the session")
-    add("whoami", "print who is logged in, if the session is alive")
-    parser = add("passwd", "change the password, and end the account's other sessions")
+
+def _add_none(_parser: argparse.ArgumentParser) -> None:
+    """A command without flags of its own."""
+
+
+def _add_log_in(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("username", nargs="?", metavar="USERNAME", help="default: --as, or else it is asked for")
+    _add_password_flag(parser, "the password, a line,")
+
+
+def _add_passwd(parser: argparse.ArgumentParser) -> None:
     _add_password_flag(parser, "the old and the new password, two lines,")
-    _add_list(add("list", "print the usernames that a pattern finds"))
-    _add_send(add("send", "send a message, or very many from a file"))
-    _add_deliver(add("deliver", "print the messages that wait, and acknowledge them"))
-    _add_listen(add("listen", "print the messages that wait and those that come, until Ctrl-C"))
-    _add_outbox(add("outbox", "print what is queued to be sent, and what was refused"))
-    parser = add("delete", "delete the account, its sessions and all messages in its mailbox")
+
+
+def _add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
     _add_password_flag(parser, "the password, a line,")
 
@@ -253,6 +257,22 @@ def _add_deliver(parser: argparse.ArgumentParser) -> None:
         help="start after the message numbered N instead of after the last acknowledged, also if shown before",
     )
     parser.add_argument("--max", dest="most", type=_count, metavar="N", help="stop after N messages")
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "signup": ("make an account, and log in", _add_log_in),
+    "login": ("log in to an account", _add_log_in),
+    "logout": ("end the session", _add_none),
+    "whoami": ("print who is logged in, if the session is alive", _add_none),
+    "passwd": ("change the password, and end the account's other sessions", _add_passwd),
+    "list": ("print the usernames that a pattern finds", _add_list),
+    "send": ("send a message, or very many from a file", _add_send),
+    "deliver": ("print the messages that wait, and acknowledge them", _add_deliver),
+    "listen": ("print the messages that wait and those that come, until Ctrl-C", _add_listen),
+    "outbox": ("print what is queued to be sent, and what was refused", _add_outbox),
+    "delete": ("delete the account, its sessions and all messages in its mailbox", _add_delete),
+}
+"""Each command, in the order of --help: what it does, and what adds its flags."""
 
 
 def _server(text: str) -> str:

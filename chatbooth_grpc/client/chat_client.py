@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -15,11 +16,12 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
-from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.retrying import Retrying
-from chatbooth_grpc.client.sending_many import send_many
 from chatbooth_grpc.client.transport import Transport
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 
 DEFAULT_TIMEOUT = 10.0
 """How long a call may take, all its attempts together, in seconds."""
@@ -152,6 +154,8 @@ class ChatClient:
         is lost is made again; when nothing goes forward for `timeout` seconds, raises Unavailable or DeadlineExceeded.
         What had no outcome by then is to be repeated under the same ids. Raises SessionInvalid.
         """
+        from chatbooth_grpc.client.sending_many import send_many  # as Listening is: most programs need neither
+
         return send_many(self._transport, self._token(), messages, patience=self.timeout, on_retry=on_retry)
 
     def deliver(self, *, acknowledge_through: int = 0, after: int | None = None, max_messages: int = 0) -> Delivery:
@@ -193,6 +197,8 @@ class ChatClient:
         An application that must not repeat an effect even if it is killed keeps the last sequence with the effect,
         and passes it as `after`, with the epoch in which it counts, the next time.
         """
+        from chatbooth_grpc.client.listening import Listening
+
         return Listening(
             self._transport, self._token(), after=after, epoch=epoch, on_lost=on_lost, on_resumed=on_resumed
         )

@@ -14,7 +14,6 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import is_loopback
-from chatbooth_grpc.rpc.errors import from_rpc_error
 from chatbooth_grpc.rpc.messages import (
     delivery_from_pb,
     event_from_pb,
@@ -123,7 +122,7 @@ class GrpcTransport:
         try:
             return method(request, timeout=timeout, metadata=_metadata(token))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self._server) from error
+            raise _decoded(error, self._server) from error
         except ValueError as error:  # gRPC's word for a channel that was closed, perhaps just now by another thread
             raise ServerUnreachable(self._server) from error
 
@@ -144,7 +143,7 @@ class GrpcEventStream:
                 if event is not None:
                     yield event
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self._server) from error
+            raise _decoded(error, self._server) from error
 
     def cancel(self) -> None:
         """Cancel the call."""
@@ -171,7 +170,7 @@ class GrpcSendStream:
         try:
             return outcomes_from_pb(next(self._call))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self._server) from error
+            raise _decoded(error, self._server) from error
         except StopIteration as error:  # a server never ends a stream with batches under way
             raise ServerUnreachable(self._server) from error
 
@@ -179,6 +178,13 @@ class GrpcSendStream:
         """End the call."""
         self._batches.put(None)
         self._call.cancel()
+
+
+def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
+    """Return what a call ended with, as chatbooth's own error."""
+    from chatbooth_grpc.rpc.errors import from_rpc_error  # a call that is answered needs none of its imports
+
+    return from_rpc_error(error, server)
 
 
 def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:

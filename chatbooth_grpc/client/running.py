@@ -1,4 +1,7 @@
-"""Running what the command line says: the ways in and out, then the command or the menu."""
+"""Running what the command line says: the ways in and out, then the command or the menu.
+
+What only some commands need is imported when they run: it would take others longer than to be done.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,10 @@ from collections.abc import Callable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
 from chatbooth_grpc.client import commands
 from chatbooth_grpc.client.context import Context
-from chatbooth_grpc.client.delivering import deliver
 from chatbooth_grpc.client.failures import Misuse
-from chatbooth_grpc.client.importing import import_messages
-from chatbooth_grpc.client.live import listen
-from chatbooth_grpc.client.menu import run_menu
 from chatbooth_grpc.client.output import Output
 from chatbooth_grpc.client.passwords import Passwords
 from chatbooth_grpc.client.prompts import Prompts
-from chatbooth_grpc.client.queueing import send_queued, show_outbox
 from chatbooth_grpc.client.session_directory import SessionDirectory, state_directory
 
 
@@ -27,6 +25,8 @@ def run(parsed: argparse.Namespace, output: Output) -> None:
     """Run the command, or without one the menu. Raises ChatboothError, CommandFailure, OSError."""
     context = _context(parsed, output)
     if parsed.command is None:
+        from chatbooth_grpc.client.menu import run_menu
+
         run_menu(context)
     else:
         _COMMANDS[parsed.command](context, parsed)
@@ -62,6 +62,8 @@ def _username(context: Context, parsed: argparse.Namespace) -> str:
 
 def _send(context: Context, parsed: argparse.Namespace) -> None:
     if parsed.from_file is not None:
+        from chatbooth_grpc.client.importing import import_messages
+
         import_messages(context, parsed.from_file)
         return
     context.pick()  # who is not logged in should not have to type the text first
@@ -70,8 +72,30 @@ def _send(context: Context, parsed: argparse.Namespace) -> None:
         context.output.say("Type the text, then Ctrl-D on a line of its own.")
     if text is None or text == "-":
         text = context.prompts.rest(MAX_TEXT_SIZE)
-    send = send_queued if parsed.queue else commands.send
-    send(context, parsed.recipient, text, parsed.message_id)
+    if parsed.queue:
+        from chatbooth_grpc.client.queueing import send_queued
+
+        send_queued(context, parsed.recipient, text, parsed.message_id)
+    else:
+        commands.send(context, parsed.recipient, text, parsed.message_id)
+
+
+def _deliver(context: Context, parsed: argparse.Namespace) -> None:
+    from chatbooth_grpc.client.delivering import deliver
+
+    deliver(context, after=parsed.after, most=parsed.most, keep=parsed.keep)
+
+
+def _listen(context: Context, parsed: argparse.Namespace) -> None:
+    from chatbooth_grpc.client.live import listen
+
+    listen(context, most=parsed.most)
+
+
+def _show_outbox(context: Context, parsed: argparse.Namespace) -> None:
+    from chatbooth_grpc.client.queueing import show_outbox
+
+    show_outbox(context, send=parsed.send, drop=parsed.drop)
 
 
 _COMMANDS: dict[str, Callable[[Context, argparse.Namespace], None]] = {
@@ -82,8 +106,8 @@ _COMMANDS: dict[str, Callable[[Context, argparse.Namespace], None]] = {
     "passwd": lambda context, _: commands.change_password(context),
     "list": lambda context, parsed: commands.list_accounts(context, parsed.pattern, parsed.prefix),
     "send": _send,
-    "deliver": lambda context, parsed: deliver(context, after=parsed.after, most=parsed.most, keep=parsed.keep),
-    "listen": lambda context, parsed: listen(context, most=parsed.most),
-    "outbox": lambda context, parsed: show_outbox(context, send=parsed.send, drop=parsed.drop),
+    "deliver": _deliver,
+    "listen": _listen,
+    "outbox": _show_outbox,
     "delete": lambda context, parsed: commands.delete(context, confirmed=parsed.yes),
 }

@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.failures import AlreadyReading, NotLoggedIn, SessionFileDamaged, SeveralSessions
-from chatbooth_grpc.client.outbox import Outbox
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.client.outbox import Outbox
 
 _SUFFIX = ".json"
 _OUTBOX_SUFFIX = ".outbox"
@@ -50,6 +53,8 @@ class SessionDirectory:
 
     def outbox(self, saved: SavedSession) -> Outbox:
         """Open the outbox of a session's account, made if absent. Raises OSError."""
+        from chatbooth_grpc.client.outbox import Outbox  # few commands need it, and it brings SQLite
+
         self._make_directories()
         return Outbox(self._outbox_path(saved))
 

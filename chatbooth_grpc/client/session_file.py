@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from chatbooth_grpc.booth.model import Opening, Session
+from chatbooth_grpc.booth.rules import TOKEN_SIZE
 
 FORMAT = 1
-TOKEN_SIZE = 16
 EPOCH_SIZE = 16
 
 _T = TypeVar("_T")

@@ -22,11 +22,10 @@ from chatbooth_grpc.booth.model import (
     Removal,
     Session,
 )
-from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE
+from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE, TOKEN_SIZE
 from chatbooth_grpc.wire.codes import decode_error, encode_error
 from chatbooth_grpc.wire.encoding import BodyError, BodyReader, BodyWriter, encode_varint
 
-TOKEN_SIZE = 16
 EPOCH_SIZE = 16
 
 # Kinds of a push (action MESSAGE): its first byte.

@@ -18,7 +18,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from chatbooth_grpc.booth.credentials import TOKEN_SIZE
+from chatbooth_grpc.booth.rules import TOKEN_SIZE
 
 VERSION = 1
 HEADER = struct.Struct(">BBI")

@@ -301,25 +301,46 @@ def test_any_locale_can_be_printed_to(chatbooth: CommandLine, ann: str) -> None:
     assert done.out.endswith("tea \\U0001f375\n")
 
 
-def test_help_imports_no_grpc() -> None:
+def imported(chatbooth: CommandLine, *words: str) -> set[str]:
+    """The packages that a command has imported at its end."""
     code = (
-        "import sys; from chatbooth_grpc.client.__main__ import main\n"
-        "try: main(['--help'])\n"
-        "finally: print({'grpc', 'google', 'uuid_utils', 'asyncio'} & set(sys.modules))"
+        "import gc, json, sys; from chatbooth_grpc.client.__main__ import main\n"
+        "try: main(sys.argv[1:]); assert gc.isenabled()\n"
+        "finally: print('\\n' + json.dumps([*sys.modules]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("set()\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, env=chatbooth.environment(), check=True, timeout=60
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_a_command_imports_what_it_needs_and_no_more(chatbooth: CommandLine, ann: str) -> None:
+    seldom = {"apsw", "argon2", "grpc_status", "re2"}
+    slow = {"google", "grpc", "asyncio"} | seldom
+    for words in (["--help"], ["send", "--help"]):
+        assert imported(chatbooth, *words) & (slow | {"uuid_utils"}) == set()
+    nobody_there = ["--server", "wire://127.0.0.1:1", "login", "ann"]
+    assert imported(chatbooth, *nobody_there) & slow == set()
+    assert imported(chatbooth, "send", ann, "tea") & slow == slow - seldom
+    assert texts(chatbooth) == ["tea"]
 
 
 def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) -> None:
     source = Path(chatbooth_grpc.__file__).parent
     shutil.copytree(source, tmp_path / "chatbooth_grpc", ignore=shutil.ignore_patterns("_gen", "__pycache__"))
-    done = subprocess.run(
-        [*CLIENT, "list"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        variables = {**environment(), "CHATBOOTH_PASSWORD": PASSWORD, "XDG_STATE_HOME": str(tmp_path)}
+        return subprocess.run(
+            [*CLIENT, *words], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+        )
+
+    done = run("list")
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
     assert "scripts/gen_protos.sh" in done.stderr
+    over_the_wire = run("--server", "wire://127.0.0.1:1", "login", "ann")
+    assert (over_the_wire.returncode, over_the_wire.stderr[:29]) == (4, "chatbooth: No connection to 1")
 
 
 def test_the_menu_can_be_piped(chatbooth: CommandLine) -> None:

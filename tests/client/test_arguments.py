@@ -174,6 +174,22 @@ def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]
     assert (record["error"], record["exit_code"]) == ("USAGE", 2)
 
 
+COMMANDS = ("signup", "login", "logout", "whoami", "passwd", "list", "send", "deliver", "listen", "outbox", "delete")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_in_the_help_and_has_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("--help", f"--server H {command} --help"):
+        with pytest.raises(SystemExit) as exited:
+            parsed(line)
+        assert exited.value.code == 0
+    program_help, command_help = capsys.readouterr().out.split("usage: ")[1:]
+    described = {line.split()[0] for line in program_help.splitlines() if line.startswith("    ")}
+    assert described >= set(COMMANDS)
+    assert command_help.split(" [")[0].endswith(f" {command}")
+    assert "--server [wire://]HOST:PORT" in command_help
+
+
 def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         parsed("--help")
