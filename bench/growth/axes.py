@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,14 +83,14 @@ def _folder() -> Iterator[Path]:
 def _started(running: ExitStack, stores: Mapping[int, Store]) -> dict[int, Subject]:
     """Start a server on each store itself; they run until the end of the block, side by side."""
     return {
-        size: Subject(running.enter_context(ServerProcess(store=store.path, in_place=True)), store.caller)
+        size: Subject(running.enter_context(ServerProcess(store=store.path, in_place=True)), store)
         for size, store in stores.items()
     }
 
 
 def _copied(store: Store, path: Path) -> Store:
     shutil.copy(store.path, path)
-    return Store(path, store.caller)
+    return dataclasses.replace(store, path=path)
 
 
 def _stored_in_the_end(stores: Mapping[int, Store]) -> Figure:

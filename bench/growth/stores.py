@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,17 +28,23 @@ _TABLES = ("messages", "message_ids")
 
 @dataclass(frozen=True)
 class Store:
-    """A store's file, and the session of one account in it."""
+    """A store's file, how many accounts were made in it, and the session of one more."""
 
     path: Path
+    accounts: int
     caller: Session
+
+    @property
+    def late_prefix(self) -> str:
+        """A prefix that a hundred names have, behind nearly all others: reading on to it from the first would show."""
+        return f"user{self.accounts - 100:07}"[:-2]
 
 
 def make_store(path: Path, accounts: int) -> Store:
     """Make a store of so many accounts that nobody logs in to, and of one more that calls."""
     make_accounts(path, accounts)
     with SQLiteStore(path) as store:
-        return Store(path, Booth(store).sign_up("caller", PASSWORD))
+        return Store(path, accounts, Booth(store).sign_up("caller", PASSWORD))
 
 
 def make_growing_stores(folder: Path, accounts: int, sizes: Sequence[int]) -> dict[int, Store]:
@@ -53,7 +60,7 @@ def make_growing_stores(folder: Path, accounts: int, sizes: Sequence[int]) -> di
             growing.path.rename(path)
         else:
             shutil.copy(growing.path, path)
-        stores[size] = Store(path, growing.caller)
+        stores[size] = dataclasses.replace(growing, path=path)
     return stores
 
 

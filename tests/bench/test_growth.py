@@ -116,6 +116,14 @@ def test_stores_hold_as_many_messages_as_they_say(tmp_path: Path) -> None:
         assert store.usernames("user0", "", 1_000).count(b"\n") + 1 == 300
 
 
+@pytest.mark.parametrize("accounts", [100, 1_000, 1_550])
+def test_the_late_prefix_is_that_of_a_hundred_names(accounts: int, tmp_path: Path) -> None:
+    made = make_store(tmp_path / "store.db", accounts)
+    with SQLiteStore(made.path) as store:
+        assert store.usernames(made.late_prefix, "", 1_000).count(b"\n") + 1 == 100
+        assert store.usernames("user", made.late_prefix + "99", 1_000).count(b"\n") <= 50
+
+
 def test_a_store_that_cannot_take_the_messages_is_no_store_of_them(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store.db", 0)
     with pytest.raises(RuntimeError, match="refused"):
