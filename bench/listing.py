@@ -94,9 +94,17 @@ def _first_pages(small: Lister, large: Lister, pattern: str, prefix: str, pages:
 
 @contextmanager
 def _lister(path: Path, accounts: int) -> Iterator[Lister]:
-    """Open a store of so many accounts, `user0000000` and on, made in no order."""
+    """Open a store of so many accounts, one of which lists them."""
+    make_accounts(path, accounts - 1)
+    with SQLiteStore(path) as store:
+        booth = Booth(store)
+        yield Lister(booth, booth.sign_up("lister", "password of the lister").token)
+
+
+def make_accounts(path: Path, accounts: int) -> None:
+    """Make a store of so many accounts, `user0000000` and on, in no order; nobody can log in to them."""
     SQLiteStore(path).close()
-    names = [f"user{number:07}" for number in range(accounts - 1)]
+    names = [f"user{number:07}" for number in range(accounts)]
     random.Random(1).shuffle(names)  # noqa: S311  # no secret
     connection = apsw.Connection(str(path))
     with connection:
@@ -106,9 +114,6 @@ def _lister(path: Path, accounts: int) -> Iterator[Lister]:
         )
         connection.execute("INSERT INTO mailboxes (account_id) SELECT account_id FROM accounts")
     connection.close()
-    with SQLiteStore(path) as store:
-        booth = Booth(store)
-        yield Lister(booth, booth.sign_up("lister", "password of the lister").token)
 
 
 def _table(figures: Figures) -> str:

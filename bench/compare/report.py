@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
 from bench.compare.counting import Traffic
 from bench.compare.measuring import Comparison, WireFigures
-
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+from bench.pages import write_between
 
 ELSEWHERE = {
     "MQTT": 154,
@@ -26,9 +24,7 @@ ELSEWHERE = {
 
 def write_report(comparison: Comparison, page: Path) -> None:
     """Put the figures into the page, between its marks; the prose around them stays."""
-    text = page.read_text(encoding="utf-8")
-    figures = f"{BEGIN}\n\n{figures_table(comparison)}\n{END}"
-    page.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: figures, text, flags=re.DOTALL), encoding="utf-8")
+    write_between(page, "figures", figures_table(comparison))
 
 
 def figures_table(comparison: Comparison) -> str:

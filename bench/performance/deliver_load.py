@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 
-from bench.performance import http2
+from bench.performance.lone_calls import LoneCalls
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
@@ -50,23 +49,10 @@ def _wire_deliver(address: str, token: bytes) -> Callable[[int], int]:
 
 
 def _grpc_deliver(address: str, token: bytes) -> Callable[[int], int]:
-    connection = http2.Http2Connection(address)
-    headers = http2.call_headers(address, DELIVER, token)
-    streams = itertools.count(1, 2)
+    calls = LoneCalls(address, DELIVER, token)
 
     def deliver(through: int) -> int:
         request = pb.DeliverRequest(acknowledge_through=through, max_messages=MAX_MESSAGES).SerializeToString()
-        connection.send(http2.encode_call(next(streams), headers, request), len(http2.encode_message(request)))
-        reply: list[bytes] = []
-        while True:
-            for kind, flags, _, payload in connection.receive():
-                if kind == http2.DATA:
-                    reply.append(payload)
-                elif flags & http2.END_STREAM:
-                    return _count_messages(b"".join(reply)[http2.PREFIX_SIZE :])
+        return len(pb.DeliverResponse.FromString(calls.call(request)).messages)
 
     return deliver
-
-
-def _count_messages(response: bytes) -> int:
-    return len(pb.DeliverResponse.FromString(response).messages)

@@ -95,5 +95,6 @@ def _opened(address: str, couple: Couple, streams: int) -> tuple[Sender, list[Li
         listeners += [WireListener(address, couple.recipient) for _ in range(streams)]
         return WireSender(address, couple.sender, couple.name, _MESSAGES), listeners
     for start in range(0, streams, _STREAMS_PER_CONNECTION):
-        listeners.append(GrpcListener(address, couple.recipient, min(_STREAMS_PER_CONNECTION, streams - start)))
+        count = min(_STREAMS_PER_CONNECTION, streams - start)
+        listeners.append(GrpcListener(address, *[couple.recipient] * count))
     return UnarySender(address, couple.sender, couple.name, _MESSAGES), listeners

@@ -15,7 +15,7 @@ ACKNOWLEDGE = "/chatbooth.v1.ChatService/Acknowledge"
 
 
 class Listener(Protocol):
-    """A connection with one or more live streams of one session's mailbox, opened when it is made."""
+    """A connection with one or more live streams, opened when it is made."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -24,7 +24,7 @@ class Listener(Protocol):
         """Wait for bytes; return the sequences that they brought, over all streams."""
 
     def acknowledge(self, through: int) -> None:
-        """Acknowledge, without waiting for the reply."""
+        """Acknowledge for the session, of several the first, without waiting for the reply."""
 
 
 class WireListener:
@@ -57,21 +57,21 @@ class WireListener:
 
 
 class GrpcListener:
-    """Listen over gRPC: one or more streams that share a connection."""
+    """Listen over gRPC: one or more streams that share a connection, a token for each."""
 
-    def __init__(self, address: str, token: bytes, streams: int = 1) -> None:
+    def __init__(self, address: str, *tokens: bytes) -> None:
         self._address = address
-        self._token = token
+        self._token = tokens[0]
         self._connection = http2.Http2Connection(address)
-        headers, request = http2.call_headers(address, LISTEN, token), pb.ListenRequest().SerializeToString()
-        self._parts = {2 * number + 1: b"" for number in range(streams)}
+        request = pb.ListenRequest().SerializeToString()
+        self._parts = {2 * number + 1: b"" for number in range(len(tokens))}
         self._last = dict.fromkeys(self._parts, 0)
-        self._next = 2 * streams + 1
+        self._next = 2 * len(tokens) + 1
         self._opened = 0
-        for stream in self._parts:
-            call = http2.encode_call(stream, headers, request)
+        for stream, token in zip(self._parts, tokens, strict=True):
+            call = http2.encode_call(stream, http2.call_headers(address, LISTEN, token), request)
             self._connection.send(call, len(http2.encode_message(request)))
-        while self._opened < streams:
+        while self._opened < len(tokens):
             self.receive()
 
     def fileno(self) -> int:

@@ -55,17 +55,22 @@ def _tail(what: str, outcomes: list[Outcome]) -> Row:
 
 def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
     with ServerProcess() as server:
-        sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(pairs(plan))]
-        return in_own_process(
-            pairs_load,
-            server.wire if kind == "wire" else server.grpc,
-            server.pid,
-            plan.duration,
-            kind=kind,
-            couples=[Couple(sender.token, recipient.token, recipient.username) for sender, recipient in sessions],
-            messages=max(_FEWEST_MESSAGES * pairs(plan), plan.scaled(_MESSAGES)),
-            rate=rate,
-        )
+        return live_pairs(plan, server, kind, pairs(plan), rate)
+
+
+def live_pairs(plan: Plan, server: ServerProcess, kind: str, count: int, rate: float | None = None) -> Outcome:
+    """Run so many pairs of new accounts once; `kind` and `rate` as `pairs_load` has them."""
+    sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(count)]
+    return in_own_process(
+        pairs_load,
+        server.wire if kind == "wire" else server.grpc,
+        server.pid,
+        plan.duration,
+        kind=kind,
+        couples=[Couple(sender.token, recipient.token, recipient.username) for sender, recipient in sessions],
+        messages=max(_FEWEST_MESSAGES * count, plan.scaled(_MESSAGES)),
+        rate=rate,
+    )
 
 
 def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:

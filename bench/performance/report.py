@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.pages import marks, write_between
 from bench.performance.plan import Plan
 from bench.performance.rows import Row, table
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+FIGURES = "figures"
+BEGIN, END = marks(FIGURES)
 
 
 def heading(plan: Plan, busy: float) -> str:
     """Return when, on what and how often was measured; `busy`: the cores that others used just before."""
+    return f"{measured_on(busy)} Median of {plan.repeats}, {plan.duration.counted:g} seconds each."
+
+
+def measured_on(busy: float) -> str:
+    """Return when and on what was measured, and how many cores others used just before."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "protobuf", "apsw"))
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return (
         f"Measured on {when}: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}, {packages}. "
-        f"Median of {plan.repeats}, {plan.duration.counted:g} seconds each. "
         f"Others kept {busy:.1f} cores busy just before."
     )
 
 
 def write_page(page: Path, heading: str, rows: Sequence[Row]) -> None:
     """Put the table into the page, between its marks; the prose around them stays."""
-    text = page.read_text(encoding="utf-8")
-    figures = f"{BEGIN}\n\n{heading}\n\n{table(rows)}\n{END}"
-    page.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: figures, text, flags=re.DOTALL), encoding="utf-8")
+    write_between(page, FIGURES, f"{heading}\n\n{table(rows)}")
 
 
 def _processor() -> str:

@@ -136,16 +136,16 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    spread = f"{_short(min(row.ratios))} to {_short(max(row.ratios))}"
-    floor = "" if row.floor is None else f"{row.floor_name}: {_short(row.floor)}{row.unit}"
+    spread = f"{short(min(row.ratios))} to {short(max(row.ratios))}"
+    floor = "" if row.floor is None else f"{row.floor_name}: {short(row.floor)}{row.unit}"
     ratio = "" if row.floor is None else f"{row.ratio:.2f}"
     reached = {None: "", True: "yes", False: "**no**"}[row.is_reached]
     cores = ["" if value is None else f"{value:.2f}" for value in (row.server_cores, row.generator_cores)]
     target = "" if row.target is None else str(row.target)
-    figure = f"{_short(row.figure)}{row.unit}"
+    figure = f"{short(row.figure)}{row.unit}"
     return [f"{row.measurement}: {row.name}", figure, floor, ratio, spread, target, reached, *cores]
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Return a number with about three digits that count."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from bench.performance.accounts import check_stored, new_session
-from bench.performance.outcome import Outcome
+from bench.performance.outcome import Duration, Outcome
 from bench.performance.pipelined_load import IN_FLIGHT, pipelined_load
 from bench.performance.plan import Plan
 from bench.performance.processes import in_own_process
@@ -14,12 +14,13 @@ from bench.performance.store_load import store_load
 from bench.performance.stream_load import stream_load
 from bench.performance.unary import send
 from bench.server_process import ServerProcess
+from chatbooth_grpc.booth.model import Session
 
 _CALLS = 200_000
-_WIRE = "wire, pipelined"
+WIRE = "wire, pipelined"
 _UNARY = "unary Send, 64 in flight"
 _FLOORS: dict[str, dict[str, Target]] = {
-    "wire, pipelined": {"store, batches of 512": at_least(0.5), _UNARY: at_least(5)},
+    WIRE: {"store, batches of 512": at_least(0.5), _UNARY: at_least(5)},
     "gRPC, SendMany of 64": {"store, batches of 64": at_least(0.5), _UNARY: at_least(5)},
 }
 
@@ -38,22 +39,27 @@ def wire(plan: Plan) -> list[Row]:
         for name, target in targets.items():
             rates = [outcome.rate for outcome in taken[name]]
             rows.append(rate_row("wire", f"sends, {kind}", taken[kind], floor_name=name, floors=rates, target=target))
-        limit = at_most(40 if kind == _WIRE else 80)
+        limit = at_most(40 if kind == WIRE else 80)
         rows.append(cpu_row("wire", f"sends, {kind}, server CPU", taken[kind], limit))
     return rows
 
 
 def _pipelined(plan: Plan, server: ServerProcess, kind: str) -> Outcome:
+    return pipelined(server, plan.duration, max(4 * IN_FLIGHT, plan.scaled(_CALLS)), kind)[0]
+
+
+def pipelined(server: ServerProcess, duration: Duration, calls: int, kind: str = WIRE) -> tuple[Outcome, Session]:
+    """Send for a time, or as many as that, to a new account; look whether all of it is there, and return who has it."""
     sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
-    is_wire = kind == _WIRE
+    is_wire = kind == WIRE
     outcome = in_own_process(
         pipelined_load if is_wire else stream_load,
         server.wire if is_wire else server.grpc,
         server.pid,
-        plan.duration,
+        duration,
         token=sender.token,
         recipient=recipient.username,
-        calls=max(4 * IN_FLIGHT, plan.scaled(_CALLS)),
+        calls=calls,
     )
     check_stored(server.grpc, recipient, outcome.sent)
-    return outcome
+    return outcome, recipient

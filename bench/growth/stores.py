@@ -1,0 +1,114 @@
+"""Stores of a given size, made without a server, and what their files are full of."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from bench.listing import make_accounts
+from bench.performance.accounts import PASSWORD
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.credentials import hash_token, new_token
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.store.sqlite import SQLiteStore
+
+MAILBOXES = 200
+"""How many mailboxes the messages lie in."""
+
+TEXT = b"x" * 60
+_BATCH = 1_000
+_TABLES = ("messages", "message_ids")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store's file, how many accounts were made in it, and the session of one more."""
+
+    path: Path
+    accounts: int
+    caller: Session
+
+    @property
+    def late_prefix(self) -> str:
+        """A prefix that a hundred names have, behind nearly all others: reading on to it from the first would show."""
+        return f"user{self.accounts - 100:07}"[:-2]
+
+
+def make_store(path: Path, accounts: int) -> Store:
+    """Make a store of so many accounts that nobody logs in to, and of one more that calls."""
+    make_accounts(path, accounts)
+    with SQLiteStore(path) as store:
+        return Store(path, accounts, Booth(store).sign_up("caller", PASSWORD))
+
+
+def make_growing_stores(folder: Path, accounts: int, sizes: Sequence[int]) -> dict[int, Store]:
+    """Make a store for each number of messages, all with the same accounts."""
+    growing = make_store(folder / "growing.db", accounts)
+    stores = {}
+    stored = 0
+    for size in sizes:
+        add_messages(growing, stored, size)
+        stored = size
+        path = folder / f"messages-{size}.db"
+        if size == sizes[-1]:
+            growing.path.rename(path)
+        else:
+            shutil.copy(growing.path, path)
+        stores[size] = dataclasses.replace(growing, path=path)
+    return stores
+
+
+def add_messages(filled: Store, start: int, end: int) -> None:
+    """Grow a store from `start` messages to `end`, a thousand to a mailbox, checked and stored as any that is sent.
+
+    Raises RuntimeError: not all of them were stored.
+    """
+    with SQLiteStore(filled.path) as store:
+        booth = Booth(store)
+        for batch, first in enumerate(range(start, end, _BATCH)):
+            recipient = f"user{batch % MAILBOXES:07}"
+            messages = [OutgoingMessage(recipient, new_message_id(), TEXT) for _ in range(min(_BATCH, end - first))]
+            outcomes = booth.send_many([(filled.caller.token, message) for message in messages])
+            if not all(isinstance(outcome, Receipt) for outcome in outcomes):
+                raise RuntimeError("the store refused a message")
+
+
+def add_sessions(path: Path, count: int) -> list[bytes]:
+    """Add so many accounts, each with a session; return the sessions' tokens."""
+    tokens = [new_token() for _ in range(count)]
+    with SQLiteStore(path) as store:
+        for number, token in enumerate(tokens):
+            store.create_account(f"listener{number:07}", "no password", hash_token(token))
+    return tokens
+
+
+def count_messages(path: Path) -> int:
+    """Count what mailboxes have taken, while a server may be at work on the file."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return int(connection.execute("SELECT total(last_sequence) FROM mailboxes").get)
+    finally:
+        connection.close()
+
+
+def file_parts(path: Path) -> dict[str, tuple[int, int]]:
+    """Return what the file is full of: of each table its rows' bytes, and those of the pages that they lie in."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        parts = {
+            str(name): (int(payload), int(pages))
+            for name, payload, pages in connection.execute(
+                "SELECT name, payload, pgsize FROM dbstat WHERE aggregate = 1"
+            )
+        }
+    finally:
+        connection.close()
+    found = {name: parts.pop(name) for name in _TABLES}
+    found["all else"] = (sum(payload for payload, _ in parts.values()), sum(pages for _, pages in parts.values()))
+    return found
