@@ -40,6 +40,7 @@ class Appender:
         self._insert_ids = _for_rows(sql["insert_message_ids"])
         self._insert_messages = _for_rows(sql["insert_messages"])
         self._set_last_sequences = _for_rows(sql["set_last_sequences"])
+        self._set_last_sequences[1] = sql["set_last_sequence"]  # which takes a third of the time
         self._now = 0
         self._live: set[int] = set()  # sessions
         self._mailboxes: dict[str, tuple[int, int]] = {}  # a recipient's mailbox, and its last sequence

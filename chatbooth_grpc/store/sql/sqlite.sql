@@ -71,7 +71,10 @@ SELECT mailbox_id, last_sequence FROM accounts JOIN mailboxes USING (account_id)
 -- name: accepted_message
 SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ? AND sender_id = ? AND message_id = ?
 
--- These three take one row or more: see appending.py.
+-- name: set_last_sequence
+UPDATE mailboxes SET last_sequence = ?2 WHERE mailbox_id = ?1
+
+-- The next three take one row or more: see appending.py.
 
 -- name: insert_message_ids
 INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
