@@ -130,9 +130,9 @@ class SQLiteStore:
 
     def usernames(self, prefix: str, after: str, limit: int) -> bytes:
         bindings = {
-            "prefix": prefix,
-            "prefix_end": prefix + _PAST_EVERY_NAME,
+            "start": max(prefix, after),  # one bound: of two, SQLite would seek by one and step over what is below both
             "after": after,
+            "end": prefix + _PAST_EVERY_NAME,
             "limit": limit,
         }
         with self._reader() as connection:

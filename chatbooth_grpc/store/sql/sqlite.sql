@@ -33,7 +33,7 @@ UPDATE accounts SET password_hash = :new WHERE account_id = :account_id AND pass
 -- group_concat() takes the rows as the subquery gives them; an ORDER BY of its own would sort them a second time.
 SELECT CAST(coalesce(group_concat(username, char(10)), '') AS BLOB)
   FROM (SELECT username FROM accounts
-         WHERE username > :after AND username >= :prefix AND username < :prefix_end
+         WHERE username >= :start AND username <> :after AND username < :end
          ORDER BY username LIMIT :limit)
 
 -- name: session_by_token
