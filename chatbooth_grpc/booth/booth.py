@@ -198,8 +198,9 @@ class Booth:
         self._store.append_later(fit, stored, lane)
 
     def is_at_hand(self, token: bytes) -> bool:
-        """Say whether the token's session is found without waiting for the disk."""
-        return self._store.is_at_hand(hash_token(token))
+        """Say whether the token's session is found, and used, without waiting for the disk."""
+        session = self._store.session_at_hand(hash_token(token))
+        return session is not None and not self._is_to_be_touched(session)
 
     def send_many(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[Receipt | ChatboothError]:
         """Store messages, each on behalf of a token's session, in one commit; return an outcome for each, in order.
@@ -269,12 +270,18 @@ class Booth:
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid
-        unused = (self._clock() - session.used_time) / 1_000_000
-        if unused > self._limits.session_expiry:
+        if self._unused(session) > self._limits.session_expiry:
             raise SessionInvalid
-        if unused > self._limits.session_expiry / TOUCHES_PER_EXPIRY:
+        if self._is_to_be_touched(session):
             self._touch(session)
         return session
+
+    def _is_to_be_touched(self, session: StoredSession) -> bool:
+        return self._unused(session) > self._limits.session_expiry / TOUCHES_PER_EXPIRY
+
+    def _unused(self, session: StoredSession) -> float:
+        """Return the seconds since a session's last use was noted."""
+        return (self._clock() - session.used_time) / 1_000_000
 
     def _touch(self, session: StoredSession) -> None:
         try:

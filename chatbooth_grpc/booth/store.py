@@ -130,8 +130,8 @@ class Store(Protocol):
     def session(self, token_hash: bytes) -> StoredSession | None:
         """Find a live session by the hash of its token: one whose end was answered to anyone is not found."""
 
-    def is_at_hand(self, token_hash: bytes) -> bool:
-        """Say whether `session` would find this one without waiting for the database."""
+    def session_at_hand(self, token_hash: bytes) -> StoredSession | None:
+        """Return what `session` returns if that is known without waiting for the database."""
 
     def watch(self, changed: Changed) -> None:
         """Tell `changed`, after each commit, the ids of the mailboxes that grew or whose sessions moved or ended."""

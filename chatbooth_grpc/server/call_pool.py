@@ -7,7 +7,8 @@ request does not come within a limit is cancelled. A handoff between threads is 
 
 A behaviour marked with `answers_later` is begun at once, on gRPC's event thread, and must not block there. Instead of
 returning a response it takes a third argument, and calls that once, on any thread, with the response, or with None when
-it has set the context's code: so a call that waits for the disk holds no thread at all.
+it has set the context's code: so a call that waits for the disk holds no thread at all. Where both sides stream, it is
+given a StreamCall for its request, and None ends the call.
 
 This leans on internals of grpcio (`_server._unary_response_in_pool` and its neighbours, as of 1.81 to 1.85): what does
 not look like them is run as any pool would run it, and a test with half-sent calls fails if they move.
@@ -24,10 +25,12 @@ from typing import Any, NamedTuple
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
+from chatbooth_grpc.server.stream_call import StreamCall, start_receiving, taken_request
+
+_RECEIVES_ONE = "unary_request"  # what gRPC calls its function that receives a call's one request
+
 REQUEST_LIMIT = 10.0
 """How long a call's request may take to arrive behind its headers, in seconds."""
-
-_NO_FLAGS = 0
 
 
 class _Call(NamedTuple):
@@ -58,15 +61,23 @@ class CallPool(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call on a thread once it is whole. The future is done when the call is."""
-        if not _takes_one_request(args):
+        if not _is_call(args):
             return self._run(fn, *args, **kwargs)
-        respond, rpc_event, state, behaviour, _receive, *codecs = args
+        respond, rpc_event, state, behaviour, receive, *codecs = args
+        answers_later = getattr(behaviour, "answers_later", False)
         done: Future[Any] = Future()
+        if receive.__name__ != _RECEIVES_ONE:
+            if not answers_later:
+                return self._run(fn, *args, **kwargs)
+            self._hold(done)
+            stream = StreamCall(rpc_event, state, *codecs)
+            fn(_begin, _Call(rpc_event, state, behaviour, *codecs), lambda: stream, done)
+            return done
 
         def received() -> None:
             self._receiving.pop(done, None)
             take = _taker(rpc_event, state)
-            if getattr(behaviour, "answers_later", False):
+            if answers_later:
                 fn(_begin, _Call(rpc_event, state, behaviour, *codecs), take, done)
                 return
             try:
@@ -78,7 +89,7 @@ class CallPool(ThreadPoolExecutor):
                 running.add_done_callback(lambda _: done.set_result(None))
 
         self._receiving[done] = (time.monotonic(), rpc_event.call)
-        _start_receiving(rpc_event, state, codecs[0], received)
+        start_receiving(rpc_event, state, codecs[0], received)
         return done
 
     def cancel_late(self) -> None:
@@ -89,22 +100,26 @@ class CallPool(ThreadPoolExecutor):
 
     def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future = super().submit(fn, *args, **kwargs)
+        self._hold(future)
+        return future
+
+    def _hold(self, future: Future[Any]) -> None:
+        """Count a call until it is done."""
         with self._count:
             self._held += 1
         future.add_done_callback(self._release)
-        return future
 
     def _release(self, _: Future[Any]) -> None:
         with self._count:
             self._held -= 1
 
 
-def _takes_one_request(args: tuple[Any, ...]) -> bool:
-    """Say whether these are the arguments with which gRPC hands over a call that takes one request."""
+def _is_call(args: tuple[Any, ...]) -> bool:
+    """Say whether these are the arguments with which gRPC hands over a call."""
     return (
         len(args) == 7
         and args[0] in (internals._unary_response_in_pool, internals._stream_response_in_pool)
-        and getattr(args[4], "__name__", "") == "unary_request"
+        and hasattr(args[4], "__name__")
     )
 
 
@@ -125,30 +140,16 @@ def _begin(call: _Call, take: Callable[[], Any], done: Future[Any]) -> None:
         done.set_result(None)  # it is answered: aborted, or gone
 
 
-def _start_receiving(rpc_event: Any, state: Any, deserializer: Any, received: Callable[[], None]) -> None:
-    """Have gRPC's event thread receive the request, then call `received`, whether it came or the call ended."""
-    receive = internals._receive_message(state, rpc_event.call, deserializer)
-
-    def on_event(event: Any) -> Any:
-        outcome = receive(event)
-        received()
-        return outcome
-
-    with state.condition:
-        rpc_event.call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), on_event)
-        state.due.add(internals._RECEIVE_MESSAGE_TOKEN)
-
-
 def _taker(rpc_event: Any, state: Any) -> Callable[[], Any]:
     """Return what takes the received request, None where there is none to answer."""
 
     def take() -> Any:
+        request = taken_request(state)
         with state.condition:
-            request, state.request = state.request, None
             if request is None and state.client is internals._CLOSED:
                 internals._abort(
                     state, rpc_event.call, cygrpc.StatusCode.invalid_argument, b"The call ended before its request."
                 )
-            return request
+        return request
 
     return take

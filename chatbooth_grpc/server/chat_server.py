@@ -45,7 +45,7 @@ class ChatServer:
         passwords = CallPool("password", (os.cpu_count() or 1) + 1, _PASSWORD_CAPACITY)
         lists = CallPool("list", _LIST_THREADS, _LIST_CAPACITY)
         watches = CallPool("health", _HEALTH_WATCHES, _HEALTH_WATCHES)
-        streams = CallPool("send-stream", settings.max_send_streams, settings.max_send_streams)
+        streams = CallPool("send-stream", 1, settings.max_send_streams)  # which counts them; they need no threads
         self._pools = (calls, passwords, lists, watches, streams)
         bulkheads = {
             **_bulkheads(Bulkhead("log-ins at once", passwords), _PASSWORD_ACTIONS),
@@ -59,10 +59,10 @@ class ChatServer:
             options=_channel_options(settings),
             maximum_concurrent_rpcs=settings.max_calls,
         )
-        self._send_streams = SendStreams(booth)
+        self.send_streams = SendStreams(booth)
         self._health = Health(SERVICE_NAME, watches)
         pb_grpc.add_ChatServiceServicer_to_server(
-            ChatServicer(booth, switchboard, self._send_streams, calls), self._server
+            ChatServicer(booth, switchboard, self.send_streams, calls), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._stopped = threading.Event()
@@ -88,10 +88,11 @@ class ChatServer:
         """Say that the server goes, end the streams with their cursors, finish the calls, and end every thread."""
         deadline = time.monotonic() + self._settings.drain_grace
         self._health.drain()
-        self._send_streams.drain()
+        self.send_streams.drain()
         self._switchboard.drain(self._settings.drain_grace / 2)
         self._server.stop(max(0.0, deadline - time.monotonic())).wait()
         self._stopped.set()
+        self.send_streams.stop()
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
 

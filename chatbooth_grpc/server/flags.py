@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-send-streams",
         type=_within(int, 1, 10_000),
         default=64,
-        help="open SendMany streams, each with two threads, before more are refused (default: %(default)s)",
+        help="open SendMany streams before more are refused (default: %(default)s)",
     )
     add(
         "--max-text-size",

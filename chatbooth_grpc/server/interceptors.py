@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -43,11 +43,13 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 current_token: ContextVar[bytes] = ContextVar("current_token")
 """The 16 bytes of token that came with the call being answered."""
 
+UNREADABLE = object()
+"""Stands for a request that is none."""
+
 _AUTHORIZATION = "authorization"
 _SCHEME = "bearer "
 _TOKEN_DIGITS = 32
 _FOREVER = float("inf")
-_UNREADABLE = object()
 
 _log = logging.getLogger(__name__)
 
@@ -81,9 +83,7 @@ class ErrorInterceptor(_MethodInterceptor):
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
         behaviour = _behaviour(handler)
-        if handler.request_streaming:
-            wrapped = _streaming(behaviour, action)
-        elif getattr(behaviour, "answers_later", False):
+        if getattr(behaviour, "answers_later", False):
             wrapped = _answering_later(behaviour, action)
         else:
             wrapped = _answering(behaviour, action)
@@ -94,7 +94,7 @@ class ErrorInterceptor(_MethodInterceptor):
 def _answering(behaviour: Behaviour, action: int) -> Behaviour:
     def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
         with _answered(context, action):
-            if request is _UNREADABLE:
+            if request is UNREADABLE:
                 raise MalformedRequest
             with deadline_in(context.time_remaining()):
                 time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
@@ -103,16 +103,8 @@ def _answering(behaviour: Behaviour, action: int) -> Behaviour:
     return answer
 
 
-def _streaming(behaviour: Behaviour, action: int) -> Behaviour:
-    def stream(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        with _answered(context, action):
-            yield from behaviour(_readable(requests), context)
-
-    return stream
-
-
 def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
-    """Give the behaviour, as its third argument, what takes its response or its ChatboothError, on any thread."""
+    """Give the behaviour, as its third argument, what takes its response or its ChatboothError, once, on any thread."""
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
         started = time.monotonic()
@@ -126,7 +118,7 @@ def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
                 _log_call(action, "OK", started)
                 respond(outcome)
 
-        if request is _UNREADABLE:
+        if request is UNREADABLE:
             settle(MalformedRequest())
             return
         try:
@@ -271,17 +263,9 @@ def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         try:
             return deserializer(data)
         except Exception:  # noqa: BLE001  # whatever protobuf raises for bytes that are not a message
-            return _UNREADABLE
+            return UNREADABLE
 
     return read
-
-
-def _readable(requests: Iterable[Any]) -> Iterator[Any]:
-    """Yield what a client sends. Raises MalformedRequest."""
-    for request in requests:
-        if request is _UNREADABLE:
-            raise MalformedRequest
-        yield request
 
 
 def _bearer_token(context: grpc.ServicerContext) -> bytes:

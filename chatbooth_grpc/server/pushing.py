@@ -1,19 +1,23 @@
-"""Writing a message of a stream without waiting for gRPC to take it.
+"""Writing messages of a stream without a thread that waits for gRPC to take them.
 
-gRPC's own way blocks the writer until the message is taken, two handoffs between threads for each. Here the writer
-waits for the message before, which has nearly always been taken by then: a client that does not read blocks its second.
+gRPC's own way blocks the writer until a message is taken, two handoffs between threads for each. `push` waits for the
+message before instead, which has nearly always been taken by then: a client that does not read blocks its second.
+`begin_push` never waits: it calls back, and until then nothing else may be written.
 
 This leans on internals of grpcio (`_server._send_response` and its neighbours, as of 1.81 to 1.85), as call_pool does.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
 _NO_FLAGS = 0
+_log = logging.getLogger(__name__)
 _TOKENS = {internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN, internals._SEND_MESSAGE_TOKEN}
 
 
@@ -25,23 +29,53 @@ def push(context: Any, message: bytes) -> bool:
     rpc_event, state = context._rpc_event, context._state
     with state.condition:
         _wait_until_taken(state)
-        if not internals._is_rpc_state_active(state):
-            return False
-        operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
-        token = internals._SEND_MESSAGE_TOKEN
-        if state.initial_metadata_allowed:
-            operations = (internals._get_initial_metadata_operation(state, None), *operations)
-            state.initial_metadata_allowed = False
-            token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
-        rpc_event.call.start_server_batch(operations, internals._send_message(state, token))
-        state.due.add(token)
-        return True
+        return _begin(rpc_event, state, message)
+
+
+def begin_push(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None]) -> bool:
+    """Write a serialised message to a call; return whether the call still stands.
+
+    If so, `taken` is called on gRPC's event thread, once gRPC has taken the message or the call is over.
+    """
+    with state.condition:
+        return _begin(rpc_event, state, message, taken)
 
 
 def wait_until_taken(context: Any) -> None:
     """Wait until gRPC has taken what was written, or the call is over."""
     with context._state.condition:
         _wait_until_taken(context._state)
+
+
+def _begin(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None] | None = None) -> bool:
+    if not internals._is_rpc_state_active(state):
+        return False
+    operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
+    token = internals._SEND_MESSAGE_TOKEN
+    if state.initial_metadata_allowed:
+        operations = (internals._get_initial_metadata_operation(state, None), *operations)
+        state.initial_metadata_allowed = False
+        token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
+    on_event = internals._send_message(state, token)
+    if taken is not None:
+        on_event = followed(on_event, taken)
+    rpc_event.call.start_server_batch(operations, on_event)
+    state.due.add(token)
+    return True
+
+
+def followed(on_event: Callable[[Any], Any], then: Callable[[], None]) -> Callable[[Any], Any]:
+    """Return what takes an event of gRPC's as `on_event` does, and calls `then` behind that."""
+
+    def take(event: Any) -> Any:
+        outcome = on_event(event)
+        try:
+            then()
+        except Exception:  # noqa: BLE001  # a defect must not end the one thread that serves all calls
+            _log.exception("an event of a call was lost")
+        return outcome
+
+    return take
 
 
 def _wait_until_taken(state: Any) -> None:

@@ -1,28 +1,42 @@
 """SendMany: streams of batches, each answered by a receipt once it is on stable storage.
 
-Two threads serve a stream: one reads batches and hands them to the store, one waits for what came of them and writes
-receipts. So the next batch is read and checked while the disk works, and a receipt waits for nothing but its commit.
-A few batches are under way at once; beyond that nothing is read, and the client's own window fills.
+No thread belongs to a stream. gRPC's event thread receives a batch and hands it to the store; the thread that learns
+what came of it writes the receipt; so the next batch is received while the disk works. Only what would keep the event
+thread, a large batch or a session that is not at hand, is lent a thread for as long as that takes.
+
+A few batches of a stream are under way at once, from their arrival until gRPC has taken their receipt; beyond that
+nothing is received, and the client's own window fills. Each has a place in the order of arrival, and what comes of
+them is written in that order, by one thread at a time: `_lock` guards the places and who is at work, and is not held
+while anything else is called.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import ChatboothError, Internal, ServerDraining, SessionInvalid
+from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, ServerDraining, SessionInvalid
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
+from chatbooth_grpc.server.interceptors import UNREADABLE
+from chatbooth_grpc.server.stream_call import StreamCall
 
 BATCHES_UNDER_WAY = 4
+_SMALL_BATCH = 64  # messages, and bytes of them all: what gRPC's event thread may be kept busy with
+_SMALL_SIZE = 32 << 10
+_THREADS = 4
 
-Outcomes = Sequence[Receipt | ChatboothError] | ChatboothError
+Outcomes: TypeAlias = Sequence[Receipt | ChatboothError]
+End: TypeAlias = Callable[[ChatboothError | None], None]
 
 _log = logging.getLogger(__name__)
 
@@ -35,20 +49,27 @@ class SendStreams:
         self._lock = threading.Lock()
         self._open: set[_SendStream] = set()
         self._is_draining = False
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="send-stream")
 
-    def serve(self, token: bytes, requests: Iterable[pb.SendManyRequest]) -> Iterator[pb.SendManyResponse]:
-        """Yield a receipt for each batch. Raises ChatboothError: what ends the stream."""
-        self._booth.authenticated(token)
-        stream = _SendStream(self._booth, token, requests)
+    def open(self, token: bytes, call: StreamCall, end: End) -> None:
+        """Serve a call from now on; returns at once. `end` is told once what ended it; None: the client."""
+
+        def ended(error: ChatboothError | None) -> None:
+            with self._lock:
+                self._open.discard(stream)
+            end(error)
+
+        stream = _SendStream(self._booth, token, call, ended, self._lend_thread)
         with self._lock:
             if self._is_draining:
                 raise ServerDraining
             self._open.add(stream)
-        try:
-            yield from stream.receipts()
-        finally:
-            with self._lock:
-                self._open.discard(stream)
+        stream.start()
+
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
 
     def drain(self) -> None:
         """End every stream behind the batches that it has taken."""
@@ -56,73 +77,166 @@ class SendStreams:
             self._is_draining = True
             streams = list(self._open)
         for stream in streams:
-            stream.end(ServerDraining())
+            stream.end_behind(ServerDraining())
+
+    def stop(self) -> None:
+        """End the threads; call this when no stream is left."""
+        self._threads.shutdown()
+
+    def _lend_thread(self, work: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # they have ended, and the calls with them
+            self._threads.submit(work)
+
+
+class _Place:
+    """A batch that is under way, or the stream's end, and what came of it once that is known."""
+
+    __slots__ = ("error", "is_settled", "outcomes")
+
+    def __init__(self) -> None:
+        self.is_settled = False
+        self.outcomes: Outcomes | None = None  # None: the stream ends here, with the error if there is one
+        self.error: ChatboothError | None = None
+
+    def settle(self, outcome: Outcomes | ChatboothError | None) -> None:
+        """Note what came of it: a receipt's outcomes; an error or None end the stream."""
+        if isinstance(outcome, ChatboothError):
+            self.error = outcome
+        elif outcome is not None and any(isinstance(one, SessionInvalid) for one in outcome):
+            self.error = SessionInvalid()
+        else:
+            self.outcomes = outcome
+        self.is_settled = True
 
 
 class _SendStream:
-    """One stream: what is under way, in order, from the thread that reads to the one that writes."""
+    """One stream: what is under way, in order."""
 
-    def __init__(self, booth: Booth, token: bytes, requests: Iterable[pb.SendManyRequest]) -> None:
+    def __init__(
+        self, booth: Booth, token: bytes, call: StreamCall, end: End, lend_thread: Callable[[Callable[[], None]], None]
+    ) -> None:
         self._booth = booth
         self._token = token
-        self._requests = requests
+        self._call = call
+        self._end = end
+        self._lend_thread = lend_thread
         self._lane = Lane()
-        self._under_way: queue.SimpleQueue[Future[Outcomes] | None] = queue.SimpleQueue()  # None: no more come
-        self._room = threading.Semaphore(BATCHES_UNDER_WAY)
-        self._is_over = False
+        self._lock = threading.Lock()
+        self._under_way: deque[_Place] = deque()
+        self._is_receiving = False
+        self._is_closed = False  # nothing more is received
+        self._is_writing = False
 
-    def receipts(self) -> Iterator[pb.SendManyResponse]:
-        """Yield receipts until the client has sent its last batch. Raises ChatboothError."""
-        threading.Thread(target=self._read, name="send-stream", daemon=True).start()
+    def start(self) -> None:
+        """Look who it is, then receive."""
+
+        def begin() -> None:
+            try:
+                self._booth.authenticated(self._token)
+            except ChatboothError as error:
+                self.end_behind(error)
+            except Exception:  # noqa: BLE001  # a defect must answer too
+                self.end_behind(_defect())
+            else:
+                self._receive()
+
+        if self._booth.is_at_hand(self._token):
+            begin()
+        else:
+            self._lend_thread(begin)
+
+    def end_behind(self, error: ChatboothError | None) -> None:
+        """Have the stream end behind what is under way now."""
+        place = self._new_place(closes=True)
+        if place is not None:
+            self._settle(place, error)
+
+    # Batches come in, one at a time
+
+    def _receive(self) -> None:
+        """Receive the next batch, if there is room for it."""
+        with self._lock:
+            if self._is_receiving or self._is_closed or len(self._under_way) >= BATCHES_UNDER_WAY:
+                return
+            self._is_receiving = True
+        self._call.receive(self._received)
+
+    def _received(self, request: pb.SendManyRequest | None) -> None:
+        if request is None:
+            self.end_behind(None)
+        elif request is UNREADABLE:
+            self.end_behind(MalformedRequest())
+        elif self._booth.is_at_hand(self._token) and _is_small(request):
+            self._take(request)
+        else:
+            self._lend_thread(partial(self._take, request))
+
+    def _take(self, request: pb.SendManyRequest) -> None:
+        """Hand a batch to the store, then receive the next."""
+        place = self._new_place()
+        if place is None:
+            return
         try:
-            while (batch := self._under_way.get()) is not None:
-                outcomes = batch.result()
-                self._room.release()
-                if isinstance(outcomes, ChatboothError):
-                    raise outcomes
-                if any(isinstance(outcome, SessionInvalid) for outcome in outcomes):
-                    raise SessionInvalid
-                yield outcomes_to_pb(outcomes)
-        finally:
-            self._is_over = True
-            self._room.release()
-
-    def end(self, error: ChatboothError) -> None:
-        """Have the stream end with an error, after what is under way now."""
-        self._take(lambda settle: settle(error))
-
-    def _read(self) -> None:
-        try:
-            for request in self._requests:
-                self._room.acquire()
-                if self._is_over:
-                    return
-                if not self._take(self._storing(request)):
-                    return  # nothing behind it may be stored
-        except ChatboothError as error:
-            self.end(error)
-        except Exception:  # noqa: BLE001, S110  # gRPC's, without a word: the call is over before its last batch
-            pass
-        self._under_way.put(None)
-
-    def _storing(self, request: pb.SendManyRequest) -> Callable[[Callable[[Outcomes], None]], None]:
-        def store(settle: Callable[[Outcomes], None]) -> None:
             messages = [outgoing_from_pb(message) for message in request.messages]
-            self._booth.send_batch_later(self._token, messages, settle, self._lane)
-
-        return store
-
-    def _take(self, begin: Callable[[Callable[[Outcomes], None]], None]) -> bool:
-        """Put the next in its place, then begin it; return whether it could be begun."""
-        outcome: Future[Outcomes] = Future()
-        self._under_way.put(outcome)
-        try:
-            begin(outcome.set_result)
+            self._booth.send_batch_later(self._token, messages, partial(self._settle, place), self._lane)
         except ChatboothError as error:
-            outcome.set_result(error)
-            return False
+            self._refuse(place, error)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
-            outcome.set_result(Internal())
-            return False
-        return True
+            self._refuse(place, _defect())
+        else:
+            with self._lock:
+                self._is_receiving = False
+            self._receive()
+
+    def _new_place(self, *, closes: bool = False) -> _Place | None:
+        """Take the next place, unless nothing more may be received. `closes`: it is the last."""
+        with self._lock:
+            if self._is_closed:
+                return None
+            self._is_closed = closes
+            place = _Place()
+            self._under_way.append(place)
+            return place
+
+    def _refuse(self, place: _Place, error: ChatboothError) -> None:
+        """End the stream with this batch."""
+        with self._lock:
+            self._is_closed = True
+        self._settle(place, error)
+
+    # Receipts go out, in order
+
+    def _settle(self, place: _Place, outcome: Outcomes | ChatboothError | None) -> None:
+        """Note what came of a place, on whichever thread learns of it."""
+        place.settle(outcome)
+        self._write()
+
+    def _write(self) -> None:
+        """Write what stands first in order, once it is settled; what comes behind it is written once that is taken."""
+        with self._lock:
+            if self._is_writing or not self._under_way or not self._under_way[0].is_settled:
+                return
+            self._is_writing = True  # and so it stays at the end, where nothing more is written
+            place = self._under_way[0]
+            if place.outcomes is None:
+                self._is_closed = True
+        if place.outcomes is None:
+            self._end(place.error)
+        elif not self._call.push(outcomes_to_pb(place.outcomes), self._taken):
+            self._end(None)  # to a client that has gone
+
+    def _taken(self) -> None:
+        with self._lock:
+            self._under_way.popleft()
+            self._is_writing = False
+        self._write()
+        self._receive()
+
+
+def _is_small(request: pb.SendManyRequest) -> bool:
+    return len(request.messages) <= _SMALL_BATCH and request.ByteSize() <= _SMALL_SIZE
+
+
+def _defect() -> Internal:
+    _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
+    return Internal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
 
@@ -19,6 +19,7 @@ from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, sessio
 from chatbooth_grpc.server.interceptors import current_token
 from chatbooth_grpc.server.listening import SendResponse, listen
 from chatbooth_grpc.server.send_streams import SendStreams
+from chatbooth_grpc.server.stream_call import StreamCall
 
 Outcome = pb.SendResponse | ChatboothError
 
@@ -93,10 +94,12 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
             settle(Internal())
 
-    def SendMany(
-        self, request_iterator: Iterable[pb.SendManyRequest], context: grpc.ServicerContext
-    ) -> Iterator[pb.SendManyResponse]:
-        return self._send_streams.serve(current_token.get(), request_iterator)
+    def SendMany(  # type: ignore[override]  # in call_pool's form, too
+        self, call: StreamCall, context: grpc.ServicerContext, settle: Callable[[ChatboothError | None], None]
+    ) -> None:
+        self._send_streams.open(current_token.get(), call, settle)
+
+    SendMany.answers_later = True  # type: ignore[attr-defined]
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None

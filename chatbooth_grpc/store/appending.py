@@ -1,7 +1,7 @@
 """Appending messages to mailboxes inside the writer's transaction: dedup, the counter, the log.
 
-A statement writes many rows. SQLite gives the interpreter's lock up for each statement, and who answers and pushes
-meanwhile takes it: with a statement for each row, winning it back took ten times as long as the writing.
+A statement writes a few rows: each gives the interpreter's lock up, and has to win it back from who answers and pushes
+meanwhile.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
 
 MAX_REMEMBERED = 50_000
-MOST_ROWS = 32
-"""Of one statement: there is a prepared one for each number of rows."""
+MOST_ROWS = 8
+"""Of one statement: there is a prepared one for each number of rows, and SQLite keeps what it needs to undo one, which
+for many rows in as many mailboxes costs more than it saves."""
 
 _VALUES = re.compile(r"(VALUES )(\([?, ]+\))")
 

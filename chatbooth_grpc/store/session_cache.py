@@ -23,8 +23,9 @@ class SessionCache:
         self._sessions: dict[bytes, StoredSession] = {}
         self._is_stale = False
 
-    def __contains__(self, token_hash: bytes) -> bool:
-        return token_hash in self._sessions
+    def at_hand(self, token_hash: bytes) -> StoredSession | None:
+        """Return a live session if it is here."""
+        return self._sessions.get(token_hash)
 
     def get(self, token_hash: bytes, read: Callable[[bytes], StoredSession | None]) -> StoredSession | None:
         """Return a live session, from the store through `read` if it is not here."""

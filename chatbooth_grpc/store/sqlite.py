@@ -185,8 +185,8 @@ class SQLiteStore:
     def session(self, token_hash: bytes) -> StoredSession | None:
         return self._sessions.get(token_hash, self._read_session)
 
-    def is_at_hand(self, token_hash: bytes) -> bool:
-        return token_hash in self._sessions
+    def session_at_hand(self, token_hash: bytes) -> StoredSession | None:
+        return self._sessions.at_hand(token_hash)
 
     def touch_session(self, session: StoredSession) -> None:
         def work(connection: apsw.Connection) -> None:

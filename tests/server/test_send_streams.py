@@ -175,19 +175,28 @@ def test_streams_beyond_the_limit_are_refused_and_others_go_on(start: Start) -> 
     wait_until(opens)
 
 
-def test_a_client_that_goes_leaves_no_thread(running: Running) -> None:
+def test_clients_that_go_leave_room_for_others(start: Start) -> None:
+    running = start("--max-send-streams", "4")
     ann = running.sign_up("ann")
-
-    def readers() -> int:
-        return sum(thread.name == "send-stream" for thread in threading.enumerate())
-
-    for _ in range(20):
-        stream = Stream(running, ann)
-        stream.send(batch("one"), batch("two"))
-        stream.receipt()
-        stream.call.cancel()
-    wait_until(lambda: readers() == 0)
+    for _ in range(25):
+        streams = [Stream(running, ann) for _ in range(4)]
+        for stream in streams:
+            stream.send(batch("one"), batch("two"))
+        for stream in streams:
+            stream.receipt()  # of a place that the last four have left
+            stream.call.cancel()
+        wait_until(lambda: running.server.send_streams.count == 0)
     running.send(ann, "ann", "still there")
+
+
+def test_streams_hold_no_threads(running: Running) -> None:
+    ann = running.sign_up("ann")
+    before = threading.active_count()
+    streams = [Stream(running, ann) for _ in range(40)]
+    for stream in streams:
+        stream.send(batch("one"))
+        stream.receipt()
+    assert threading.active_count() < before + 10 + 40  # the client's own have one each
 
 
 def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) -> None:

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.server import call_pool
+from chatbooth_grpc.server import call_pool, stream_call
 from tests.live.recording_sink import wait_until
 from tests.server.conftest import Start
 from tests.server.running import Running, bearer
@@ -188,6 +188,7 @@ def test_grpcs_internals_are_still_as_the_pool_takes_them() -> None:
     assert list(inspect.signature(internals._call_behavior).parameters) == arguments
     assert isinstance(internals._RECEIVE_MESSAGE_TOKEN, str)
     assert isinstance(internals._CLOSED, str)
+    assert list(inspect.signature(internals._is_rpc_state_active).parameters) == ["state"]
     made: Any = internals._RPCState
     state = made()
     assert (state.request, state.client, state.due) == (None, internals._OPEN, set())
@@ -197,13 +198,13 @@ def test_grpcs_internals_are_still_as_the_pool_takes_them() -> None:
 def test_every_call_goes_through_the_pool(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that gRPC ran as any pool would, because it no longer looks as expected, would hold a thread half-sent."""
     received: list[object] = []
-    begin = call_pool._start_receiving
+    begin = stream_call.start_receiving
 
     def noted(rpc_event: Any, *rest: Any) -> None:
         received.append(rpc_event)
         begin(rpc_event, *rest)
 
-    monkeypatch.setattr(call_pool, "_start_receiving", noted)
+    monkeypatch.setattr(call_pool, "start_receiving", noted)
     running = start()
     session = running.sign_up("ann")
     through = pb.AcknowledgeRequest(through=0)

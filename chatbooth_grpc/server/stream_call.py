@@ -1,0 +1,69 @@
+"""A bidirectional call without a thread: messages are received and pushed by calling back.
+
+This leans on internals of grpcio, as call_pool does, whose `answers_later` hands such a call to its behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from grpc import _server as internals
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
+
+from chatbooth_grpc.server.pushing import begin_push, followed
+
+_NO_FLAGS = 0
+
+
+class StreamCall:
+    """Both directions of a call. What is called back runs on gRPC's event thread: it must not block, nor raise."""
+
+    __slots__ = ("_deserializer", "_rpc_event", "_serializer", "_state")
+
+    def __init__(
+        self,
+        rpc_event: Any,
+        state: Any,
+        deserializer: Callable[[bytes], Any],
+        serializer: Callable[[Any], bytes],
+    ) -> None:
+        self._rpc_event = rpc_event
+        self._state = state
+        self._deserializer = deserializer
+        self._serializer = serializer
+
+    def receive(self, received: Callable[[Any], None]) -> None:
+        """Have `received` called with the next message, or with None: no more come. One at a time."""
+        state = self._state
+        start_receiving(self._rpc_event, state, self._deserializer, lambda: received(taken_request(state)))
+
+    def push(self, response: Any, taken: Callable[[], None]) -> bool:
+        """Write a message; return whether the call still stands.
+
+        If so, `taken` is called, and until then nothing else may be written.
+        """
+        return begin_push(self._rpc_event, self._state, self._serializer(response), taken)
+
+
+def start_receiving(
+    rpc_event: Any, state: Any, deserializer: Callable[[bytes], Any], received: Callable[[], None]
+) -> None:
+    """Have gRPC's event thread receive a request, then call `received`, whether it came or the call ended.
+
+    If the call is over already, `received` is called at once: gRPC's thread would not outlive an operation on it.
+    """
+    on_event = followed(internals._receive_message(state, rpc_event.call, deserializer), received)
+    with state.condition:
+        if is_active := internals._is_rpc_state_active(state):
+            rpc_event.call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), on_event)
+            state.due.add(internals._RECEIVE_MESSAGE_TOKEN)
+    if not is_active:
+        received()
+
+
+def taken_request(state: Any) -> Any:
+    """Take the request that was received out of a call's state; None: there is none."""
+    with state.condition:
+        request, state.request = state.request, None
+    return request
