@@ -10,7 +10,6 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
-    BatchTooLarge,
     ChatboothError,
     SessionInvalid,
     UsernameTaken,
@@ -161,33 +160,25 @@ class Booth:
 
         It may be told on this thread, or on one that others wait for, so it must not block.
         """
-        new = self._checked_for(self._session_or_refusal(token), message)
-        if isinstance(new, ChatboothError):
-            settle(new)
-            return
 
         def stored(outcome: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
             settle(outcome if isinstance(outcome, ChatboothError) else outcome[0])
 
         try:
-            self._store.append_later([new], stored)
+            [new] = self._checked([(token, message)])
+            if isinstance(new, NewMessage):
+                self._store.append_later([new], stored)
         except ChatboothError as error:
             settle(error)
+        else:
+            if isinstance(new, ChatboothError):
+                settle(new)
 
-    def send_batch_later(self, token: bytes, messages: Sequence[OutgoingMessage], settle: Settle, lane: Lane) -> None:
-        """Store messages in their order, in one commit; return at once, and tell `settle` an outcome for each.
+    def send_many_later(self, sends: Sequence[tuple[bytes, OutgoingMessage]], settle: Settle, lane: Lane) -> None:
+        """Do as `send_many` does, but return at once; `settle` is told what it would return or raise.
 
-        A message that is refused fails alone. Once the store has failed a batch of a lane, it fails those behind it.
-        Raises BatchTooLarge, and what befalls the store at once: `settle` is not told then.
+        It is told as in `send_later`. Once the store has failed what was sent in a lane, it fails what comes behind.
         """
-        if len(messages) > MAX_SENT_TOGETHER:
-            raise BatchTooLarge(MAX_SENT_TOGETHER)
-        session = self.authenticated(token)
-        checked = [self._checked_for(session, message) for message in messages]
-        fit = [new for new in checked if isinstance(new, NewMessage)]
-        if not fit:
-            settle([new for new in checked if isinstance(new, ChatboothError)])
-            return
 
         def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
             if isinstance(outcomes, ChatboothError) or len(fit) == len(checked):
@@ -195,7 +186,17 @@ class Booth:
             else:
                 settle(_merged(checked, outcomes))
 
-        self._store.append_later(fit, stored, lane)
+        try:
+            checked = self._checked(sends)
+            fit = [new for new in checked if isinstance(new, NewMessage)]
+            if fit:
+                self._store.append_later(fit, stored, lane)
+        except ChatboothError as error:
+            lane.error = error
+            settle(error)
+        else:
+            if not fit:
+                settle(_merged(checked, ()))
 
     def is_at_hand(self, token: bytes) -> bool:
         """Say whether the token's session is found, and used, without waiting for the disk."""
@@ -208,8 +209,7 @@ class Booth:
         A message that is refused fails alone; what `send` raises for it stands in its place. Raises only what befalls
         the store.
         """
-        sessions = {token: self._session_or_refusal(token) for token in {token for token, _ in sends}}
-        checked = [self._checked_for(sessions[token], message) for token, message in sends]
+        checked = self._checked(sends)
         fit = [new for new in checked if isinstance(new, NewMessage)]
         return _merged(checked, self._store.append(fit) if fit else ())
 
@@ -248,8 +248,12 @@ class Booth:
     def _session_or_refusal(self, token: bytes) -> StoredSession | ChatboothError:
         try:
             return self.authenticated(token)
-        except ChatboothError as refusal:
+        except SessionInvalid as refusal:  # what befalls the store befalls all
             return refusal
+
+    def _checked(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[NewMessage | ChatboothError]:
+        sessions = {token: self._session_or_refusal(token) for token in {token for token, _ in sends}}
+        return [self._checked_for(sessions[token], message) for token, message in sends]
 
     def _checked_for(
         self, session: StoredSession | ChatboothError, message: OutgoingMessage

@@ -22,8 +22,15 @@ from functools import partial
 from typing import TypeAlias
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, ServerDraining, SessionInvalid
+from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER, Booth
+from chatbooth_grpc.booth.errors import (
+    BatchTooLarge,
+    ChatboothError,
+    Internal,
+    MalformedRequest,
+    ServerDraining,
+    SessionInvalid,
+)
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
@@ -177,8 +184,10 @@ class _SendStream:
         if place is None:
             return
         try:
-            messages = [outgoing_from_pb(message) for message in request.messages]
-            self._booth.send_batch_later(self._token, messages, partial(self._settle, place), self._lane)
+            if len(request.messages) > MAX_SENT_TOGETHER:
+                raise BatchTooLarge(MAX_SENT_TOGETHER)
+            sends = [(self._token, outgoing_from_pb(message)) for message in request.messages]
+            self._booth.send_many_later(sends, partial(self._settle, place), self._lane)
         except ChatboothError as error:
             self._refuse(place, error)
         except Exception:  # noqa: BLE001  # a defect must answer too

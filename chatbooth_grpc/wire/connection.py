@@ -1,12 +1,13 @@
-"""One client's connection on the server: a thread that reads requests and writes replies.
+"""One client's connection on the server: a thread that reads requests, and answers in their order.
 
-What comes together is answered together: a run of SENDs is one commit, and the replies of all that was read at once
-are one write. Replies leave in the order of their requests. Pushes of a live stream and pings come from other threads;
-one lock keeps every frame whole. A client that does not read blocks its own thread, and a pump for as long as the
-watchdog allows; then the connection is shut down, which frees both.
+SENDs hold no thread while the disk works: all that were read at once are handed to the store in one go, the thread
+reads on, and whoever learns what came of them writes the replies. Each such run has a place in the order of arrival; a
+few are under way at once, and any other request waits until those before it are answered. What else comes together is
+also answered together, in one write. Pushes of a live stream and pings come from other threads (`frame_writer`).
 
-`_write_lock` is held by whoever writes, for as long as that blocks, and guards which live stream is open; nothing is
-waited for while it is held but the client. The watchdog only ever tries to take it.
+A client that does not read blocks its own thread, and a pump for as long as the watchdog allows; then the connection is
+shut down, which frees both. `_lock` guards the places, `_stream_lock` which live stream is open; neither is held while
+anything is waited for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from functools import partial
 
 from chatbooth_grpc.booth.errors import (
     AlreadyListening,
@@ -26,20 +28,32 @@ from chatbooth_grpc.booth.errors import (
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.model import End, Event
+from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher, answered, session_token
 from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame
 
 _FIRST_READ = 2_048  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10
 _MOST_HELD = 256 << 10
 _LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
-_PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly still reads
+_RUNS_UNDER_WAY = 4
 _PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
+
+
+class _Run:
+    """SENDs that were read together, and their replies once they are known."""
+
+    __slots__ = ("has_failed", "replies")
+
+    def __init__(self) -> None:
+        self.replies: bytes | None = None
+        self.has_failed = False  # the store has failed them: nothing may follow their replies
 
 
 class Connection:
@@ -51,16 +65,21 @@ class Connection:
         "_held",
         "_held_since",
         "_held_size",
+        "_is_taking",
+        "_lane",
         "_listener",
+        "_lock",
+        "_settled",
         "_socket",
+        "_stream_lock",
         "_switchboard",
-        "_write_lock",
+        "_under_way",
+        "_writer",
         "asked_since",
         "frame_since",
-        "is_answering",
         "last_received",
         "last_used",
-        "writing_since",
+        "over_since",
     )
 
     def __init__(self, client: socket.socket, dispatcher: Dispatcher, switchboard: Switchboard, max_body: int) -> None:
@@ -68,16 +87,31 @@ class Connection:
         self._dispatcher = dispatcher
         self._switchboard = switchboard
         self._decoder = FrameDecoder(max_body, from_client=True)
-        self._write_lock = threading.Lock()
+        self._writer = FrameWriter(client)
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)  # a run has been answered
+        self._under_way: deque[_Run] = deque()
+        self._lane = Lane()
+        self._stream_lock = threading.Lock()
         self._listener: Listener | None = None
         self._held: list[bytes] = []  # frames to be written together
         self._held_size = 0
         self._held_since = 0.0
         self.last_received = self.last_used = time.monotonic()
-        self.is_answering = False  # as long as that lasts, nothing is read
+        self._is_taking = False  # as long as that lasts, nothing is read
         self.frame_since: float | None = None  # since when a frame is incomplete
-        self.writing_since: float | None = None  # since when a write is blocked
         self.asked_since: float | None = None  # since when a ping is unanswered
+        self.over_since: float | None = None  # since when what comes is not answered
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request waits for its answer."""
+        return self._is_taking or bool(self._under_way)
+
+    @property
+    def writing_since(self) -> float | None:
+        """Since when a write is blocked."""
+        return self._writer.writing_since
 
     @property
     def is_listening(self) -> bool:
@@ -88,9 +122,11 @@ class Connection:
         """Answer requests until either side ends the connection."""
         try:
             while data := self._receive():
-                if not self._take(data):
-                    self._discard()
-                    return
+                if self.over_since is None:
+                    self._take(data)
+            self._wait_for_runs(0)
+            if not self.is_listening:  # whose pushes to a client that does not read would keep this waiting
+                self._writer.wait_until_written()
         except OSError:
             pass  # the client is gone, or the watchdog ended it
         finally:
@@ -111,42 +147,24 @@ class Connection:
             return
 
     def ask(self, now: float) -> None:
-        """Send a ping, if that blocks nobody: a write that is under way is watched by itself."""
-        if not self._write_lock.acquire(blocking=False):
-            return
+        """Send a ping. Never blocks."""
         self.asked_since = now  # before the answer can come
-        try:
-            if self._socket.send(_PING, socket.MSG_DONTWAIT) < len(_PING):
-                self.shut_down()
-        except OSError:
-            self.shut_down()
-        finally:
-            self._write_lock.release()
+        with contextlib.suppress(OSError):
+            self._writer.put_at_once(_PING)
 
     def push(self, event: Event) -> None:
         """Write an event of the live stream. Raises OSError."""
         frame = encode_frame(frames.MESSAGE, bodies.encode_event(event))
-        with self._write_lock:
-            self._write(frame)
+        with self._stream_lock:
+            pass  # the stream's opening is written first
+        self._writer.put(frame)
 
     def push_end(self, end: End, error: ChatboothError) -> None:
         """Write the live stream's last event; whoever has read it may open another. Raises OSError."""
         frame = encode_frame(frames.MESSAGE, bodies.encode_ended(end, error))
-        with self._write_lock:
-            self._write(frame)
+        with self._stream_lock:
+            self._writer.put(frame)
             self._listener = None
-
-    def _write(self, data: bytes) -> None:
-        """Write whole frames, with the lock held, blocking while the client does not read. Raises OSError."""
-        try:
-            for start in range(0, len(data), _PIECE):
-                self.writing_since = time.monotonic()
-                self._socket.sendall(data[start : start + _PIECE])
-        except OSError:
-            self.shut_down()  # perhaps within a frame: nothing may follow it
-            raise
-        finally:
-            self.writing_since = None
 
     def _receive(self) -> bytes:
         """Wait for bytes and return all that are there, up to a limit; none: the client has ended the connection."""
@@ -158,8 +176,8 @@ class Connection:
         self.asked_since = None
         return data
 
-    def _take(self, data: bytes) -> bool:
-        """Answer the requests that are whole by now; return whether the connection can go on."""
+    def _take(self, data: bytes) -> None:
+        """Answer the requests that are whole by now, or have them answered."""
         requests: list[Frame] = []
         failure: FrameError | None = None
         try:
@@ -168,14 +186,22 @@ class Connection:
             failure = error
         if requests:
             self.frame_since = None
-        self.is_answering = True
-        goes_on = self._answer(requests)
-        if goes_on and failure is not None:
+        self._is_taking = True
+        for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
+            if is_send:
+                self._hand_over([*run])
+            else:
+                self._wait_for_runs(0)
+                for frame in run:
+                    if self.over_since is None:
+                        self._answer(frame)
+        if failure is not None:
+            self._wait_for_runs(0)
             self._reply(encode_error(_refusal(failure)))
-            goes_on = False
         self._flush()
+        if failure is not None:
+            self._close()
         self._look_again()
-        return goes_on
 
     def _look_again(self) -> None:
         """Be watched again, and for an incomplete frame from now: its rest was not read for while this answered."""
@@ -185,34 +211,46 @@ class Connection:
         elif self.frame_since is None:
             self.frame_since = now
         self.last_received = now
-        self.is_answering = False
+        self._is_taking = False
 
-    def _discard(self) -> None:
-        """Read what still comes, until the client or the watchdog ends it: closing over it would reset the answer."""
-        self.frame_since = time.monotonic()
-        self._socket.shutdown(socket.SHUT_WR)
-        while self._socket.recv(_FURTHER_READ):
-            pass
+    def _close(self) -> None:
+        """Write no more, and read what still comes, until the client or the watchdog ends it.
 
-    def _answer(self, requests: Sequence[Frame]) -> bool:
-        """Answer requests in their order, and return whether the connection can go on.
-
-        It cannot where the store has failed a SEND: those behind it, here or on their way, would overtake its retry.
+        Closing over what comes would reset the answer.
         """
-        for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
-            if is_send:
-                replies, has_failed = self._dispatcher.answer_sends(list(run))
-                for body in replies:
-                    self._reply(body)
-                self.last_used = time.monotonic()
-                if has_failed:
-                    return False
-            else:
-                for frame in run:
-                    self._answer_one(frame)
-        return True
+        self.over_since = time.monotonic()
+        self._writer.end()
 
-    def _answer_one(self, frame: Frame) -> None:
+    def _hand_over(self, sends: list[Frame]) -> None:
+        """Have SENDs stored, and answered when they are."""
+        self._flush()  # what comes before them
+        self._wait_for_runs(_RUNS_UNDER_WAY - 1)
+        run = _Run()
+        with self._lock:
+            self._under_way.append(run)
+        self._dispatcher.answer_sends(sends, self._lane, partial(self._settle, run))
+
+    def _settle(self, run: _Run, replies: bytes, has_failed: bool) -> None:
+        """Write the replies of a run, behind those of the runs before it; on any thread, which is not blocked."""
+        with self._lock:
+            run.has_failed, run.replies = has_failed, replies
+            while self._under_way and (first := self._under_way[0]).replies is not None:
+                self._under_way.popleft()
+                if self.over_since is None:
+                    with contextlib.suppress(OSError):  # the connection's own thread learns of it
+                        self._writer.put_at_once(first.replies)
+                    if first.has_failed:
+                        self._close()
+            self.last_used = time.monotonic()
+            self._settled.notify()
+
+    def _wait_for_runs(self, most: int) -> None:
+        """Wait until at most so many runs of SENDs are under way."""
+        with self._settled:
+            while len(self._under_way) > most:
+                self._settled.wait()
+
+    def _answer(self, frame: Frame) -> None:
         if frame.action == frames.PING:
             self._answer_ping(frame)
             return
@@ -242,12 +280,12 @@ class Connection:
     def _open_stream(self, frame: Frame) -> bytes:
         after = bodies.decode_listen_request(frame.body)
         session = self._dispatcher.booth.authenticated(session_token(frame))
-        with self._write_lock:  # holds the pushes back
+        with self._stream_lock:  # holds the pushes back
             if self._listener is not None:
                 raise AlreadyListening
             self._listener = self._switchboard.open(session, after, WireSink(self))
             with contextlib.suppress(OSError):  # the next read ends the connection
-                self._write(encode_frame(frames.RESPONSE, bytes((OK,))))
+                self._writer.put_at_once(encode_frame(frames.RESPONSE, bytes((OK,))))
         return b""
 
     def _reply(self, body: bytes) -> None:
@@ -266,14 +304,16 @@ class Connection:
     def _flush(self) -> None:
         if self._held:
             held, self._held, self._held_size = self._held, [], 0
-            with self._write_lock:
-                self._write(b"".join(held))
+            try:
+                self._writer.put(b"".join(held))
+            except OSError:
+                if self.over_since is None:
+                    raise
 
     def _end(self) -> None:
-        self.shut_down()  # frees a pump that is blocked in a write: closing alone would not
-        with self._write_lock:
+        self._writer.close()  # frees a pump that is blocked in a write, too
+        with self._stream_lock:
             listener, self._listener = self._listener, None
-            self._socket.close()
         if listener is not None:
             self._switchboard.close(listener)
 

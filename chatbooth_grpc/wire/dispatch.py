@@ -14,10 +14,13 @@ from chatbooth_grpc.booth.errors import (
     UnknownAction,
 )
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, encode_frame
+
+SettleSends = Callable[[bytes, bool], None]
 
 _OK = bytes((OK,))
 
@@ -47,25 +50,29 @@ class Dispatcher:
             return encode_error(UnknownAction(frame.action))
         return answered(lambda: _OK + perform(frame))
 
-    def answer_sends(self, requests: Sequence[Frame]) -> tuple[list[bytes], bool]:
-        """Perform SENDs that came together, in their order and in one commit.
+    def answer_sends(self, requests: Sequence[Frame], lane: Lane, settle: SettleSends) -> None:
+        """Perform SENDs that came together, in their order and in one commit; return at once.
 
-        Return each one's reply's body, and whether the store failed: nothing that was sent behind them may be stored.
+        `settle` is told, once and perhaps on a thread that others wait for, the replies as frames, and whether the
+        store failed: nothing that was sent behind these may be stored, and in their lane nothing is.
         """
-        has_failed = False
         decoded = [_decoded_send(frame) for frame in requests]
-        sends = [send for send in decoded if isinstance(send, tuple)]
+        sends = [send for send in decoded if not isinstance(send, ChatboothError)]
+
+        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
+            if has_failed := isinstance(outcomes, ChatboothError):
+                outcomes = [outcomes] * len(sends)
+            if len(sends) < len(decoded):
+                each = iter(outcomes)
+                outcomes = [send if isinstance(send, ChatboothError) else next(each) for send in decoded]
+            settle(_send_replies(outcomes), has_failed)
+
         try:
-            outcomes: Sequence[Receipt | ChatboothError] = self.booth.send_many(sends) if sends else ()
-        except ChatboothError as error:
-            has_failed = True
-            outcomes = [error] * len(sends)
+            self.booth.send_many_later(sends, stored, lane)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            has_failed = True
             _log.exception("an action failed", extra={"action": frames.SEND})
-            outcomes = [Internal()] * len(sends)
-        stored = iter(outcomes)
-        return [_send_reply(next(stored) if isinstance(send, tuple) else send) for send in decoded], has_failed
+            lane.error = Internal()
+            stored(lane.error)
 
     def _sign_up(self, frame: Frame) -> bytes:
         credentials = bodies.decode_credentials(frame.body)
@@ -137,5 +144,16 @@ def _decoded_send(frame: Frame) -> tuple[bytes, OutgoingMessage] | ChatboothErro
         return error
 
 
-def _send_reply(outcome: Receipt | ChatboothError) -> bytes:
-    return encode_error(outcome) if isinstance(outcome, ChatboothError) else _OK + bodies.encode_receipt(outcome)
+def _send_replies(outcomes: Sequence[Receipt | ChatboothError]) -> bytes:
+    """Encode outcomes as frames; the receipts of one commit are all alike."""
+    encoded: dict[Receipt, bytes] = {}
+    replies = []
+    for outcome in outcomes:
+        if isinstance(outcome, Receipt):
+            reply = encoded.get(outcome)
+            if reply is None:
+                reply = encoded[outcome] = encode_frame(frames.RESPONSE, _OK + bodies.encode_receipt(outcome))
+        else:
+            reply = encode_frame(frames.RESPONSE, encode_error(outcome))
+        replies.append(reply)
+    return b"".join(replies)

@@ -179,6 +179,7 @@ class WireServer:
             return  # it reads nothing meanwhile, so its client may say what it likes and is not heard
         elif (
             _is_over(connection.frame_since, now, settings.frame_limit)
+            or _is_over(connection.over_since, now, settings.frame_limit)
             or _is_over(connection.asked_since, now, settings.keepalive_timeout)
             or (not connection.is_listening and now - connection.last_used > settings.idle_timeout)
         ):

@@ -21,7 +21,7 @@ from chatbooth_grpc.booth.errors import (
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
-from chatbooth_grpc.wire import bodies, connection, frames
+from chatbooth_grpc.wire import bodies, frame_writer, frames
 from chatbooth_grpc.wire.connection import Connection
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import HEADER, encode_request
@@ -299,21 +299,22 @@ def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: 
     with served(running) as (peer, one, _):
         ann = peer.sign_up("ann")
         gate = Gate()
-        running.store.before = lambda method: gate.hold() if method == "append" else None
-        sends = encode_request(frames.SEND, send_body("ann"), ann.token) * 2
+        running.store.before = lambda method: gate.hold() if method == "acknowledge" else None
+        peer.ask(frames.SEND, send_body("ann"), ann.token)
+        sends = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(1), ann.token) * 2
         peer.socket.sendall(sends[:-5])
         gate.wait_until_reached()
         assert one.is_answering
         assert one.frame_since is None
         moment = time.monotonic()
         gate.open()
-        assert success(peer.reply())
+        assert success(peer.reply()) == b""
         wait_until(lambda: one.frame_since is not None)
         assert one.frame_since is not None
         assert one.frame_since > moment
         since = one.frame_since
         peer.socket.sendall(sends[-5:] + sends[:9])
-        assert success(peer.reply())
+        assert success(peer.reply()) == b""
         wait_until(lambda: one.frame_since is not None and one.frame_since > since)
 
 
@@ -325,8 +326,8 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
         wait_until(lambda: one.writing_since is not None)
         blocked = one.writing_since
         received = 0
-        while received < 4 * connection._PIECE:
-            received += len(peer.socket.recv(connection._PIECE))
+        while received < 4 * frame_writer._PIECE:
+            received += len(peer.socket.recv(frame_writer._PIECE))
         wait_until(lambda: one.writing_since != blocked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import refusal, send_body, success
@@ -55,9 +57,16 @@ class Place:
         """Have one frame answered."""
         frame = Frame(action, body, token)
         if action == frames.SEND:
-            [reply], _ = self.dispatcher.answer_sends([frame])
+            [reply], _ = self.answer_sends([frame])
             return reply
         return self.dispatcher.answer(frame)
+
+    def answer_sends(self, requests: list[Frame]) -> tuple[list[bytes], bool]:
+        """Have SENDs answered; return the replies' bodies, and whether the store failed."""
+        settled: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
+        self.dispatcher.answer_sends(requests, Lane(), lambda *settlement: settled.put(settlement))
+        replies, has_failed = settled.get(timeout=10)
+        return [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)], has_failed
 
 
 @pytest.fixture
@@ -110,7 +119,7 @@ def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place:
     ]
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
-    replies, has_failed = place.dispatcher.answer_sends(sends)
+    replies, has_failed = place.answer_sends(sends)
     assert not has_failed
     assert calls["append"] == 1
     assert [reply[0] == OK or decode_error(reply).reason for reply in replies] == [
@@ -132,7 +141,7 @@ def test_a_store_that_is_away_is_said_for_each_send(place: Place) -> None:
 
     place.store.before = away
     sends = [Frame(frames.SEND, send_body("ann"), place.ann.token), Frame(frames.SEND, b"", place.ann.token)] * 2
-    replies, has_failed = place.dispatcher.answer_sends(sends)
+    replies, has_failed = place.answer_sends(sends)
     assert has_failed
     assert [refusal(reply).reason for reply in replies] == ["STORE_UNAVAILABLE", "MALFORMED_REQUEST"] * 2
 

@@ -179,11 +179,11 @@ def test_a_request_at_work_is_use(start: Start) -> None:
     running = start(idle_timeout=SHORT, keepalive_time=SHORT, keepalive_timeout=SHORT)
     peer, idle = running.peer(), running.peer()
     token = peer.sign_up("ann").token
+    idle.sign_up("ben")
     gate = Gate()
     running.store.before = lambda method: gate.hold() if method == "append" else None
     peer.send(frames.SEND, send_body("ann"), token)
     gate.wait_until_reached()
-    idle.sign_up("ben")
     assert idle.is_ended() or idle.is_ended()  # it is pinged first
     gate.open()
     assert success(peer.reply())

@@ -1,0 +1,155 @@
+"""Writing a connection's frames, whole and in order, from many threads.
+
+Whoever comes when nobody writes does so, and takes along what others leave meanwhile; so frames that come together are
+one write. `put` blocks as long as the client does not read. `put_at_once` never blocks: if the client does not read, a
+thread is lent to the connection until it does, or until the watchdog ends it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+_MOST_LEFT = 256 << 10
+"""How many bytes may be left to whoever writes before those who may block wait."""
+
+_PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly still reads
+
+
+class FrameWriter:
+    """One connection's write side. `_changed` guards what is left to be written, and who writes."""
+
+    __slots__ = ("_changed", "_is_ended", "_is_writing", "_left", "_size", "_socket", "writing_since")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._changed = threading.Condition(threading.Lock())
+        self._left: list[bytes] = []
+        self._size = 0
+        self._is_writing = False
+        self._is_ended = False  # nothing more is taken
+        self.writing_since: float | None = None  # since when a write may be blocked, monotonic: for the watchdog
+
+    def put(self, frames: bytes) -> None:
+        """Write whole frames, or leave them to who writes, if that is not too much. Raises OSError."""
+        with self._changed:
+            self._leave(frames)
+            while self._is_writing:
+                if self._size <= _MOST_LEFT:
+                    return
+                self._changed.wait()
+                self._check()
+            self._is_writing = True
+        self._write_left()
+
+    def put_at_once(self, frames: bytes) -> None:
+        """Write whole frames as far as that does not block, and see to the rest. Raises OSError."""
+        with self._changed:
+            self._leave(frames)
+            if self._is_writing:
+                return
+            self._is_writing = True
+        if self._try_left():
+            return
+        try:
+            threading.Thread(target=self._write_slowly, name="wire-writer", daemon=True).start()
+        except RuntimeError as error:  # the system allows no more threads
+            self._break()
+            raise OSError("no thread to write on") from error
+
+    def end(self) -> None:
+        """Take no more frames, and tell the client so behind what is left."""
+        with self._changed:
+            if not self._is_ended:
+                self._is_ended = True
+                if not self._is_writing:
+                    self._shut_down(socket.SHUT_WR)
+
+    def wait_until_written(self) -> None:
+        """Wait until nothing is left, or the connection is broken."""
+        with self._changed:
+            while self._is_writing:
+                self._changed.wait()
+
+    def close(self) -> None:
+        """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
+        self._shut_down(socket.SHUT_RDWR)
+        with self._changed:
+            self._is_ended = True
+            while self._is_writing:
+                self._changed.wait()
+            self._socket.close()
+
+    def _leave(self, frames: bytes) -> None:
+        self._check()
+        self._left.append(frames)
+        self._size += len(frames)
+
+    def _check(self) -> None:
+        if self._is_ended:
+            raise OSError("the connection has ended")
+
+    def _take(self) -> bytes:
+        """Take what is left, as who writes; nothing: nobody writes any more."""
+        with self._changed:
+            data = b"".join(self._left)
+            self._left.clear()
+            self._size = 0
+            self._is_writing = bool(data)
+            if self._is_ended and not data:
+                self._shut_down(socket.SHUT_WR)
+            self._changed.notify_all()
+        return data
+
+    def _try_left(self) -> bool:
+        """Write what is left without blocking; return whether that was all. Raises OSError."""
+        while data := self._take():
+            try:
+                sent = self._socket.send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._break()
+                raise
+            if sent < len(data):
+                with self._changed:
+                    self._left.insert(0, data[sent:])
+                    self._size += len(data) - sent
+                return False
+        return True
+
+    def _write_left(self) -> None:
+        """Write what is left, blocking while the client does not read. Raises OSError."""
+        try:
+            while data := self._take():
+                for start in range(0, len(data), _PIECE):
+                    self.writing_since = time.monotonic()
+                    self._socket.sendall(data[start : start + _PIECE])
+                self.writing_since = None
+        except OSError:
+            self._break()
+            raise
+        finally:
+            self.writing_since = None
+
+    def _write_slowly(self) -> None:
+        try:
+            self._write_left()
+        except OSError:
+            return  # the connection's own thread learns of it, too
+
+    def _break(self) -> None:
+        """End the connection, perhaps within a frame: nothing may follow."""
+        self._shut_down(socket.SHUT_RDWR)
+        with self._changed:
+            self._is_ended = True
+            self._is_writing = False
+            self._left.clear()
+            self._size = 0
+            self._changed.notify_all()
+
+    def _shut_down(self, how: int) -> None:
+        with suppress(OSError):  # it has ended already
+            self._socket.shutdown(how)
