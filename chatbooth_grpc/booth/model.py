@@ -8,6 +8,7 @@ What is made for every message is a named tuple, which is made in a third of the
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,7 +109,7 @@ class EndReason(enum.IntEnum):
 class MessageBatch:
     """Messages of a live stream, in their order."""
 
-    messages: list[Message]
+    messages: Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)

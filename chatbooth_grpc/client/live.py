@@ -29,7 +29,7 @@ def listen(context: Context, *, most: int | None = None) -> None:
             if isinstance(event, Gap):
                 delivery = Delivery(replace(opening, gap=event), [], more=False)
             else:
-                messages = event.messages if left is None else event.messages[:left]
+                messages = [*event.messages[:left]]
                 delivery = Delivery(replace(opening, gap=None), messages, more=False)
             shown = showing.show(delivery)
             left = None if left is None else left - shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from chatbooth_grpc.booth.model import Message, MessageBatch
 from chatbooth_grpc.booth.resuming import gap, opening
@@ -48,7 +49,7 @@ class Listener:
             return self._open(store)
         room = WINDOW_MESSAGES - len(self._out or ())
         if room > WINDOW_MESSAGES // 2 and time.monotonic() - self._read_time < READ_INTERVAL:
-            recent = [*store.recent(self.session, self.sent_through)]
+            recent = store.recent(self.session, self.sent_through)
             if recent and len(self._fitting(recent)) == len(recent) <= room:
                 self._send_messages(recent)
                 return False  # what comes behind them wakes this listener again
@@ -74,7 +75,7 @@ class Listener:
             self.sent_through = missing.last
         return self._send_messages(batch.messages) and self.sent_through < batch.last_sequence
 
-    def _send_messages(self, messages: list[Message]) -> bool:
+    def _send_messages(self, messages: Sequence[Message]) -> bool:
         """Send as many as fit the window; return whether any went out."""
         fitting = self._fitting(messages)
         if not fitting or not self.sink.send(MessageBatch(fitting)):
@@ -82,7 +83,7 @@ class Listener:
         self._note_sent(fitting)
         return True
 
-    def _fitting(self, messages: list[Message]) -> list[Message]:
+    def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return the first of the messages, as far as the window's size has room; one always fits an empty window."""
         size = self._out_size
         for count, message in enumerate(messages):
@@ -91,7 +92,7 @@ class Listener:
                 return messages[:count]
         return messages
 
-    def _note_sent(self, messages: list[Message]) -> None:
+    def _note_sent(self, messages: Sequence[Message]) -> None:
         if self._out is None:
             self._out = deque()
         for message in messages:

@@ -110,7 +110,7 @@ class Pumps:
                 if again:
                     self._queued.add(listener)
                     self._ready.put(listener)
-                if self._is_surplus() and not self._closing:
+                if len(self._pumps) > self._count and self._is_surplus() and not self._closing:
                     self._pumps.remove(pump)
                     return
 

@@ -10,10 +10,13 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import event_to_pb
 from chatbooth_grpc.server.interceptors import set_status
 from chatbooth_grpc.server.pushing import push, wait_until_taken
+
+_encode = EncodeOnce(lambda event: event_to_pb(event).SerializeToString())
 
 SendResponse = Callable[[pb.ListenResponse | None], None]
 
@@ -28,7 +31,7 @@ class GrpcSink:
         self._send_response = send_response
 
     def send(self, event: Event) -> bool:
-        return push(self._context, event_to_pb(event).SerializeToString())
+        return push(self._context, _encode(event))
 
     def end(self, end: End, error: ChatboothError) -> None:
         self.send(end)

@@ -16,19 +16,22 @@ class Tails:
     """What the last commit that grew a mailbox appended to it. Filled by the writer, read by any thread."""
 
     def __init__(self) -> None:
-        self._tails: dict[int, Sequence[Message]] = {}
+        self._tails: dict[int, tuple[Message, ...]] = {}
 
     def remember(self, grown: Mapping[int, Sequence[Message]]) -> None:
         """Take in what a commit has appended, by mailbox; longer tails are the database's."""
         for mailbox_id, messages in grown.items():
             self._tails.pop(mailbox_id, None)
             if len(messages) <= MAX_MESSAGES and sum(len(message.content) for message in messages) <= MAX_SIZE:
-                self._tails[mailbox_id] = messages
+                self._tails[mailbox_id] = tuple(messages)
         while len(self._tails) > MAX_MAILBOXES:
             del self._tails[next(iter(self._tails))]
 
     def after(self, mailbox_id: int, sequence: int) -> Sequence[Message]:
-        """Return the messages right behind a sequence, up to the newest; none where they are not at hand."""
+        """Return the messages right behind a sequence, up to the newest; none where they are not at hand.
+
+        Who asks for all that the last commit appended gets the same object as everyone else.
+        """
         tail = self._tails.get(mailbox_id, ())
         first = tail[0].sequence if tail else 0
-        return tail[sequence + 1 - first :] if tail and first <= sequence + 1 else ()
+        return tail[sequence + 1 - first :] if tail and first <= sequence + 1 else ()  # a whole tuple is itself

@@ -29,6 +29,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import Lane
+from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire import bodies, frames
@@ -43,6 +44,7 @@ _FURTHER_READ = 256 << 10
 _MOST_HELD = 256 << 10
 _LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
 _RUNS_UNDER_WAY = 4
+_encode_push = EncodeOnce(lambda event: encode_frame(frames.MESSAGE, bodies.encode_event(event)))
 _PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
 
 
@@ -154,7 +156,7 @@ class Connection:
 
     def push(self, event: Event) -> None:
         """Write an event of the live stream. Raises OSError."""
-        frame = encode_frame(frames.MESSAGE, bodies.encode_event(event))
+        frame = _encode_push(event)
         with self._stream_lock:
             pass  # the stream's opening is written first
         self._writer.put(frame)

@@ -12,6 +12,8 @@ import threading
 import time
 from contextlib import suppress
 
+from chatbooth_grpc.wire.quick_send import MOST, send_now
+
 _MOST_LEFT = 256 << 10
 """How many bytes may be left to whoever writes before those who may block wait."""
 
@@ -21,13 +23,14 @@ _PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly
 class FrameWriter:
     """One connection's write side. `_changed` guards what is left to be written, and who writes."""
 
-    __slots__ = ("_changed", "_is_ended", "_is_writing", "_left", "_size", "_socket", "writing_since")
+    __slots__ = ("_changed", "_is_ended", "_is_writing", "_left", "_size", "_socket", "_waiting", "writing_since")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._changed = threading.Condition(threading.Lock())
         self._left: list[bytes] = []
         self._size = 0
+        self._waiting = 0  # threads
         self._is_writing = False
         self._is_ended = False  # nothing more is taken
         self.writing_since: float | None = None  # since when a write may be blocked, monotonic: for the watchdog
@@ -39,10 +42,11 @@ class FrameWriter:
             while self._is_writing:
                 if self._size <= _MOST_LEFT:
                     return
-                self._changed.wait()
+                self._wait()
                 self._check()
             self._is_writing = True
-        self._write_left()
+        if not self._try_left():
+            self._write_left()
 
     def put_at_once(self, frames: bytes) -> None:
         """Write whole frames as far as that does not block, and see to the rest. Raises OSError."""
@@ -71,7 +75,7 @@ class FrameWriter:
         """Wait until nothing is left, or the connection is broken."""
         with self._changed:
             while self._is_writing:
-                self._changed.wait()
+                self._wait()
 
     def close(self) -> None:
         """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
@@ -79,7 +83,7 @@ class FrameWriter:
         with self._changed:
             self._is_ended = True
             while self._is_writing:
-                self._changed.wait()
+                self._wait()
             self._socket.close()
 
     def _leave(self, frames: bytes) -> None:
@@ -94,22 +98,29 @@ class FrameWriter:
     def _take(self) -> bytes:
         """Take what is left, as who writes; nothing: nobody writes any more."""
         with self._changed:
-            data = b"".join(self._left)
-            self._left.clear()
-            self._size = 0
-            self._is_writing = bool(data)
-            if self._is_ended and not data:
-                self._shut_down(socket.SHUT_WR)
-            self._changed.notify_all()
+            if self._left:
+                data = b"".join(self._left)
+                self._left.clear()
+                self._size = 0
+            else:
+                data = b""
+                self._is_writing = False
+                if self._is_ended:
+                    self._shut_down(socket.SHUT_WR)
+            if self._waiting:
+                self._changed.notify_all()
         return data
+
+    def _wait(self) -> None:
+        self._waiting += 1
+        self._changed.wait()
+        self._waiting -= 1
 
     def _try_left(self) -> bool:
         """Write what is left without blocking; return whether that was all. Raises OSError."""
         while data := self._take():
             try:
-                sent = self._socket.send(data, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                sent = 0
+                sent = send_now(self._socket, data)
             except OSError:
                 self._break()
                 raise
@@ -117,7 +128,8 @@ class FrameWriter:
                 with self._changed:
                     self._left.insert(0, data[sent:])
                     self._size += len(data) - sent
-                return False
+                if sent < MOST:
+                    return False
         return True
 
     def _write_left(self) -> None:

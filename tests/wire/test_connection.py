@@ -22,36 +22,24 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
 from chatbooth_grpc.wire import bodies, frame_writer, frames
-from chatbooth_grpc.wire.connection import Connection
+from chatbooth_grpc.wire.connection import Connection, _Run
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import HEADER, encode_request
+from chatbooth_grpc.wire.quick_send import send_now
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 
 
-class CountingSocket(socket.socket):
-    """Counts what is written to it."""
-
-    def __init__(self, plain: socket.socket) -> None:
-        super().__init__(plain.family, plain.type, plain.proto, plain.detach())
-        self.writes: list[int] = []
-
-    def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
-        self.writes.append(len(data))
-        super().sendall(data, flags)
-
-
 @contextmanager
-def served(running: Running) -> Iterator[tuple[Peer, Connection, CountingSocket]]:
+def served(running: Running) -> Iterator[tuple[Peer, Connection, socket.socket]]:
     """A connection over a pair of sockets, with its thread."""
     near, far = socket.socketpair()
-    counting = CountingSocket(far)
-    one = Connection(counting, Dispatcher(running.booth), running.switchboard, 2 * TEXT_SIZE)
+    one = Connection(far, Dispatcher(running.booth), running.switchboard, 2 * TEXT_SIZE)
     thread = threading.Thread(target=one.serve)
     thread.start()
     peer = Peer(near)
     try:
-        yield peer, one, counting
+        yield peer, one, far
     finally:
         peer.close()
         thread.join(PATIENCE)
@@ -88,16 +76,23 @@ def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
     assert [peer.reply() for _ in range(3)] == [b"\x00"] * 3
 
 
-def test_what_is_read_at_once_is_answered_by_one_write(running: Running) -> None:
-    with served(running) as (peer, _, counting):
+def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[int] = []
+
+    def noted(connected: socket.socket, data: bytes) -> int:
+        writes.append(len(data))
+        return send_now(connected, data)
+
+    monkeypatch.setattr(frame_writer, "send_now", noted)
+    with served(running) as (peer, _, _):
         ann = peer.sign_up("ann")
-        counting.writes.clear()
+        writes.clear()
         peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
-        assert len(counting.writes) == 1
+        assert len(writes) == 1
         peer.socket.sendall(encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token) * 20)
         for _ in range(20):
             assert peer.reply() == b"\x00"
-        assert len(counting.writes) < 10
+        assert len(writes) < 10
 
 
 def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None:
@@ -334,7 +329,7 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
 def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with served(running) as (peer, _, counting):
+    with served(running) as (peer, _, ending):
         ann = peer.sign_up("ann")
         gate = Gate()
         running.store.before = lambda method: gate.hold() if method == "session" else None
@@ -342,7 +337,7 @@ def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
         gate.wait_until_reached()
         peer.close()
         gate.open()
-        wait_until(lambda: counting.fileno() == -1)
+        wait_until(lambda: ending.fileno() == -1)
     wait_until(lambda: running.switchboard.count == 0)
     assert caplog.text == ""
 
@@ -386,3 +381,36 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
     again = running.peer()
     delivered = again.ask(frames.DELIVER, FROM_THE_START, token)
     assert [message.text for message in bodies.decode_delivery(delivered).messages] == ["one"]
+
+
+def test_replies_keep_the_order_of_requests_whatever_is_stored_first(running: Running) -> None:
+    with served(running) as (peer, one, _):
+        runs = [_Run() for _ in range(3)]
+        one._under_way.extend(runs)
+        frame = {run: encode_frame(frames.RESPONSE, b"%d" % number) for number, run in enumerate(runs)}
+        one._settle(runs[2], frame[runs[2]], has_failed=False)
+        one._settle(runs[1], frame[runs[1]], has_failed=False)
+        assert one.is_answering
+        one._settle(runs[0], frame[runs[0]], has_failed=False)
+        assert [peer.reply() for _ in runs] == [b"0", b"1", b"2"]
+        assert not one.is_answering
+
+
+def test_a_client_that_reads_no_replies_delays_nobody_and_is_not_read_for_ever(start: Callable[..., Running]) -> None:
+    running = start(stuck_limit=PATIENCE)
+    deaf, other = running.peer(), running.peer()
+    ann = deaf.sign_up("ann")
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    refused = encode_request(frames.SEND, send_body("nobody"), ann.token) * 1_000
+    deaf.socket.settimeout(1)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 100 << 20:
+            deaf.socket.sendall(refused)
+            sent += len(refused)
+    started = time.monotonic()
+    for _ in range(20):
+        other.ask(frames.SEND, send_body("ann"), ann.token)
+    assert time.monotonic() - started < PATIENCE / 2
+    deaf.close()
+    wait_until(lambda: running.server.count == 1)
