@@ -124,8 +124,12 @@ class Connection:
         """Answer requests until either side ends the connection."""
         try:
             while data := self._receive():
-                if self.over_since is None:
-                    self._take(data)
+                try:
+                    if self.over_since is None:
+                        self._take(data)
+                except OSError:
+                    if self.over_since is None:
+                        raise
             self._wait_for_runs(0)
             if not self.is_listening:  # whose pushes to a client that does not read would keep this waiting
                 self._writer.wait_until_written()
@@ -227,6 +231,9 @@ class Connection:
         """Have SENDs stored, and answered when they are."""
         self._flush()  # what comes before them
         self._wait_for_runs(_RUNS_UNDER_WAY - 1)
+        if self.over_since is not None:
+            return
+        self._writer.wait_for_room()
         run = _Run()
         with self._lock:
             self._under_way.append(run)
@@ -306,11 +313,7 @@ class Connection:
     def _flush(self) -> None:
         if self._held:
             held, self._held, self._held_size = self._held, [], 0
-            try:
-                self._writer.put(b"".join(held))
-            except OSError:
-                if self.over_since is None:
-                    raise
+            self._writer.put(b"".join(held))
 
     def _end(self) -> None:
         self._writer.close()  # frees a pump that is blocked in a write, too

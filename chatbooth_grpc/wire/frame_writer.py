@@ -63,6 +63,13 @@ class FrameWriter:
             self._break()
             raise OSError("no thread to write on") from error
 
+    def wait_for_room(self) -> None:
+        """Wait until not too much is left. Raises OSError."""
+        with self._changed:
+            while self._is_writing and self._size > _MOST_LEFT:
+                self._wait()
+            self._check()
+
     def end(self) -> None:
         """Take no more frames, and tell the client so behind what is left."""
         with self._changed:
