@@ -274,9 +274,9 @@ class Booth:
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid
-        if self._unused(session) > self._limits.session_expiry:
-            raise SessionInvalid
         if self._is_to_be_touched(session):
+            if self._unused(session) > self._limits.session_expiry:
+                raise SessionInvalid
             self._touch(session)
         return session
 

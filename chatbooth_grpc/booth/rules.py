@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from chatbooth_grpc.booth.errors import (
     EmptyText,
@@ -26,6 +27,7 @@ _NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
 _LONGEST_DECOMPOSITION = 4  # characters that NFC may make one of
 
 
+@lru_cache(maxsize=4_096)  # of names that are names: an error is not kept
 def folded_username(username: str, field: str = "username") -> str:
     """Return the username as it is stored: in lower case. Raises InvalidUsername, naming `field`."""
     if not _USERNAME.fullmatch(username):

@@ -67,6 +67,9 @@ class BodyReader:
     def varint(self) -> int:
         """Take a number."""
         body, position = self._body, self._position
+        if position < len(body) and body[position] < 0x80:  # most are a byte
+            self._position = position + 1
+            return body[position]
         value = shift = 0
         while True:
             if position == len(body):

@@ -85,19 +85,19 @@ class FrameDecoder:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes and yield the frames that are whole by then. Raises FrameError, once those are yielded."""
-        buffer = self._buffer
+        buffer, header_size, from_client = self._buffer, HEADER.size, self._from_client
         buffer += data
         start = 0
         try:
-            while len(buffer) - start >= HEADER.size:
+            while len(buffer) - start >= header_size:
                 version, action, size = HEADER.unpack_from(buffer, start)
                 if version != VERSION:
                     raise UnknownVersion(version)
                 if size > self._max_body:
                     raise BodyTooLarge(size, self._max_body)
-                body_start = start + HEADER.size
+                body_start = start + header_size
                 token_start = body_start + size
-                end = token_start + (TOKEN_SIZE if self._has_token(action) else 0)
+                end = token_start + TOKEN_SIZE if from_client and action not in _WITHOUT_TOKEN else token_start
                 if len(buffer) < end:
                     break
                 start = end
@@ -106,6 +106,3 @@ class FrameDecoder:
                 raise UnknownVersion(buffer[start])
         finally:
             del buffer[:start]
-
-    def _has_token(self, action: int) -> bool:
-        return self._from_client and action not in _WITHOUT_TOKEN
