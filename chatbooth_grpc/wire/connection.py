@@ -17,7 +17,6 @@ import itertools
 import socket
 import threading
 import time
-from collections import deque
 from functools import partial
 
 from chatbooth_grpc.booth.errors import (
@@ -91,8 +90,8 @@ class Connection:
         self._decoder = FrameDecoder(max_body, from_client=True)
         self._writer = FrameWriter(client)
         self._lock = threading.Lock()
-        self._settled = threading.Condition(self._lock)  # a run has been answered
-        self._under_way: deque[_Run] = deque()
+        self._settled: threading.Condition | None = None  # of the lock, once the thread has waited for a run
+        self._under_way: list[_Run] = []
         self._lane = Lane()
         self._stream_lock = threading.Lock()
         self._listener: Listener | None = None
@@ -244,19 +243,22 @@ class Connection:
         with self._lock:
             run.has_failed, run.replies = has_failed, replies
             while self._under_way and (first := self._under_way[0]).replies is not None:
-                self._under_way.popleft()
+                self._under_way.pop(0)
                 if self.over_since is None:
                     with contextlib.suppress(OSError):  # the connection's own thread learns of it
                         self._writer.put_at_once(first.replies)
                     if first.has_failed:
                         self._close()
             self.last_used = time.monotonic()
-            self._settled.notify()
+            if self._settled is not None:
+                self._settled.notify()
 
     def _wait_for_runs(self, most: int) -> None:
         """Wait until at most so many runs of SENDs are under way."""
-        with self._settled:
+        with self._lock:
             while len(self._under_way) > most:
+                if self._settled is None:
+                    self._settled = threading.Condition(self._lock)
                 self._settled.wait()
 
     def _answer(self, frame: Frame) -> None:

@@ -21,23 +21,26 @@ _PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly
 
 
 class FrameWriter:
-    """One connection's write side. `_changed` guards what is left to be written, and who writes."""
+    """One connection's write side. `_lock` guards what is left to be written, and who writes.
 
-    __slots__ = ("_changed", "_is_ended", "_is_writing", "_left", "_size", "_socket", "_waiting", "writing_since")
+    What is seldom needed, to wait for a change, is made when it is: there may be thousands of connections.
+    """
+
+    __slots__ = ("_changed", "_is_ended", "_is_writing", "_left", "_lock", "_size", "_socket", "writing_since")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed: threading.Condition | None = None  # of the lock, once somebody has waited
         self._left: list[bytes] = []
         self._size = 0
-        self._waiting = 0  # threads
         self._is_writing = False
         self._is_ended = False  # nothing more is taken
         self.writing_since: float | None = None  # since when a write may be blocked, monotonic: for the watchdog
 
     def put(self, frames: bytes) -> None:
         """Write whole frames, or leave them to who writes, if that is not too much. Raises OSError."""
-        with self._changed:
+        with self._lock:
             self._leave(frames)
             while self._is_writing:
                 if self._size <= _MOST_LEFT:
@@ -50,7 +53,7 @@ class FrameWriter:
 
     def put_at_once(self, frames: bytes) -> None:
         """Write whole frames as far as that does not block, and see to the rest. Raises OSError."""
-        with self._changed:
+        with self._lock:
             self._leave(frames)
             if self._is_writing:
                 return
@@ -65,14 +68,14 @@ class FrameWriter:
 
     def wait_for_room(self) -> None:
         """Wait until not too much is left. Raises OSError."""
-        with self._changed:
+        with self._lock:
             while self._is_writing and self._size > _MOST_LEFT:
                 self._wait()
             self._check()
 
     def end(self) -> None:
         """Take no more frames, and tell the client so behind what is left."""
-        with self._changed:
+        with self._lock:
             if not self._is_ended:
                 self._is_ended = True
                 if not self._is_writing:
@@ -80,14 +83,14 @@ class FrameWriter:
 
     def wait_until_written(self) -> None:
         """Wait until nothing is left, or the connection is broken."""
-        with self._changed:
+        with self._lock:
             while self._is_writing:
                 self._wait()
 
     def close(self) -> None:
         """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
         self._shut_down(socket.SHUT_RDWR)
-        with self._changed:
+        with self._lock:
             self._is_ended = True
             while self._is_writing:
                 self._wait()
@@ -104,7 +107,7 @@ class FrameWriter:
 
     def _take(self) -> bytes:
         """Take what is left, as who writes; nothing: nobody writes any more."""
-        with self._changed:
+        with self._lock:
             if self._left:
                 data = b"".join(self._left)
                 self._left.clear()
@@ -114,14 +117,17 @@ class FrameWriter:
                 self._is_writing = False
                 if self._is_ended:
                     self._shut_down(socket.SHUT_WR)
-            if self._waiting:
-                self._changed.notify_all()
+            self._notify()
         return data
 
     def _wait(self) -> None:
-        self._waiting += 1
+        if self._changed is None:
+            self._changed = threading.Condition(self._lock)
         self._changed.wait()
-        self._waiting -= 1
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.notify_all()
 
     def _try_left(self) -> bool:
         """Write what is left without blocking; return whether that was all. Raises OSError."""
@@ -132,7 +138,7 @@ class FrameWriter:
                 self._break()
                 raise
             if sent < len(data):
-                with self._changed:
+                with self._lock:
                     self._left.insert(0, data[sent:])
                     self._size += len(data) - sent
                 if sent < MOST:
@@ -162,12 +168,12 @@ class FrameWriter:
     def _break(self) -> None:
         """End the connection, perhaps within a frame: nothing may follow."""
         self._shut_down(socket.SHUT_RDWR)
-        with self._changed:
+        with self._lock:
             self._is_ended = True
             self._is_writing = False
             self._left.clear()
             self._size = 0
-            self._changed.notify_all()
+            self._notify()
 
     def _shut_down(self, how: int) -> None:
         with suppress(OSError):  # it has ended already
