@@ -87,8 +87,8 @@ class SendStreams:
             stream.end_behind(ServerDraining())
 
     def stop(self) -> None:
-        """End the threads; call this when no stream is left."""
-        self._threads.shutdown()
+        """End the threads, after what they are at; call this when no stream is left."""
+        self._threads.shutdown(cancel_futures=True)
 
     def _lend_thread(self, work: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # they have ended, and the calls with them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -218,6 +219,18 @@ def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) ->
     draining.join(PATIENCE)
     assert not draining.is_alive()
     assert [content for (*_, content) in running.rows()["messages"]] == [b"first", b"under way"]
+
+
+def test_a_drain_does_not_wait_for_streams_that_have_not_begun(start: Start) -> None:
+    running = start("--drain-grace", "1s")
+    ann = running.sign_up("ann")
+    running.store.before = lambda method: time.sleep(0.5) if method == "session" else None
+    streams = [Stream(running, ann) for _ in range(60)]
+    wait_until(lambda: running.server.send_streams.count == 60)
+    started = time.monotonic()
+    running.drain()
+    assert time.monotonic() - started < 4  # one after the other they would take twice that
+    assert all(refusal(list, stream.call).code is Code.UNAVAILABLE for stream in streams)
 
 
 def held_append(gate: Gate) -> Callable[[str], None]:
