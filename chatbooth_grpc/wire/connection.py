@@ -123,12 +123,8 @@ class Connection:
         """Answer requests until either side ends the connection."""
         try:
             while data := self._receive():
-                try:
-                    if self.over_since is None:
-                        self._take(data)
-                except OSError:
-                    if self.over_since is None:
-                        raise
+                if self.over_since is None:
+                    self._take_unless_over(data)
             self._wait_for_runs(0)
             if not self.is_listening:  # whose pushes to a client that does not read would keep this waiting
                 self._writer.wait_until_written()
@@ -180,6 +176,15 @@ class Connection:
         self.last_received = time.monotonic()
         self.asked_since = None
         return data
+
+    def _take_unless_over(self, data: bytes) -> None:
+        """Take what was read; that nothing may be written any more is an error only if nobody has ended it."""
+        try:
+            self._take(data)
+        except OSError:
+            if self.over_since is None:
+                raise
+            self._is_taking = False  # so the watchdog sees to it that this ends
 
     def _take(self, data: bytes) -> None:
         """Answer the requests that are whole by now, or have them answered."""

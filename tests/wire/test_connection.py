@@ -415,3 +415,15 @@ def test_a_client_that_reads_no_replies_delays_nobody_and_is_not_read_for_ever(s
     assert time.monotonic() - started < PATIENCE / 2
     deaf.close()
     wait_until(lambda: running.server.count == 1)
+
+
+def test_what_comes_behind_a_send_that_the_store_failed_does_not_keep_the_watchdog_away(running: Running) -> None:
+    """The failure may be learnt of while the connection's own thread is at what came with it."""
+    with served(running) as (peer, one, _):
+        token = peer.sign_up("ann").token
+
+        running.store.before = lambda method: one._close() if method == "after" else None  # which a DELIVER asks
+        peer.send(frames.DELIVER, FROM_THE_START, token)
+        wait_until(lambda: one.over_since is not None and not one.is_answering)
+        peer.send(frames.DELIVER, FROM_THE_START, token)
+        assert peer.is_ended()
