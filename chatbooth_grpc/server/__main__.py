@@ -36,9 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from chatbooth_grpc.server.chat_server import ListenError
     from chatbooth_grpc.server.logs import configure_logs
+    from chatbooth_grpc.server.memory import tune_memory
     from chatbooth_grpc.store.opening import StoreOpenError
     from chatbooth_grpc.wire.server import WireListenError
 
+    tune_memory()
     raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
     try:
