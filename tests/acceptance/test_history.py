@@ -17,14 +17,14 @@ VERDICTS = ("lost", "duplicated", "reordered", "skipped", "phantom")
 
 NO_DEDUP = (
     "store/appending.py",
-    "        if not self._connection.changes():",
-    "        if False:",
+    "ids.append((mailbox_id, sender.account_id, message_id, digest, now))",
+    'ids.append((mailbox_id, sender.account_id, __import__("os").urandom(16), digest, now))',
 )
 RELEASE_EARLY = """\
             for job in jobs:
                 if job.done is not None:
                     job.done.release()
-            self._call_back(jobs)
+            self._call_back([job for job in jobs if isinstance(job, AppendJob)])
             time.sleep(0.2)
             self._connection.execute("COMMIT")"""
 ACKNOWLEDGED_TOO_SOON = (
