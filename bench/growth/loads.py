@@ -72,7 +72,7 @@ def _unary(plan: Plan, subject: Subject) -> list[float]:
 
 
 def _passing(plan: Plan, subject: Subject) -> list[float]:
-    messages = max(4 * IN_FLIGHT, plan.scaled(_PASSING))
+    messages = max(10 * IN_FLIGHT, plan.scaled(_PASSING))
     return [outcome.rate for outcome in pass_messages(subject.server, messages, min(_WARM_UP, plan.duration.warm_up))]
 
 

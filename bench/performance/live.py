@@ -15,7 +15,7 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 
 _PAIRS = 50
-_FEWEST_MESSAGES = 200  # for each pair
+_FEWEST_MESSAGES = 2_000  # for each pair
 ECHO_THREADS = ("--threads", "64")  # a stream of a plain server keeps a thread
 _MESSAGES = 100_000
 _KINDS: dict[str, tuple[str, Target]] = {"wire": ("no-op", at_least(2.2)), "unary": ("stream echo", at_least(0.6))}

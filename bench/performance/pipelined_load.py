@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from bench.performance.outcome import Duration, Outcome, Tally
-from bench.performance.raw_wire import WireConnection, encode_send
+from bench.performance.raw_wire import WireConnection, sends
 
 IN_FLIGHT = 4_096  # more than the server reads at once
 
 
 def pipelined_load(
-    address: str, server_pid: int, duration: Duration, *, token: bytes, recipient: str, calls: int
+    address: str, server_pid: int, duration: Duration, *, token: bytes, recipient: str, most: float = math.inf
 ) -> Outcome:
-    """Keep requests in flight for a time, or until all were made."""
-    requests = [encode_send(recipient, token) for _ in range(calls)]
+    """Keep requests in flight for a time, or until `most` were made."""
+    requests = sends(recipient, token)
     connection = WireConnection(address)
     tally = Tally(server_pid, duration)
     sent = replied = 0
     more = IN_FLIGHT
-    while not tally.is_over() and sent < calls:
-        connection.send(b"".join(requests[sent : sent + more]))
-        sent = min(calls, sent + more)
+    while not tally.is_over() and sent < most:
+        more = int(min(more, most - sent))
+        connection.send(requests.take(more))
+        sent += more
         more = len(connection.receive())
         replied += more
         tally.count += more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from bench.performance.headers import CallFailed
+from bench.performance.sends import Sends
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.wire import bodies, frames
@@ -14,11 +15,11 @@ _READ_SIZE = 1 << 20
 _VARINT_REST = 0x7F
 
 
-def encode_send(recipient: str, token: bytes) -> bytes:
-    """Encode a SEND with an id of its own."""
-    return frames.encode_request(
-        frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, new_message_id(), TEXT)), token
-    )
+def sends(recipient: str, token: bytes) -> Sends:
+    """Return SENDs to one recipient."""
+    message_id = new_message_id()
+    body = bodies.encode_outgoing(OutgoingMessage(recipient, message_id, TEXT))
+    return Sends(frames.encode_request(frames.SEND, body, token), message_id)
 
 
 class WireConnection:

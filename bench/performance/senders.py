@@ -9,6 +9,9 @@ from bench.performance import http2, raw_wire, unary_load
 from bench.performance.floor_server import ECHO
 from bench.performance.headers import CallFailed
 from bench.performance.raw_wire import WireConnection
+from bench.performance.sends import Sends
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.client.message_ids import new_message_id
 
 SEND_MANY = "/chatbooth.v1.ChatService/SendMany"
 _ECHOED = b"x" * 100  # about a send's size
@@ -32,7 +35,8 @@ class WireSender:
 
     def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
         self._connection = WireConnection(address)
-        self._requests = iter([raw_wire.encode_send(recipient, token) for _ in range(messages)])
+        sends = raw_wire.sends(recipient, token)
+        self._requests = iter([sends.take(1) for _ in range(messages)])
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -97,8 +101,8 @@ class SendManySender(_StreamSender):
     """SendMany over gRPC: a request of one message at a time, on one stream."""
 
     def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
-        sends = [unary_load.encode_send(recipient) for _ in range(messages)]
-        super().__init__(address, SEND_MANY, token, [encode_send_many([send]) for send in sends])
+        entries = send_many_entries(recipient)
+        super().__init__(address, SEND_MANY, token, [entries.take(1) for _ in range(messages)])
 
 
 class StreamEchoSender(_StreamSender):
@@ -129,6 +133,8 @@ class SocketEchoSender:
         return whole
 
 
-def encode_send_many(sends: list[bytes]) -> bytes:
-    """Encode a SendManyRequest of serialised SendRequests below 128 bytes: field 1, repeated."""
-    return b"".join(b"\x0a" + bytes((len(send),)) + send for send in sends)
+def send_many_entries(recipient: str) -> Sends:
+    """Return what a SendManyRequest is made of: its messages are its one field, repeated."""
+    message_id = new_message_id()
+    message = pb.SendRequest(recipient=recipient, message_id=message_id, text=unary_load.TEXT)
+    return Sends(pb.SendManyRequest(messages=[message]).SerializeToString(), message_id)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from bench.performance import http2
 from bench.performance.headers import CallFailed
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import read_varint
-from bench.performance.senders import SEND_MANY, encode_send_many
-from bench.performance.unary_load import encode_send
+from bench.performance.senders import SEND_MANY, send_many_entries
 
 _MESSAGES_PER_REQUEST = 64
 _IN_FLIGHT = 4_096  # messages, as many as the wire's pipelined load has
@@ -24,34 +24,31 @@ def stream_load(
     *,
     token: bytes,
     recipient: str,
-    calls: int,
+    most: float = math.inf,
     method: str = SEND_MANY,
 ) -> Outcome:
-    """Keep messages in flight on one stream for a time, or until all were sent."""
-    requests = [
-        encode_send_many([encode_send(recipient) for _ in range(_MESSAGES_PER_REQUEST)])
-        for _ in range(calls // _MESSAGES_PER_REQUEST)
-    ]
+    """Keep messages in flight on one stream for a time, or until `most` were sent."""
+    entries = send_many_entries(recipient)
     connection = http2.Http2Connection(address)
     connection.open_stream(_STREAM, http2.call_headers(address, method, token))
     tally = Tally(server_pid, duration)
     sent = answered = 0
     reply = b""
     while True:
-        while sent < len(requests) and sent * _MESSAGES_PER_REQUEST - answered < _IN_FLIGHT:
-            connection.send_message(_STREAM, requests[sent])
-            sent += 1
+        while sent < most and sent - answered < _IN_FLIGHT:
+            connection.send_message(_STREAM, entries.take(_MESSAGES_PER_REQUEST))
+            sent += _MESSAGES_PER_REQUEST
         count, reply = _answers(connection, reply)
         answered += count
         tally.count += count
-        if tally.is_over() or sent == len(requests):
+        if tally.is_over() or sent >= most:
             break
     outcome = tally.finish()
-    while answered < sent * _MESSAGES_PER_REQUEST:
+    while answered < sent:
         count, reply = _answers(connection, reply)
         answered += count
     connection.close()
-    return replace(outcome, sent=answered)
+    return replace(outcome, sent=sent)
 
 
 def _answers(connection: http2.Http2Connection, reply: bytes) -> tuple[int, bytes]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 from bench.performance.accounts import check_stored, new_session
 from bench.performance.outcome import Duration, Outcome
-from bench.performance.pipelined_load import IN_FLIGHT, pipelined_load
+from bench.performance.pipelined_load import pipelined_load
 from bench.performance.plan import Plan
 from bench.performance.processes import in_own_process
 from bench.performance.rows import Row, Target, at_least, at_most, cpu_row, rate_row
@@ -16,7 +17,6 @@ from bench.performance.unary import send
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import Session
 
-_CALLS = 200_000
 WIRE = "wire, pipelined"
 _UNARY = "unary Send, 64 in flight"
 _FLOORS: dict[str, dict[str, Target]] = {
@@ -45,11 +45,13 @@ def wire(plan: Plan) -> list[Row]:
 
 
 def _pipelined(plan: Plan, server: ServerProcess, kind: str) -> Outcome:
-    return pipelined(server, plan.duration, max(4 * IN_FLIGHT, plan.scaled(_CALLS)), kind)[0]
+    return pipelined(server, plan.duration, kind=kind)[0]
 
 
-def pipelined(server: ServerProcess, duration: Duration, calls: int, kind: str = WIRE) -> tuple[Outcome, Session]:
-    """Send for a time, or as many as that, to a new account; look whether all of it is there, and return who has it."""
+def pipelined(
+    server: ServerProcess, duration: Duration, most: float = math.inf, kind: str = WIRE
+) -> tuple[Outcome, Session]:
+    """Send for a time, or until `most` were sent, to a new account; look whether all is there; return who has it."""
     sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
     is_wire = kind == WIRE
     outcome = in_own_process(
@@ -59,7 +61,7 @@ def pipelined(server: ServerProcess, duration: Duration, calls: int, kind: str =
         duration,
         token=sender.token,
         recipient=recipient.username,
-        calls=calls,
+        most=most,
     )
     check_stored(server.grpc, recipient, outcome.sent)
     return outcome, recipient

@@ -72,10 +72,9 @@ def test_a_stream_of_many_messages_a_request_counts_them_all() -> None:
             Duration(warm_up=0, counted=0.1),
             token=bytes(16),
             recipient="sink",
-            calls=64_000,
             method=ECHO,  # what comes back has as many entries as a reply would
         )
-    assert 0 < outcome.count <= outcome.sent <= 64_000
+    assert 0 < outcome.count <= outcome.sent
     assert outcome.sent % 64 == 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import apsw
@@ -38,6 +39,30 @@ SENDERS = 32
 MANY = 10_000
 
 
+@contextmanager
+def held(store: SQLiteStore) -> Iterator[None]:
+    """Keep the writer at work, so that all that is handed over meanwhile is done together behind that."""
+    is_at_work, is_over = threading.Event(), threading.Event()
+
+    def hold(_: apsw.Connection) -> None:
+        is_at_work.set()
+        is_over.wait()
+
+    store._writer.run_later(hold)
+    assert is_at_work.wait(20)
+    try:
+        yield
+    finally:
+        is_over.set()
+
+
+def wait_until_queued(store: SQLiteStore, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while store._writer._queue.qsize() < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def test_many_callers_share_few_syncs(disk: Disk, open_on_disk: OpenOnDisk) -> None:
     syncs = Counting()
     with open_on_disk() as store:
@@ -63,8 +88,7 @@ def test_those_who_came_during_a_commit_share_the_next(disk: Disk, open_on_disk:
             first = threads.submit(send, store, messages[0])
             gate.reached.wait()
             late = [threads.submit(send, store, message) for message in messages[1:]]
-            while store._writer._queue.qsize() < len(late):
-                time.sleep(0)
+            wait_until_queued(store, len(late))
             gate.open()
             assert all(isinstance(sent.result(), Receipt) for sent in [first, *late])
         assert syncs.calls == 2
@@ -204,14 +228,11 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
             return outcomes
 
         monkeypatch.setattr(store._writer, "_append", partial(spoiled, store._appender))
-        held = threading.Event()
-        threads.submit(store._writer.run, lambda _: held.wait())
-        good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]
-        bad = threads.submit(store.append, [new_message(ann, "ann", "spoiled")])
-        more = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8, 16)]
-        while store._writer._queue.qsize() < 17:
-            time.sleep(0)
-        held.set()
+        with held(store):
+            good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]
+            bad = threads.submit(store.append, [new_message(ann, "ann", "spoiled")])
+            more = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8, 16)]
+            wait_until_queued(store, 17)
         assert all(isinstance(sent.result(), Receipt) for sent in [*good, *more])
         assert isinstance(bad.exception(), Internal)
         assert is_gap_free(mailbox(store, ann))
@@ -222,17 +243,14 @@ def test_other_work_that_is_undone_leaves_the_appends_before_it_alone(home: SQLi
     """Their mailbox's counter is written late, but not inside what is rolled back."""
     with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
         ann = sign_up(store, "ann")
-        held = threading.Event()
-        threads.submit(store._writer.run, lambda _: held.wait())
         futures: list[Future[object]] = []
-        for number in range(9):
-            message = new_message(ann, "ann", str(number))
-            futures.append(
-                threads.submit(partial(send, store, message) if number % 3 else partial(sign_up, store, "ann"))
-            )
-            while store._writer._queue.qsize() < number + 1:
-                time.sleep(0)
-        held.set()
+        with held(store):
+            for number in range(9):
+                message = new_message(ann, "ann", str(number))
+                futures.append(
+                    threads.submit(partial(send, store, message) if number % 3 else partial(sign_up, store, "ann"))
+                )
+                wait_until_queued(store, number + 1)
         outcomes = [future.exception() for future in futures]
         assert [type(outcome).__name__ for outcome in outcomes] == ["UsernameTaken", "NoneType", "NoneType"] * 3
         assert is_gap_free(mailbox(store, ann))
