@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import is_loopback
+from chatbooth_grpc.client.apart import apart
 from chatbooth_grpc.rpc.messages import (
     delivery_from_pb,
     event_from_pb,
@@ -100,7 +102,7 @@ class GrpcTransport:
     def listen(self, token: bytes, after: int | None) -> GrpcEventStream:
         """Open a live stream."""
         try:
-            call = self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token))
+            call = apart(lambda: self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token)))
         except ValueError as error:  # as in _call
             raise ServerUnreachable(self._server) from error
         return GrpcEventStream(call, self._server)
@@ -116,7 +118,7 @@ class GrpcTransport:
 
     def close(self) -> None:
         """Close the channel."""
-        self._channel.close()
+        apart(self._channel.close)
 
     def _call(self, method: _Method[_Request, _Reply], request: _Request, token: bytes, timeout: float) -> _Reply:
         try:
@@ -147,19 +149,22 @@ class GrpcEventStream:
 
     def cancel(self) -> None:
         """Cancel the call."""
-        self._call.cancel()
+        apart(self._call.cancel)
 
 
 class GrpcSendStream:
-    """A SendStream over a call of SendMany."""
+    """A SendStream over a call of SendMany. Its waiting is done by a thread of its own, since Ctrl-C may end it."""
 
     def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
         self._server = server
         self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[pb.SendManyResponse | ChatboothError] = queue.SimpleQueue()
         try:
-            self._call: Any = stub.SendMany(iter(self._batches.get, None), metadata=_metadata(token))
+            requests = iter(self._batches.get, None)
+            self._call: Any = apart(lambda: stub.SendMany(requests, metadata=_metadata(token)))
         except ValueError as error:  # as in _call
             raise ServerUnreachable(server) from error
+        threading.Thread(target=self._read, name="send-reader", daemon=True).start()
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
@@ -167,17 +172,24 @@ class GrpcSendStream:
 
     def receive(self) -> list[Receipt | ChatboothError]:
         """Wait for the oldest batch's outcomes."""
-        try:
-            return outcomes_from_pb(next(self._call))
-        except grpc.RpcError as error:
-            raise _decoded(error, self._server) from error
-        except StopIteration as error:  # a server never ends a stream with batches under way
-            raise ServerUnreachable(self._server) from error
+        reply = self._replies.get()
+        if isinstance(reply, ChatboothError):
+            raise reply
+        return outcomes_from_pb(reply)
 
     def close(self) -> None:
         """End the call."""
         self._batches.put(None)
-        self._call.cancel()
+        apart(self._call.cancel)
+
+    def _read(self) -> None:
+        try:
+            for reply in self._call:
+                self._replies.put(reply)
+        except grpc.RpcError as error:
+            self._replies.put(_decoded(error, self._server))
+        else:
+            self._replies.put(ServerUnreachable(self._server))  # a server never ends a stream with batches under way
 
 
 def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
