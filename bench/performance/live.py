@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from functools import partial
 
 from bench.performance.accounts import new_session
@@ -37,20 +38,26 @@ def live(plan: Plan) -> list[Row]:
         }
         runs |= {kind: partial(_live, plan, kind) for kind in _KINDS}
         taken = plan.take_turns(runs)
-    rows = []
+        half = {"stream echo at half load": partial(echoes, plan, echo, "stream echo", _rate(taken["stream echo"]) / 2)}
+        rows = [_tail(f"{pairs(plan)} streams, gRPC, echo, half load", plan.take_turns(half), None)]
     for kind, (floor_name, target) in _KINDS.items():
         floors = [outcome.rate for outcome in taken[floor_name]]
         what = f"{pairs(plan)} pairs, {'wire' if kind == 'wire' else f'gRPC, {kind}'}"
         rows.append(rate_row("live", what, taken[kind], floor_name=floor_name, floors=floors, target=target))
         rows.append(cpu_row("live", f"{what}, server CPU", taken[kind], at_most(60) if kind == "wire" else None))
-        half = plan.take_turns({f"{kind} at half load": partial(_live, plan, kind, rate=rows[-2].figure / 2)})
-        rows.append(_tail(what, *half.values()))
+        half = {f"{kind} at half load": partial(_live, plan, kind, _rate(taken[kind]) / 2)}
+        rows.append(_tail(f"{what}, half load, sender to listener", plan.take_turns(half), at_most(5)))
     return rows
 
 
-def _tail(what: str, outcomes: list[Outcome]) -> Row:
+def _rate(outcomes: list[Outcome]) -> float:
+    return statistics.median(outcome.rate for outcome in outcomes)
+
+
+def _tail(what: str, halves: dict[str, list[Outcome]], target: Target | None) -> Row:
+    [outcomes] = halves.values()
     p50s, p99s = ([1_000 * getattr(outcome, name) for outcome in outcomes] for name in ("p50", "p99"))
-    return Row("live", f"{what}, half load, sender to listener, p99", " ms", p99s, "p50", p50s, at_most(5))
+    return Row("live", f"{what}, p99", " ms", p99s, "p50", p50s, target)
 
 
 def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
@@ -73,8 +80,8 @@ def live_pairs(plan: Plan, server: ServerProcess, kind: str, count: int, rate: f
     )
 
 
-def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:
-    """Run a floor without a store once: "stream echo" or "socket echo"."""
+def echoes(plan: Plan, server: PlainServer, kind: str, rate: float | None = None) -> Outcome:
+    """Run a floor without a store once: "stream echo" or "socket echo"; `rate` as `pairs_load` has it."""
     return in_own_process(
         pairs_load,
         server.address,
@@ -83,4 +90,5 @@ def echoes(plan: Plan, server: PlainServer, kind: str) -> Outcome:
         kind=kind,
         couples=[Couple(b"", b"", "")] * pairs(plan),
         messages=max(_FEWEST_MESSAGES * pairs(plan), plan.scaled(10 * _MESSAGES)),
+        rate=rate,
     )

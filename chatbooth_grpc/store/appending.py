@@ -1,6 +1,6 @@
 """Appending messages to mailboxes inside the writer's transaction: dedup, the counter, the log.
 
-A statement writes a few rows: each gives the interpreter's lock up, and has to win it back from who answers and pushes
+A statement writes many rows: each gives the interpreter's lock up, and has to win it back from who answers and pushes
 meanwhile.
 """
 
@@ -21,9 +21,8 @@ from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
 
 MAX_REMEMBERED = 50_000
-MOST_ROWS = 8
-"""Of one statement: there is a prepared one for each number of rows, and SQLite keeps what it needs to undo one, which
-for many rows in as many mailboxes costs more than it saves."""
+MOST_ROWS = 32
+"""Of one statement: there is a prepared one for each number of rows, and a repeat among them has all tried singly."""
 
 _VALUES = re.compile(r"(VALUES )(\([?, ]+\))")
 

@@ -26,6 +26,12 @@ PRAGMA synchronous = FULL;
 PRAGMA journal_size_limit = 67108864;
 """
 
+# What it takes to undo one statement stays in memory, where SQLite would write it to a file from 64 KiB on, once for
+# every page. Set behind the migrations, which may sort more than memory holds.
+_TEMPORARY = "PRAGMA temp_store = MEMORY"
+
+_WRITER_STATEMENTS = 256  # appending.py has one for each number of rows
+
 
 class StoreOpenError(Exception):
     """The store cannot be opened; its text says why and what to do, for whoever starts the server."""
@@ -62,12 +68,13 @@ def _open_private(path: str) -> int:
 def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
     """Open the connection that writes, bring the schema up to date, and read the epoch. Raises StoreOpenError."""
     try:
-        connection = connect(path, vfs)
+        connection = connect(path, vfs, statements=_WRITER_STATEMENTS)
         try:
             _check_ours(connection, path)
             # execute() alone stops at the first row, and so at the first PRAGMA that answers.
             connection.execute(_WRITER_PRAGMAS).fetchall()
             _migrate(connection, path)
+            connection.execute(_TEMPORARY)
             epoch = bytes(connection.execute("SELECT epoch FROM store").get)
         except BaseException:
             connection.close()
@@ -79,9 +86,9 @@ def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
     return connection, epoch
 
 
-def connect(path: Path, vfs: str | None) -> apsw.Connection:
-    """Open a connection with the settings that all connections share."""
-    connection = apsw.Connection(str(path), vfs=vfs)
+def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connection:
+    """Open a connection with the settings that all connections share; `statements`: how many it keeps prepared."""
+    connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=statements)
     connection.set_busy_timeout(5_000)
     connection.execute(_PRAGMAS).fetchall()
     return connection

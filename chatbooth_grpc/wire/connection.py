@@ -1,5 +1,7 @@
 """One client's connection on the server: a thread that reads requests, and answers in their order.
 
+While a connection does nothing but send a little at a time, its thread waits, and the shared reader reads for it.
+
 SENDs hold no thread while the disk works: all that were read at once are handed to the store in one go, the thread
 reads on, and whoever learns what came of them writes the replies. Each such run has a place in the order of arrival; a
 few are under way at once, and any other request waits until those before it are answered. What else comes together is
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import queue
 import socket
 import threading
 import time
@@ -36,13 +39,15 @@ from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher, answered, session_token
 from chatbooth_grpc.wire.encoding import BodyError
 from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame
+from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame, whole_sends
+from chatbooth_grpc.wire.shared_reader import READ_SIZE, SharedReader
 
-_FIRST_READ = 2_048  # small: a thread that waits for a request holds a buffer of this size
+_FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10
 _MOST_HELD = 256 << 10
 _LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
 _RUNS_UNDER_WAY = 4
+_READS_BEFORE_LENDING = 8  # of SENDs alone: lending and giving back take longer than a few reads
 _encode_push = EncodeOnce(lambda event: encode_frame(frames.MESSAGE, bodies.encode_event(event)))
 _PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
 
@@ -70,7 +75,10 @@ class Connection:
         "_lane",
         "_listener",
         "_lock",
+        "_reads_of_sends",
+        "_returned",
         "_settled",
+        "_shared_reader",
         "_socket",
         "_stream_lock",
         "_switchboard",
@@ -83,12 +91,23 @@ class Connection:
         "over_since",
     )
 
-    def __init__(self, client: socket.socket, dispatcher: Dispatcher, switchboard: Switchboard, max_body: int) -> None:
+    def __init__(
+        self,
+        client: socket.socket,
+        dispatcher: Dispatcher,
+        switchboard: Switchboard,
+        max_body: int,
+        shared_reader: SharedReader | None = None,
+    ) -> None:
+        """`shared_reader`: None, if no other thread is to read for this connection."""
         self._socket = client
         self._dispatcher = dispatcher
         self._switchboard = switchboard
         self._decoder = FrameDecoder(max_body, from_client=True)
         self._writer = FrameWriter(client)
+        self._shared_reader = shared_reader
+        self._reads_of_sends = 0  # small ones, since anything else was read
+        self._returned: queue.SimpleQueue[bytes | OSError] | None = None  # by the shared reader, once it has read
         self._lock = threading.Lock()
         self._settled: threading.Condition | None = None  # of the lock, once the thread has waited for a run
         self._under_way: list[_Run] = []
@@ -167,15 +186,50 @@ class Connection:
             self._writer.put(frame)
             self._listener = None
 
+    def take_quickly(self, data: bytes) -> bool:
+        """Hand over SENDs that the shared reader has read, if nothing about that can block; say whether it was done."""
+        if self.over_since is not None or len(self._under_way) >= _RUNS_UNDER_WAY or not self._writer.has_room:
+            return False
+        sends = whole_sends(data)
+        if not sends or not all(map(self._dispatcher.booth.is_at_hand, {frame.token for frame in sends})):
+            return False
+        self._note_received()
+        self._begin_run(sends)
+        return True
+
+    def give_back(self, data: bytes | OSError) -> None:
+        """Have the connection's thread go on with what the shared reader has read."""
+        assert self._returned is not None  # noqa: S101  # made before it was lent
+        self._returned.put(data)
+
     def _receive(self) -> bytes:
         """Wait for bytes and return all that are there, up to a limit; none: the client has ended the connection."""
-        data = self._socket.recv(_FIRST_READ)
+        if self._reads_of_sends >= _READS_BEFORE_LENDING and self._decoder.is_between_frames and self._shared_reader:
+            data = self._receive_by(self._shared_reader)
+        else:
+            data = self._socket.recv(_FIRST_READ)
         if len(data) == _FIRST_READ:
             with contextlib.suppress(BlockingIOError):
                 data += self._socket.recv(_FURTHER_READ, socket.MSG_DONTWAIT)
+        self._note_received()
+        return data
+
+    def _receive_by(self, reader: SharedReader) -> bytes:
+        """Lend the connection; return the bytes with which it is given back. Raises OSError."""
+        if self._returned is None:
+            self._returned = queue.SimpleQueue()
+        self._reads_of_sends = 0
+        if not reader.lend(self._socket.fileno(), self):
+            self._shared_reader = None
+            return self._socket.recv(_FIRST_READ)
+        returned = self._returned.get()
+        if isinstance(returned, OSError):
+            raise returned
+        return returned
+
+    def _note_received(self) -> None:
         self.last_received = time.monotonic()
         self.asked_since = None
-        return data
 
     def _take_unless_over(self, data: bytes) -> None:
         """Take what was read; that nothing may be written any more is an error only if nobody has ended it."""
@@ -196,6 +250,7 @@ class Connection:
             failure = error
         if requests:
             self.frame_since = None
+        self._count_sends(data, requests)
         self._is_taking = True
         for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
             if is_send:
@@ -212,6 +267,11 @@ class Connection:
         if failure is not None:
             self._close()
         self._look_again()
+
+    def _count_sends(self, data: bytes, requests: list[Frame]) -> None:
+        """Note whether this was one more small read of SENDs alone."""
+        is_steady = len(data) < READ_SIZE and all(frame.action == frames.SEND for frame in requests)
+        self._reads_of_sends = self._reads_of_sends + 1 if is_steady else 0
 
     def _look_again(self) -> None:
         """Be watched again, and for an incomplete frame from now: its rest was not read for while this answered."""
@@ -238,6 +298,9 @@ class Connection:
         if self.over_since is not None:
             return
         self._writer.wait_for_room()
+        self._begin_run(sends)
+
+    def _begin_run(self, sends: list[Frame]) -> None:
         run = _Run()
         with self._lock:
             self._under_way.append(run)

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 
-from chatbooth_grpc.wire.quick_send import MOST, send_now
+from chatbooth_grpc.wire.quick_io import MOST, send_now
 
 _MOST_LEFT = 256 << 10
 """How many bytes may be left to whoever writes before those who may block wait."""
@@ -65,6 +65,11 @@ class FrameWriter:
         except RuntimeError as error:  # the system allows no more threads
             self._break()
             raise OSError("no thread to write on") from error
+
+    @property
+    def has_room(self) -> bool:
+        """Whether frames may be left without waiting."""
+        return not self._is_ended and self._size <= _MOST_LEFT
 
     def wait_for_room(self) -> None:
         """Wait until not too much is left. Raises OSError."""

@@ -67,6 +67,21 @@ def encode_request(action: int, body: bytes, token: bytes = b"") -> bytes:
     return encode_frame(action, body, b"" if action in _WITHOUT_TOKEN else token or NO_TOKEN)
 
 
+def whole_sends(data: bytes) -> list[Frame] | None:
+    """Cut out the SENDs of which a client's bytes consist; None: they are anything else, or the last is not whole."""
+    sends = []
+    start, most = 0, len(data) - HEADER.size
+    while start <= most:
+        version, action, size = HEADER.unpack_from(data, start)
+        body_start = start + HEADER.size
+        token_start = body_start + size
+        start = token_start + TOKEN_SIZE
+        if version != VERSION or action != SEND or start > len(data):
+            return None
+        sends.append(Frame(action, data[body_start:token_start], data[token_start:start]))
+    return sends if start == len(data) else None
+
+
 class FrameDecoder:
     """Cuts frames out of bytes as they come."""
 

@@ -1,5 +1,7 @@
 """The wire protocol's server: a thread per connection, a cap that refuses politely, and a watchdog.
 
+One more thread reads for the connections that send steadily (`shared_reader`).
+
 The watchdog looks at every connection a few times a second. It ends one that is idle past the idle timeout (a live
 stream is use), whose frame stays incomplete, that keeps a write blocked, or that does not answer a ping: TCP's own
 keepalive finds a peer that is cut off, but not a process that is stopped, whose kernel still answers.
@@ -21,6 +23,7 @@ from chatbooth_grpc.wire.codes import encode_error
 from chatbooth_grpc.wire.connection import Connection
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import encode_frame
+from chatbooth_grpc.wire.shared_reader import CAN_SHARE, SharedReader
 
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
@@ -62,6 +65,7 @@ class WireServer:
         self._connections: dict[Connection, threading.Thread] = {}
         self._stopping = threading.Event()
         self._socket: socket.socket | None = None
+        self._shared_reader: SharedReader | None = None
         self._threads = [
             threading.Thread(target=self._accept, name="wire-accept", daemon=True),
             threading.Thread(target=self._watch, name="wire-watchdog", daemon=True),
@@ -86,6 +90,8 @@ class WireServer:
                 f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop what uses it, or "
                 "choose another with --wire-port"
             ) from error
+        if CAN_SHARE:
+            self._shared_reader = SharedReader()
         for thread in self._threads:
             thread.start()
         bound = self._socket.getsockname()
@@ -108,6 +114,8 @@ class WireServer:
         for connection, thread in left.items():
             connection.shut_down()
             thread.join()
+        if self._shared_reader is not None:
+            self._shared_reader.stop()
 
     def _accept(self) -> None:
         listening = self._socket
@@ -131,7 +139,7 @@ class WireServer:
             self._refuse(client)
             return
         max_body = self._settings.text_size + _BODY_OVERHEAD
-        connection = Connection(client, self._dispatcher, self._switchboard, max_body)
+        connection = Connection(client, self._dispatcher, self._switchboard, max_body, self._shared_reader)
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
             self._connections[connection] = thread

@@ -255,3 +255,25 @@ def test_other_work_that_is_undone_leaves_the_appends_before_it_alone(home: SQLi
         assert [type(outcome).__name__ for outcome in outcomes] == ["UsernameTaken", "NoneType", "NoneType"] * 3
         assert is_gap_free(mailbox(store, ann))
         assert texts(store, ann) == ["1", "2", "4", "5", "7", "8"]
+
+
+def test_a_commit_over_many_mailboxes_writes_no_file_beside_the_store(
+    disk: Disk, open_on_disk: OpenOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite keeps to undo a statement is as large as the pages that it changes."""
+    opened: list[str | None] = []
+    xopen = Disk.xOpen
+
+    def noted(disk: Disk, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        opened.append(name if name is None or isinstance(name, str) else name.filename())
+        return xopen(disk, name, flags)
+
+    monkeypatch.setattr(Disk, "xOpen", noted)
+    with open_on_disk() as store:
+        sessions = [sign_up(store, f"name{number}") for number in range(60)]
+        for _ in range(30):
+            messages = [new_message(one, f"name{number}", "x" * 900) for number, one in enumerate(sessions)]
+            outcomes = store.append(messages)
+            assert all(isinstance(outcome, Receipt) for outcome in outcomes)
+    assert opened
+    assert None not in opened

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.wire import connection
 from tests.wire.running import Running
 
 Start = Callable[..., Running]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start servers with settings, each on a store of its own."""
+@pytest.fixture(params=["own threads", "lent at once"])
+def start(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start servers with settings, each on a store of its own, and again with every connection lent."""
+    if request.param == "lent at once":
+        monkeypatch.setattr(connection, "_READS_BEFORE_LENDING", 0)
     numbers = count()
     with ExitStack() as running:
         yield lambda **settings: running.enter_context(Running(tmp_path / f"wire-{next(numbers)}.db", **settings))

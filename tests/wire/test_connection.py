@@ -25,7 +25,7 @@ from chatbooth_grpc.wire import bodies, frame_writer, frames
 from chatbooth_grpc.wire.connection import Connection, _Run
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import HEADER, encode_frame, encode_request
-from chatbooth_grpc.wire.quick_send import send_now
+from chatbooth_grpc.wire.quick_io import send_now
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.quick_send import MOST, send_now
+from chatbooth_grpc.wire.quick_io import MOST, send_now
 from tests.wire.running import PATIENCE, wait_until
 
 FULL = 4 << 20  # more than the sockets' buffers hold

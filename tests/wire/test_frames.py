@@ -18,6 +18,7 @@ from chatbooth_grpc.wire.frames import (
     UnknownVersion,
     encode_frame,
     encode_request,
+    whole_sends,
 )
 
 MAX_BODY = 64
@@ -42,6 +43,33 @@ def test_every_split_gives_the_same_frames(sent: list[tuple[int, bytes, bytes]],
     expected = [Frame(action, body, b"" if action in without else token) for action, body, token in sent]
     assert decoded(*pieces) == expected
     assert decoded(*(stream[place : place + 1] for place in range(len(stream)))) == expected
+
+
+sends_and_others = st.lists(
+    st.tuples(
+        st.sampled_from((frames.SEND, frames.SEND, frames.SEND, frames.ACKNOWLEDGE)), st.binary(max_size=MAX_BODY)
+    ),
+    max_size=4,
+)
+
+
+@given(sends_and_others, st.data())
+def test_sends_are_cut_out_if_there_is_nothing_else(sent: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(encode_request(action, body, TOKEN) for action, body in sent)
+    if all(action == frames.SEND for action, _ in sent):
+        assert whole_sends(stream) == decoded(stream)
+    else:
+        assert whole_sends(stream) is None
+    ends = {len(encode_request(*sent[0], TOKEN)) if sent else 0, 0, len(stream)}
+    cut = data.draw(st.integers(0, len(stream)))
+    begun = whole_sends(stream[:cut])
+    assert begun is None or sum(len(encode_request(*frame)) for frame in begun) == cut
+    assert cut not in ends or begun is not None or sent[0][0] != frames.SEND or cut == len(stream)
+
+
+@pytest.mark.parametrize("data", [b"\x02" + encode_request(frames.SEND, b"", TOKEN)[1:], b"\x01\x03\xff\xff\xff\xff"])
+def test_what_is_no_send_is_left_to_the_decoder(data: bytes) -> None:
+    assert whole_sends(data) is None
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5))

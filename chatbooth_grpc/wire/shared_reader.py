@@ -1,0 +1,94 @@
+"""Reading for the connections that send one small run of SENDs after another: one thread for all of them.
+
+Waking a connection's own thread for a SEND costs more than all that Python does for it: threads that wake together win
+the interpreter's lock one after another, by a switch between threads each. So a connection that keeps sending is lent
+to this thread, which takes what has come on all of them in one go. What it may not take, since that could block or is
+anything but SENDs, it gives back: the connection's thread, which waits for that, goes on with the bytes that were read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import select
+import threading
+from typing import Protocol
+
+from chatbooth_grpc.wire.quick_io import receive_now
+
+READ_SIZE = 2_048
+"""What is read at once is smaller than this, or given back: who sends more has better use of a thread of its own."""
+
+CAN_SHARE = hasattr(select, "epoll")
+
+_log = logging.getLogger(__name__)
+
+
+class Lender(Protocol):
+    """A connection, as its reader sees it. Called on the reader's thread, which must not be blocked."""
+
+    def take_quickly(self, data: bytes) -> bool:
+        """Take what was read; False: that could block, or is anything but SENDs, and nothing was done."""
+
+    def give_back(self, data: bytes | OSError) -> None:
+        """Go on reading from `data`, which nobody has taken; empty: the client has ended the connection."""
+
+
+class SharedReader:
+    """The thread, and the connections that are lent to it by their sockets' numbers."""
+
+    def __init__(self) -> None:
+        self._lent: dict[int, Lender] = {}
+        self._epoll = select.epoll()
+        self._buffer = ctypes.create_string_buffer(READ_SIZE)
+        self._woken, self._wake = os.pipe()
+        self._epoll.register(self._woken, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._read, name="wire-shared-reader", daemon=True)
+        self._thread.start()
+
+    def lend(self, number: int, lender: Lender) -> bool:
+        """Read from the socket of that number for `lender`, which leaves it alone until it is given back.
+
+        Returns whether that can be: the system watches so many sockets and no more.
+        """
+        self._lent[number] = lender
+        try:
+            self._epoll.register(number, select.EPOLLIN)
+        except OSError:
+            del self._lent[number]
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End the thread; call this when nothing is lent any more."""
+        os.write(self._wake, b"x")
+        self._thread.join()
+        self._epoll.close()
+        os.close(self._wake)
+        os.close(self._woken)
+
+    def _read(self) -> None:
+        while True:
+            for number, _ in self._epoll.poll():
+                if number == self._woken:
+                    return
+                self._read_one(number)
+
+    def _read_one(self, number: int) -> None:
+        lender = self._lent[number]
+        left: bytes | OSError | None
+        try:
+            left = receive_now(number, self._buffer)
+            if left and len(left) < READ_SIZE and lender.take_quickly(left):
+                return
+        except OSError as error:
+            left = error
+        except Exception:  # noqa: BLE001  # a defect ends one connection
+            _log.exception("a connection failed")
+            left = ConnectionAbortedError()
+        if left is None:
+            return
+        self._epoll.unregister(number)
+        del self._lent[number]
+        lender.give_back(left)

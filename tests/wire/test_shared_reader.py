@@ -1,0 +1,377 @@
+"""The shared reader: takes what it may for any number of connections, and gives back the rest, with every byte."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chatbooth_grpc.booth.credentials import hash_token
+from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.connection import _RUNS_UNDER_WAY, Connection
+from chatbooth_grpc.wire.frames import encode_request
+from chatbooth_grpc.wire.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
+from tests.booth.spies import Gate
+from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
+
+Start = Callable[..., Running]
+
+pytestmark = pytest.mark.skipif(not CAN_SHARE, reason="the system has no epoll")
+
+ENOUGH = 20
+"""After so many SENDs in a row, a connection is lent."""
+
+
+class Borrowed:
+    """A connection that is lent: takes what `takes` says it may."""
+
+    def __init__(self, reader: SharedReader, takes: Callable[[bytes], bool] = lambda _: True) -> None:
+        self.near, self.far = socket.socketpair()
+        self.taken: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.given_back: queue.SimpleQueue[bytes | OSError] = queue.SimpleQueue()
+        self._takes = takes
+        assert reader.lend(self.near.fileno(), self)
+
+    def take_quickly(self, data: bytes) -> bool:
+        if not self._takes(data):
+            return False
+        self.taken.put(data)
+        return True
+
+    def give_back(self, data: bytes | OSError) -> None:
+        self.given_back.put(data)
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+@pytest.fixture
+def reader() -> Iterator[SharedReader]:
+    reader = SharedReader()
+    yield reader
+    reader.stop()
+    assert not reader._thread.is_alive()
+
+
+@pytest.fixture
+def lend(reader: SharedReader) -> Iterator[Callable[..., Borrowed]]:
+    with contextlib.ExitStack() as stack:
+
+        def lend(*takes: Callable[[bytes], bool]) -> Borrowed:
+            borrowed = Borrowed(reader, *takes)
+            stack.callback(borrowed.close)
+            return borrowed
+
+        yield lend
+
+
+def test_what_may_be_taken_is_taken_for_as_long_as_it_is_lent(lend: Callable[..., Borrowed]) -> None:
+    many = [lend() for _ in range(10)]
+    for round_number in range(5):
+        for number, one in enumerate(many):
+            one.far.sendall(b"%d of %d" % (round_number, number))
+        for number, one in enumerate(many):
+            assert one.taken.get(timeout=PATIENCE) == b"%d of %d" % (round_number, number)
+    assert all(one.given_back.empty() for one in many)
+
+
+def test_what_may_not_be_taken_is_given_back_and_read_no_more(
+    lend: Callable[..., Borrowed], reader: SharedReader
+) -> None:
+    one, other = lend(lambda data: data != b"slow"), lend()
+    one.far.sendall(b"quick")
+    assert one.taken.get(timeout=PATIENCE) == b"quick"
+    one.far.sendall(b"slow")
+    assert one.given_back.get(timeout=PATIENCE) == b"slow"
+    one.far.sendall(b"later")
+    other.far.sendall(b"beside")
+    assert other.taken.get(timeout=PATIENCE) == b"beside"
+    assert one.near.recv(100) == b"later"
+    assert reader.lend(one.near.fileno(), one)
+    one.far.sendall(b"again")
+    assert one.taken.get(timeout=PATIENCE) == b"again"
+
+
+def test_a_large_read_is_given_back_untried(lend: Callable[..., Borrowed]) -> None:
+    one = lend()
+    one.far.sendall(bytes(READ_SIZE + 1))
+    assert one.given_back.get(timeout=PATIENCE) == bytes(READ_SIZE)
+    assert one.near.recv(100) == b"\0"
+    assert one.taken.empty()
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_an_end_is_given_back(lend: Callable[..., Borrowed], how: int) -> None:
+    one = lend()
+    one.far.shutdown(how)
+    assert one.given_back.get(timeout=PATIENCE) == b""
+
+
+def test_a_reset_is_given_back_as_its_error(reader: SharedReader) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        far = socket.create_connection(listening.getsockname())
+        near, _ = listening.accept()
+    one = Borrowed.__new__(Borrowed)
+    one.given_back = queue.SimpleQueue()
+    with near:
+        assert reader.lend(near.fileno(), one)
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        far.close()
+        assert isinstance(one.given_back.get(timeout=PATIENCE), ConnectionResetError)
+
+
+def test_a_defect_ends_one_connection_and_not_the_reader(lend: Callable[..., Borrowed]) -> None:
+    def fail(_: bytes) -> bool:
+        raise LookupError("a defect, made for this test")
+
+    one, other = lend(fail), lend()
+    one.far.sendall(b"x")
+    assert isinstance(one.given_back.get(timeout=PATIENCE), OSError)
+    other.far.sendall(b"y")
+    assert other.taken.get(timeout=PATIENCE) == b"y"
+
+
+def test_what_the_system_does_not_watch_is_not_lent(reader: SharedReader) -> None:
+    one, other = socket.socketpair()
+    number = one.fileno()
+    one.close()
+    other.close()
+    assert not reader.lend(number, Borrowed.__new__(Borrowed))
+    assert not reader._lent
+
+
+# Connections that are lent
+
+
+def lent(running: Running) -> list[object]:
+    """The clients' addresses of the connections that are lent."""
+    reader = running.server._shared_reader
+    assert reader is not None
+    lent = [one for one in list(reader._lent.values()) if isinstance(one, Connection)]
+    return [one._socket.getpeername() for one in lent]
+
+
+def is_lent(running: Running, peer: Peer) -> bool:
+    """Whether the reader has a peer's connection."""
+    return peer.socket.getsockname() in lent(running)
+
+
+def send_steadily(running: Running, peer: Peer, token: bytes, count: int = ENOUGH) -> None:
+    """Send one after another to ann, until the connection is lent."""
+    for number in range(count):
+        success_of(peer, frames.SEND, send_body("ann", f"{number}"), token)
+    wait_until(lambda: is_lent(running, peer))
+
+
+def success_of(peer: Peer, action: int, body: bytes, token: bytes) -> bytes:
+    peer.send(action, body, token)
+    return success(peer.reply())
+
+
+def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    listing = bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))
+    mixed = [
+        encode_request(frames.SEND, send_body("ann", "a"), token),
+        encode_request(frames.LIST, listing, token),
+        encode_request(frames.SEND, send_body("nobody"), token),
+    ]
+    peer.socket.sendall(b"".join(mixed))
+    assert [peer.reply()[0] for _ in mixed] == [0, 0, 30]
+    send_steadily(running, peer, token)
+    everything = bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, 0))
+    delivered = bodies.decode_delivery(success_of(peer, frames.DELIVER, everything, token))
+    texts = [str(number) for number in range(ENOUGH)]
+    assert [message.text for message in delivered.messages] == [*texts, "a", *texts]
+
+
+def test_a_listener_that_sends_steadily_has_its_pushes_between_its_replies(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    success_of(peer, frames.LISTEN, LISTEN, token)
+    replies, texts = 0, list[str]()
+    for number in range(3 * ENOUGH):
+        peer.send(frames.SEND, send_body("ann", f"{number}"), token)
+    while replies < 3 * ENOUGH or len(texts) < 3 * ENOUGH:
+        frame = peer.receive()
+        assert frame is not None
+        if frame.action == frames.RESPONSE:
+            assert frame.body[0] == 0
+            replies += 1
+        else:
+            texts += [message.text for message in getattr(bodies.decode_push(frame.body), "messages", ())]
+    assert texts == [str(number) for number in range(3 * ENOUGH)]
+
+
+def test_a_frame_in_two_pieces_is_answered(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    request = encode_request(frames.SEND, send_body("ann"), token)
+    peer.socket.sendall(request + request[:10])
+    assert success(peer.reply())
+    assert not is_lent(running, peer)
+    peer.socket.sendall(request[10:])
+    assert success(peer.reply())
+
+
+def test_a_session_that_has_ended_sends_nothing_more(running: Running) -> None:
+    peer, other = running.peer(), running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    success_of(other, frames.LOG_OUT, b"", token)
+    peer.send(frames.SEND, send_body("ann"), token)
+    assert isinstance(refusal(peer.reply()), SessionInvalid)
+
+
+def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
+    """A session that is not at hand would have the reader wait for the disk."""
+    peer = running.peer()
+    token, other = peer.sign_up("ann").token, peer.sign_up("ben").token
+    send_steadily(running, peer, token)
+    asking: list[str] = []
+
+    def note(method: str) -> None:
+        if method == "session" and not running.store.session_at_hand(hash_token(other)):
+            asking.append(threading.current_thread().name)
+
+    success_of(peer, frames.SEND, send_body("ann"), other)
+    send_steadily(running, peer, token)
+    running.store.before = note
+    del running.store._sessions._sessions[hash_token(other)]
+    peer.socket.sendall(b"".join(encode_request(frames.SEND, send_body("ann"), each) for each in (token, other)))
+    assert success(peer.reply())
+    assert success(peer.reply())
+    assert set(asking) == {"wire-connection"}
+
+
+def test_a_store_that_fails_ends_it_behind_what_was_stored(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+
+    def fail(method: str) -> None:
+        if method == "append":
+            raise StoreUnavailable
+
+    running.store.before = fail
+    peer.send(frames.SEND, send_body("ann"), token)
+    assert isinstance(refusal(peer.reply()), StoreUnavailable)
+    peer.socket.sendall(encode_request(frames.SEND, send_body("ann"), token))
+    assert peer.is_ended()
+    peer.close()
+    wait_until(lambda: running.server.count == 0 and not lent(running))
+
+
+def test_nothing_is_taken_for_a_client_that_does_not_read_or_is_told_no_more(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    [one] = running.server._connections
+    request = encode_request(frames.SEND, send_body("ann"), token)
+    one._writer._size = 1 << 20  # left to be written
+    assert not one.take_quickly(request)
+    one._writer._size = 0
+    assert one.take_quickly(request)
+    assert success(peer.reply())
+    one.over_since = time.monotonic()
+    assert not one.take_quickly(request)
+    assert not one.is_answering
+
+
+def test_no_more_is_taken_than_may_be_under_way(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    disk = Gate()
+    running.store.before = lambda method: disk.hold() if method == "append" else None
+    for _ in range(2 * _RUNS_UNDER_WAY):
+        peer.send(frames.SEND, send_body("ann"), token)
+        time.sleep(0.05)  # so that each is read by itself
+    disk.wait_until_reached()
+    wait_until(lambda: not is_lent(running, peer))
+    [one] = running.server._connections
+    assert len(one._under_way) == _RUNS_UNDER_WAY
+    disk.open()
+    assert [success(peer.reply()) != b"" for _ in range(2 * _RUNS_UNDER_WAY)] == [True] * 2 * _RUNS_UNDER_WAY
+
+
+def test_who_goes_away_costs_nothing_more(running: Running) -> None:
+    peers = [running.peer() for _ in range(8)]
+    token = peers[0].sign_up("ann").token
+    for peer in peers:
+        for _ in range(ENOUGH):
+            success_of(peer, frames.SEND, send_body("ann"), token)
+    wait_until(lambda: len(lent(running)) == len(peers))
+    for peer in peers:
+        peer.close()
+    wait_until(lambda: running.server.count == 0 and not lent(running))
+
+
+def test_an_idle_one_is_ended_on_time(start: Start) -> None:
+    running = start(idle_timeout=0.5)
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    assert peer.is_ended()
+    wait_until(lambda: running.server.count == 0 and not lent(running))
+
+
+def test_a_ping_is_asked_and_its_answer_heard(start: Start) -> None:
+    running = start(keepalive_time=0.3, keepalive_timeout=1.0)
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    for _ in range(6):
+        frame = peer.receive()
+        assert frame is not None
+        assert frame.action == frames.PING
+        _, payload = bodies.decode_ping(frame.body)
+        peer.send(frames.PING, bodies.encode_ping(bodies.ANSWER, payload), token)
+    assert running.server.count == 1
+
+
+def test_a_drain_answers_what_was_read(running: Running) -> None:
+    peer = running.peer()
+    token = peer.sign_up("ann").token
+    send_steadily(running, peer, token)
+    draining = threading.Thread(target=running.drain)
+    draining.start()
+    assert peer.is_ended()
+    draining.join(PATIENCE)
+    assert not draining.is_alive()
+    assert running.server.count == 0
+
+
+def test_who_does_not_read_is_left_to_its_own_thread(start: Start) -> None:
+    running = start(stuck_limit=PATIENCE)
+    deaf, other = running.peer(), running.peer()
+    token = deaf.sign_up("ann").token
+    send_steadily(running, deaf, token)
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    small = encode_request(frames.SEND, send_body("nobody"), token)
+    deaf.socket.setblocking(False)
+    deadline = 200_000
+    while deadline and wait_for_room(deaf.socket):
+        deaf.socket.send(small)
+        deadline -= 1
+    assert deadline, "the server takes what it cannot answer, without end"
+    assert not is_lent(running, deaf)
+    for _ in range(ENOUGH):
+        success_of(other, frames.SEND, send_body("ann"), token)
+
+
+def wait_for_room(connected: socket.socket) -> bool:
+    """Wait until more can be written; say whether it could within a second."""
+    return bool(select.select([], [connected], [], 1)[1])
