@@ -23,7 +23,7 @@ MAILBOXES = 200
 
 TEXT = b"x" * 60
 _BATCH = 1_000
-_TABLES = ("messages", "message_ids")
+_TABLES = ("messages", "recent_message_ids")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import apsw
 
 ROWS_PER_STEP = 500
+MESSAGES_PER_STEP = ROWS_PER_STEP // 2
+"""Each goes with the row of its id."""
 BYTES_PER_STEP = 4 << 20
 
 
@@ -17,7 +19,7 @@ def prune_detached(connection: apsw.Connection, sql: Mapping[str, str]) -> bool:
         return False
     through = _step_end(connection, sql, mailbox_id)
     if through:
-        connection.execute(sql["delete_messages_through"], (mailbox_id, through))
+        remove_messages(connection, sql, mailbox_id, through)
         return True
     connection.execute(sql["delete_some_message_ids"], (mailbox_id, ROWS_PER_STEP))
     if connection.changes() == 0:
@@ -25,10 +27,16 @@ def prune_detached(connection: apsw.Connection, sql: Mapping[str, str]) -> bool:
     return True
 
 
+def remove_messages(connection: apsw.Connection, sql: Mapping[str, str], mailbox_id: int, through: int) -> None:
+    """Remove a mailbox's messages up to a sequence, and their ids."""
+    connection.execute(sql["delete_recent_message_ids_through"], (mailbox_id, through))
+    connection.execute(sql["delete_messages_through"], (mailbox_id, through))
+
+
 def _step_end(connection: apsw.Connection, sql: Mapping[str, str], mailbox_id: int) -> int:
     """Return the sequence up to which one step removes messages, 0 where none are left."""
     size, end = 0, 0
-    for sequence, length in connection.execute(sql["oldest_message_sizes"], (mailbox_id, ROWS_PER_STEP)):
+    for sequence, length in connection.execute(sql["oldest_message_sizes"], (mailbox_id, MESSAGES_PER_STEP)):
         end = sequence
         size += length
         if size >= BYTES_PER_STEP:

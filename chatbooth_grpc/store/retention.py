@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from chatbooth_grpc.booth.store import RetentionStep
-from chatbooth_grpc.store.pruning import BYTES_PER_STEP, ROWS_PER_STEP
+from chatbooth_grpc.store.pruning import BYTES_PER_STEP, MESSAGES_PER_STEP, remove_messages
 
 MAILBOXES_PER_STEP = 1_000
 """Bounds how long a step reads, and so how long it keeps the log from being checkpointed."""
@@ -68,7 +68,7 @@ class _Step:
 
     @property
     def is_full(self) -> bool:
-        return self.removed >= ROWS_PER_STEP or self._size >= BYTES_PER_STEP
+        return self.removed >= MESSAGES_PER_STEP or self._size >= BYTES_PER_STEP
 
     def take_from(self, mailbox_id: int) -> None:
         """Remove as many of a mailbox's oldest messages as may go and the step has room for."""
@@ -80,7 +80,8 @@ class _Step:
             self.removed += 1
             self._size += length
         if through:
-            self._connection.execute(self._sql["delete_messages_through"], (mailbox_id, through))
+            self._connection.execute(self._sql["keep_message_ids_through"], (mailbox_id, through))
+            remove_messages(self._connection, self._sql, mailbox_id, through)
             self._connection.execute(self._sql["note_removed"], (through, mailbox_id))
 
     def _is_old(self, accept_time: int) -> bool:
@@ -96,5 +97,5 @@ class _Step:
         if self._accepted_before is None and least_cursor is not None:
             end = min(end, least_cursor)
         return self._connection.execute(
-            self._sql["oldest_messages"], (mailbox_id, removed_through, end, ROWS_PER_STEP)
+            self._sql["oldest_messages"], (mailbox_id, removed_through, end, MESSAGES_PER_STEP)
         ).fetchall()

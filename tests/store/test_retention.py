@@ -9,14 +9,14 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.store import RetentionStep
-from chatbooth_grpc.store import opening, retention
-from chatbooth_grpc.store.pruning import ROWS_PER_STEP
+from chatbooth_grpc.store import retention
+from chatbooth_grpc.store.pruning import MESSAGES_PER_STEP
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
-from chatbooth_grpc.store.sql import load_migrations
 from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
 from tests.contract.racing import race
-from tests.contract.stores import SQLiteHome, delete, log_in, retain, send_texts, sign_up, texts
+from tests.contract.stores import SQLiteHome, delete, log_in, new_message, retain, send_texts, sign_up, texts
 from tests.store.disk_actions import Gate
+from tests.store.earlier import append_as_before, make_earlier_store
 from tests.store.power_loss import Disk
 
 OpenOnDisk = Callable[[], SQLiteStore]
@@ -84,10 +84,10 @@ def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteH
 def test_a_full_step_goes_on_in_the_mailbox_where_it_stopped(home: SQLiteHome) -> None:
     with home.open() as store:
         ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
-        for session, count in ((ann, ROWS_PER_STEP - 1), (bob, 2)):
+        for session, count in ((ann, MESSAGES_PER_STEP - 1), (bob, 2)):
             send_texts(store, session, session.username, *["x"] * count)
             store.acknowledge(session, count)
-        assert store.remove_old(None) == RetentionStep(ROWS_PER_STEP, bob.mailbox_id)
+        assert store.remove_old(None) == RetentionStep(MESSAGES_PER_STEP, bob.mailbox_id)
         step = store.remove_old(None, bob.mailbox_id)
         assert step.removed == 1
 
@@ -116,19 +116,15 @@ def test_the_rows_go_and_the_message_ids_stay(home: SQLiteHome) -> None:
         send_texts(store, ann, "ann", *["x"] * 7)
         store.acknowledge(ann, 5)
         assert retain(store, None) == 5
-        left = [connection.execute(f"SELECT count(*) FROM {table}").get for table in ("messages", "message_ids")]
-        assert left == [2, 7]
+        tables = ("messages", "recent_message_ids", "message_ids")
+        assert [connection.execute(f"SELECT count(*) FROM {table}").get for table in tables] == [2, 2, 5]
 
 
-def test_mailboxes_of_a_store_from_before_retention_are_found(
-    home: SQLiteHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(opening, "load_migrations", lambda: load_migrations()[:1])
-        with home.open() as store:
-            ann = sign_up(store, "ann")
-            send_texts(store, ann, "ann", "a", "b")
-            store.acknowledge(ann, 1)
+def test_mailboxes_of_a_store_from_before_retention_are_found(home: SQLiteHome) -> None:
+    ann = make_earlier_store(home, 1, "ann")
+    append_as_before(home, ann, [new_message(ann, "ann", text) for text in ("a", "b")])
+    with sqlite(home) as connection:
+        connection.execute("UPDATE mailboxes SET acknowledged_through = 1")
     with home.open() as store:
-        assert retain(store, None) == 1
+        assert retain(store, home.clock.now + 1) == 1
         assert texts(store, ann) == ["b"]

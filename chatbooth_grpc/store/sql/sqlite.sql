@@ -69,7 +69,9 @@ DELETE FROM accounts WHERE account_id = ?
 SELECT mailbox_id, last_sequence FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
 
 -- name: accepted_message
-SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ? AND sender_id = ? AND message_id = ?
+SELECT digest, accept_time FROM recent_message_ids WHERE mailbox_id = ?1 AND sender_id = ?2 AND message_id = ?3
+ UNION ALL
+SELECT digest, accept_time FROM message_ids WHERE mailbox_id = ?1 AND sender_id = ?2 AND message_id = ?3
 
 -- name: set_last_sequence
 UPDATE mailboxes SET last_sequence = ?2 WHERE mailbox_id = ?1
@@ -77,7 +79,7 @@ UPDATE mailboxes SET last_sequence = ?2 WHERE mailbox_id = ?1
 -- The next three take one row or more: see appending.py.
 
 -- name: insert_message_ids
-INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
+INSERT INTO recent_message_ids (mailbox_id, sender_id, message_id, digest, accept_time) VALUES (?, ?, ?, ?, ?)
 
 -- name: set_last_sequences
 UPDATE mailboxes SET last_sequence = column2 FROM (VALUES (?, ?)) WHERE mailbox_id = column1
@@ -109,6 +111,16 @@ SELECT sequence, length(content) FROM messages WHERE mailbox_id = ? ORDER BY seq
 
 -- name: delete_messages_through
 DELETE FROM messages WHERE mailbox_id = ? AND sequence <= ?
+
+-- name: keep_message_ids_through
+INSERT INTO message_ids (mailbox_id, sender_id, message_id, digest, accept_time)
+SELECT mailbox_id, sender_id, message_id, recent.digest, recent.accept_time
+  FROM messages JOIN recent_message_ids AS recent USING (message_id, mailbox_id, sender_id)
+ WHERE mailbox_id = ? AND sequence <= ?
+
+-- name: delete_recent_message_ids_through
+DELETE FROM recent_message_ids WHERE (message_id, mailbox_id, sender_id) IN
+    (SELECT message_id, mailbox_id, sender_id FROM messages WHERE mailbox_id = ? AND sequence <= ?)
 
 -- name: delete_some_message_ids
 DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
