@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.clock import Clock, wall_clock
@@ -153,55 +153,45 @@ class Booth:
             raise outcome
         return outcome
 
-    def send_later(
-        self, token: bytes, message: OutgoingMessage, settle: Callable[[Receipt | ChatboothError], None]
-    ) -> None:
-        """Do as `send` does, but return at once; `settle` is told once what `send` would return or raise.
+    def session_at_hand(self, token: bytes) -> StoredSession | None:
+        """Return what `authenticated` returns if it does so without waiting for the disk."""
+        session = self._store.session_at_hand(hash_token(token))
+        return None if session is None or self._is_to_be_touched(session) else session
 
-        It may be told on this thread, or on one that others wait for, so it must not block.
-        """
-
-        def stored(outcome: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            settle(outcome if isinstance(outcome, ChatboothError) else outcome[0])
-
+    def checked(
+        self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None
+    ) -> NewMessage | ChatboothError:
+        """Return a message of an authenticated session as the store takes it, or what `send` would raise for it."""
         try:
-            [new] = self._checked([(token, message)])
-            if isinstance(new, NewMessage):
-                self._store.append_later([new], stored)
-        except ChatboothError as error:
-            settle(error)
-        else:
-            if isinstance(new, ChatboothError):
-                settle(new)
+            check_outgoing(message, self._limits.text_size)
+            recipient = folded_username(message.recipient, "recipient")
+        except ChatboothError as refusal:
+            return refusal
+        if recipient != message.recipient:
+            message = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
+        return NewMessage(session, message, _digest(message), lane)
 
-    def send_many_later(self, sends: Sequence[tuple[bytes, OutgoingMessage]], settle: Settle, lane: Lane) -> None:
-        """Do as `send_many` does, but return at once; `settle` is told what it would return or raise.
+    def send_later(self, checked: Sequence[NewMessage | ChatboothError], settle: Settle) -> None:
+        """Store what was checked, in one commit, but return at once; `settle` is told once what came of it.
 
-        It is told as in `send_later`. Once the store has failed what was sent in a lane, it fails what comes behind.
+        That is an outcome for each, as `send_many` returns them, or what befell the store. It may be told on this
+        thread, or on one that others wait for, so it must not block.
         """
+        fit = [new for new in checked if isinstance(new, NewMessage)]
+        if not fit:
+            settle(_merged(checked, ()))
+            return
 
         def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            if isinstance(outcomes, ChatboothError) or len(fit) == len(checked):
-                settle(outcomes)
-            else:
-                settle(_merged(checked, outcomes))
+            settle(outcomes if isinstance(outcomes, ChatboothError) else _merged(checked, outcomes))
 
         try:
-            checked = self._checked(sends)
-            fit = [new for new in checked if isinstance(new, NewMessage)]
-            if fit:
-                self._store.append_later(fit, stored, lane)
+            self._store.append_later(fit, settle if len(fit) == len(checked) else stored)
         except ChatboothError as error:
-            lane.error = error
+            for new in fit:
+                if new.lane is not None:
+                    new.lane.error = error
             settle(error)
-        else:
-            if not fit:
-                settle(_merged(checked, ()))
-
-    def is_at_hand(self, token: bytes) -> bool:
-        """Say whether the token's session is found, and used, without waiting for the disk."""
-        session = self._store.session_at_hand(hash_token(token))
-        return session is not None and not self._is_to_be_touched(session)
 
     def send_many(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[Receipt | ChatboothError]:
         """Store messages, each on behalf of a token's session, in one commit; return an outcome for each, in order.
@@ -253,21 +243,11 @@ class Booth:
 
     def _checked(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[NewMessage | ChatboothError]:
         sessions = {token: self._session_or_refusal(token) for token in {token for token, _ in sends}}
-        return [self._checked_for(sessions[token], message) for token, message in sends]
-
-    def _checked_for(
-        self, session: StoredSession | ChatboothError, message: OutgoingMessage
-    ) -> NewMessage | ChatboothError:
-        if isinstance(session, ChatboothError):
-            return session
-        try:
-            check_outgoing(message, self._limits.text_size)
-            recipient = folded_username(message.recipient, "recipient")
-        except ChatboothError as refusal:
-            return refusal
-        if recipient != message.recipient:
-            message = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
-        return NewMessage(session, message, _digest(message))
+        checked: list[NewMessage | ChatboothError] = []
+        for token, message in sends:
+            session = sessions[token]
+            checked.append(session if isinstance(session, ChatboothError) else self.checked(session, message))
+        return checked
 
     def authenticated(self, token: bytes) -> StoredSession:
         """Return the live session of a token, and note now and then that it is in use."""

@@ -39,12 +39,23 @@ class StoredSession:
     used_time: int
 
 
+@dataclass(slots=True)
+class Lane:
+    """Appends whose order matters: once one of them has failed, those behind it fail with the same `error`."""
+
+    error: ChatboothError | None = None
+
+
 class NewMessage(NamedTuple):
-    """A message to append, on behalf of a session; `digest` is 16 bytes that stand for its kind and content."""
+    """A message to append, on behalf of a session; `digest` is 16 bytes that stand for its kind and content.
+
+    In a lane, it is refused with the lane's error once what came before it there has failed.
+    """
 
     session: StoredSession
     outgoing: OutgoingMessage
     digest: bytes
+    lane: Lane | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +70,6 @@ class Batch:
     last_sequence: int
     removed_through: int
     cursor: int
-
-
-@dataclass(slots=True)
-class Lane:
-    """Appends whose order matters: once one of them has failed, those behind it fail with the same `error`."""
-
-    error: ChatboothError | None = None
 
 
 Settle = Callable[[Sequence[Receipt | ChatboothError] | ChatboothError], None]
@@ -153,7 +157,7 @@ class Store(Protocol):
         RecipientNotFound.
         """
 
-    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append as `append` does, but return at once; `settle` is told once, from another thread.
 
         Raises StoreUnavailable, DeadlineExceeded: `settle` is not told then.
@@ -185,7 +189,7 @@ class Store(Protocol):
         it. With None it goes, whatever its age, if every live session has acknowledged it, and some session ever did.
         Only a mailbox's oldest go, so one that may not go keeps those behind it. `append` knows their ids for ever.
 
-        `start`: 0, then what the step before said to go on from. A step removes at most 500 messages or 4 MiB (at least
+        `start`: 0, then what the step before said to go on from. A step removes at most 250 messages or 4 MiB (at least
         one message) and keeps nobody waiting for longer than that takes.
         """
 

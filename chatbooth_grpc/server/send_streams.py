@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER, Booth
@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
 )
 from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.booth.store import Lane
+from chatbooth_grpc.booth.store import Lane, StoredSession
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.server.interceptors import UNREADABLE
 from chatbooth_grpc.server.stream_call import StreamCall
@@ -109,8 +109,6 @@ class _Place:
         """Note what came of it: a receipt's outcomes; an error or None end the stream."""
         if isinstance(outcome, ChatboothError):
             self.error = outcome
-        elif outcome is not None and any(isinstance(one, SessionInvalid) for one in outcome):
-            self.error = SessionInvalid()
         else:
             self.outcomes = outcome
         self.is_settled = True
@@ -147,7 +145,7 @@ class _SendStream:
             else:
                 self._receive()
 
-        if self._booth.is_at_hand(self._token):
+        if self._booth.session_at_hand(self._token):
             begin()
         else:
             self._lend_thread(begin)
@@ -173,21 +171,24 @@ class _SendStream:
             self.end_behind(None)
         elif request is UNREADABLE:
             self.end_behind(MalformedRequest())
-        elif self._booth.is_at_hand(self._token) and _is_small(request):
-            self._take(request)
         else:
-            self._lend_thread(partial(self._take, request))
+            session = self._booth.session_at_hand(self._token)
+            if session is not None and _is_small(request):
+                self._take(request, session)
+            else:
+                self._lend_thread(partial(self._take, request))
 
-    def _take(self, request: pb.SendManyRequest) -> None:
-        """Hand a batch to the store, then receive the next."""
+    def _take(self, request: pb.SendManyRequest, session: StoredSession | None = None) -> None:
+        """Hand a batch to the store, then receive the next. `session`: None, if it has to be looked for."""
         place = self._new_place()
         if place is None:
             return
         try:
             if len(request.messages) > MAX_SENT_TOGETHER:
                 raise BatchTooLarge(MAX_SENT_TOGETHER)
-            sends = [(self._token, outgoing_from_pb(message)) for message in request.messages]
-            self._booth.send_many_later(sends, partial(self._settle, place), self._lane)
+            session = session or self._booth.authenticated(self._token)
+            checked = [self._booth.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
+            self._booth.send_later(checked, partial(self._settle, place))
         except ChatboothError as error:
             self._refuse(place, error)
         except Exception:  # noqa: BLE001  # a defect must answer too
@@ -217,8 +218,14 @@ class _SendStream:
 
     def _settle(self, place: _Place, outcome: Outcomes | ChatboothError | None) -> None:
         """Note what came of a place, on whichever thread learns of it."""
+        if outcome is not None and not isinstance(outcome, ChatboothError):
+            outcome = next((one for one in outcome if self._ends_stream(one)), outcome)
         place.settle(outcome)
         self._write()
+
+    def _ends_stream(self, outcome: Receipt | ChatboothError) -> TypeGuard[ChatboothError]:
+        """Say whether this is no outcome of a message alone: the session has ended, or the store failed in the lane."""
+        return outcome is self._lane.error or isinstance(outcome, SessionInvalid)
 
     def _write(self) -> None:
         """Write what stands first in order, once it is settled; what comes behind it is written once that is taken."""

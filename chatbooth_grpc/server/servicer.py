@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 
@@ -14,6 +14,7 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.server.interceptors import current_token
@@ -74,25 +75,32 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         self, request: pb.SendRequest, context: grpc.ServicerContext, settle: Callable[[Outcome], None]
     ) -> None:
         token = current_token.get()
-        if len(request.text) <= _SMALL_TEXT and self._booth.is_at_hand(token):
-            self._send(token, request, settle)
+        session = self._booth.session_at_hand(token)
+        if session is not None and len(request.text) <= _SMALL_TEXT:
+            self._send(session, request, settle)
         else:
-            self._calls.submit(copy_context().run, self._send, token, request, settle)
+            self._calls.submit(copy_context().run, self._find_and_send, token, request, settle)
 
     Send.answers_later = True  # type: ignore[attr-defined]
 
-    def _send(self, token: bytes, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
-        def stored(outcome: Receipt | ChatboothError) -> None:
+    def _find_and_send(self, token: bytes, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
+        try:
+            self._send(self._booth.authenticated(token), request, settle)
+        except ChatboothError as error:
+            settle(error)
+        except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
+            _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
+            settle(Internal())
+
+    def _send(self, session: StoredSession, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
+        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
+            outcome = outcomes if isinstance(outcomes, ChatboothError) else outcomes[0]
             if isinstance(outcome, Receipt):
                 settle(pb.SendResponse(accept_time=time_to_pb(outcome.accept_time)))
             else:
                 settle(outcome)
 
-        try:
-            self._booth.send_later(token, outgoing_from_pb(request), stored)
-        except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
-            _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
-            settle(Internal())
+        self._booth.send_later([self._booth.checked(session, outgoing_from_pb(request))], stored)
 
     def SendMany(  # type: ignore[override]  # in call_pool's form, too
         self, call: StreamCall, context: grpc.ServicerContext, settle: Callable[[ChatboothError | None], None]

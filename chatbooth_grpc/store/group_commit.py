@@ -30,7 +30,7 @@ import apsw
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.booth.store import Lane, NewMessage, Settle
+from chatbooth_grpc.booth.store import NewMessage, Settle
 from chatbooth_grpc.store.failures import store_failure
 
 T = TypeVar("T")
@@ -76,33 +76,21 @@ class Job(Generic[T]):
 
 
 class AppendJob(Job[Outcomes]):
-    """Messages to append, perhaps in a lane, perhaps for a caller who is called back."""
+    """Messages to append, perhaps for a caller who is called back."""
 
-    __slots__ = ("lane", "messages", "settle")
+    __slots__ = ("messages", "settle")
 
-    def __init__(
-        self,
-        messages: Sequence[NewMessage],
-        deadline: float,
-        settle: Settle | None = None,
-        lane: Lane | None = None,
-    ) -> None:
+    def __init__(self, messages: Sequence[NewMessage], deadline: float, settle: Settle | None = None) -> None:
         super().__init__(None, deadline)
         self.messages = messages
         self.settle = settle
-        self.lane = lane
-
-    def admit(self, now: float) -> bool:
-        if self.lane is not None and self.lane.error is not None:
-            self.error = self.lane.error
-            return False
-        return super().admit(now)
 
     def fail(self, error: ChatboothError) -> None:
-        """Note the outcome, and that nothing may follow in its lane."""
+        """Note the outcome, and that nothing may follow in the lanes of its messages."""
         self.error = error
-        if self.lane is not None:
-            self.lane.error = error
+        for new in self.messages:
+            if new.lane is not None:
+                new.lane.error = error
 
 
 class _Spoiled(Exception):
@@ -160,13 +148,13 @@ class GroupCommit:
         """Append messages, and return an outcome for each once it is on stable storage. Raises what `run` raises."""
         return self._wait_for(AppendJob(messages, self._deadline()))
 
-    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append as `append` does, but return at once; `settle` gets the outcomes, or the error `append` would raise.
 
         It is called once, on a thread that others wait for too, so it must not block. Raises StoreUnavailable, when
         closed, and DeadlineExceeded: it is not called then.
         """
-        self._enqueue(AppendJob(messages, self._deadline(), settle, lane))
+        self._enqueue(AppendJob(messages, self._deadline(), settle))
 
     def run_later(self, work: Work[object]) -> None:
         """Hand over work whose outcome nobody waits for; dropped after `close`."""

@@ -26,7 +26,6 @@ from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
 from chatbooth_grpc.booth.store import (
     Batch,
     Changed,
-    Lane,
     NewMessage,
     RetentionStep,
     Settle,
@@ -223,8 +222,8 @@ class SQLiteStore:
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
         return self._writer.append(messages)
 
-    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
-        self._writer.append_later(messages, settle, lane)
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
+        self._writer.append_later(messages, settle)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         with self._reader() as connection, _snapshot(connection):

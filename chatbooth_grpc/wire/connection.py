@@ -40,6 +40,7 @@ from chatbooth_grpc.wire.dispatch import Dispatcher, answered, session_token
 from chatbooth_grpc.wire.encoding import BodyError
 from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame, whole_sends
+from chatbooth_grpc.wire.sends import Sends
 from chatbooth_grpc.wire.shared_reader import READ_SIZE, SharedReader
 
 _FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
@@ -186,15 +187,17 @@ class Connection:
             self._writer.put(frame)
             self._listener = None
 
-    def take_quickly(self, data: bytes) -> bool:
-        """Hand over SENDs that the shared reader has read, if nothing about that can block; say whether it was done."""
+    def take_quickly(self, data: bytes, sends: Sends) -> bool:
+        """Put SENDs that the shared reader has read to others', if nothing about that can block; say whether so."""
         if self.over_since is not None or len(self._under_way) >= _RUNS_UNDER_WAY or not self._writer.has_room:
             return False
-        sends = whole_sends(data)
-        if not sends or not all(map(self._dispatcher.booth.is_at_hand, {frame.token for frame in sends})):
+        requests = whole_sends(data)
+        run = _Run()
+        if not requests or not sends.take_at_hand(requests, self._lane, partial(self._settle, run)):
             return False
         self._note_received()
-        self._begin_run(sends)
+        with self._lock:
+            self._under_way.append(run)
         return True
 
     def give_back(self, data: bytes | OSError) -> None:
@@ -291,20 +294,19 @@ class Connection:
         self.over_since = time.monotonic()
         self._writer.end()
 
-    def _hand_over(self, sends: list[Frame]) -> None:
+    def _hand_over(self, requests: list[Frame]) -> None:
         """Have SENDs stored, and answered when they are."""
         self._flush()  # what comes before them
         self._wait_for_runs(_RUNS_UNDER_WAY - 1)
         if self.over_since is not None:
             return
         self._writer.wait_for_room()
-        self._begin_run(sends)
-
-    def _begin_run(self, sends: list[Frame]) -> None:
         run = _Run()
         with self._lock:
             self._under_way.append(run)
-        self._dispatcher.answer_sends(sends, self._lane, partial(self._settle, run))
+        sends = Sends(self._dispatcher.booth)
+        sends.take(requests, self._lane, partial(self._settle, run))
+        sends.store()
 
     def _settle(self, run: _Run, replies: bytes, has_failed: bool) -> None:
         """Write the replies of a run, behind those of the runs before it; on any thread, which is not blocked."""

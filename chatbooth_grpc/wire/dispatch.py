@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import (
@@ -13,14 +13,10 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     UnknownAction,
 )
-from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
-from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, encode_frame
-
-SettleSends = Callable[[bytes, bool], None]
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
 
 _OK = bytes((OK,))
 
@@ -49,30 +45,6 @@ class Dispatcher:
         if perform is None:
             return encode_error(UnknownAction(frame.action))
         return answered(lambda: _OK + perform(frame))
-
-    def answer_sends(self, requests: Sequence[Frame], lane: Lane, settle: SettleSends) -> None:
-        """Perform SENDs that came together, in their order and in one commit; return at once.
-
-        `settle` is told, once and perhaps on a thread that others wait for, the replies as frames, and whether the
-        store failed: nothing that was sent behind these may be stored, and in their lane nothing is.
-        """
-        decoded = [_decoded_send(frame) for frame in requests]
-        sends = [send for send in decoded if not isinstance(send, ChatboothError)]
-
-        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            if has_failed := isinstance(outcomes, ChatboothError):
-                outcomes = [outcomes] * len(sends)
-            if len(sends) < len(decoded):
-                each = iter(outcomes)
-                outcomes = [send if isinstance(send, ChatboothError) else next(each) for send in decoded]
-            settle(_send_replies(outcomes), has_failed)
-
-        try:
-            self.booth.send_many_later(sends, stored, lane)
-        except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": frames.SEND})
-            lane.error = Internal()
-            stored(lane.error)
 
     def _sign_up(self, frame: Frame) -> bytes:
         credentials = bodies.decode_credentials(frame.body)
@@ -132,28 +104,3 @@ def session_token(frame: Frame) -> bytes:
     if frame.token == NO_TOKEN:
         raise SessionInvalid
     return frame.token
-
-
-def _decoded_send(frame: Frame) -> tuple[bytes, OutgoingMessage] | ChatboothError:
-    try:
-        message = bodies.decode_outgoing(frame.body)
-        return session_token(frame), message
-    except BodyError:
-        return MalformedRequest()
-    except ChatboothError as error:
-        return error
-
-
-def _send_replies(outcomes: Sequence[Receipt | ChatboothError]) -> bytes:
-    """Encode outcomes as frames; the receipts of one commit are all alike."""
-    encoded: dict[Receipt, bytes] = {}
-    replies = []
-    for outcome in outcomes:
-        if isinstance(outcome, Receipt):
-            reply = encoded.get(outcome)
-            if reply is None:
-                reply = encoded[outcome] = encode_frame(frames.RESPONSE, _OK + bodies.encode_receipt(outcome))
-        else:
-            reply = encode_frame(frames.RESPONSE, encode_error(outcome))
-        replies.append(reply)
-    return b"".join(replies)

@@ -9,6 +9,8 @@ extension   a varint tag from 1, then sized bytes; behind a body's known fields,
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _MAX_VARINT_SIZE = 10
 _MAX_VALUE = (1 << 64) - 1
 
@@ -133,10 +135,9 @@ class BodyReader:
             self.sized()
 
 
+@lru_cache(maxsize=1_024)  # of a commit's messages, all but the sequences have been there before
 def encode_varint(value: int) -> bytes:
     """Encode a number from 0 to 2^64 - 1."""
-    if value < 0x80:
-        return bytes((value,))
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)

@@ -91,7 +91,7 @@ class WireServer:
                 "choose another with --wire-port"
             ) from error
         if CAN_SHARE:
-            self._shared_reader = SharedReader()
+            self._shared_reader = SharedReader(self._dispatcher.booth)
         for thread in self._threads:
             thread.start()
         bound = self._socket.getsockname()

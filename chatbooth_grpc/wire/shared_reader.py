@@ -2,8 +2,9 @@
 
 Waking a connection's own thread for a SEND costs more than all that Python does for it: threads that wake together win
 the interpreter's lock one after another, by a switch between threads each. So a connection that keeps sending is lent
-to this thread, which takes what has come on all of them in one go. What it may not take, since that could block or is
-anything but SENDs, it gives back: the connection's thread, which waits for that, goes on with the bytes that were read.
+to this thread, which takes what has come on all of them and hands it to the store in one go. What it may not take,
+since that could block or is anything but SENDs, it gives back: the connection's thread, which waits for that, goes on
+with the bytes that were read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import select
 import threading
 from typing import Protocol
 
+from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.wire.quick_io import receive_now
+from chatbooth_grpc.wire.sends import Sends
 
 READ_SIZE = 2_048
 """What is read at once is smaller than this, or given back: who sends more has better use of a thread of its own."""
@@ -28,8 +31,8 @@ _log = logging.getLogger(__name__)
 class Lender(Protocol):
     """A connection, as its reader sees it. Called on the reader's thread, which must not be blocked."""
 
-    def take_quickly(self, data: bytes) -> bool:
-        """Take what was read; False: that could block, or is anything but SENDs, and nothing was done."""
+    def take_quickly(self, data: bytes, sends: Sends) -> bool:
+        """Put what was read to the SENDs; False: that could block, or is anything else, and nothing was done."""
 
     def give_back(self, data: bytes | OSError) -> None:
         """Go on reading from `data`, which nobody has taken; empty: the client has ended the connection."""
@@ -38,7 +41,8 @@ class Lender(Protocol):
 class SharedReader:
     """The thread, and the connections that are lent to it by their sockets' numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, booth: Booth) -> None:
+        self._booth = booth
         self._lent: dict[int, Lender] = {}
         self._epoll = select.epoll()
         self._buffer = ctypes.create_string_buffer(READ_SIZE)
@@ -70,17 +74,20 @@ class SharedReader:
 
     def _read(self) -> None:
         while True:
-            for number, _ in self._epoll.poll():
-                if number == self._woken:
-                    return
-                self._read_one(number)
+            ready = [number for number, _ in self._epoll.poll()]
+            if self._woken in ready:
+                return  # nothing is lent any more
+            sends = Sends(self._booth)
+            for number in ready:
+                self._read_one(number, sends)
+            sends.store()
 
-    def _read_one(self, number: int) -> None:
+    def _read_one(self, number: int, sends: Sends) -> None:
         lender = self._lent[number]
         left: bytes | OSError | None
         try:
             left = receive_now(number, self._buffer)
-            if left and len(left) < READ_SIZE and lender.take_quickly(left):
+            if left and len(left) < READ_SIZE and lender.take_quickly(left, sends):
                 return
         except OSError as error:
             left = error

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt, Removal
-from chatbooth_grpc.booth.store import Batch, Lane, NewMessage, Settle, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Batch, NewMessage, Settle, StoredAccount, StoredSession
 from chatbooth_grpc.store.group_commit import AppendJob
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
@@ -79,8 +79,8 @@ class InterruptedStore(SQLiteStore):
         self.before("append")
         return super().append(messages)
 
-    def append_later(self, messages: Sequence[NewMessage], settle: Settle, lane: Lane | None = None) -> None:
-        job = _InterruptedAppend(messages, self._writer._deadline(), settle, lane)
+    def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
+        job = _InterruptedAppend(messages, self._writer._deadline(), settle)
         job.before = lambda: self.before("append")
         self._writer._enqueue(job)
 

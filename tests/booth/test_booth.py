@@ -343,14 +343,14 @@ def test_how_long_a_session_lives_is_a_limit(store: InterruptedStore, clock: Clo
 def test_a_session_whose_use_is_to_be_noted_is_not_at_hand(booth: Booth, sign_up: SignUp, clock: Clock) -> None:
     """Noting it waits for the disk, which those who ask may not."""
     ann = sign_up("ann")
-    assert not booth.is_at_hand(ann.token)
+    assert booth.session_at_hand(ann.token) is None
     booth.authenticated(ann.token)
-    assert booth.is_at_hand(ann.token)
+    assert booth.session_at_hand(ann.token) == booth.authenticated(ann.token)
     clock.advance(1.1 * DAY)
-    assert not booth.is_at_hand(ann.token)
+    assert booth.session_at_hand(ann.token) is None
     booth.authenticated(ann.token)
     booth.authenticated(ann.token)  # as it is now
-    assert booth.is_at_hand(ann.token)
+    assert booth.session_at_hand(ann.token) == booth.authenticated(ann.token)
 
 
 def test_a_sessions_use_is_noted_now_and_then(booth: Booth, sign_up: SignUp, clock: Clock, store_path: Path) -> None:

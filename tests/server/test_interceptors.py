@@ -217,7 +217,8 @@ def test_a_defect_is_logged_and_said_to_be_one(running: Running, caplog: pytest.
             raise ZeroDivisionError("made for this test")
 
     running.store.before = fail
-    request = pb.SendRequest(recipient="ann", message_id=b"i" * 16, text="hi")
+    text = "x" * (64 << 10)  # so long that a thread is lent to it, which asks the store who calls
+    request = pb.SendRequest(recipient="ann", message_id=b"i" * 16, text=text)
     refused = refusal(running.stub.Send, request, metadata=bearer(ann), timeout=PATIENCE)
     assert (refused.code, refused.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "ZeroDivision" not in refused.words

@@ -24,7 +24,7 @@ def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> Stor
 def append_as_before(home: SQLiteHome, session: StoredSession, messages: Sequence[NewMessage]) -> None:
     """Append to the session's own mailbox what the first two migrations' program did: all ids go to message_ids."""
     connection = apsw.Connection(str(home.path))
-    for sequence, (_, outgoing, digest) in enumerate(messages, start=1):
+    for sequence, (_, outgoing, digest, _) in enumerate(messages, start=1):
         who = (session.account_id, session.username)
         connection.execute(
             "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -20,6 +20,7 @@ from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
+from chatbooth_grpc.wire.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import refusal, send_body, success
@@ -64,7 +65,9 @@ class Place:
     def answer_sends(self, requests: list[Frame]) -> tuple[list[bytes], bool]:
         """Have SENDs answered; return the replies' bodies, and whether the store failed."""
         settled: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
-        self.dispatcher.answer_sends(requests, Lane(), lambda *settlement: settled.put(settlement))
+        sends = Sends(self.dispatcher.booth)
+        sends.take(requests, Lane(), lambda *settlement: settled.put(settlement))
+        sends.store()
         replies, has_failed = settled.get(timeout=10)
         return [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)], has_failed
 

@@ -10,14 +10,18 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
+from chatbooth_grpc.store.sqlite import SQLiteStore
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.connection import _RUNS_UNDER_WAY, Connection
 from chatbooth_grpc.wire.frames import encode_request
+from chatbooth_grpc.wire.sends import Sends
 from chatbooth_grpc.wire.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
@@ -40,7 +44,7 @@ class Borrowed:
         self._takes = takes
         assert reader.lend(self.near.fileno(), self)
 
-    def take_quickly(self, data: bytes) -> bool:
+    def take_quickly(self, data: bytes, _sends: Sends) -> bool:
         if not self._takes(data):
             return False
         self.taken.put(data)
@@ -55,11 +59,12 @@ class Borrowed:
 
 
 @pytest.fixture
-def reader() -> Iterator[SharedReader]:
-    reader = SharedReader()
-    yield reader
-    reader.stop()
-    assert not reader._thread.is_alive()
+def reader(tmp_path: Path) -> Iterator[SharedReader]:
+    with SQLiteStore(tmp_path / "chatbooth.db") as store:
+        reader = SharedReader(Booth(store))
+        yield reader
+        reader.stop()
+        assert not reader._thread.is_alive()
 
 
 @pytest.fixture
@@ -281,12 +286,14 @@ def test_nothing_is_taken_for_a_client_that_does_not_read_or_is_told_no_more(run
     [one] = running.server._connections
     request = encode_request(frames.SEND, send_body("ann"), token)
     one._writer._size = 1 << 20  # left to be written
-    assert not one.take_quickly(request)
+    sends = Sends(running.booth)
+    assert not one.take_quickly(request, sends)
     one._writer._size = 0
-    assert one.take_quickly(request)
+    assert one.take_quickly(request, sends)
+    sends.store()
     assert success(peer.reply())
     one.over_since = time.monotonic()
-    assert not one.take_quickly(request)
+    assert not one.take_quickly(request, sends)
     assert not one.is_answering
 
 

@@ -1,0 +1,137 @@
+"""SENDs on their way to the store, and their replies on the way back: all that were read together in one go.
+
+They may be of many connections. Each has its lane, in which nothing is stored behind what the store has failed, and is
+told its own replies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, encode_frame
+
+Settle = Callable[[bytes, bool], None]
+"""Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""
+
+_OK = bytes((OK,))
+
+_log = logging.getLogger(__name__)
+
+
+class _Part(NamedTuple):
+    """What one connection sends: how many of them, in which lane, and who is told."""
+
+    size: int
+    lane: Lane
+    settle: Settle
+
+
+class Sends:
+    """SENDs that will be stored in one commit. One thread takes them in, and may take no more once they are stored."""
+
+    def __init__(self, booth: Booth) -> None:
+        self._booth = booth
+        self._checked: list[NewMessage | ChatboothError] = []
+        self._parts: list[_Part] = []
+
+    def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle) -> None:
+        """Take in a connection's SENDs, whatever they are; may ask the store who sends them."""
+        sessions: dict[bytes, StoredSession | ChatboothError] = {}
+        for frame in requests:
+            if frame.token not in sessions:
+                sessions[frame.token] = self._session(frame.token, lane)
+            session = sessions[frame.token]
+            message = _decoded(frame)
+            if isinstance(message, ChatboothError):
+                self._checked.append(message)
+            elif isinstance(session, ChatboothError):
+                self._checked.append(session)
+            else:
+                self._checked.append(self._booth.checked(session, message, lane))
+        self._parts.append(_Part(len(requests), lane, settle))
+
+    def take_at_hand(self, requests: Sequence[Frame], lane: Lane, settle: Settle) -> bool:
+        """Take in a connection's SENDs if that asks nothing of the store, and they are well formed; say whether so."""
+        checked = []
+        for _, body, token in requests:
+            session = self._booth.session_at_hand(token)
+            if session is None:
+                return False
+            try:
+                message = bodies.decode_outgoing(body)
+            except BodyError:
+                return False
+            checked.append(self._booth.checked(session, message, lane))
+        self._checked += checked
+        self._parts.append(_Part(len(checked), lane, settle))
+        return True
+
+    def store(self) -> None:
+        """Hand over what was taken; return at once. Each connection is told, once and on whichever thread learns."""
+        if not self._parts:
+            return
+        try:
+            self._booth.send_later(self._checked, self._settle)
+        except Exception:  # noqa: BLE001  # a defect must answer too
+            _log.exception("an action failed", extra={"action": frames.SEND})
+            defect = Internal()
+            for part in self._parts:
+                part.lane.error = defect
+            self._settle(defect)
+
+    def _session(self, token: bytes, lane: Lane) -> StoredSession | ChatboothError:
+        """Return whose token it is, or why that is not known: a failure fails the lane."""
+        if token == NO_TOKEN:
+            return SessionInvalid()
+        try:
+            return self._booth.authenticated(token)
+        except SessionInvalid as refusal:
+            return refusal
+        except ChatboothError as failure:
+            lane.error = failure
+        except Exception:  # noqa: BLE001  # a defect must answer too
+            _log.exception("an action failed", extra={"action": frames.SEND})
+            lane.error = Internal()
+        return lane.error
+
+    def _settle(self, outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
+        if isinstance(outcomes, ChatboothError):
+            outcomes = [new if isinstance(new, ChatboothError) else outcomes for new in self._checked]
+        replies = _encode_replies(outcomes)
+        start = 0
+        for size, lane, settle in self._parts:
+            end = start + size
+            has_failed = lane.error is not None and any(outcome is lane.error for outcome in outcomes[start:end])
+            settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
+            start = end
+
+
+def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
+    try:
+        return bodies.decode_outgoing(frame.body)
+    except BodyError:
+        return MalformedRequest()
+
+
+def _encode_replies(outcomes: Sequence[Receipt | ChatboothError]) -> list[bytes]:
+    """Encode outcomes as frames; most of a commit's are the same receipt."""
+    last: Receipt | None = None
+    receipt = b""
+    replies = []
+    for outcome in outcomes:
+        if isinstance(outcome, ChatboothError):
+            replies.append(encode_frame(frames.RESPONSE, encode_error(outcome)))
+            continue
+        if outcome is not last:
+            last, receipt = outcome, encode_frame(frames.RESPONSE, _OK + bodies.encode_receipt(outcome))
+        replies.append(receipt)
+    return replies
