@@ -7,6 +7,7 @@ out and not acknowledged; beyond it the log itself is the queue.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,20 +20,39 @@ from chatbooth_grpc.live.sink import Sink
 WINDOW_MESSAGES = 256
 WINDOW_SIZE = 1 << 20
 
-READ_INTERVAL = 0.25
-"""How long a stream may go on with what was appended just now, in seconds, before it reads the log again: only that
-tells that its session has ended, and what was acknowledged."""
+READ_INTERVAL = 1.0
+"""How long a stream may go on with what was appended just now, in seconds, before it reads the log again.
+
+Only that tells that its session has ended, and what was acknowledged. The store sees to it behind either; this is for
+what it forgets. It is shorter by chance: a thousand streams that were opened at once would all read at once.
+"""
+
+IDLE, QUEUED, RUNNING, WOKEN = range(4)
+"""Where a listener is on its way through the pumps; woken: running, and to run once more."""
 
 
 class Listener:
     """A stream's cursor and window. One thread at a time steps it."""
 
-    __slots__ = ("_after", "_opened", "_out", "_out_size", "_read_time", "sent_through", "session", "sink")
+    __slots__ = (
+        "_after",
+        "_opened",
+        "_out",
+        "_out_size",
+        "_read_time",
+        "is_open",
+        "pumping",
+        "sent_through",
+        "session",
+        "sink",
+    )
 
     def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
         """`after`: the sequence to start behind; None: the session's cursor."""
         self.session = session
         self.sink = sink
+        self.is_open = True  # the switchboard's
+        self.pumping = IDLE  # the pumps'
         self._after = after
         self.sent_through = session.cursor if after is None else after
         self._opened = False
@@ -53,7 +73,7 @@ class Listener:
             if recent and len(self._fitting(recent)) == len(recent) <= room:
                 self._send_messages(recent)
                 return False  # what comes behind them wakes this listener again
-        self._read_time = time.monotonic()
+        self._read_time = time.monotonic() - random.uniform(0, READ_INTERVAL / 2)  # noqa: S311  # no secret
         batch = store.after(self.session, self.sent_through, room, WINDOW_SIZE)
         self._forget_acknowledged(batch.cursor)
         if room == 0:
@@ -73,14 +93,13 @@ class Listener:
             if not self.sink.send(missing):
                 return False
             self.sent_through = missing.last
-        return self._send_messages(batch.messages) and self.sent_through < batch.last_sequence
+        return self._send_messages(self._fitting(batch.messages)) and self.sent_through < batch.last_sequence
 
     def _send_messages(self, messages: Sequence[Message]) -> bool:
-        """Send as many as fit the window; return whether any went out."""
-        fitting = self._fitting(messages)
-        if not fitting or not self.sink.send(MessageBatch(fitting)):
+        """Send messages that fit the window, if there are any; return whether they went out."""
+        if not messages or not self.sink.send(MessageBatch(messages)):
             return False
-        self._note_sent(fitting)
+        self._note_sent(messages)
         return True
 
     def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:

@@ -2,8 +2,8 @@
 
 Who owns what. A listener is idle, queued, or running. `wake` queues an idle one, and marks a running one to be run
 again; a pump takes a queued one, steps it once, and queues it again behind the others if it has more to do. So a
-stream never has two writers, and a busy one does not starve the rest. `_lock` guards those states and nothing else:
-no one blocks while holding it, so store and transport threads may call `wake` and `forget` at any time.
+stream never has two writers, and a busy one does not starve the rest. `_lock` guards those states (`Listener.pumping`)
+and the list of pumps: no one blocks while holding it, so store and transport threads may call `wake` at any time.
 
 A step may block in its stream's `send` while a client does not read. The watchdog cuts a stream off whose pump has
 been blocked for longer than the limit, and lends the others a spare pump as long as one is blocked.
@@ -15,9 +15,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from chatbooth_grpc.live.listener import Listener
+from chatbooth_grpc.live.listener import IDLE, QUEUED, RUNNING, WOKEN, Listener
 
 MAX_SPARE_PUMPS = 32
 _WATCH_INTERVAL = 0.1
@@ -54,8 +54,6 @@ class Pumps:
         self._stuck_limit = stuck_limit
         self._ready: queue.SimpleQueue[Listener | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._queued: set[Listener] = set()
-        self._running: dict[Listener, bool] = {}  # and whether it is to run again
         self._pumps: list[_Pump] = []
         self._started = 0
         self._closing = False
@@ -65,14 +63,15 @@ class Pumps:
         self._watchdog = threading.Thread(target=self._watch, name="pump-watchdog", daemon=True)
         self._watchdog.start()
 
-    def wake(self, listener: Listener) -> None:
-        """Have a listener stepped soon. Never blocks."""
+    def wake(self, listeners: Iterable[Listener]) -> None:
+        """Have listeners stepped soon. Never blocks."""
         with self._lock:
-            if listener in self._running:
-                self._running[listener] = True
-            elif listener not in self._queued:
-                self._queued.add(listener)
-                self._ready.put(listener)
+            for listener in listeners:
+                if listener.pumping == IDLE:
+                    listener.pumping = QUEUED
+                    self._ready.put(listener)
+                elif listener.pumping == RUNNING:
+                    listener.pumping = WOKEN
 
     def stop(self) -> None:
         """End the threads, after what is queued; a stream that blocks one is cut off at the watchdog's limit."""
@@ -95,8 +94,7 @@ class Pumps:
     def _serve(self, pump: _Pump) -> None:
         while (listener := self._ready.get()) is not None:
             with self._lock:
-                self._queued.discard(listener)
-                self._running[listener] = False
+                listener.pumping = RUNNING
             pump.since, pump.listener = time.monotonic(), listener
             more = False
             try:
@@ -106,10 +104,11 @@ class Pumps:
                 listener.sink.abort()
             pump.listener = None
             with self._lock:
-                again = self._running.pop(listener) or more
-                if again:
-                    self._queued.add(listener)
+                if more or listener.pumping == WOKEN:
+                    listener.pumping = QUEUED
                     self._ready.put(listener)
+                else:
+                    listener.pumping = IDLE
                 if len(self._pumps) > self._count and self._is_surplus() and not self._closing:
                     self._pumps.remove(pump)
                     return

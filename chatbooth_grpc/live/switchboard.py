@@ -57,7 +57,7 @@ class Switchboard:
                 raise TooBusy(f"{self._max_listeners:,} open streams")
             self._by_mailbox.setdefault(session.mailbox_id, set()).add(listener)
             self._count += 1
-        self._pumps.wake(listener)
+        self._pumps.wake((listener,))
         return listener
 
     def close(self, listener: Listener) -> None:
@@ -66,6 +66,7 @@ class Switchboard:
             listeners = self._by_mailbox.get(listener.session.mailbox_id)
             if listeners is None or listener not in listeners:
                 return
+            listener.is_open = False
             listeners.remove(listener)
             if not listeners:
                 del self._by_mailbox[listener.session.mailbox_id]
@@ -79,8 +80,8 @@ class Switchboard:
             return
         with self._lock:
             woken = [listener for mailbox_id in mailbox_ids for listener in self._by_mailbox.get(mailbox_id, ())]
-        for listener in woken:
-            self._pumps.wake(listener)
+        if woken:
+            self._pumps.wake(woken)
 
     @property
     def count(self) -> int:
@@ -119,7 +120,7 @@ class Switchboard:
 
     def _step(self, listener: Listener) -> bool:
         """Serve a listener once, on a pump; return whether it has more to do at once."""
-        if not self._is_open(listener):
+        if not listener.is_open:
             return False
         if self._draining:
             self._end(listener, EndReason.DRAINING, ServerDraining())
@@ -131,10 +132,6 @@ class Switchboard:
         except ChatboothError as error:
             self._end(listener, EndReason.FAILED, error)
         return False
-
-    def _is_open(self, listener: Listener) -> bool:
-        with self._lock:
-            return listener in self._by_mailbox.get(listener.session.mailbox_id, ())
 
     def _end(self, listener: Listener, reason: EndReason, error: ChatboothError) -> None:
         try:

@@ -288,7 +288,7 @@ class SQLiteStore:
 
     def _end_transaction(self, committed: bool) -> None:
         if committed:
-            self._tails.remember(self._appender.grown)
+            self._tails.remember(self._appender.grown, self._changed)
         else:
             self._appender.forget()
         self._sessions.end_transaction(committed)

@@ -301,9 +301,21 @@ def decode_ping(body: bytes) -> tuple[int, bytes]:
 
 def encode_message(message: Message) -> bytes:
     """varint sequence, string sender, varint sender's id, 16 bytes message id, varint accept time, content"""
-    writer = BodyWriter().varint(message.sequence).string(message.sender).varint(message.sender_id)
-    writer.fixed(message.message_id).varint(message.accept_time)
-    return _write_content(writer, message.kind, message.content).bytes()
+    sequence, sender, sender_id, message_id, accept_time, content, kind = message
+    name = sender.encode()
+    return b"".join(  # at once, where a writer takes it field by field: this is done for every message
+        (
+            encode_varint(sequence),
+            encode_varint(len(name)),
+            name,
+            encode_varint(sender_id),
+            message_id,
+            encode_varint(accept_time),
+            bytes((kind,)),
+            encode_varint(len(content)),
+            content,
+        )
+    )
 
 
 def decode_message(body: bytes) -> Message:

@@ -314,9 +314,9 @@ def test_any_order_of_events_shows_everything_once_and_in_order(
     )
 
 
-def test_who_is_up_to_date_is_served_without_a_read_but_not_for_long(
-    place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def up_to_date(place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch) -> Listener:
+    """A listener that was served without a read."""
     monkeypatch.setattr(module, "READ_INTERVAL", 3_600.0)
     listener = Listener(place.bob, None, sink)
     serve(place, listener)
@@ -327,9 +327,51 @@ def test_who_is_up_to_date_is_served_without_a_read_but_not_for_long(
         patched.delattr(type(place.store), "after")  # a read would fail
         serve(place, listener)
     assert sink.sequences == [1, 2]
+    return listener
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 3])
+def test_an_ended_session_is_noticed_however_many_messages_come_behind_it(
+    place: Place, sink: RecordingSink, up_to_date: Listener, more: int
+) -> None:
     place.store.end_session(place.bob)
-    place.send(b"three")
-    monkeypatch.setattr(module, "READ_INTERVAL", 0.0)
-    with pytest.raises(SessionInvalid):  # however many messages come, the end of the session is noticed
-        serve(place, listener)
+    for _ in range(more):
+        place.send(b"later")
+    with pytest.raises(SessionInvalid):
+        serve(place, up_to_date)
     assert sink.sequences == [1, 2]
+
+
+def test_what_was_acknowledged_is_noticed_however_many_messages_come_behind_it(
+    place: Place, sink: RecordingSink, up_to_date: Listener
+) -> None:
+    place.store.acknowledge(place.bob, 2)
+    for _ in range(3):
+        place.send(b"later")
+    serve(place, up_to_date)
+    assert sink.sequences == [1, 2, 3, 4, 5]
+    assert up_to_date._out is not None
+    assert [sequence for sequence, _ in up_to_date._out] == [3, 4, 5]
+
+
+def test_who_is_up_to_date_reads_now_and_then_all_the_same(
+    place: Place, sink: RecordingSink, up_to_date: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with apsw.Connection(str(place.path)) as connection:
+        connection.execute("DELETE FROM sessions WHERE session_id = ?", (place.bob.session_id,))  # nobody hears of it
+    place.send(b"three")
+    serve(place, up_to_date)
+    assert sink.sequences == [1, 2, 3]
+    place.send(b"four")
+    monkeypatch.setattr(module, "READ_INTERVAL", 0.0)
+    with pytest.raises(SessionInvalid):
+        serve(place, up_to_date)
+
+
+def test_streams_that_were_opened_at_once_read_at_different_times(place: Place) -> None:
+    listeners = [Listener(place.bob, None, RecordingSink()) for _ in range(20)]
+    for listener in listeners:
+        serve(place, listener)  # opens
+        serve(place, listener)  # reads
+    times = [listener._read_time for listener in listeners]
+    assert max(times) - min(times) > module.READ_INTERVAL / 8

@@ -52,8 +52,9 @@ def make() -> Iterator[Make]:
 
     yield make
     for pumps in made:
-        for one in [*pumps._running, *pumps._queued]:  # what a test that failed left blocked
-            one.sink.abort()
+        for one in [pump.listener for pump in pumps._pumps]:  # what a test that failed left blocked
+            if one is not None:
+                one.sink.abort()
         pumps.stop()
     assert pump_threads() <= before
 
@@ -79,7 +80,7 @@ def test_each_wake_is_followed_by_a_step_and_no_listener_has_two_at_once(make: M
     def press(one: Listener) -> None:
         for _ in range(2_000):
             news[one] += 1  # by this thread alone
-            pumps.wake(one)
+            pumps.wake([one])
 
     with ThreadPoolExecutor(len(listeners)) as threads:
         list(threads.map(press, listeners))
@@ -98,10 +99,10 @@ def test_a_wake_during_a_step_is_another_step_behind_it(make: Make) -> None:
         return False
 
     pumps, one = make(step), listener()
-    pumps.wake(one)
+    pumps.wake([one])
     assert entered.acquire(timeout=NEVER)
     for _ in range(3):
-        pumps.wake(one)
+        pumps.wake([one])
     assert not entered.acquire(timeout=0.05)
     leave.release()
     assert entered.acquire(timeout=NEVER)
@@ -121,10 +122,10 @@ def test_one_that_always_has_more_does_not_starve_the_rest(make: Make) -> None:
     pumps = make(step, count=1)
     try:
         for one in busy:
-            pumps.wake(one)
+            pumps.wake([one])
         for _ in range(20):
             rare = listener()
-            pumps.wake(rare)
+            pumps.wake([rare])
             wait_until(lambda rare=rare: steps[rare] == 1)  # type: ignore[misc]
         wait_until(lambda: all(steps[one] > 100 for one in busy))
         assert max(steps[one] for one in busy) <= min(steps[one] for one in busy) + 2  # each in its turn
@@ -144,8 +145,8 @@ def test_a_defect_ends_its_own_stream_alone(make: Make, caplog: pytest.LogCaptur
 
     pumps = make(step, count=1)
     with caplog.at_level(logging.ERROR):
-        pumps.wake(bad)
-        pumps.wake(good)
+        pumps.wake([bad])
+        pumps.wake([good])
         wait_until(lambda: steps == [bad, good])
     assert sink_of(bad).aborted.is_set()
     assert not sink_of(good).aborted.is_set()
@@ -171,17 +172,17 @@ def test_others_are_served_while_some_block_and_spare_pumps_go_away(make: Make) 
     before = len(pump_threads())
     pumps = make(blocking_step(served, set(stuck)))
     for one in stuck:
-        pumps.wake(one)
+        pumps.wake([one])
     for _ in range(5):
         other = listener()
-        pumps.wake(other)
+        pumps.wake([other])
         wait_until(lambda other=other: other in served)  # type: ignore[misc]
     wait_until(lambda: len(pump_threads()) >= before + 1 + 2 + len(stuck))  # two that are free, as ever
     for one in stuck:
         one.sink.abort()
 
     def are_as_before() -> bool:
-        pumps.wake(listener())  # one that is not needed goes when it has been of use
+        pumps.wake([listener()])  # one that is not needed goes when it has been of use
         return len(pump_threads()) == before + 1 + 2
 
     wait_until(are_as_before)
@@ -196,7 +197,7 @@ def test_there_are_no_more_spare_pumps_than_may_be(make: Make, monkeypatch: pyte
     pumps = make(blocking_step(served, set(stuck)), stuck_limit=0.3)
     last = listener()
     for one in [*stuck, last]:
-        pumps.wake(one)
+        pumps.wake([one])
     most = 0
 
     def is_served() -> bool:
@@ -220,8 +221,8 @@ def test_one_that_blocks_is_cut_off_at_the_limit_and_not_before(make: Make, capl
         return False
 
     pumps = make(step, stuck_limit=0.6)
-    pumps.wake(brief)
-    pumps.wake(stuck)
+    pumps.wake([brief])
+    pumps.wake([stuck])
     wait_until(lambda: len(cut_off_after) == 2)
     assert cut_off_after[1] >= 0.6
     assert not sink_of(brief).aborted.is_set()
@@ -241,7 +242,7 @@ def test_stopping_does_what_is_queued_first() -> None:
     pumps = Pumps(step, 2, NEVER)
     listeners = [listener() for _ in range(20)]
     for one in listeners:
-        pumps.wake(one)
+        pumps.wake([one])
     stopping = threading.Thread(target=pumps.stop)
     stopping.start()
     gate.set()

@@ -43,6 +43,25 @@ def test_only_so_many_mailboxes_are_kept_the_newest() -> None:
     assert [bool(kept.after(number, 0)) for number in (0, 9, 10, number)] == [False, False, True, True]
 
 
+def test_behind_a_change_nothing_is_at_hand_until_it_has_grown_twice() -> None:
+    kept = Tails()
+    kept.remember({1: messages(1, 1), 2: messages(1, 1)})
+    kept.remember({}, [1, 3])
+    assert [sequences(kept, 0, mailbox_id) for mailbox_id in (1, 2, 3)] == [[], [1], []]
+    kept.remember({1: messages(2, 2), 3: messages(1, 1)})
+    assert [sequences(kept, 1), sequences(kept, 0, 3)] == [[], []]
+    kept.remember({1: messages(3, 3), 3: messages(2, 2)})
+    assert [sequences(kept, 1), sequences(kept, 2), sequences(kept, 1, 3)] == [[], [3], [2]]
+
+
+def test_what_one_commit_has_changed_and_grown_is_not_at_hand() -> None:
+    kept = Tails()
+    kept.remember({1: messages(1, 1)}, [1])
+    assert sequences(kept, 0) == []
+    kept.remember({1: messages(2, 2)})
+    assert [sequences(kept, 0), sequences(kept, 1)] == [[], [2]]
+
+
 def test_a_store_keeps_what_it_has_committed_and_not_what_failed(home: SQLiteHome) -> None:
     with home.open() as store:
         ann = sign_up(store, "ann")
