@@ -48,8 +48,10 @@ class Couple:
 class _Pair:
     """One sender and its listener; an echo is its own listener."""
 
-    def __init__(self, sender: Sender, listener: Listener | None) -> None:
+    def __init__(self, sender: Sender, listener: Listener | None, acknowledges_at: int) -> None:
+        """`acknowledges_at`: behind which of every _ACKNOWLEDGE_AFTER messages the listener acknowledges."""
         self.sender = sender
+        self._acknowledges_at = acknowledges_at
         self.listener = listener
         self.sent = self._answered = self._arrived = 0
         self._began = self._latency = 0.0
@@ -72,7 +74,7 @@ class _Pair:
                 return None
             self._arrived += arrived
             self._latency = time.perf_counter() - self._began
-            if self._arrived % _ACKNOWLEDGE_AFTER == 0:
+            if self._arrived % _ACKNOWLEDGE_AFTER == self._acknowledges_at:
                 self.listener.acknowledge(self._arrived)
         else:
             self._answered += self.sender.receive()
@@ -100,8 +102,9 @@ def pairs_load(
         _Pair(
             _SENDERS[kind](address, couple.sender, couple.name, share),
             _LISTENERS[kind](address, couple.recipient) if kind in _LISTENERS else None,
+            number % _ACKNOWLEDGE_AFTER,  # clients are not in step with each other
         )
-        for couple in couples
+        for number, couple in enumerate(couples)
     ]
     selector = selectors.DefaultSelector()
     for pair in pairs:

@@ -20,9 +20,12 @@ PRAGMA secure_delete = FAST;
 """
 
 # The fsync of every commit, before anyone is told of it: synchronous = FULL is what keeps promise P1.
+# The log is copied into the file, which holds up one commit for some milliseconds, every 4,000 pages: they are the same
+# few pages again and again, so four times as many take hardly longer to copy, and fewer senders meet with it.
 _WRITER_PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
+PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 """
 
