@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from chatbooth_grpc.live.listener import IDLE, QUEUED, RUNNING, WOKEN, Listener
 
 MAX_SPARE_PUMPS = 32
-_WATCH_INTERVAL = 0.1
+_WATCH_INTERVAL = 0.05
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,9 @@ from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.pumps import Pumps
 from chatbooth_grpc.live.sink import Sink
 
-DEFAULT_PUMPS = 2
+DEFAULT_PUMPS = 1
+"""Two would win the interpreter's lock from each other message by message; one that blocks is lent a spare."""
+
 STUCK_LIMIT = 5.0
 """How long a client may keep a pump waiting before its stream is cut off, in seconds."""
 

@@ -88,10 +88,7 @@ class Appender:
         grown: list[tuple[int, Message]] = []
         advanced: dict[str, tuple[int, int]] = {}  # as _mailboxes, which learn of it once it is true
         for new in messages:
-            sender, (recipient, message_id, content, kind), digest, lane = new
-            if lane is not None and lane.error is not None:
-                outcomes.append(lane.error)
-                continue
+            sender, (recipient, message_id, content, kind), digest, _ = new
             if sender.session_id not in self._live and not self._find_session(sender.session_id):
                 outcomes.append(SessionInvalid())
                 continue

@@ -22,7 +22,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import apsw
@@ -76,20 +76,43 @@ class Job(Generic[T]):
 
 
 class AppendJob(Job[Outcomes]):
-    """Messages to append, perhaps for a caller who is called back."""
+    """Messages to append, perhaps in lanes, perhaps for a caller who is called back."""
 
-    __slots__ = ("messages", "settle")
+    __slots__ = ("_refusals", "messages", "settle")
 
     def __init__(self, messages: Sequence[NewMessage], deadline: float, settle: Settle | None = None) -> None:
         super().__init__(None, deadline)
         self.messages = messages
         self.settle = settle
+        self._refusals: list[ChatboothError | None] = []  # one for each message, if there are any
+
+    @property
+    def fit(self) -> Sequence[NewMessage]:
+        """The messages whose lanes had not failed when this was admitted."""
+        if not self._refusals:
+            return self.messages
+        return [new for new, refusal in zip(self.messages, self._refusals, strict=True) if refusal is None]
+
+    def admit(self, now: float) -> bool:
+        """Say whether it may still begin; if so, what of it may."""
+        if not super().admit(now):
+            return False
+        refusals = [None if new.lane is None else new.lane.error for new in self.messages]
+        self._refusals = refusals if any(refusals) else []
+        return True
+
+    def note(self, outcomes: Iterator[Receipt | ChatboothError]) -> None:
+        """Take the outcomes of what was fit, and note those of all."""
+        if self._refusals:
+            self.result = [next(outcomes) if refusal is None else refusal for refusal in self._refusals]
+        else:
+            self.result = [*itertools.islice(outcomes, len(self.messages))]
 
     def fail(self, error: ChatboothError) -> None:
         """Note the outcome, and that nothing may follow in the lanes of its messages."""
         self.error = error
         for new in self.messages:
-            if new.lane is not None:
+            if new.lane is not None and new.lane.error is None:
                 new.lane.error = error
 
 
@@ -268,17 +291,14 @@ class GroupCommit:
     def _append_all(self, jobs: list[AppendJob]) -> None:
         """Append the messages of all of these in one go, and give each its outcomes."""
         try:
-            outcomes = self._append([message for job in jobs for message in job.messages])
+            outcomes = iter(self._append([new for job in jobs for new in job.fit]))
             self._flush()
         except Exception as defect:
             if _is_sqlites_own(defect):
                 raise
             raise _Spoiled from defect
-        start = 0
         for job in jobs:
-            end = start + len(job.messages)
-            job.result = outcomes[start:end]
-            start = end
+            job.note(outcomes)
 
     def _perform(self, job: Job[object]) -> None:
         assert job.work is not None  # noqa: S101  # only an append has none

@@ -176,14 +176,14 @@ def test_messages_outlive_checkpoints(
     checkpoint_writes = count()
 
     def remember_some(name: str) -> None:
-        if name.endswith(".db") and next(checkpoint_writes) % 300 == 0:
+        if name.endswith(".db") and next(checkpoint_writes) % 1_000 == 0:
             moments.append((acknowledged, disk.after_power_loss(coin(len(moments)))))
 
     with open_on_disk() as store, disk.before("write", remember_some):
         ann = sign_up(store, "ann")
-        for acknowledged in range(13):  # read by remember_some
+        for acknowledged in range(60):  # read by remember_some
             send_texts(store, ann, "ann", str(acknowledged) * (300 << 10))
-        moments.append((13, disk.after_power_loss()))
+        moments.append((60, disk.after_power_loss()))
     assert len(moments) > 3
     for known, image in moments:
         with reopen(image) as survivor:
