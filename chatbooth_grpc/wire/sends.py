@@ -111,7 +111,10 @@ class Sends:
         for size, lane, settle in self._parts:
             end = start + size
             has_failed = lane.error is not None and any(outcome is lane.error for outcome in outcomes[start:end])
-            settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
+            try:
+                settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
+            except Exception:  # noqa: BLE001  # one connection's defect is not the others'
+                _log.exception("replies could not be told")
             start = end
 
 

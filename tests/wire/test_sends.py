@@ -1,0 +1,157 @@
+"""SENDs of several connections that are stored in one go: each is told its own, and fails in its own lane."""
+
+from __future__ import annotations
+
+import queue
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.store import Lane
+from chatbooth_grpc.wire import frames
+from chatbooth_grpc.wire.codes import OK, decode_error
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
+from chatbooth_grpc.wire.sends import Sends
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
+from tests.booth.interrupted_store import InterruptedStore
+from tests.wire.running import PATIENCE, send_body
+
+
+class Sender:
+    """A connection, as Sends see it: its lane, and what it was told."""
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
+        self.lane = Lane()
+        self._told: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
+
+    def requests(self, *texts: str, recipient: str = "ann") -> list[Frame]:
+        return [Frame(frames.SEND, send_body(recipient, text), self.token) for text in texts]
+
+    def settle(self, replies: bytes, has_failed: bool) -> None:
+        self._told.put((replies, has_failed))
+
+    @property
+    def told(self) -> tuple[list[object], bool]:
+        """What became of each, and whether the store failed; it is told no more than once."""
+        replies, has_failed = self._told.get(timeout=PATIENCE)
+        assert self._told.empty()
+        bodies = [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)]
+        return [body[0] == OK or decode_error(body).reason for body in bodies], has_failed
+
+
+class Place:
+    """A booth, and ann, who receives."""
+
+    def __init__(self, store: InterruptedStore) -> None:
+        self.store = store
+        self.booth = Booth(store, passwords=cheap_passwords())
+        self.ann = self.booth.sign_up("ann", PASSWORD).token
+
+    def sender(self, name: str) -> Sender:
+        """A connection of a new account, whose session is at hand."""
+        token = self.booth.sign_up(name, PASSWORD).token
+        self.booth.authenticated(token)
+        return Sender(token)
+
+    def texts(self) -> list[str]:
+        return [message.text for message in self.booth.deliver(self.ann).messages]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    store = InterruptedStore(tmp_path / "chatbooth.db")
+    yield Place(store)
+    store.close()
+
+
+def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place: Place) -> None:
+    bob, cy, dan = (place.sender(name) for name in ("bob", "cy", "dan"))
+    calls: Counter[str] = Counter()
+    place.store.before = lambda method: calls.update([method])
+    sends = Sends(place.booth)
+    assert sends.take_at_hand(bob.requests("b1", "b2"), bob.lane, bob.settle)
+    assert sends.take_at_hand(cy.requests("c1", recipient="nobody"), cy.lane, cy.settle)
+    assert sends.take_at_hand(dan.requests("d1", "", "d2"), dan.lane, dan.settle)
+    sends.store()
+    assert bob.told == ([True, True], False)
+    assert cy.told == (["RECIPIENT_NOT_FOUND"], False)
+    assert dan.told == ([True, "EMPTY_TEXT", True], False)
+    assert calls["append"] == 1
+    assert place.texts() == ["b1", "b2", "d1", "d2"]
+
+
+def test_what_a_failed_lane_sends_is_refused_and_the_others_are_not(place: Place) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+    bob.lane.error = StoreUnavailable()
+    sends = Sends(place.booth)
+    for one in (bob, cy, bob):
+        assert sends.take_at_hand(one.requests("text"), one.lane, one.settle)
+    sends.store()
+    assert cy.told == ([True], False)
+    for _ in range(2):
+        replies, has_failed = bob._told.get(timeout=PATIENCE)
+        assert has_failed
+        assert decode_error(replies[frames.HEADER.size :]).reason == "STORE_UNAVAILABLE"
+    assert place.texts() == ["text"]
+
+
+def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+
+    def away(method: str) -> None:
+        if method == "append":
+            raise StoreUnavailable
+
+    place.store.before = away
+    sends = Sends(place.booth)
+    for one in (bob, cy):
+        assert sends.take_at_hand(one.requests("text", ""), one.lane, one.settle)
+    sends.store()
+    for one in (bob, cy):
+        assert one.told == (["STORE_UNAVAILABLE", "EMPTY_TEXT"], True)
+        assert isinstance(one.lane.error, StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    "bad", [Frame(frames.SEND, b"nonsense", b""), Frame(frames.SEND, send_body("ann"), NO_TOKEN)], ids=["body", "token"]
+)
+def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad: Frame) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+    sends = Sends(place.booth)
+    assert sends.take_at_hand(bob.requests("b1"), bob.lane, bob.settle)
+    bad = bad._replace(token=bad.token or cy.token)
+    assert not sends.take_at_hand([*cy.requests("c1"), bad], cy.lane, cy.settle)
+    sends.store()
+    assert bob.told == ([True], False)
+    assert cy._told.empty()
+    assert place.texts() == ["b1"]
+
+
+def test_one_connections_defect_keeps_no_reply_from_the_others(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+
+    def broken(_replies: bytes, _has_failed: bool) -> None:
+        raise LookupError("a defect, made for this test")
+
+    sends = Sends(place.booth)
+    assert sends.take_at_hand(bob.requests("b1"), bob.lane, broken)
+    assert sends.take_at_hand(cy.requests("c1"), cy.lane, cy.settle)
+    sends.store()
+    assert cy.told == ([True], False)
+    assert "a defect, made for this test" in caplog.text
+
+
+def test_nothing_at_all_is_stored_without_a_word_to_the_store(place: Place) -> None:
+    calls: Counter[str] = Counter()
+    place.store.before = lambda method: calls.update([method])
+    message = OutgoingMessage("ann", b"i" * 16, b"x")
+    Sends(place.booth).store()
+    assert not calls
+    place.booth.send(place.ann, message)
+    assert calls["append"] == 1
