@@ -13,6 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_LOOK_INTERVAL = 0.2
+"""An interrupt that comes just before the main thread begins to wait does not end that wait: it is seen behind it."""
+
 
 def apart(work: Callable[[], T]) -> T:
     """Return what `work` returns, or raise what it raises; an interrupt ends only the wait for it.
@@ -22,12 +25,16 @@ def apart(work: Callable[[], T]) -> T:
     if threading.current_thread() is not threading.main_thread():
         return work()
     outcome: Future[T] = Future()
+    is_done = threading.Event()
 
     def run() -> None:
         try:
             outcome.set_result(work())
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is for who waits
             outcome.set_exception(error)
+        is_done.set()
 
     threading.Thread(target=run, name="apart", daemon=True).start()
+    while not is_done.wait(_LOOK_INTERVAL):
+        pass
     return outcome.result()
