@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import apsw
 import pytest
 
 from chatbooth_grpc.booth.errors import MessageIdReused
@@ -13,21 +9,11 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, new_message, retain, send, sign_up, texts
+from tests.store.beside import sqlite
 from tests.store.earlier import append_as_before, make_earlier_store
 
 BEFORE = 2
 """Migrations of a store that had only message_ids."""
-
-
-@contextmanager
-def sqlite(home: SQLiteHome) -> Iterator[apsw.Connection]:
-    """A connection beside the store's own."""
-    connection = apsw.Connection(str(home.path))
-    connection.set_busy_timeout(5_000)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def ids_in(home: SQLiteHome) -> tuple[int, int]:

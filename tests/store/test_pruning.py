@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import apsw
 import pytest
@@ -14,23 +14,13 @@ from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.store.pruning import BYTES_PER_STEP, ROWS_PER_STEP, prune_detached
 from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, mailbox, send_texts, sign_up, texts
+from tests.store.beside import sqlite
 from tests.store.disk_actions import WAL
 from tests.store.power_loss import Disk
 
 TABLES = ("mailboxes", "messages", "recent_message_ids", "message_ids")
 
 ROWS_OF_ONE_MESSAGE = {"mailboxes": 1, "messages": 1, "recent_message_ids": 1, "message_ids": 0}
-
-
-@contextmanager
-def sqlite(home: SQLiteHome) -> Iterator[apsw.Connection]:
-    """A connection beside the store's own."""
-    connection = apsw.Connection(str(home.path))
-    connection.set_busy_timeout(5_000)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def counts(connection: apsw.Connection) -> dict[str, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import apsw
 import pytest
 
 from chatbooth_grpc.booth.store import RetentionStep
@@ -15,22 +13,12 @@ from chatbooth_grpc.store.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sqlite import SQL, SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import SQLiteHome, delete, log_in, new_message, retain, send_texts, sign_up, texts
+from tests.store.beside import sqlite
 from tests.store.disk_actions import Gate
 from tests.store.earlier import append_as_before, make_earlier_store
 from tests.store.power_loss import Disk
 
 OpenOnDisk = Callable[[], SQLiteStore]
-
-
-@contextmanager
-def sqlite(home: SQLiteHome) -> Iterator[apsw.Connection]:
-    """A connection beside the store's own."""
-    connection = apsw.Connection(str(home.path))
-    connection.set_busy_timeout(5_000)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def test_a_walk_looks_only_at_mailboxes_that_hold_something_acknowledged(
