@@ -1,0 +1,1 @@
+"""Attacks on a running server, and the honest client that works meanwhile."""

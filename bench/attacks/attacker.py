@@ -1,0 +1,113 @@
+"""The attackers, each a loop that runs until it is killed: python -m bench.attacks.attacker NAME …"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import time
+from collections.abc import Callable
+from itertools import count
+
+from bench.attacks.raw import DeafConnection
+from bench.performance.http2 import call_headers
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.wire import bodies, frames
+
+_SERVICE = "/chatbooth.v1.ChatService/"
+_PAUSE = 0.05
+_ESTABLISHED = 1  # in the first byte of tcp_info
+
+
+def deaf_grpc(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
+    """Keep so many calls open whose answers are never taken; one that the server has ended is made again."""
+    path = method if method.startswith("/") else _SERVICE + method
+    headers = call_headers(address, path, token)
+    opened: list[DeafConnection] = []
+    while True:
+        opened = [each for each in opened if not each.is_over]
+        while len(opened) < connections:
+            opened.append(DeafConnection(address))
+        for each in opened:
+            try:
+                for _ in range(streams // connections - len(each.open)):
+                    each.call(headers, b"")
+            except OSError:
+                each.is_over = True
+        time.sleep(_PAUSE)
+
+
+def resets(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001  # all attackers take the same
+    """Open streams and reset each at once, as fast as the server reads."""
+    headers = call_headers(address, _SERVICE + method)
+    opened = [DeafConnection(address) for _ in range(connections)]
+    while True:
+        for number, each in enumerate(opened):
+            try:
+                each.call_and_reset(headers, b"", streams)
+            except OSError:
+                opened[number] = DeafConnection(address)
+
+
+def deaf_wire(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
+    """Keep connections that make many requests and read none of the replies."""
+    kind, body = {
+        "Listen": (frames.LISTEN, bodies.encode_listen_request(None)),
+        "Deliver": (frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 1_000, None))),
+    }[method]
+    request = frames.encode_request(kind, body, token)
+    opened: dict[int, socket.socket] = {}
+    for number in count():
+        each = opened.get(number % connections)
+        try:
+            if each is None:
+                host, _, port = address.removeprefix("wire://").rpartition(":")
+                each = opened[number % connections] = socket.socket()
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                each.connect((host, int(port)))
+                each.sendall(request * max(1, streams // connections))
+            elif _has_ended(each):
+                del opened[number % connections]
+                each.close()
+        except OSError:
+            opened.pop(number % connections, None)
+        if number % connections == connections - 1:
+            time.sleep(_PAUSE)
+
+
+def _has_ended(connected: socket.socket) -> bool:
+    """Say whether the server has ended the connection, without reading what it wrote."""
+    return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+
+
+def mail(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001  # all attackers take the same
+    """Send to the attacker's own mailbox, so that its listeners have something to be sent."""
+    with ChatClient.connect(address, session=Session(token, 0, method, b"")) as client:
+        while True:
+            client.send(method, "x" * 2_000)
+            time.sleep(_PAUSE)
+
+
+ATTACKERS: dict[str, Callable[[str, bytes, int, int, str], None]] = {
+    "deaf-grpc": deaf_grpc,
+    "deaf-wire": deaf_wire,
+    "resets": resets,
+    "mail": mail,
+}
+
+
+def main() -> None:
+    """Attack until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=ATTACKERS)
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--token", type=bytes.fromhex, required=True)
+    parser.add_argument("--streams", type=int, required=True)
+    parser.add_argument("--connections", type=int, required=True)
+    parser.add_argument("--method", required=True)
+    parsed = parser.parse_args()
+    ATTACKERS[parsed.name](parsed.server, parsed.token, parsed.streams, parsed.connections, parsed.method)
+
+
+if __name__ == "__main__":
+    main()

