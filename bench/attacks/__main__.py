@@ -1,4 +1,4 @@
-"""python -m bench.attacks: attack a server, and print what an honest client saw before and meanwhile."""
+"""python -m bench.attacks: attack a server, and print what an honest client sees before, during and after."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.attacks.attacker import MESSAGE_SIZE
 from bench.attacks.honest import PASSWORD
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import OutgoingMessage
@@ -23,14 +24,14 @@ _GATHERING = 1.5
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack: who attacks, how often at once, and what waits in the attacker's mailbox."""
+    """One attack: its attacker, the calls that it keeps open, and the state of the attacker's mailbox."""
 
     attacker: str
     method: str
     streams: int
     connections: int
     waiting: int = 0
-    """Messages of 2,000 bytes that wait in the attacker's mailbox."""
+    """Messages that wait in the attacker's mailbox."""
     mails: bool = False
     """Whether the attacker's mailbox goes on growing."""
 
@@ -70,8 +71,7 @@ def _run(name: str, attack: Attack, seconds: float, flags: list[str]) -> None:
     with ServerProcess(*flags) as server:
         attacked, other = (server.wire, server.grpc) if attack.is_wire else (server.grpc, server.wire)
         token, username = _prepare(server.wire, attack.waiting)
-        quiet = _honest(attacked, seconds)
-        _say(f"{name}: quiet", quiet, server.resident_bytes())
+        _say(f"{name}: quiet", _honest(attacked, seconds), server.resident_bytes())
         with contextlib.ExitStack() as attackers:
             attackers.enter_context(_attacker(attack.attacker, attacked, token, attack, attack.method))
             if attack.mails:
@@ -90,7 +90,7 @@ def _prepare(address: str, waiting: int) -> tuple[bytes, str]:
     """Make the attacker's account, and fill its mailbox."""
     with ChatClient.connect(address) as client:
         session = client.sign_up("attacker", PASSWORD)
-        messages = (OutgoingMessage("attacker", new_message_id(), b"x" * 2_000) for _ in range(waiting))
+        messages = (OutgoingMessage("attacker", new_message_id(), b"x" * MESSAGE_SIZE) for _ in range(waiting))
         for _, outcome in client.send_many(messages):
             assert not isinstance(outcome, Exception)  # noqa: S101  # a bench that could not begin
     return session.token, session.username
@@ -98,17 +98,21 @@ def _prepare(address: str, waiting: int) -> tuple[bytes, str]:
 
 @contextlib.contextmanager
 def _attacker(name: str, address: str, token: bytes, attack: Attack, method: str) -> Iterator[None]:
+    """Run an attacker during the block. Raises RuntimeError: it stopped by itself, so the figures mean nothing."""
     command = [sys.executable, "-m", "bench.attacks.attacker", name, "--server", address, "--token", token.hex()]
     command += ["--streams", str(attack.streams), "--connections", str(attack.connections), "--method", method]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield
+        has_stopped = process.poll() is not None
     finally:
         process.kill()
-        process.wait()
+        _, error = process.communicate()
+    if has_stopped:
+        raise RuntimeError(f"the attacker {name} stopped: {_last_line(error)}")
 
 
-def _honest(address: str, seconds: float) -> dict[str, list[float]]:
+def _honest(address: str, seconds: float) -> str:
     return _end(_begin(address, seconds))
 
 
@@ -117,25 +121,25 @@ def _begin(address: str, seconds: float) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _end(process: subprocess.Popen[str]) -> dict[str, list[float]]:
+def _end(process: subprocess.Popen[str]) -> str:
+    """Wait for an honest client; return what it saw, in words."""
     out, error = process.communicate()
     if process.returncode:
-        return {"error": [error.strip().splitlines()[-1]]}  # type: ignore[list-item]  # said, not counted
-    result: dict[str, list[float]] = json.loads(out.splitlines()[-1])
-    return result
-
-
-def _say(name: str, seen: dict[str, list[float]], memory: int) -> None:
-    if "error" in seen:
-        print(f"{name:28} the honest client failed: {seen['error'][0]}", flush=True)
-        return
-    sends, arrivals = _three(seen["sends"]), _three(seen["arrivals"])
-    lost = len(seen["sends"]) - len(seen["arrivals"])
-    print(
-        f"{name:28} {len(seen['sends']):5} sends, {seen['failures']} failed, {sends} ms; "
-        f"{lost} did not arrive, arrivals {arrivals} ms; server {memory / 2**20:,.0f} MiB",
-        flush=True,
+        return f"the honest client failed: {_last_line(error)}"
+    seen = json.loads(out)
+    missing = len(seen["sends"]) - seen["failures"] - len(seen["arrivals"])
+    return (
+        f"{len(seen['sends']):5} sends, {seen['failures']} failed, {_three(seen['sends'])} ms; "
+        f"{missing} did not arrive, arrivals {_three(seen['arrivals'])} ms"
     )
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def _say(name: str, seen: str, memory: int) -> None:
+    print(f"{name:28} {seen}; server {memory / 2**20:,.0f} MiB", flush=True)
 
 
 def _three(latencies: list[float]) -> str:

@@ -16,11 +16,14 @@ from chatbooth_grpc.wire import bodies, frames
 
 _SERVICE = "/chatbooth.v1.ChatService/"
 _PAUSE = 0.05
+_REPLIES_BEFORE_LISTEN = 2
+MESSAGE_SIZE = 4_000
+"""Bytes of each text in the attacker's mailbox: 256 of them, a stream's window, are about 1 MiB."""
 _ESTABLISHED = 1  # in the first byte of tcp_info
 
 
 def deaf_grpc(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
-    """Keep so many calls open whose answers are never taken; one that the server has ended is made again."""
+    """Keep this many calls open and take none of their answers. Make a call again when the server has ended it."""
     path = method if method.startswith("/") else _SERVICE + method
     headers = call_headers(address, path, token)
     opened: list[DeafConnection] = []
@@ -37,7 +40,7 @@ def deaf_grpc(address: str, token: bytes, streams: int, connections: int, method
         time.sleep(_PAUSE)
 
 
-def resets(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001  # all attackers take the same
+def resets(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001
     """Open streams and reset each at once, as fast as the server reads."""
     headers = call_headers(address, _SERVICE + method)
     opened = [DeafConnection(address) for _ in range(connections)]
@@ -51,11 +54,13 @@ def resets(address: str, token: bytes, streams: int, connections: int, method: s
 
 def deaf_wire(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
     """Keep connections that make many requests and read none of the replies."""
-    kind, body = {
-        "Listen": (frames.LISTEN, bodies.encode_listen_request(None)),
-        "Deliver": (frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 1_000, None))),
-    }[method]
-    request = frames.encode_request(kind, body, token)
+    deliver = frames.encode_request(
+        frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 1_000, None)), token
+    )
+    listen = frames.encode_request(frames.LISTEN, bodies.encode_listen_request(None), token)
+    each_time = max(1, streams // connections)
+    # The kernel buffers more than a stream's window. Unread replies fill that buffer before the stream is opened.
+    requests = deliver * _REPLIES_BEFORE_LISTEN + listen if method == "Listen" else deliver * each_time
     opened: dict[int, socket.socket] = {}
     for number in count():
         each = opened.get(number % connections)
@@ -65,12 +70,12 @@ def deaf_wire(address: str, token: bytes, streams: int, connections: int, method
                 each = opened[number % connections] = socket.socket()
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
                 each.connect((host, int(port)))
-                each.sendall(request * max(1, streams // connections))
+                each.sendall(requests)
             elif _has_ended(each):
                 del opened[number % connections]
                 each.close()
         except OSError:
-            opened.pop(number % connections, None)
+            opened.pop(number % connections).close()
         if number % connections == connections - 1:
             time.sleep(_PAUSE)
 
@@ -80,14 +85,15 @@ def _has_ended(connected: socket.socket) -> bool:
     return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
 
 
-def mail(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001  # all attackers take the same
+def mail(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001
     """Send to the attacker's own mailbox, so that its listeners have something to be sent."""
     with ChatClient.connect(address, session=Session(token, 0, method, b"")) as client:
         while True:
-            client.send(method, "x" * 2_000)
+            client.send(method, "x" * MESSAGE_SIZE)
             time.sleep(_PAUSE)
 
 
+# All attackers have the same parameters, though two of them need fewer.
 ATTACKERS: dict[str, Callable[[str, bytes, int, int, str], None]] = {
     "deaf-grpc": deaf_grpc,
     "deaf-wire": deaf_wire,

@@ -30,7 +30,6 @@ def main() -> None:
         listening = threading.Thread(target=seen.listen, args=(receiver,), daemon=True)
         listening.start()
         seen.is_open.wait()
-        print("ready", flush=True)
         sends, failures, started = [], 0, {}
         end = time.monotonic() + parsed.seconds
         number = 0

@@ -62,11 +62,6 @@ class DeafConnection:
             frames.append(encode_frame(RESET, 0, stream, _CANCEL))
         self._socket.sendall(b"".join(frames))
 
-    def close(self) -> None:
-        """End the connection."""
-        self.is_over = True
-        self._socket.close()
-
     def _read(self) -> None:
         buffer = b""
         try:
