@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 
 import apsw
 
+from chatbooth_grpc.store.lock import StoreLock
 from chatbooth_grpc.store.sql import load_migrations
 
 APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
@@ -40,20 +39,10 @@ class StoreOpenError(Exception):
     """The store cannot be opened; its text says why and what to do, for whoever starts the server."""
 
 
-def lock_store(path: Path) -> int:
-    """Make the file private to this process's user and lock it; return the lock's file descriptor.
-
-    The lock ends with the process, however it ends. Raises StoreOpenError.
-    """
+def lock_store(path: Path) -> StoreLock:
+    """Lock the store's file, made if absent, until the lock is released or the process ends. Raises StoreOpenError."""
     try:
-        lock = _open_private(f"{path}.lock")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Only once the store is ours: closing a file drops the locks that SQLite holds on it in this process.
-            os.close(_open_private(str(path)))
-        except BaseException:
-            os.close(lock)
-            raise
+        return StoreLock(path)
     except BlockingIOError as error:
         raise StoreOpenError(
             f"the store {path} is in use by another server; stop that one, or name another file with --store"
@@ -61,11 +50,6 @@ def lock_store(path: Path) -> int:
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
         raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
-    return lock
-
-
-def _open_private(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
@@ -94,6 +78,13 @@ def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connecti
     connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=statements)
     connection.set_busy_timeout(5_000)
     connection.execute(_PRAGMAS).fetchall()
+    return connection
+
+
+def open_reader(path: Path, vfs: str | None) -> apsw.Connection:
+    """Open a connection that only reads."""
+    connection = connect(path, vfs)
+    connection.pragma("query_only", True)
     return connection
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,7 +16,6 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
     SessionInvalid,
-    StoreUnavailable,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -35,8 +33,9 @@ from chatbooth_grpc.booth.store import (
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.failures import store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.opening import connect, lock_store, open_writer
+from chatbooth_grpc.store.opening import lock_store, open_reader, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
+from chatbooth_grpc.store.readers import Readers
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sql import load_statements
@@ -66,13 +65,12 @@ class SQLiteStore:
         is the longest that a change waits for the disk, in seconds.
         """
         self._path = Path(os.path.realpath(path))  # one lock whatever name it goes by, also after a chdir
-        self._vfs = vfs
         self._clock = clock
         self._lock = lock_store(self._path)
         try:
             writer, self._epoch = open_writer(self._path, vfs)
         except BaseException:
-            os.close(self._lock)
+            self._lock.release()
             raise
         self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
         self._watchers: list[Changed] = []
@@ -89,7 +87,8 @@ class SQLiteStore:
             ended=self._end_transaction,
             announce=self._announce,
         )
-        self._readers: deque[apsw.Connection] = deque()
+        self._readers = Readers(lambda: open_reader(self._path, vfs))
+        self._store_wait = store_wait
         self._closed = False
         self._writer.run_later(self._prune)
 
@@ -268,9 +267,11 @@ class SQLiteStore:
         if self._closed:
             return
         self._closed = True
+        # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
+        all_read = self._readers.close(self._store_wait)
         self._writer.close()
-        self._close_idle_readers()
-        os.close(self._lock)
+        if all_read:
+            self._lock.release()
 
     def _run(self, work: Work[T], *, ends_nothing: bool = False) -> T:
         """Run work other than an append on the writer. `ends_nothing`: no session and no account."""
@@ -309,26 +310,9 @@ class SQLiteStore:
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
-        """Lend a reading connection; there are as many as were ever needed at once."""
-        if self._closed:
-            raise StoreUnavailable
-        with store_failures():
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = connect(self._path, self._vfs)
-                connection.pragma("query_only", True)
-            try:
-                yield connection
-            finally:
-                self._readers.append(connection)
-                if self._closed:
-                    self._close_idle_readers()
-
-    def _close_idle_readers(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._readers.pop().close()
+        """Lend a reading connection."""
+        with store_failures(), self._readers.lend() as connection:
+            yield connection
 
 
 @contextmanager

@@ -1,10 +1,8 @@
-"""Opening a store's file: made private and current, held by one server, refused with a clear word otherwise."""
+"""Opening a store's file: made private and current, refused with a clear word otherwise."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -19,82 +17,7 @@ from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
 from tests.store.disk_actions import Failing
 from tests.store.power_loss import Call, Disk
-
-ROOT = Path(__file__).parents[2]
-
-OPEN = """
-import sys
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sqlite import SQLiteStore
-try:
-    SQLiteStore(sys.argv[1]).close()
-except StoreOpenError as error:
-    sys.exit(str(error))
-"""
-
-# SQLite's SHARED lock, which every open connection has in WAL mode: these bytes, by the file format's description.
-SEIZE = """
-import fcntl, sys
-with open(sys.argv[1], "r+b") as file:
-    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
-"""
-
-
-def run_python(program: str, path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", program, str(path)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-
-
-def refusal_to_open(path: Path) -> str:
-    """What is said of a file that cannot be opened: one line that names it."""
-    with pytest.raises(StoreOpenError) as refusal:
-        SQLiteStore(path)
-    words = str(refusal.value)
-    assert str(path) in words
-    assert len(words.splitlines()) == 1
-    return words
-
-
-def test_a_second_process_is_told_that_the_store_is_in_use(home: SQLiteHome) -> None:
-    with home.open() as store:
-        sign_up(store, "ann")
-        second = run_python(OPEN, home.path)
-        assert second.returncode == 1
-        assert "in use" in second.stderr
-        assert str(home.path) in second.stderr
-        assert len(second.stderr.splitlines()) == 1
-        sign_up(store, "bob")
-    second = run_python(OPEN, home.path)
-    assert (second.returncode, second.stderr) == (0, "")
-
-
-def test_a_second_opening_in_one_process_is_refused_too(home: SQLiteHome) -> None:
-    with home.open() as store:
-        assert "in use" in refusal_to_open(home.path)
-        sign_up(store, "ann")
-
-
-def test_a_refused_opening_does_not_loosen_the_first_ones_hold(home: SQLiteHome) -> None:
-    with home.open() as store:
-        sign_up(store, "ann")
-        assert "BlockingIOError" in run_python(SEIZE, home.path).stderr
-        refusal_to_open(home.path)
-        assert "BlockingIOError" in run_python(SEIZE, home.path).stderr
-
-
-def test_a_symlink_names_the_same_store(home: SQLiteHome, tmp_path: Path) -> None:
-    link = tmp_path / "link.db"
-    link.symlink_to(home.path)
-    with SQLiteStore(link):
-        assert "in use" in refusal_to_open(home.path)
-    with home.open(), pytest.raises(StoreOpenError, match="in use"):
-        SQLiteStore(link)
-
-
-def test_a_relative_path_names_the_same_store(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(home.path.parent)
-    with home.open(), pytest.raises(StoreOpenError, match="in use"):
-        SQLiteStore(home.path.name)
+from tests.store.refused import refusal_to_open
 
 
 def test_the_path_stays_what_it_was_when_the_process_moves(

@@ -1,0 +1,93 @@
+"""One server for a store: a lock on the store's own file, by whatever name it is opened."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+# An open file description lock ends with its descriptor and leaves the locks of SQLite, which are POSIX locks, alone.
+# Python names the command on Linux only; the number for macOS is that of its <sys/fcntl.h>.
+_SET_LOCK: int = getattr(fcntl, "F_OFD_SETLK", 90)
+
+# SQLite locks bytes close to 2**30. This one is far from them and from the end of any file.
+_LOCKED_BYTE = 1 << 62
+
+# Closing any descriptor of a file drops all POSIX locks that the process holds on it, and with them those of SQLite.
+# So a process must know which files it serves before it opens another name of one of them.
+_held: set[FileId] = set()
+_guard = threading.Lock()
+
+
+class FileId(NamedTuple):
+    """What a file is, by whatever name: its device and its inode."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> FileId:
+        """Return the id of the file that was looked at."""
+        return cls(found.st_dev, found.st_ino)
+
+
+class StoreLock:
+    """The lock on a store's file, held from its making until `release`, or until the process ends.
+
+    Release it after every SQLite connection to the file is closed: the release drops their locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make the file if it is absent, private to the user, and lock it.
+
+        Raises BlockingIOError: another server holds it. OSError: the file cannot be opened or locked.
+        """
+        with _guard:
+            _check_earlier_lock(path)
+            self.descriptor = _open_unheld(path)
+            try:
+                fcntl.fcntl(self.descriptor, _SET_LOCK, _whole_lock())
+            except BaseException:
+                os.close(self.descriptor)
+                raise
+            self.file_id = FileId.of(os.fstat(self.descriptor))
+            _held.add(self.file_id)
+
+    def release(self) -> None:
+        """Let another server have the store."""
+        with _guard:
+            _held.discard(self.file_id)
+            os.close(self.descriptor)
+
+
+def _open_unheld(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        if FileId.of(path.stat()) in _held:
+            raise BlockingIOError(f"this process serves {path} already")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _check_earlier_lock(path: Path) -> None:
+    """Refuse a store that an earlier chatbooth serves: that one locked a file beside the store, which goes now."""
+    beside = Path(f"{path}.lock")
+    try:
+        descriptor = os.open(beside, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        beside.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _whole_lock() -> bytes:
+    """Return the `struct flock` that locks the byte for writing."""
+    if sys.platform == "darwin":
+        return struct.pack("qqihh", _LOCKED_BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    return struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)

@@ -1,0 +1,20 @@
+"""Opening a store that must be refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.store.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite import SQLiteStore
+
+
+def refusal_to_open(path: Path) -> str:
+    """What is said of a file that cannot be opened: one line that names it."""
+    with pytest.raises(StoreOpenError) as refusal:
+        SQLiteStore(path)
+    words = str(refusal.value)
+    assert str(path) in words
+    assert len(words.splitlines()) == 1
+    return words
