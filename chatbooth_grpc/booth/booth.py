@@ -16,6 +16,7 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.listing import Listing
 from chatbooth_grpc.booth.model import (
     TOUCHES_PER_EXPIRY,
@@ -75,6 +76,8 @@ class Booth:
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()
         self._clock = clock
+        self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
+        self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
         self._lists = Bulkhead("lists at once", working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
 
     # Accounts and sessions
@@ -271,7 +274,9 @@ class Booth:
         try:
             self._store.touch_session(session)
         except ChatboothError as error:  # what was asked for must not fail for this: the next call notes it
-            _log.warning("a session's use was not noted", extra={"reason": error.reason})
+            self._unnoted.refused(error.reason)
+        else:
+            self._unnoted.worked()
 
     def _session_for(self, stored: StoredSession, token: bytes) -> Session:
         return Session(token, stored.account_id, stored.username, self._store.epoch)
@@ -296,7 +301,9 @@ class Booth:
         try:
             self._store.replace_password_hash(account, self._passwords.hash(normal_password(password)))
         except ChatboothError as error:  # the log-in stands; the next one improves it
-            _log.warning("a password's hash was not renewed", extra={"reason": error.reason})
+            self._unrenewed.refused(error.reason)
+        else:
+            self._unrenewed.worked()
 
 
 def _merged(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.model import TOUCHES_PER_EXPIRY
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -103,12 +104,16 @@ class Reaper:
         self._noted = noted
 
     def _thread(self, name: str, interval: float, look: Callable[[], None]) -> threading.Thread:
+        skipping = LastingState(_log, f"the rounds of {name} are skipped", f"the rounds of {name} go on", quiet=0)
+
         def run() -> None:
             while not self._stopping.wait(interval):
                 try:
                     look()
                 except ChatboothError as error:  # the store is away for now: the next round tries again
-                    _log.warning("a round was skipped", extra={"round": name, "reason": error.reason})
+                    skipping.refused(error.reason)
+                else:
+                    skipping.worked()
 
         return threading.Thread(target=run, name=name, daemon=True)
 

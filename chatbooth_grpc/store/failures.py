@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
 
 from chatbooth_grpc.booth.errors import ChatboothError, StoreFull, StoreUnavailable
+from chatbooth_grpc.booth.lasting_state import QUIET, LastingState
+
+_log = logging.getLogger(__name__)
 
 
 def store_failure(error: apsw.Error) -> ChatboothError:
@@ -15,10 +19,39 @@ def store_failure(error: apsw.Error) -> ChatboothError:
     return StoreFull() if isinstance(error, apsw.FullError) else StoreUnavailable()
 
 
+def failed_writing(quiet: float = QUIET) -> LastingState:
+    """Return the state of a store that refuses changes."""
+    return LastingState(
+        _log,
+        "the store cannot be written: changes are refused until the disk has room and works",
+        "the store can be written again",
+        quiet=quiet,
+    )
+
+
+def failed_reading(quiet: float = QUIET) -> LastingState:
+    """Return the state of a store that cannot answer."""
+    return LastingState(
+        _log,
+        "the store cannot be read: calls are refused until its file can be opened and read",
+        "the store can be read again",
+        quiet=quiet,
+    )
+
+
+def cause_of(failure: apsw.Error) -> str:
+    """Return SQLite's words for a failure, and the name of its code."""
+    codes: dict[int, str] = {**apsw.mapping_result_codes, **apsw.mapping_extended_result_codes}  # type: ignore[dict-item]
+    code = getattr(failure, "extendedresult", -1)
+    return f"{failure} ({codes.get(code, type(failure).__name__)})".lstrip()
+
+
 @contextmanager
-def store_failures() -> Iterator[None]:
-    """Raise what SQLite reports inside as `StoreFull` or `StoreUnavailable`."""
+def store_failures(state: LastingState) -> Iterator[None]:
+    """Raise what SQLite reports inside as `StoreFull` or `StoreUnavailable`, and note it in `state`."""
     try:
         yield
     except apsw.Error as error:
+        state.refused(cause_of(error))
         raise store_failure(error) from error
+    state.worked()

@@ -31,7 +31,7 @@ from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage, Settle
-from chatbooth_grpc.store.failures import store_failure
+from chatbooth_grpc.store.failures import cause_of, failed_writing, store_failure
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -42,6 +42,9 @@ MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
 
 _OVERDUE_CHECK = 0.5
+_SLOW_DISK = 5.0
+"""A transaction that takes this many seconds is logged: the disk does not answer."""
+
 _FEW = 2
 """So many callers are called back by the writer itself, when it has nothing else to do: that saves them a handoff."""
 
@@ -153,6 +156,8 @@ class GroupCommit:
         self._unsettled: dict[AppendJob, object] = {}  # in order; who takes a job out of it calls back, nobody else
         self._entrance = threading.Lock()
         self._closed = False
+        self._failing = failed_writing()
+        self._committing_since: float | None = None
         self._threads = [
             threading.Thread(target=self._write, name="store-writer", daemon=True),
             threading.Thread(target=self._settle, name="store-settler", daemon=True),
@@ -244,8 +249,9 @@ class GroupCommit:
 
     def _commit(self, jobs: list[Job[object]]) -> None:
         is_committed = False
+        now = self._committing_since = time.monotonic()
+        changes = self._connection.total_changes()
         try:
-            now = time.monotonic()
             self._connection.execute("BEGIN IMMEDIATE")
             self._begun()
             self._perform_all([job for job in jobs if job.admit(now)])
@@ -261,12 +267,25 @@ class GroupCommit:
                     self._commit([job])
                 return
             jobs[0].fail(Internal())
-        except Exception as failure:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
+        except apsw.Error as failure:
+            self._failing.refused(cause_of(failure), len(jobs))
+            self._undo(jobs, store_failure(failure))
+        except Exception:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
             _log.exception("a store transaction failed", extra={"callers": len(jobs)})
-            self._roll_back()
-            for job in jobs:
-                job.fail(store_failure(failure) if isinstance(failure, apsw.Error) else Internal())
+            self._undo(jobs, Internal())
+        self._committing_since = None
+        # A transaction that changed nothing succeeds on a full disk too.
+        if is_committed and self._connection.total_changes() != changes:
+            self._failing.worked()
         self._ended(is_committed)
+        self._answer(jobs)
+        try:
+            self._announce(is_committed)
+        except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
+            _log.exception("hints of a store transaction were lost")
+
+    def _answer(self, jobs: list[Job[object]]) -> None:
+        """Let the callers of a transaction go, and call back or hand on those who do not wait."""
         for job in jobs:
             if job.done is not None:
                 job.done.release()
@@ -275,10 +294,6 @@ class GroupCommit:
             self._settled.put(to_settle)
         else:
             self._call_back(to_settle)
-        try:
-            self._announce(is_committed)
-        except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
-            _log.exception("hints of a store transaction were lost")
 
     def _perform_all(self, jobs: list[Job[object]]) -> None:
         for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
@@ -317,12 +332,18 @@ class GroupCommit:
             job.fail(Internal())
         connection.execute("RELEASE job")
 
+    def _undo(self, jobs: list[Job[object]], error: ChatboothError) -> None:
+        """Roll the transaction back, and fail all of its jobs."""
+        self._roll_back()
+        for job in jobs:
+            job.fail(error)
+
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
-            except apsw.Error:
-                _log.exception("a failed store transaction could not be rolled back")
+            except apsw.Error as failure:
+                self._failing.refused(cause_of(failure), 0)
 
     # The settler's thread
 
@@ -339,7 +360,13 @@ class GroupCommit:
             now = time.monotonic()
             if now - looked >= _OVERDUE_CHECK:
                 looked = now
+                self._notice_slow_disk(now)
                 self._give_up_overdue(now)
+
+    def _notice_slow_disk(self, now: float) -> None:
+        since = self._committing_since
+        if since is not None and now - since > _SLOW_DISK:
+            self._failing.refused("the disk does not answer", 0)
 
     def _give_up_overdue(self, now: float) -> None:
         """Tell those whose deadline has passed: the disk does not answer."""

@@ -31,7 +31,7 @@ from chatbooth_grpc.booth.store import (
     StoredSession,
 )
 from chatbooth_grpc.store.appending import Appender
-from chatbooth_grpc.store.failures import store_failures
+from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
 from chatbooth_grpc.store.opening import lock_store, open_reader, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
@@ -88,6 +88,7 @@ class SQLiteStore:
             announce=self._announce,
         )
         self._readers = Readers(lambda: open_reader(self._path, vfs))
+        self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
         self._writer.run_later(self._prune)
@@ -311,7 +312,7 @@ class SQLiteStore:
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
         """Lend a reading connection."""
-        with store_failures(), self._readers.lend() as connection:
+        with store_failures(self._failed_reading), self._readers.lend() as connection:
             yield connection
 
 

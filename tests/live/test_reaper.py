@@ -114,7 +114,7 @@ def test_a_round_that_the_store_refuses_is_followed_by_another(
     reaper.start()
     wait_until(lambda: _is_over(place, place.alice.session_id))
     reaper.stop()
-    assert caplog.text.count("a round was skipped") == 3
+    assert [vars(record).get("refused") for record in caplog.records if "rounds" in record.getMessage()] == [None, 3]
 
 
 def test_its_threads_sweep_and_stop(place: Place, switchboard: Switchboard) -> None:
@@ -209,7 +209,7 @@ def test_its_third_thread_removes_and_outlives_a_store_that_fails(
     reaper.start()
     wait_until(lambda: _removed_through(place) == 1)
     reaper.stop()
-    assert caplog.text.count("a round was skipped") == 3
+    assert [vars(record).get("refused") for record in caplog.records if "rounds" in record.getMessage()] == [None, 3]
 
 
 @pytest.mark.parametrize("endless", ["prune_deleted", "remove_old"])

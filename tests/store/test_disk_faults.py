@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -13,6 +14,8 @@ import pytest
 
 from chatbooth_grpc.booth.errors import StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.store import group_commit, sqlite
+from chatbooth_grpc.store.failures import failed_reading, failed_writing
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
@@ -28,7 +31,7 @@ from tests.contract.stores import (
     texts,
 )
 from tests.store.changes import Change
-from tests.store.disk_actions import Failing
+from tests.store.disk_actions import Failing, Gate
 from tests.store.power_loss import Disk, lay_out
 
 OpenOnDisk = Callable[[], SQLiteStore]
@@ -208,3 +211,71 @@ def test_an_append_that_fails_at_any_read_stores_nothing_and_the_next_succeeds(
         if not fault.failed:
             break
     assert read > 1, "the append was to need several reads"
+
+
+@pytest.mark.parametrize("code", [apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_READONLY])
+def test_a_disk_that_refuses_many_changes_is_two_lines_in_the_log(
+    disk: Disk,
+    open_on_disk: OpenOnDisk,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(group_commit, "failed_writing", partial(failed_writing, quiet=0))
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        with disk.before("write", Failing(code)):
+            for _ in range(20):
+                with pytest.raises((StoreFull, StoreUnavailable)):
+                    send(store, new_message(ann, "ann"))
+            store.expire_sessions(0, 1)  # it changes nothing, so it says nothing about the disk
+        begun = [record for record in caplog.records if "cannot be written" in record.getMessage()]
+        send(store, new_message(ann, "ann"))
+        send(store, new_message(ann, "ann"))
+    [begin, end] = caplog.records
+    assert begun == [begin]
+    assert not begin.exc_info
+    assert end.getMessage() == "the store can be written again"
+    assert vars(end)["refused"] == 20
+
+
+def test_a_store_that_cannot_be_read_is_two_lines_in_the_log(
+    home: SQLiteHome,
+    disk: Disk,
+    open_on_disk: OpenOnDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(sqlite, "failed_reading", partial(failed_reading, quiet=0))
+    with open_on_disk() as store:
+        sign_up(store, "ann")
+    with open_on_disk() as store:
+        with disk.before("read", Failing(apsw.SQLITE_IOERR_READ, file="")):
+            for _ in range(20):
+                with pytest.raises(StoreUnavailable):
+                    store.account("ann")
+        assert store.account("ann")
+    [begin, end] = [record for record in caplog.records if " be read" in record.getMessage()]
+    assert not begin.exc_info
+    assert vars(end)["refused"] == 20
+
+
+def test_a_disk_that_does_not_answer_is_one_line_in_the_log(
+    disk: Disk,
+    open_on_disk: OpenOnDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(group_commit, "_SLOW_DISK", 0.01)
+    monkeypatch.setattr(group_commit, "_OVERDUE_CHECK", 0.01)
+    logged = threading.Event()
+    with open_on_disk() as store, Gate() as gate:
+        ann = sign_up(store, "ann")
+        with disk.before("sync", gate):
+            store.append_later([new_message(ann, "ann")], lambda _outcomes: logged.set())
+            assert gate.reached.wait(20)
+            while "does not answer" not in str([vars(record).get("cause") for record in caplog.records]):
+                logged.wait(0.01)
+            gate.open()
+            assert logged.wait(20)
+    assert len(caplog.records) == 1
