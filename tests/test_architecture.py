@@ -15,8 +15,8 @@ ROOMS: dict[str, set[str]] = {
     "store": {"booth"},
     "live": {"booth"},
     "rpc": {"booth", "_gen"},
-    "wire": {"booth", "live"},
-    "server": {"booth", "live", "rpc", "_gen"},
+    "wire": {"booth", "live", "addresses"},
+    "server": {"booth", "live", "rpc", "_gen", "addresses"},
     "client": {"booth", "rpc", "wire", "_gen"},
 }
 """What each room may import of the package, beside itself."""

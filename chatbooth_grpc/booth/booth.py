@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
+from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
@@ -85,6 +86,7 @@ class Booth:
     def sign_up(self, username: str, password: str) -> Session:
         """Make an account and its first session. Raises InvalidUsername, InvalidPassword, UsernameTaken."""
         username = folded_username(username)
+        note_account(username)
         normal = checked_new_password(password, "password")
         if self._store.account(username) is not None:
             raise UsernameTaken(username)
@@ -96,6 +98,7 @@ class Booth:
     def log_in(self, username: str, password: str) -> Session:
         """Open another session. Raises InvalidUsername, WrongCredentials."""
         username = folded_username(username)
+        note_account(username)
         while True:
             account = self._store.account(username)
             if not self._matches(password, account) or account is None:
@@ -159,7 +162,10 @@ class Booth:
     def session_at_hand(self, token: bytes) -> StoredSession | None:
         """Return what `authenticated` returns if it does so without waiting for the disk."""
         session = self._store.session_at_hand(hash_token(token))
-        return None if session is None or self._is_to_be_touched(session) else session
+        if session is None or self._is_to_be_touched(session):
+            return None
+        note_account(session.username)
+        return session
 
     def checked(
         self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None
@@ -257,6 +263,7 @@ class Booth:
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid
+        note_account(session.username)
         if self._is_to_be_touched(session):
             if self._unused(session) > self._limits.session_expiry:
                 raise SessionInvalid

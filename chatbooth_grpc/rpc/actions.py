@@ -18,5 +18,12 @@ ACTIONS: dict[str, int] = {
 
 SEND_MANY_METHOD = f"/{SERVICE_NAME}/SendMany"
 
+_NAMES = {number: name.removeprefix("ACTION_") for name, number in pb.Action.items()}
+
 OPEN_ACTIONS: frozenset[int] = frozenset({pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN})
 """The actions that need no session."""
+
+
+def action_name(action: int) -> str:
+    """Return the name by which the logs call an action, such as "LOG_IN"."""
+    return _NAMES[action]

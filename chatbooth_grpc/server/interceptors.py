@@ -6,16 +6,17 @@ wrapped once per method; everything that takes time happens inside the wrapped b
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
+from urllib.parse import unquote
 
 import grpc
 
+from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.booth.call_log import OK, Call, calling, log_defect
 from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -24,7 +25,7 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     TooBusy,
 )
-from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS
+from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, action_name
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.server.call_pool import CallPool
 
@@ -50,8 +51,6 @@ _AUTHORIZATION = "authorization"
 _SCHEME = "bearer "
 _TOKEN_DIGITS = 32
 _FOREVER = float("inf")
-
-_log = logging.getLogger(__name__)
 
 
 class _MethodInterceptor(grpc.ServerInterceptor):
@@ -107,27 +106,27 @@ def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
     """Give the behaviour, as its third argument, what takes its response or its ChatboothError, once, on any thread."""
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
-        started = time.monotonic()
+        call = _call(action, context)
 
         def settle(outcome: Any) -> None:
             if isinstance(outcome, ChatboothError):
-                _log_call(action, outcome.reason, started)
+                call.end(outcome.reason)
                 set_status(context, outcome)
                 respond(None)
             else:
-                _log_call(action, "OK", started)
+                call.end(OK)
                 respond(outcome)
 
         if request is UNREADABLE:
             settle(MalformedRequest())
             return
         try:
-            with deadline_in(context.time_remaining()):
+            with calling(call), deadline_in(context.time_remaining()):
                 behaviour(request, context, settle)
         except ChatboothError as error:
             settle(error)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": action})
+            log_defect(call)
             settle(Internal())
 
     return answer
@@ -136,19 +135,20 @@ def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
 @contextmanager
 def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
     """Let whatever is raised inside end the call with its status, and log the call."""
-    started = time.monotonic()
-    reason = "OK"
+    call = _call(action, context)
+    reason = OK
     try:
-        yield
+        with calling(call):
+            yield
     except ChatboothError as error:
         reason = error.reason
         _abort(context, error)
     except Exception:  # noqa: BLE001  # a defect must answer too
-        _log.exception("an action failed", extra={"action": action})
+        log_defect(call)
         reason = Internal.reason
         _abort(context, Internal())
     finally:
-        _log_call(action, reason, started)
+        call.end(reason)
 
 
 class AuthInterceptor(_MethodInterceptor):
@@ -188,7 +188,7 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
             return continuation(handler_call_details)
         if bulkhead.pool.is_full:
             # As a stream's, whatever the method: so it does not wait for a request.
-            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit)))
+            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), ACTIONS.get(method)))
         if method not in self._placed:
             handler = continuation(handler_call_details)
             if handler is None:
@@ -219,8 +219,10 @@ def _placed(handler: Handler, pool: CallPool) -> Handler:
     return placed
 
 
-def _refusing(error: ChatboothError) -> Behaviour:
+def _refusing(error: ChatboothError, action: int | None) -> Behaviour:
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
+        if action is not None:
+            _call(action, context).end(error.reason)
         _abort(context, error)
 
     return answer
@@ -234,10 +236,14 @@ def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
     context.set_trailing_metadata(status.trailing_metadata)
 
 
-def _log_call(action: int, outcome: str, started: float) -> None:
-    if _log.isEnabledFor(logging.DEBUG):
-        milliseconds = round((time.monotonic() - started) * 1_000, 3)
-        _log.debug("call", extra={"action": action, "outcome": outcome, "milliseconds": milliseconds})
+def _call(action: int, context: grpc.ServicerContext) -> Call:
+    return Call(action_name(action), lambda: _peer_text(context.peer()))
+
+
+def _peer_text(peer: str) -> str:
+    """Return gRPC's word for a client's address, such as "ipv6:%5B::1%5D:5000", as `HOST:PORT`."""
+    host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
+    return address_text(host.strip("[]"), port)
 
 
 def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:

@@ -12,7 +12,6 @@ while anything else is called.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from typing import TypeAlias, TypeGuard
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER, Booth
+from chatbooth_grpc.booth.call_log import calling, current_call, log_defect
 from chatbooth_grpc.booth.errors import (
     BatchTooLarge,
     ChatboothError,
@@ -44,8 +44,6 @@ _THREADS = 4
 
 Outcomes: TypeAlias = Sequence[Receipt | ChatboothError]
 End: TypeAlias = Callable[[ChatboothError | None], None]
-
-_log = logging.getLogger(__name__)
 
 
 class SendStreams:
@@ -125,6 +123,8 @@ class _SendStream:
         self._call = call
         self._end = end
         self._lend_thread = lend_thread
+        # How the log describes the call. Other threads than the one that opened it answer its batches.
+        self._logged = current_call()
         self._lane = Lane()
         self._lock = threading.Lock()
         self._under_way: deque[_Place] = deque()
@@ -137,11 +137,12 @@ class _SendStream:
 
         def begin() -> None:
             try:
-                self._booth.authenticated(self._token)
+                with calling(self._logged):
+                    self._booth.authenticated(self._token)
             except ChatboothError as error:
                 self.end_behind(error)
             except Exception:  # noqa: BLE001  # a defect must answer too
-                self.end_behind(_defect())
+                self.end_behind(self._defect())
             else:
                 self._receive()
 
@@ -192,7 +193,7 @@ class _SendStream:
         except ChatboothError as error:
             self._refuse(place, error)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            self._refuse(place, _defect())
+            self._refuse(place, self._defect())
         else:
             with self._lock:
                 self._is_receiving = False
@@ -213,6 +214,11 @@ class _SendStream:
         with self._lock:
             self._is_closed = True
         self._settle(place, error)
+
+    def _defect(self) -> Internal:
+        """Log the exception that is being handled, and return what the client is told of it."""
+        log_defect(self._logged)
+        return Internal()
 
     # Receipts go out, in order
 
@@ -251,8 +257,3 @@ class _SendStream:
 
 def _is_small(request: pb.SendManyRequest) -> bool:
     return len(request.messages) <= _SMALL_BATCH and request.ByteSize() <= _SMALL_SIZE
-
-
-def _defect() -> Internal:
-    _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
-    return Internal()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
@@ -12,6 +11,7 @@ import grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.call_log import current_call, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
@@ -23,8 +23,6 @@ from chatbooth_grpc.server.send_streams import SendStreams
 from chatbooth_grpc.server.stream_call import StreamCall
 
 Outcome = pb.SendResponse | ChatboothError
-
-_log = logging.getLogger(__name__)
 
 _SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy with
 
@@ -89,7 +87,7 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         except ChatboothError as error:
             settle(error)
         except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
-            _log.exception("an action failed", extra={"action": pb.ACTION_SEND})
+            log_defect(current_call())
             settle(Internal())
 
     def _send(self, session: StoredSession, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:

@@ -90,6 +90,7 @@ class Connection:
         "last_received",
         "last_used",
         "over_since",
+        "peer",
     )
 
     def __init__(
@@ -99,9 +100,12 @@ class Connection:
         switchboard: Switchboard,
         max_body: int,
         shared_reader: SharedReader | None = None,
+        *,
+        peer: str = "",
     ) -> None:
-        """`shared_reader`: None, if no other thread is to read for this connection."""
+        """`shared_reader`: None, if no other thread is to read for this connection. `peer`: its address in the logs."""
         self._socket = client
+        self.peer = partial(str, peer)
         self._dispatcher = dispatcher
         self._switchboard = switchboard
         self._decoder = FrameDecoder(max_body, from_client=True)
@@ -193,7 +197,7 @@ class Connection:
             return False
         requests = whole_sends(data)
         run = _Run()
-        if not requests or not sends.take_at_hand(requests, self._lane, partial(self._settle, run)):
+        if not requests or not sends.take_at_hand(requests, self._lane, partial(self._settle, run), self.peer):
             return False
         self._note_received()
         with self._lock:
@@ -305,7 +309,7 @@ class Connection:
         with self._lock:
             self._under_way.append(run)
         sends = Sends(self._dispatcher.booth)
-        sends.take(requests, self._lane, partial(self._settle, run))
+        sends.take(requests, self._lane, partial(self._settle, run), self.peer)
         sends.store()
 
     def _settle(self, run: _Run, replies: bytes, has_failed: bool) -> None:
@@ -338,7 +342,7 @@ class Connection:
         if frame.action == frames.LISTEN:
             self._listen(frame)
         else:
-            self._reply(self._dispatcher.answer(frame))
+            self._reply(self._dispatcher.answer(frame, self.peer))
         self.last_used = time.monotonic()
 
     def _answer_ping(self, frame: Frame) -> None:
@@ -354,7 +358,7 @@ class Connection:
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
         self._flush()
-        refusal = answered(lambda: self._open_stream(frame))
+        refusal = answered(lambda: self._open_stream(frame), frames.LISTEN, self.peer)
         if refusal:
             self._reply(refusal)
 

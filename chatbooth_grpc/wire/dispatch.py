@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
+from chatbooth_grpc.booth.call_log import Call, calling, log_defect
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
@@ -16,11 +17,12 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, action_name
+
+Peer = Callable[[], str]
+"""Returns a client's address, HOST:PORT, as the logs write it."""
 
 _OK = bytes((OK,))
-
-_log = logging.getLogger(__name__)
 
 
 class Dispatcher:
@@ -39,12 +41,10 @@ class Dispatcher:
             frames.CHANGE_PASSWORD: self._change_password,
         }
 
-    def answer(self, frame: Frame) -> bytes:
+    def answer(self, frame: Frame, peer: Peer) -> bytes:
         """Perform one action but SEND and LISTEN; return its reply's body, whatever comes of it."""
-        perform = self._actions.get(frame.action)
-        if perform is None:
-            return encode_error(UnknownAction(frame.action))
-        return answered(lambda: _OK + perform(frame))
+        perform = self._actions.get(frame.action, _unknown)
+        return answered(lambda: _OK + perform(frame), frame.action, peer)
 
     def _sign_up(self, frame: Frame) -> bytes:
         credentials = bodies.decode_credentials(frame.body)
@@ -86,17 +86,29 @@ class Dispatcher:
         return b""
 
 
-def answered(perform: Callable[[], bytes]) -> bytes:
-    """Return what `perform` returns, or the body of the error that it raises."""
+def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
+    """Return what `perform` returns, or the body of the error that it raises; log the call."""
+    call = Call(action_name(action), peer)
+    refusal: ChatboothError
     try:
-        return perform()
+        with calling(call):
+            reply = perform()
     except BodyError:
-        return encode_error(MalformedRequest())
+        refusal = MalformedRequest()
     except ChatboothError as error:
-        return encode_error(error)
+        refusal = error
     except Exception:  # noqa: BLE001  # a defect must answer too
-        _log.exception("an action failed")
-        return encode_error(Internal())
+        log_defect(call)
+        refusal = Internal()
+    else:
+        call.end(SUCCEEDED)
+        return reply
+    call.end(refusal.reason)
+    return encode_error(refusal)
+
+
+def _unknown(frame: Frame) -> bytes:
+    raise UnknownAction(frame.action)
 
 
 def session_token(frame: Frame) -> bytes:

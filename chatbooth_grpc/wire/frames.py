@@ -26,6 +26,22 @@ HEADER = struct.Struct(">BBI")
 SIGN_UP, LIST, SEND, DELIVER, DELETE, LOG_IN, LOG_OUT = 1, 2, 3, 4, 5, 6, 7
 LISTEN, ACKNOWLEDGE, RESPONSE, MESSAGE, PING, CHANGE_PASSWORD = 8, 9, 10, 11, 12, 13
 
+_NAMES = {
+    SIGN_UP: "SIGN_UP",
+    LIST: "LIST",
+    SEND: "SEND",
+    DELIVER: "DELIVER",
+    DELETE: "DELETE",
+    LOG_IN: "LOG_IN",
+    LOG_OUT: "LOG_OUT",
+    LISTEN: "LISTEN",
+    ACKNOWLEDGE: "ACKNOWLEDGE",
+    RESPONSE: "RESPONSE",
+    MESSAGE: "MESSAGE",
+    PING: "PING",
+    CHANGE_PASSWORD: "CHANGE_PASSWORD",
+}
+
 _WITHOUT_TOKEN = frozenset({SIGN_UP, LOG_IN})
 NO_TOKEN = bytes(TOKEN_SIZE)
 
@@ -55,6 +71,11 @@ class Frame(NamedTuple):
     action: int
     body: bytes
     token: bytes = b""
+
+
+def action_name(action: int) -> str:
+    """Return the name by which the logs call an action, such as "LOG_IN"; of an unknown one its number."""
+    return _NAMES.get(action) or str(action)
 
 
 def encode_frame(action: int, body: bytes, token: bytes = b"") -> bytes:

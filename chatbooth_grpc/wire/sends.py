@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
+from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
+from chatbooth_grpc.wire.dispatch import Peer
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, encode_frame
+from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, action_name, encode_frame
 
 Settle = Callable[[bytes, bool], None]
 """Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""
@@ -28,11 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(NamedTuple):
-    """What one connection sends: how many of them, in which lane, and who is told."""
+    """The SENDs of one connection: how many, in which lane, and whom to tell. `calls`: of each, if they are logged."""
 
     size: int
     lane: Lane
     settle: Settle
+    calls: Sequence[Call]
 
 
 class Sends:
@@ -43,12 +47,12 @@ class Sends:
         self._checked: list[NewMessage | ChatboothError] = []
         self._parts: list[_Part] = []
 
-    def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle) -> None:
+    def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
         """Take in a connection's SENDs, whatever they are; may ask the store who sends them."""
         sessions: dict[bytes, StoredSession | ChatboothError] = {}
         for frame in requests:
             if frame.token not in sessions:
-                sessions[frame.token] = self._session(frame.token, lane)
+                sessions[frame.token] = self._session(frame.token, lane, peer)
             session = sessions[frame.token]
             message = _decoded(frame)
             if isinstance(message, ChatboothError):
@@ -57,11 +61,14 @@ class Sends:
                 self._checked.append(session)
             else:
                 self._checked.append(self._booth.checked(session, message, lane))
-        self._parts.append(_Part(len(requests), lane, settle))
+        calls = [_call(peer, sessions[frame.token]) for frame in requests] if is_logging_calls() else ()
+        self._parts.append(_Part(len(requests), lane, settle, calls))
 
-    def take_at_hand(self, requests: Sequence[Frame], lane: Lane, settle: Settle) -> bool:
+    def take_at_hand(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> bool:
         """Take in a connection's SENDs if that asks nothing of the store, and they are well formed; say whether so."""
         checked = []
+        calls = []
+        are_logged = is_logging_calls()
         for _, body, token in requests:
             session = self._booth.session_at_hand(token)
             if session is None:
@@ -71,8 +78,10 @@ class Sends:
             except BodyError:
                 return False
             checked.append(self._booth.checked(session, message, lane))
+            if are_logged:
+                calls.append(_call(peer, session))
         self._checked += checked
-        self._parts.append(_Part(len(checked), lane, settle))
+        self._parts.append(_Part(len(checked), lane, settle, calls))
         return True
 
     def store(self) -> None:
@@ -82,13 +91,13 @@ class Sends:
         try:
             self._booth.send_later(self._checked, self._settle)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": frames.SEND})
+            _log.exception("an action failed", extra={"action": action_name(frames.SEND)})
             defect = Internal()
             for part in self._parts:
                 part.lane.error = defect
             self._settle(defect)
 
-    def _session(self, token: bytes, lane: Lane) -> StoredSession | ChatboothError:
+    def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
         """Return whose token it is, or why that is not known: a failure fails the lane."""
         if token == NO_TOKEN:
             return SessionInvalid()
@@ -99,7 +108,7 @@ class Sends:
         except ChatboothError as failure:
             lane.error = failure
         except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": frames.SEND})
+            log_defect(_call(peer))
             lane.error = Internal()
         return lane.error
 
@@ -108,14 +117,24 @@ class Sends:
             outcomes = [new if isinstance(new, ChatboothError) else outcomes for new in self._checked]
         replies = _encode_replies(outcomes)
         start = 0
-        for size, lane, settle in self._parts:
+        for size, lane, settle, calls in self._parts:
             end = start + size
+            for call, outcome in zip(calls, outcomes[start:end], strict=False):
+                call.end(outcome.reason if isinstance(outcome, ChatboothError) else SUCCEEDED)
             has_failed = lane.error is not None and any(outcome is lane.error for outcome in outcomes[start:end])
             try:
                 settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
             except Exception:  # noqa: BLE001  # one connection's defect is not the others'
                 _log.exception("replies could not be told")
             start = end
+
+
+def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> Call:
+    """Return how the log describes a SEND of a session's, if it is known whose."""
+    call = Call(action_name(frames.SEND), peer)
+    if isinstance(session, StoredSession):
+        call.account = session.username
+    return call
 
 
 def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:

@@ -15,6 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from chatbooth_grpc.addresses import address_text
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.live.switchboard import STUCK_LIMIT, Switchboard
@@ -123,23 +124,23 @@ class WireServer:
         with listening:
             while not self._stopping.is_set():
                 try:
-                    client, _ = listening.accept()
+                    client, address = listening.accept()
                 except OSError:
                     if self._stopping.wait(_WATCH_INTERVAL):  # out of descriptors, say: try again soon
                         return
                     continue
                 try:
-                    self._welcome(client)
+                    self._welcome(client, address_text(*address[:2]))
                 except OSError:
                     client.close()  # it has gone again already
 
-    def _welcome(self, client: socket.socket) -> None:
+    def _welcome(self, client: socket.socket, peer: str) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._connections) >= self._settings.max_connections:
             self._refuse(client)
             return
         max_body = self._settings.text_size + _BODY_OVERHEAD
-        connection = Connection(client, self._dispatcher, self._switchboard, max_body, self._shared_reader)
+        connection = Connection(client, self._dispatcher, self._switchboard, max_body, self._shared_reader, peer=peer)
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
             self._connections[connection] = thread
@@ -153,7 +154,7 @@ class WireServer:
         try:
             connection.serve()
         except Exception:  # noqa: BLE001  # a defect ends one connection
-            _log.exception("a connection failed")
+            _log.exception("a connection failed", extra={"peer": connection.peer()})
             connection.shut_down()
         finally:
             self._forget(connection)

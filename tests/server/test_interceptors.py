@@ -231,12 +231,12 @@ def test_a_defect_is_logged_and_said_to_be_one(running: Running, caplog: pytest.
 
 
 def test_calls_are_logged_with_their_outcome(running: Running, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "chatbooth_grpc.server.interceptors")
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc.booth.call_log")
     ann = running.sign_up("ann")
     refusal(running.send, ann, "nobody", "hi")
     calls = [vars(record) for record in caplog.records if record.message == "call"]
     assert [(call["action"], call["outcome"]) for call in calls] == [
-        (pb.ACTION_SIGN_UP, "OK"),
-        (pb.ACTION_SEND, "RECIPIENT_NOT_FOUND"),
+        ("SIGN_UP", "OK"),
+        ("SEND", "RECIPIENT_NOT_FOUND"),
     ]
     assert all(call["milliseconds"] >= 0 for call in calls)

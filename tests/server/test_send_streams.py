@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -236,3 +237,20 @@ def test_a_drain_does_not_wait_for_streams_that_have_not_begun(start: Start) -> 
 def held_append(gate: Gate) -> Callable[[str], None]:
     """Hold every append until the gate opens."""
     return lambda method: gate.hold() if method == "append" else None
+
+
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_a_stream_is_logged_with_its_account(
+    running: Running, caplog: pytest.LogCaptureFixture, *, is_at_hand: bool
+) -> None:
+    ann = running.sign_up("ann")
+    if is_at_hand:
+        running.deliver(ann)  # which caches the session
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc.booth.call_log")
+    stream = Stream(running, ann)
+    stream.send(batch("text"), None)
+    assert stream.receipt() == ["accept_time"]
+    assert list(stream.call) == []
+    wait_until(lambda: bool(caplog.records))
+    [call] = [vars(record) for record in caplog.records]
+    assert (call["action"], call["account"], call["outcome"]) == ("SEND", "ann", "OK")

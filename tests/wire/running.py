@@ -155,3 +155,8 @@ def send_body(recipient: str, text: str = "hello", message_id: bytes | None = No
 
 
 LISTEN = bodies.encode_listen_request(None)
+
+
+def peer_text() -> str:
+    """Return the address that the logs give a client which has no connection."""
+    return "127.0.0.1:1"

@@ -23,7 +23,7 @@ from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
 from chatbooth_grpc.wire.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
-from tests.wire.running import refusal, send_body, success
+from tests.wire.running import peer_text, refusal, send_body, success
 
 GOOD = {
     frames.SIGN_UP: bodies.encode_credentials("cy", PASSWORD),
@@ -60,13 +60,13 @@ class Place:
         if action == frames.SEND:
             [reply], _ = self.answer_sends([frame])
             return reply
-        return self.dispatcher.answer(frame)
+        return self.dispatcher.answer(frame, peer_text)
 
     def answer_sends(self, requests: list[Frame]) -> tuple[list[bytes], bool]:
         """Have SENDs answered; return the replies' bodies, and whether the store failed."""
         settled: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
         sends = Sends(self.dispatcher.booth)
-        sends.take(requests, Lane(), lambda *settlement: settled.put(settlement))
+        sends.take(requests, Lane(), lambda *settlement: settled.put(settlement), peer_text)
         sends.store()
         replies, has_failed = settled.get(timeout=10)
         return [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)], has_failed

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.rpc.actions import action_name
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.frames import (
     HEADER,
@@ -139,4 +140,6 @@ def test_the_numbers_are_the_contracts() -> None:
     for name, number in pb.Action.items():
         if number:
             assert getattr(frames, name.removeprefix("ACTION_")) == number
+            assert frames.action_name(number) == action_name(number) == name.removeprefix("ACTION_")
+    assert frames.action_name(200) == "200"
     assert (frames.RESPONSE, frames.MESSAGE, frames.PING) == (10, 11, 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
 from chatbooth_grpc.wire.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
-from tests.wire.running import PATIENCE, send_body
+from tests.wire.running import PATIENCE, peer_text, send_body
 
 
 class Sender:
@@ -75,9 +76,9 @@ def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1", "b2"), bob.lane, bob.settle)
-    assert sends.take_at_hand(cy.requests("c1", recipient="nobody"), cy.lane, cy.settle)
-    assert sends.take_at_hand(dan.requests("d1", "", "d2"), dan.lane, dan.settle)
+    assert sends.take_at_hand(bob.requests("b1", "b2"), bob.lane, bob.settle, peer_text)
+    assert sends.take_at_hand(cy.requests("c1", recipient="nobody"), cy.lane, cy.settle, peer_text)
+    assert sends.take_at_hand(dan.requests("d1", "", "d2"), dan.lane, dan.settle, peer_text)
     sends.store()
     assert bob.told == ([True, True], False)
     assert cy.told == (["RECIPIENT_NOT_FOUND"], False)
@@ -91,7 +92,7 @@ def test_what_a_failed_lane_sends_is_refused_and_the_others_are_not(place: Place
     bob.lane.error = StoreUnavailable()
     sends = Sends(place.booth)
     for one in (bob, cy, bob):
-        assert sends.take_at_hand(one.requests("text"), one.lane, one.settle)
+        assert sends.take_at_hand(one.requests("text"), one.lane, one.settle, peer_text)
     sends.store()
     assert cy.told == ([True], False)
     for _ in range(2):
@@ -111,7 +112,7 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
     place.store.before = away
     sends = Sends(place.booth)
     for one in (bob, cy):
-        assert sends.take_at_hand(one.requests("text", ""), one.lane, one.settle)
+        assert sends.take_at_hand(one.requests("text", ""), one.lane, one.settle, peer_text)
     sends.store()
     for one in (bob, cy):
         assert one.told == (["STORE_UNAVAILABLE", "EMPTY_TEXT"], True)
@@ -124,9 +125,9 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
 def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad: Frame) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1"), bob.lane, bob.settle)
+    assert sends.take_at_hand(bob.requests("b1"), bob.lane, bob.settle, peer_text)
     bad = bad._replace(token=bad.token or cy.token)
-    assert not sends.take_at_hand([*cy.requests("c1"), bad], cy.lane, cy.settle)
+    assert not sends.take_at_hand([*cy.requests("c1"), bad], cy.lane, cy.settle, peer_text)
     sends.store()
     assert bob.told == ([True], False)
     assert cy._told.empty()
@@ -140,8 +141,8 @@ def test_one_connections_defect_keeps_no_reply_from_the_others(place: Place, cap
         raise LookupError("a defect, made for this test")
 
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1"), bob.lane, broken)
-    assert sends.take_at_hand(cy.requests("c1"), cy.lane, cy.settle)
+    assert sends.take_at_hand(bob.requests("b1"), bob.lane, broken, peer_text)
+    assert sends.take_at_hand(cy.requests("c1"), cy.lane, cy.settle, peer_text)
     sends.store()
     assert cy.told == ([True], False)
     assert "a defect, made for this test" in caplog.text
@@ -155,3 +156,23 @@ def test_nothing_at_all_is_stored_without_a_word_to_the_store(place: Place) -> N
     assert not calls
     place.booth.send(place.ann, message)
     assert calls["append"] == 1
+
+
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_each_send_is_logged_with_its_account_and_outcome(
+    place: Place, caplog: pytest.LogCaptureFixture, *, is_at_hand: bool
+) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc.booth.call_log")
+    sends = Sends(place.booth)
+    take = sends.take_at_hand if is_at_hand else sends.take
+    take(bob.requests("b1", ""), bob.lane, bob.settle, lambda: "192.0.2.1:1")
+    take(cy.requests("c1"), cy.lane, cy.settle, lambda: "192.0.2.2:2")
+    sends.store()
+    assert [cy.told, bob.told] == [([True], False), ([True, "EMPTY_TEXT"], False)]
+    logged = [vars(record) for record in caplog.records if record.getMessage() == "call"]
+    assert [(call["action"], call["peer"], call["account"], call["outcome"]) for call in logged] == [
+        ("SEND", "192.0.2.1:1", "bob", "OK"),
+        ("SEND", "192.0.2.1:1", "bob", "EMPTY_TEXT"),
+        ("SEND", "192.0.2.2:2", "cy", "OK"),
+    ]

@@ -1,0 +1,85 @@
+"""The log of calls: which action, from which peer, for which account, with what outcome.
+
+A transport makes a `Call` for each request and logs its end. The booth notes the account in the call of the current
+context, as soon as it knows the account. An account's name and a peer's address may be logged. A password, a token and
+a text may not, and neither may a name that no account can have: people type passwords into the wrong field.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from chatbooth_grpc.booth.errors import InvalidUsername, WrongCredentials, WrongPassword
+
+OK = "OK"
+"""The outcome of a call that succeeded. Any other outcome is the reason of a ChatboothError."""
+
+_LOG_IN = "LOG_IN"
+_WRONG_PASSWORD = frozenset({WrongCredentials.reason, WrongPassword.reason})
+
+_log = logging.getLogger(__name__)
+
+
+class Call:
+    """One call, as the log describes it."""
+
+    __slots__ = ("_peer", "_started", "account", "action")
+
+    def __init__(self, action: str, peer: Callable[[], str]) -> None:
+        """`peer` returns the client's address, HOST:PORT. It is called only when a line is logged."""
+        self.action = action
+        # The name of the account that acts, once it is known.
+        self.account: str | None = None
+        self._peer = peer
+        self._started = time.monotonic()
+
+    def end(self, outcome: str) -> None:
+        """Log the call's outcome: a failed log-in as a warning, anything else at debug level."""
+        if outcome in _WRONG_PASSWORD or (outcome == InvalidUsername.reason and self.action == _LOG_IN):
+            _log.warning("log-in failed", extra={**self.fields(), "outcome": outcome})
+        elif _log.isEnabledFor(logging.DEBUG):
+            milliseconds = round((time.monotonic() - self._started) * 1_000, 3)
+            _log.debug("call", extra={**self.fields(), "outcome": outcome, "milliseconds": milliseconds})
+
+    def fields(self) -> dict[str, object]:
+        """Return what every line about this call says."""
+        return {"action": self.action, "peer": self._peer(), "account": self.account}
+
+
+_current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
+
+
+@contextmanager
+def calling(call: Call | None) -> Iterator[None]:
+    """Make `call` the current one inside the block, so that the booth notes its account there."""
+    reset = _current_call.set(call)
+    try:
+        yield
+    finally:
+        _current_call.reset(reset)
+
+
+def log_defect(call: Call | None) -> None:
+    """Log the exception that is being handled: a bug made the call fail."""
+    _log.exception("an action failed", extra=call.fields() if call else None)
+
+
+def note_account(name: str) -> None:
+    """Note whose call the current one is."""
+    call = _current_call.get()
+    if call is not None:
+        call.account = name
+
+
+def current_call() -> Call | None:
+    """Return the call that this context answers."""
+    return _current_call.get()
+
+
+def is_logging_calls() -> bool:
+    """Whether every call is logged, so that a transport which answers many at once must log each."""
+    return _log.isEnabledFor(logging.DEBUG)

@@ -1,0 +1,149 @@
+"""The log of calls says the same over both wires: the action's name, the peer, the account and the outcome."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.server.logs import JsonFormatter
+from tests.booth.cheap_passwords import PASSWORD
+from tests.booth.interrupted_store import InterruptedStore
+from tests.contract.stores import Clock
+from tests.contract.transports import transport_by, transport_to
+from tests.live.recording_sink import wait_until
+
+SECONDS = 30.0
+WIRES = pytest.mark.parametrize("way", ["grpc", "wire"])
+
+Lines = Callable[[str], list[tuple[object, object, object]]]
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Lines:
+    """The action, account and outcome of each line of an event that is logged from here on. Each must name the peer."""
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc")
+
+    def read(event: str) -> list[tuple[object, object, object]]:
+        logged = [vars(record) for record in list(caplog.records) if record.getMessage() == event]
+        assert all(re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", line["peer"]) for line in logged)
+        return [(line["action"], line["account"], line.get("outcome")) for line in logged]
+
+    return read
+
+
+def refused(call: Callable[[], object]) -> None:
+    """Make a call that must be refused."""
+    with pytest.raises(ChatboothError):
+        call()
+
+
+def message(recipient: str, text: str = "hello") -> OutgoingMessage:
+    """A message under the one id of these tests."""
+    return OutgoingMessage(recipient, b"i" * 16, text.encode())
+
+
+def act(transport: Transport) -> None:
+    """Perform every action, most of them well and badly."""
+    ann = transport.sign_up("Ann", PASSWORD, timeout=SECONDS).token
+    refused(lambda: transport.sign_up("ann", PASSWORD, timeout=SECONDS))
+    other = transport.log_in("ann", PASSWORD, timeout=SECONDS).token
+    transport.send(ann, message("ann"), timeout=SECONDS)
+    refused(lambda: transport.send(ann, message("nobody"), timeout=SECONDS))
+    refused(lambda: transport.send(b"x" * 16, message("ann"), timeout=SECONDS))
+    transport.deliver(ann, 0, None, 0, timeout=SECONDS)
+    refused(lambda: transport.deliver(ann, 9, None, 0, timeout=SECONDS))
+    transport.acknowledge(ann, 1, timeout=SECONDS)
+    transport.list(ann, "a", "", 0, "", timeout=SECONDS)
+    stream = transport.listen(ann, None)
+    next(iter(stream))
+    stream.cancel()
+    transport.change_password(ann, PASSWORD, "another password", timeout=SECONDS)
+    refused(lambda: transport.deliver(other, 0, None, 0, timeout=SECONDS))
+    refused(lambda: transport.delete(ann, PASSWORD, timeout=SECONDS))
+    transport.delete(ann, "another password", timeout=SECONDS)
+    transport.log_out(transport.sign_up("ben", PASSWORD, timeout=SECONDS).token, timeout=SECONDS)
+
+
+EVERY_CALL = [
+    ("SIGN_UP", "ann", "OK"),
+    ("SIGN_UP", "ann", "USERNAME_TAKEN"),
+    ("LOG_IN", "ann", "OK"),
+    ("SEND", "ann", "OK"),
+    ("SEND", "ann", "RECIPIENT_NOT_FOUND"),
+    ("SEND", None, "SESSION_INVALID"),
+    ("DELIVER", "ann", "OK"),
+    ("DELIVER", "ann", "CURSOR_PAST_END"),
+    ("ACKNOWLEDGE", "ann", "OK"),
+    ("LIST", "ann", "OK"),
+    ("LISTEN", "ann", "OK"),
+    ("CHANGE_PASSWORD", "ann", "OK"),
+    ("DELIVER", None, "SESSION_INVALID"),
+    ("DELETE", "ann", "OK"),
+    ("SIGN_UP", "ben", "OK"),
+    ("LOG_OUT", "ben", "OK"),
+]
+
+
+@WIRES
+def test_every_call_is_logged_with_its_action_peer_account_and_outcome(tmp_path: Path, lines: Lines, way: str) -> None:
+    with transport_by(way, tmp_path / "store") as transport:
+        act(transport)
+        wait_until(lambda: len(lines("call")) == len(EVERY_CALL))
+    assert lines("call") == EVERY_CALL
+    assert lines("log-in failed") == [("DELETE", "ann", "WRONG_PASSWORD")]
+
+
+@WIRES
+def test_each_failed_log_in_is_one_warning(
+    tmp_path: Path, lines: Lines, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    with transport_by(way, tmp_path / "store") as transport:
+        token = transport.sign_up("ann", PASSWORD, timeout=SECONDS).token
+        caplog.set_level(logging.INFO, "chatbooth_grpc")
+        transport.log_in("ann", PASSWORD, timeout=SECONDS)
+        refused(lambda: transport.log_in("Ann", "a wrong password", timeout=SECONDS))
+        refused(lambda: transport.log_in("nobody", PASSWORD, timeout=SECONDS))
+        refused(lambda: transport.log_in("a\npassword", PASSWORD, timeout=SECONDS))
+        refused(lambda: transport.change_password(token, "a wrong password", "a new password", timeout=SECONDS))
+    assert lines("log-in failed") == [
+        ("LOG_IN", "ann", "WRONG_CREDENTIALS"),
+        ("LOG_IN", "nobody", "WRONG_CREDENTIALS"),
+        ("LOG_IN", None, "INVALID_USERNAME"),
+        ("CHANGE_PASSWORD", "ann", "WRONG_PASSWORD"),
+    ]
+    logged = [record for record in caplog.records if record.getMessage() == "log-in failed"]
+    assert {record.levelno for record in logged} == {logging.WARNING}
+    assert not any("a\\n" in line or "a wrong" in line for line in map(JsonFormatter().format, logged))
+
+
+@WIRES
+@pytest.mark.parametrize(("action", "method", "account"), [("DELIVER", "after", "ann"), ("SEND", "session", None)])
+def test_a_defect_is_logged_with_the_call_that_it_failed(
+    tmp_path: Path, lines: Lines, way: str, action: str, method: str, account: str | None
+) -> None:
+    clock = Clock()
+
+    def fail(called: str) -> None:
+        if called == method:
+            raise ZeroDivisionError("made for this test")
+
+    store = InterruptedStore(tmp_path / "chatbooth.db", clock=clock)
+    with store, transport_to(store, way, clock) as transport:
+        token = transport.sign_up("ann", PASSWORD, timeout=SECONDS).token
+        transport.deliver(token, 0, None, 0, timeout=SECONDS)  # so the session is cached
+        store.before = fail
+        if action == "SEND":
+            refused(
+                lambda: transport.send(b"x" * 16 if method == "session" else token, message("ann"), timeout=SECONDS)
+            )
+        else:
+            refused(lambda: transport.deliver(token, 0, None, 0, timeout=SECONDS))
+        store.before = lambda _: None
+    assert lines("an action failed") == [(action, account, None)]
