@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from chatbooth_grpc.client.address import DEFAULT_WIRE_PORT, WIRE_SCHEME, normal_address
+from chatbooth_grpc.client.exit_codes import USAGE
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -53,7 +54,8 @@ def _client_address(parsed: argparse.Namespace) -> str:
     try:
         return normal_address(f"{WIRE_SCHEME}{bracketed}:{port}")
     except ValueError as error:
-        sys.exit(f"chatbooth: {error}")
+        print(f"chatbooth: {error}", file=sys.stderr)
+        sys.exit(USAGE)
 
 
 def _host_and_port(parsed: argparse.Namespace) -> tuple[str, int]:
@@ -61,7 +63,7 @@ def _host_and_port(parsed: argparse.Namespace) -> tuple[str, int]:
     host: str = parsed.host
     port: int | None = parsed.port
     name, colon, inside = host.rpartition(":")
-    if colon and inside.isdigit() and (name.endswith("]") or ":" not in name):
+    if colon and inside.isascii() and inside.isdigit() and len(inside) < 6 and (name.endswith("]") or ":" not in name):
         if port is not None and port != int(inside):
             print(f"chatbooth: --host names port {inside}; --port {port} is ignored", file=sys.stderr)
         host, port = name, int(inside)

@@ -17,6 +17,7 @@ from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, O
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, as the epilog of --help lists them."""
     gc.disable()  # nearly all that is made now is modules, which stay: searching them for garbage takes long
+    _print_any_character()
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
         return _run(parsed)
@@ -45,8 +46,6 @@ def _run(parsed: argparse.Namespace) -> int:
     if sys.stdout is None:
         print("chatbooth: standard output is closed", file=sys.stderr)
         return FAILED
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for a locale that lacks a text's characters
     output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
     try:
         run(parsed, output)
@@ -57,6 +56,13 @@ def _run(parsed: argparse.Namespace) -> int:
         output.fail(error)
         return exit_code(error)
     return OK
+
+
+def _print_any_character() -> None:
+    """Have both streams escape what their encoding lacks, whatever the locale and PYTHONIOENCODING say."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _settle_output() -> None:

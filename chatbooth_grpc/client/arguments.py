@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from chatbooth_grpc import __version__
-from chatbooth_grpc.client.address import DEFAULT_SERVER, normal_address
-from chatbooth_grpc.client.exit_codes import USAGE
+from chatbooth_grpc.client import argument_values as values
+from chatbooth_grpc.client.address import DEFAULT_SERVER
+from chatbooth_grpc.client.command_parser import (
+    HELP,
+    CommandParser,
+    did_you_mean,
+    flag_value,
+    mark_literals,
+    positional,
+)
 from chatbooth_grpc.client.invocation import program
-from chatbooth_grpc.client.message_ids import decode_message_id
 
 DEFAULT_TIMEOUT = "10"
+
+STANDARD_INPUT = "-"
 
 _EPILOG = """\
 Without a command: a menu of numbered choices.
@@ -58,41 +66,124 @@ so that one that is cut off cannot be resumed.
 """
 
 
-class _JsonParser(argparse.ArgumentParser):
-    """A parser whose errors, like all others with --json, are one JSON object."""
+_SEND_HINT = "A text that begins with - stands after --, as in: send USER -- TEXT"
 
-    def error(self, message: str) -> NoReturn:
-        record = {"error": "USAGE", "message": message, "exit_code": USAGE, "details": {}}
-        self.exit(USAGE, json.dumps(record) + "\n")
+_OMITTED: Any = object()
+"""Stands for a TEXT that was not given."""
+
+
+@dataclass(frozen=True)
+class _SharedFlag:
+    """A flag with a value that every command takes, and the variable that stands in for it."""
+
+    name: str
+    dest: str
+    variable: str
+    default: str | None
+    convert: Callable[[str], object]
+    metavar: str
+    help: str
+
+
+_SHARED_FLAGS = (
+    _SharedFlag(
+        "--server",
+        "server",
+        "CHATBOOTH_SERVER",
+        DEFAULT_SERVER,
+        values.server,
+        "[wire://]HOST:PORT",
+        f"the server's address (environment: CHATBOOTH_SERVER; default: {DEFAULT_SERVER})",
+    ),
+    _SharedFlag(
+        "--as",
+        "as_user",
+        "CHATBOOTH_AS",
+        None,
+        values.words,
+        "USER",
+        "which of several accounts that are logged in is to act (environment: CHATBOOTH_AS)",
+    ),
+    _SharedFlag(
+        "--timeout",
+        "timeout",
+        "CHATBOOTH_TIMEOUT",
+        DEFAULT_TIMEOUT,
+        values.seconds,
+        "SECONDS",
+        "how long a call may take, retries included (environment: CHATBOOTH_TIMEOUT; default: 10)",
+    ),
+)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the flags and, in `command`, which command it is (None: the menu). Exits with 2 if they are wrong."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    kind = _JsonParser if "--json" in arguments else argparse.ArgumentParser
-    parser = _parser(kind, arguments)
-    parsed, left_over = parser.parse_known_args(arguments)
-    if not _takes_late_text(parsed, left_over) and left_over:
-        parser.error(f"unrecognized arguments: {' '.join(left_over)}")
-    if parsed.json and parsed.command is None:
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    index = _command_index(words)
+    parser = _program_parser(as_json=as_json)
+    parsed, left_over = parser.parse_known_args(words[:index])
+    parser.refuse_left_over(left_over)
+    parsed.command = None
+    if index < len(words):
+        parsed.command = words[index]
+        if parsed.command not in _COMMANDS:
+            parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, _COMMANDS)}")
+        parser = _command_parser(parsed.command, as_json=as_json)
+        _parse_command(parser, parsed, words[index + 1 :])
+    elif parsed.json:
         parser.error("--json needs a command: the menu is for a person")
-    if parsed.command == "send" and parsed.from_file is not None:
-        _check_from_file(parser, parsed)
+    _fill_in_defaults(parser, parsed)
     return parsed
 
 
-def _takes_late_text(parsed: argparse.Namespace, left_over: list[str]) -> bool:
-    """Whether what is left over is the text of `send USER --flag TEXT`, which argparse before 3.13 does not place."""
-    words = left_over[1:] if left_over[:1] == ["--"] else left_over
-    if parsed.command != "send" or parsed.text is not None or len(words) != 1:
-        return False
-    if words is left_over and words[0].startswith("-") and words != ["-"]:
-        return False
-    parsed.text = words[0]
-    return True
+def _command_index(words: Sequence[str]) -> int:
+    """Return where the command stands, after the flags before it; the number of words if there is none."""
+    with_value = {flag.name for flag in _SHARED_FLAGS}
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in with_value else 1
+    return min(index, len(words))
 
 
-def _check_from_file(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+def _parse_command(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
+    """Add to `parsed` what the words after the command say."""
+    if len(words) == 1 and words[0] in HELP:
+        parser.show_help()
+    marked = mark_literals(words)
+    _, left_over = parser.parse_known_args(marked, parsed)
+    if parsed.command == "send":
+        left_over = _place_late_text(parser, parsed, left_over)
+    parser.refuse_left_over(left_over)
+    if parsed.command == "send":
+        _check_send(parser, parsed, words)
+
+
+def _place_late_text(parser: CommandParser, parsed: argparse.Namespace, left_over: list[str]) -> list[str]:
+    """Take the text of `send USER --flag TEXT`, which argparse before 3.13 leaves over; return the other words."""
+    if parsed.text is not _OMITTED or len(left_over) != 1:
+        return left_over
+    if left_over[0].startswith("-") and left_over[0] != STANDARD_INPUT:
+        return left_over
+    try:
+        parsed.text = _text(left_over[0])
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument TEXT: {error}")
+    return []
+
+
+def _check_send(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
+    """Let no text come from standard input unless that was asked for, and nothing contradict --from-file."""
+    if parsed.from_file is not None:
+        _check_from_file(parser, parsed)
+    if parsed.text is _OMITTED:
+        # A word after USER that looks like a flag may be the text of a script.
+        if parsed.from_file is None and words[-1] != parsed.recipient:
+            parser.error(f"no TEXT after {parsed.recipient!r}; a single - there reads it from standard input")
+        parsed.text = None
+
+
+def _check_from_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
     """Let nothing stand beside --from-file that the lines of the file say themselves."""
     if parsed.recipient is not None:
         parser.error("--from-file: the file names the recipients and the texts; leave USER and TEXT out")
@@ -102,123 +193,130 @@ def _check_from_file(parser: argparse.ArgumentParser, parsed: argparse.Namespace
         parser.error("--from-file: a run that is cut off goes on when repeated; leave --queue out")
 
 
-def _parser(kind: type[argparse.ArgumentParser], arguments: Collection[str]) -> argparse.ArgumentParser:
-    """Return a parser that is good for these arguments: commands that they don't name have no flags yet."""
-    parser = kind(
-        prog=program(),
+def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None:
+    """Let the environment, or else the default, give each shared flag that the command line does not."""
+    for flag in _SHARED_FLAGS:
+        if getattr(parsed, flag.dest) is not None:
+            continue
+        given = os.environ.get(flag.variable)
+        text = given or flag.default
+        try:
+            setattr(parsed, flag.dest, None if text is None else flag.convert(text))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{flag.variable}: {error}")
+
+
+def _program_parser(*, as_json: bool) -> CommandParser:
+    """Return the parser of what stands before the command."""
+    width = max(map(len, _COMMANDS))
+    commands = "".join(f"    {name:{width}}  {words}\n" for name, (words, _) in _COMMANDS.items())
+    parser = CommandParser(
+        program(),
+        as_json=as_json,
+        takes_words=False,
+        usage="%(prog)s [FLAG ...] [COMMAND ...]",
         description="Chat: each message arrives once, in order, also for who was away.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        epilog=f"commands ('COMMAND --help' lists a command's flags):\n{commands}\n{_EPILOG}",
     )
-    parser.add_argument("--version", action="version", version=f"chatbooth {__version__}")
-    _add_shared_flags(parser, with_defaults=True)
-    _add_commands(parser, arguments)
+    parser.add_flag("--version", action="version", version=f"chatbooth {__version__}")
+    _add_shared_flags(parser, default=None)
     return parser
 
 
-def _add_shared_flags(parser: argparse.ArgumentParser, *, with_defaults: bool) -> None:
-    """Add the flags that may stand before or after the command; only before it do they have defaults."""
+def _command_parser(name: str, *, as_json: bool) -> CommandParser:
+    """Return the parser of what stands after a command."""
+    words, add_flags = _COMMANDS[name]
+    parser = CommandParser(
+        f"{program()} {name}",
+        as_json=as_json,
+        hint=_SEND_HINT if name == "send" else "",
+        description=f"{words[0].upper()}{words[1:]}.",
+    )
+    _add_shared_flags(parser, default=argparse.SUPPRESS)
+    add_flags(parser)
+    return parser
 
-    def default(variable: str, otherwise: str | None) -> str | None:
-        return os.environ.get(variable) or otherwise if with_defaults else argparse.SUPPRESS
 
-    parser.add_argument(
-        "--server",
-        metavar="[wire://]HOST:PORT",
-        type=_server,
-        default=default("CHATBOOTH_SERVER", DEFAULT_SERVER),
-        help=f"the server's address (environment: CHATBOOTH_SERVER; default: {DEFAULT_SERVER})",
-    )
-    parser.add_argument(
-        "--as",
-        dest="as_user",
-        metavar="USER",
-        default=default("CHATBOOTH_AS", None),
-        help="which of several accounts that are logged in is to act (environment: CHATBOOTH_AS)",
-    )
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        default=default("CHATBOOTH_TIMEOUT", DEFAULT_TIMEOUT),
-        help="how long a call may take, retries included (environment: CHATBOOTH_TIMEOUT; default: 10)",
-    )
-    parser.add_argument(
+def _add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
+    """Add the flags that may stand before or after the command; only before it have they a default."""
+    for flag in _SHARED_FLAGS:
+        parser.add_flag(
+            flag.name,
+            dest=flag.dest,
+            metavar=flag.metavar,
+            type=flag_value(flag.convert),
+            default=default,
+            help=flag.help,
+        )
+    parser.add_flag(
         "--json",
         action="store_true",
-        default=False if with_defaults else argparse.SUPPRESS,
+        default=False if default is None else default,
         help="print JSON, one object a line",
     )
 
 
-def _add_commands(program_parser: argparse.ArgumentParser, arguments: Collection[str]) -> None:
-    commands = program_parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands", prog=program_parser.prog
-    )
-    for name, (words, add_flags) in _COMMANDS.items():
-        parser = commands.add_parser(
-            name,
-            help=words,
-            description=f"{words[0].upper()}{words[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        if name in arguments:  # only such a one can be asked; flags for all would take as long as most commands
-            _add_shared_flags(parser, with_defaults=False)
-            add_flags(parser)
-
-
-def _add_none(_parser: argparse.ArgumentParser) -> None:
+def _add_none(_parser: CommandParser) -> None:
     """A command without flags of its own."""
 
 
-def _add_log_in(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("username", nargs="?", metavar="USERNAME", help="default: --as, or else it is asked for")
+def _add_log_in(parser: CommandParser) -> None:
+    parser.add_argument(
+        "username",
+        type=positional(values.words),
+        nargs="?",
+        metavar="USERNAME",
+        help="default: --as, or else it is asked for",
+    )
     _add_password_flag(parser, "the password, a line,")
 
 
-def _add_passwd(parser: argparse.ArgumentParser) -> None:
+def _add_passwd(parser: CommandParser) -> None:
     _add_password_flag(parser, "the old and the new password, two lines,")
 
 
-def _add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+def _add_delete(parser: CommandParser) -> None:
+    parser.add_flag("--yes", action="store_true", help="do not ask whether it is meant")
     _add_password_flag(parser, "the password, a line,")
 
 
-def _add_password_flag(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--password-stdin", action="store_true", help=f"read {what} from standard input")
+def _add_password_flag(parser: CommandParser, what: str) -> None:
+    parser.add_flag("--password-stdin", action="store_true", help=f"read {what} from standard input")
 
 
-def _add_list(parser: argparse.ArgumentParser) -> None:
+def _add_list(parser: CommandParser) -> None:
     parser.add_argument(
         "pattern",
+        type=positional(values.words),
         nargs="?",
         default="",
         metavar="PATTERN",
         help="an RE2 regular expression to find anywhere in a name, ignoring case; default: all names",
     )
-    parser.add_argument("--prefix", default="", help="what a name must start with; fast on large servers")
+    parser.add_flag(
+        "--prefix", type=flag_value(values.words), default="", help="what a name must start with; fast on large servers"
+    )
 
 
-def _add_send(parser: argparse.ArgumentParser) -> None:
+def _add_send(parser: CommandParser) -> None:
     parser.usage = "%(prog)s [FLAG ...] USER [TEXT]\n       %(prog)s [FLAG ...] --from-file FILE"
     parser.epilog = _SEND_EPILOG
-    recipient = parser.add_argument("recipient", metavar="USER", help="whom to send to")
+    recipient = parser.add_argument("recipient", type=positional(values.words), metavar="USER", help="whom to send to")
     parser.add_argument(
         "text",
+        type=_text,
         nargs="?",
+        default=_OMITTED,
         metavar="TEXT",
-        help="the text; - or none: standard input to its end, less one line break there; -- before a text like -this",
+        help="the text; as it is after --; - or nothing after USER: standard input, less one line break at its end",
     )
-    parser.add_argument(
+    parser.add_flag(
         "--message-id",
-        type=_message_id,
+        type=flag_value(values.message_id),
         metavar="HEX",
         help="the id, 32 hex digits, of a message to repeat: one that was stored is not stored again",
     )
-    parser.add_argument(
+    parser.add_flag(
         "--queue",
         action="store_true",
         help="accept the message even while the server is away: it is kept on disk, and goes out once, later",
@@ -231,35 +329,38 @@ def _add_send(parser: argparse.ArgumentParser) -> None:
             setattr(namespace, self.dest, file)
             recipient.required = False
 
-    parser.add_argument(
+    parser.add_flag(
         "--from-file",
         action=FromFile,
+        type=flag_value(str),
         metavar="FILE",
         help="send the messages that a file holds, one a line; -: standard input",
     )
 
 
-def _add_listen(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max", dest="most", type=_count, metavar="N", help="stop after N messages")
+def _add_listen(parser: CommandParser) -> None:
+    parser.add_flag("--max", dest="most", type=flag_value(values.count), metavar="N", help="stop after N messages")
 
 
-def _add_outbox(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--send", action="store_true", help="try to send what is queued first")
-    parser.add_argument("--drop", type=_message_id, metavar="HEX", help="forget the message with this id first")
+def _add_outbox(parser: CommandParser) -> None:
+    parser.add_flag("--send", action="store_true", help="try to send what is queued first")
+    parser.add_flag(
+        "--drop", type=flag_value(values.message_id), metavar="HEX", help="forget the message with this id first"
+    )
 
 
-def _add_deliver(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep", action="store_true", help="only look: acknowledge nothing, so that all comes again")
-    parser.add_argument(
+def _add_deliver(parser: CommandParser) -> None:
+    parser.add_flag("--keep", action="store_true", help="only look: acknowledge nothing, so that all comes again")
+    parser.add_flag(
         "--after",
-        type=_sequence,
+        type=flag_value(values.sequence),
         metavar="N",
         help="start after the message numbered N instead of after the last acknowledged, also if shown before",
     )
-    parser.add_argument("--max", dest="most", type=_count, metavar="N", help="stop after N messages")
+    parser.add_flag("--max", dest="most", type=flag_value(values.count), metavar="N", help="stop after N messages")
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+_COMMANDS: dict[str, tuple[str, Callable[[CommandParser], None]]] = {
     "signup": ("make an account, and log in", _add_log_in),
     "login": ("log in to an account", _add_log_in),
     "logout": ("end the session", _add_none),
@@ -275,39 +376,9 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
 """Each command, in the order of --help: what it does, and what adds its flags."""
 
 
-def _server(text: str) -> str:
-    try:
-        return normal_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _text(word: str) -> str | None:
+    """Return the text that a word stands for; None: standard input. A `-` after `--` is a text."""
+    return None if word == STANDARD_INPUT else _literal_text(word)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, above 0 and up to 86400")
-    return seconds
-
-
-def _message_id(text: str) -> bytes:
-    try:
-        return decode_message_id(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _sequence(text: str) -> int:
-    return _whole_number(text, 0)
-
-
-def _count(text: str) -> int:
-    return _whole_number(text, 1)
-
-
-def _whole_number(text: str, least: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) < 1 << 63):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
-    return int(text)
+_literal_text = positional(values.words)

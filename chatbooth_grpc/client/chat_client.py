@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
-    MalformedRequest,
     SessionInvalid,
     Unavailable,
 )
@@ -19,6 +18,7 @@ from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.retrying import Retrying
 from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.client.unicode import check_unicode
 
 if TYPE_CHECKING:
     from chatbooth_grpc.client.listening import Listening, Lost, Resumed
@@ -77,7 +77,7 @@ class ChatClient:
         If the reply is lost, logs in with the same password, within another `timeout`: that succeeds if the account
         was made; if not, the first failure is raised.
         """
-        _check_unicode(username=username, password=password)
+        check_unicode(username=username, password=password)
         try:
             self.session = self._transport.sign_up(username, password, timeout=self.timeout)
         except (Unavailable, DeadlineExceeded) as lost:
@@ -86,7 +86,7 @@ class ChatClient:
 
     def log_in(self, username: str, password: str) -> Session:
         """Open a session and act for it. Raises InvalidUsername, WrongCredentials."""
-        _check_unicode(username=username, password=password)
+        check_unicode(username=username, password=password)
         self.session = self._transport.log_in(username, password, timeout=self.timeout)
         return self.session
 
@@ -97,12 +97,12 @@ class ChatClient:
 
     def change_password(self, old_password: str, new_password: str) -> int:
         """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
-        _check_unicode(old_password=old_password, new_password=new_password)
+        check_unicode(old_password=old_password, new_password=new_password)
         return self._transport.change_password(self._token(), old_password, new_password, timeout=self.timeout)
 
     def delete(self, password: str) -> Removal:
         """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
-        _check_unicode(password=password)
+        check_unicode(password=password)
         removal = self._transport.delete(self._token(), password, timeout=self.timeout)
         self.session = None
         return removal
@@ -124,7 +124,7 @@ class ChatClient:
 
         Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
         """
-        _check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
+        check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
         token = self._token()
         return self._retrying.call(
             lambda left: self._transport.list(token, pattern, prefix, page_size, page_token, timeout=left),
@@ -138,7 +138,7 @@ class ChatClient:
         `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
         InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
         """
-        _check_unicode(recipient=recipient, text=text)
+        check_unicode(recipient=recipient, text=text)
         outgoing = OutgoingMessage(recipient, new_message_id() if message_id is None else message_id, text.encode())
         token = self._token()
         return self._retrying.call(
@@ -237,12 +237,3 @@ def _transport(address: str) -> Transport:
     from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
 
     return GrpcTransport(address)
-
-
-def _check_unicode(**strings: str) -> None:
-    """Raise MalformedRequest, naming the first of `strings` that UTF-8 cannot encode."""
-    for field, string in strings.items():
-        try:
-            string.encode()
-        except UnicodeEncodeError as error:
-            raise MalformedRequest(field) from error

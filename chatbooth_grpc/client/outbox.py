@@ -21,6 +21,7 @@ import apsw
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unauthenticated, Unavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.unicode import check_unicode
 
 # A rollback journal and EXTRA: what was accepted is on the disk, its name in the directory too.
 _SETTINGS = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA fullfsync = ON;"
@@ -63,7 +64,8 @@ class Outbox:
             self._database.execute(_SCHEMA)
 
     def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
-        """Accept a message: when this returns its id, it is on the disk. Raises OSError."""
+        """Accept a message: when this returns its id, it is on the disk. Raises OSError, MalformedRequest."""
+        check_unicode(recipient=recipient, text=text)
         message_id = message_id or new_message_id()
         with _disk_errors(self._path):
             self._database.execute(

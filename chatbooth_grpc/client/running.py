@@ -70,7 +70,7 @@ def _send(context: Context, parsed: argparse.Namespace) -> None:
     text = parsed.text
     if text is None and context.prompts.is_terminal:
         context.output.say("Type the text, then Ctrl-D on a line of its own.")
-    if text is None or text == "-":
+    if text is None:
         text = context.prompts.rest(MAX_TEXT_SIZE)
     if parsed.queue:
         from chatbooth_grpc.client.queueing import send_queued

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -37,6 +38,17 @@ _WRITER_STATEMENTS = 256  # appending.py has one for each number of rows
 
 class StoreOpenError(Exception):
     """The store cannot be opened; its text says why and what to do, for whoever starts the server."""
+
+
+def absolute_path(path: str | os.PathLike[str]) -> Path:
+    """Return the one path of a file, whatever name it goes by. Raises StoreOpenError."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError as error:
+        raise StoreOpenError(
+            f"cannot open the store {path}: the current folder no longer exists; go to another, or give --store an "
+            "absolute path"
+        ) from error
 
 
 def lock_store(path: Path) -> StoreLock:

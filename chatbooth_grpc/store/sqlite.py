@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -33,7 +32,7 @@ from chatbooth_grpc.booth.store import (
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.opening import lock_store, open_reader, open_writer
+from chatbooth_grpc.store.opening import absolute_path, lock_store, open_reader, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
 from chatbooth_grpc.store.readers import Readers
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
@@ -64,7 +63,7 @@ class SQLiteStore:
         `vfs` names the SQLite VFS to reach the file through; `store_wait`
         is the longest that a change waits for the disk, in seconds.
         """
-        self._path = Path(os.path.realpath(path))  # one lock whatever name it goes by, also after a chdir
+        self._path = absolute_path(path)  # one lock whatever name it goes by, also after a chdir
         self._clock = clock
         self._lock = lock_store(self._path)
         try:

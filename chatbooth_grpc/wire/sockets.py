@@ -18,7 +18,7 @@ def connect(server: str, timeout: float) -> socket.socket:
     host, _, port = server.rpartition(":")
     try:
         connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # Python's own check of a name raises UnicodeError
         raise ServerUnreachable(server) from error
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.settimeout(None)

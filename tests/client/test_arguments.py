@@ -59,12 +59,18 @@ def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("send bob hi", "hi"),
         ("send bob", None),
-        ("send bob -", "-"),
+        ("send bob -", None),
+        ("send bob -- -", "-"),
+        ("send -- bob -", "-"),
+        ("send bob -- --", "--"),
+        ("send bob -- -h", "-h"),
+        ("send bob -5", "-5"),
+        ("send --json bob", None),
         ("send bob --json hi", "hi"),
         (f"send bob --message-id {ID} hi", "hi"),
         (f"send --message-id {ID} bob hi", "hi"),
         (f"send bob hi --message-id {ID}", "hi"),
-        ("send bob --json -", "-"),
+        ("send bob --json -", None),
         ("send bob -- -hi", "-hi"),
         ("send -- bob -hi", "-hi"),
         (f"send --message-id {ID} bob -- -hi", "-hi"),
@@ -76,6 +82,105 @@ def test_the_text_is_found_wherever_flags_stand(line: str, text: str | None) -> 
     found = parsed(line)
     assert (found["recipient"], found["text"]) == ("bob", text)
     assert found["message_id"] == (bytes.fromhex(ID.replace("-", "")) if ID in line else None)
+
+
+TEXTS_LIKE_FLAGS = [
+    *("-h", "--help", "--json", "--queue", "--version", "-x", "-hq", "--", "--message-id", f"--message-id={ID}"),
+    *(
+        "--from-file",
+        "--from-file=-",
+        "--as",
+        "--as=ann",
+        "--server",
+        "--timeout=5",
+        "-h me",
+        "--json x",
+        "- -",
+        "-5 x",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS_LIKE_FLAGS)
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--timeout", "5"], ["--message-id", ID, "--as", "ann"]])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_text_like_a_flag_is_sent_or_refused(
+    text: str, flags: list[str], before: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text == "--" and flags and not before:
+        return  # nothing tells this from a text after --
+    try:
+        found = parse(["send", *flags, "bob", text] if before else ["send", "bob", text, *flags])
+    except SystemExit as exited:
+        said = capsys.readouterr()
+        assert (exited.code, said.out) == (2, "")  # noqa: PT017  # both outcomes are right
+        assert " -- " in said.err
+    else:
+        assert (found.recipient, found.text) == ("bob", text)
+    found = parse(["send", *flags, "--", "bob", text])
+    assert (found.recipient, found.text) == ("bob", text)
+
+
+@pytest.mark.parametrize("line", ["send -h hi", "send --help bob hi", "list -h x", "login -h ann", "whoami --json -h"])
+def test_help_is_asked_for_alone(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert "stands alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["-h", "--json", "-x", "-"])
+def test_names_and_patterns_may_stand_after_two_dashes(word: str) -> None:
+    assert parse(["list", "--", word]).pattern == word
+    assert parse(["login", "--", word]).username == word
+    assert parse(["send", "--", word, "hi"]).recipient == word
+
+
+def test_a_value_of_a_flag_stands_before_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("list --as -- ann", "list --prefix -- a", "deliver --max -- 1", "send --from-file -- f"):
+        with pytest.raises(SystemExit) as exited:
+            parsed(line)
+        assert exited.value.code == 2
+    assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sned bob hi", "did you mean send?"),
+        ("singup", "did you mean signup?"),
+        ("xyzzy", "there is no command 'xyzzy'\n"),
+        ("list --prefx a", "did you mean --prefix?"),
+        ("list --prefx=a", "did you mean --prefix?"),
+        ("send --que bob hi", "did you mean --queue?"),
+        ("--servr h list", "did you mean --server?"),
+    ],
+)
+def test_a_word_that_is_nearly_one_is_asked_about(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["nonsense", "list --nonsense", "send bob", "--timeout x", "deliver --max 0"])
+def test_an_error_is_not_buried(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(line if line != "send bob" else "send bob --queue")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert ": error: " in lines[0]
+    assert lines[1].endswith("--help' lists what it takes.")
+
+
+def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "caf\udce9"
+    for words in (["send", "bob", bad], ["send", bad, "x"], ["list", bad], ["login", bad], ["--as", bad, "list"]):
+        for more in ([], ["--json"]):
+            with pytest.raises(SystemExit) as exited:
+                parse([*more, *words])
+            assert exited.value.code == 2
+            assert "not UTF-8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["send --from-file f", "send --json --from-file=f --as ann"])
@@ -158,11 +263,14 @@ def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == ""
 
 
-def test_a_wrong_variable_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_variable_is_named_and_exits_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CHATBOOTH_TIMEOUT", "soon")
     with pytest.raises(SystemExit) as exited:
         parsed("list")
     assert exited.value.code == 2
+    assert "CHATBOOTH_TIMEOUT: 'soon' is not" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["nonsense --json", "send bob --json --nonsense", "--json deliver --max 0", "--json"])
