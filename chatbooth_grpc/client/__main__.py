@@ -11,25 +11,30 @@ from collections.abc import Sequence
 
 from chatbooth_grpc.client.address import WIRE_SCHEME
 from chatbooth_grpc.client.arguments import parse
-from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, OK
+from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, OK
+from chatbooth_grpc.client.interrupts import Interrupted, Interrupts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, as the epilog of --help lists them."""
     gc.disable()  # nearly all that is made now is modules, which stay: searching them for garbage takes long
     _print_any_character()
+    interrupts = Interrupts()
+    interrupts.install()
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
-        return _run(parsed)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return _run(parsed, interrupts)
+    except Interrupted as interrupt:
+        _settle_output()
+        # Python would wait at its end for threads that may wait for the server.
+        os._exit(interrupt.exit_code)
     except BrokenPipeError:
         return BROKEN_PIPE
     finally:
         _settle_output()
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
     """Run what was asked for; return its exit code."""
     if not parsed.server.startswith(WIRE_SCHEME):
         from chatbooth_grpc.generated import require_stubs
@@ -48,7 +53,7 @@ def _run(parsed: argparse.Namespace) -> int:
         return FAILED
     output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
     try:
-        run(parsed, output)
+        run(parsed, output, interrupts)
         output.flush()
     except BrokenPipeError:
         raise
@@ -66,12 +71,13 @@ def _print_any_character() -> None:
 
 
 def _settle_output() -> None:
-    """Write what is still to be written; what cannot be is dropped, lest the interpreter complain at its end."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write what is still to be written. Drop what cannot be written: the interpreter would complain at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

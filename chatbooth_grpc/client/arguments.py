@@ -46,8 +46,13 @@ exit codes:
   3  not authenticated: not logged in, session ended, wrong password
   4  the server is unreachable, or did not answer in time
   5  not found
+  6  done, but the result could not be written to standard output or standard
+     error; the command says so on the other of the two, if that is possible.
+     Do not repeat it
+  129  ended because its terminal was closed (SIGHUP)
   130  ended by Ctrl-C
-  141  ended because what its output is piped into had ended
+  141  ended because the program that reads its output had ended
+  143  ended by SIGTERM
 """
 
 _SEND_EPILOG = """\

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.failures import SessionEnded
+from chatbooth_grpc.client.interrupts import Interrupts
 from chatbooth_grpc.client.output import Output
 from chatbooth_grpc.client.passwords import Passwords
 from chatbooth_grpc.client.prompts import Prompts
@@ -44,16 +45,19 @@ class Context:
     prompts: Prompts
     passwords: Passwords
     connect: Connect = ChatClient.connect
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     def pick(self) -> SavedSession:
         """Return the session to act with. Raises as `SessionDirectory.pick`."""
         return self.sessions.pick(self.as_user)
 
-    def client(self, session: Session | None = None, *, quiet: bool = False) -> ChatClient:
-        """Return a client that says once when it has to try again, unless `quiet`."""
+    def client(self, session: Session | None = None, *, quiet: bool = False, once: bool = False) -> ChatClient:
+        """Return a client that says once when it has to try again, unless `quiet`. With `once` it never does."""
         told: list[ChatboothError] = []
 
         def tell(error: ChatboothError, _pause: float) -> None:
+            if once:
+                raise error
             if not told and not quiet:
                 self.output.say(f"{error} Trying again, for up to {self.timeout:g} s…")
             told.append(error)
@@ -61,12 +65,12 @@ class Context:
         return self.connect(self.server, session=session, timeout=self.timeout, on_retry=tell)
 
     @contextmanager
-    def client_of(self, saved: SavedSession, *, quiet: bool = False) -> Iterator[ChatClient]:
+    def client_of(self, saved: SavedSession, *, quiet: bool = False, once: bool = False) -> Iterator[ChatClient]:
         """Give a client that acts with a session kept; one that turns out to have ended is forgotten.
 
         Raises SessionEnded.
         """
-        with self.client(saved.session, quiet=quiet) as client:
+        with self.client(saved.session, quiet=quiet, once=once) as client:
             try:
                 yield client
             except SessionInvalid as error:

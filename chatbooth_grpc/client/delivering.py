@@ -98,7 +98,7 @@ class Showing:
         self.anything = True
         record = {"type": "gap", "first_sequence": gap.first, "last_sequence": gap.last, "reason": gap.reason.name}
         words = f"Messages {gap.first} to {gap.last} are missing: the server removed them for their age."
-        self._output.result(record, words)
+        self._output.notice(record, words)
 
 
 def _batch_size(left: int | None) -> int:

@@ -8,6 +8,16 @@ USAGE = 2
 NOT_AUTHENTICATED = 3
 UNREACHABLE = 4
 NOT_FOUND = 5
+UNPRINTED = 6
+"""The command was done, but its result could not be written to where it belongs."""
+
+HUNG_UP = 129
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-"""As a shell reports a program that SIGINT or SIGPIPE ended: 128 and the signal's number."""
+TERMINATED = 143
+"""As a shell reports a program that SIGHUP, SIGINT, SIGPIPE or SIGTERM ended: 128 and the signal's number."""
+
+
+def ended_by(number: int) -> int:
+    """Return the exit code of a command that a signal ended."""
+    return 128 + number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from chatbooth_grpc.booth.errors import (
@@ -12,7 +13,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
     Unavailable,
 )
-from chatbooth_grpc.client.exit_codes import FAILED, NOT_AUTHENTICATED, NOT_FOUND, UNREACHABLE, USAGE
+from chatbooth_grpc.client.exit_codes import FAILED, NOT_AUTHENTICATED, NOT_FOUND, UNPRINTED, UNREACHABLE, USAGE
 from chatbooth_grpc.client.invocation import command_line
 
 EXIT_CODES: dict[type[ChatboothError], int] = {
@@ -26,10 +27,14 @@ EXIT_CODES: dict[type[ChatboothError], int] = {
 
 
 class CommandFailure(Exception):
-    """A failure that the client itself found. `reason` is stable, `details` is for programs."""
+    """A failure that the client itself found. `reason` is stable, `details` is for programs.
+
+    `must_be_said`: the command had effects that only this failure's words tell.
+    """
 
     reason = "FAILED"
     exit_code = FAILED
+    must_be_said = False
 
     def details(self) -> dict[str, str]:
         """What `--json` adds to reason and words."""
@@ -93,10 +98,58 @@ class AlreadyReading(CommandFailure):
         super().__init__(f"Another command is delivering for {username} here. Try again when it has ended.")
 
 
+class Unprinted(CommandFailure):
+    """The command was done, but its result could not be written to the stream where it belongs."""
+
+    reason = "DONE_BUT_NOT_PRINTED"
+    exit_code = UNPRINTED
+    must_be_said = True
+
+    def __init__(self, record: Mapping[str, object], words: str, error: OSError) -> None:
+        super().__init__(f"{words} (This could not be written to {error.filename}: {error.strerror}.)")
+        self._details = {name: str(value) for name, value in record.items()}
+
+    def details(self) -> dict[str, str]:
+        """The result that a program would have read."""
+        return self._details
+
+
+class SomeNotSent(CommandFailure):
+    """Some messages were wrong or refused; all others were sent."""
+
+    reason = "SOME_NOT_SENT"
+    must_be_said = True
+
+    def __init__(self, sent: int, failed: int) -> None:
+        super().__init__(f"{sent:,} sent, {failed:,} not sent.")
+        self._details = {"sent": str(sent), "failed": str(failed)}
+
+    def details(self) -> dict[str, str]:
+        """How many."""
+        return self._details
+
+
+class QueuedButRefused(CommandFailure):
+    """The server refused a message of the outbox; it stays there, and is not sent by itself."""
+
+    must_be_said = True
+
+    def __init__(self, refusal: ChatboothError, recipient: str, message_id: bytes) -> None:
+        super().__init__(f"Not sent to {recipient}: {refusal} The text stays in the outbox: see the command outbox.")
+        self.reason = refusal.reason
+        self.exit_code = exit_code(refusal)
+        self._details = {**refusal.attributes(), "message_id": message_id.hex()}
+
+    def details(self) -> dict[str, str]:
+        """The refusal's attributes, and the message's id."""
+        return self._details
+
+
 class OutcomeUnknown(CommandFailure):
     """A message may or may not have been stored; says how to repeat it so that it is stored once."""
 
     exit_code = UNREACHABLE
+    must_be_said = True
 
     def __init__(self, error: ChatboothError, message_id: bytes, command: str) -> None:
         super().__init__(f"{error} Whether it was stored is not known; to have it sent once, type: {command}")

@@ -14,7 +14,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.context import Context
-from chatbooth_grpc.client.failures import CommandFailure, SessionEnded
+from chatbooth_grpc.client.failures import CommandFailure, SessionEnded, SomeNotSent, Unprinted
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.message_lines import BadLine, MakeId, read_lines, repeatable_ids
 from chatbooth_grpc.client.progress import Progress
@@ -22,24 +22,11 @@ from chatbooth_grpc.client.progress import Progress
 STANDARD_INPUT = "-"
 
 
-class SomeNotSent(CommandFailure):
-    """Some lines were wrong, or their messages refused; all others were sent."""
-
-    reason = "SOME_NOT_SENT"
-
-    def __init__(self, sent: int, failed: int) -> None:
-        super().__init__(f"{sent:,} sent, {failed:,} not sent.")
-        self._details = {"sent": str(sent), "failed": str(failed)}
-
-    def details(self) -> dict[str, str]:
-        """How many."""
-        return self._details
-
-
 class FileChanged(CommandFailure):
     """The file is no longer the one whose lines were sent."""
 
     reason = "FILE_CHANGED"
+    must_be_said = True
 
     def __init__(self, sent: int) -> None:
         super().__init__(
@@ -61,10 +48,10 @@ def import_messages(context: Context, name: str) -> None:
                 sending.make_repeatable(saved.session)
             with context.client_of(saved, quiet=True) as client:
                 sending.run(client)
-            sending.finish()
-        except (KeyboardInterrupt, ChatboothError, SessionEnded, OSError):
+        except (KeyboardInterrupt, ChatboothError, SessionEnded, OSError, Unprinted):
             sending.cut_off()
             raise
+        sending.finish()
 
 
 def _opened(context: Context, name: str) -> AbstractContextManager[BinaryIO]:
@@ -109,25 +96,28 @@ class _Sending:
             self._tell_progress(end)
 
     def finish(self) -> None:
-        """Say what became of the lines. Raises SomeNotSent, FileChanged, OSError."""
+        """Say what became of the lines. Raises SomeNotSent, FileChanged, Unprinted, OSError."""
         changed = self._as_begun is not None and _changed(self._as_begun, os.fstat(self._file.fileno()))
         self._output.show_passing("")
-        if self._output.as_json:
-            self._output.datum(self._counts(), "")
+        if self._output.as_json or not (changed or self._failed):
+            self._output.result(self._counts(), f"{self._sent:,} sent.")
         if changed:
             raise FileChanged(self._sent)
         if self._failed:
             raise SomeNotSent(self._sent, self._failed)
-        self._output.say(f"{self._sent:,} sent.")
 
     def cut_off(self) -> None:
-        """Say how far it came, and how to go on."""
+        """Say how far it came, and how to go on. Raises Unprinted if some were sent and that cannot be said."""
         if self._is_resumable:
             advice = "The same command, with the file unchanged, goes on where this one stopped."
         else:
             advice = "The same command would send them again, under new ids."
         not_sent = f", {self._failed:,} not sent" if self._failed else ""
-        self._output.result(self._counts(), f"{self._sent:,} sent{not_sent} so far. {advice}")
+        try:
+            self._output.result(self._counts(), f"{self._sent:,} sent{not_sent} so far. {advice}")
+        except Unprinted:
+            if self._sent:
+                raise
 
     def _messages(self) -> Iterator[OutgoingMessage]:
         for line in read_lines(self._file, self._make_id, self._size):
@@ -147,7 +137,7 @@ class _Sending:
     def _refuse(self, number: int, error: BadLine | ChatboothError) -> None:
         self._failed += 1
         record = {"line": number, "error": error.reason, "message": str(error)}
-        self._output.result(record, f"Line {number:,}: {error}")
+        self._output.notice(record, f"Line {number:,}: {error}")
 
     def _lost(self, error: ChatboothError, _pause: float) -> None:
         if not self._is_lost:

@@ -10,7 +10,6 @@ The file is SQLite's, private to its owner. One process at a time sends from it;
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,8 +17,17 @@ from pathlib import Path
 
 import apsw
 
-from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unauthenticated, Unavailable
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    Internal,
+    MessageIdReused,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.client.file_lock import file_lock
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.unicode import check_unicode
 
@@ -35,6 +43,9 @@ CREATE TABLE IF NOT EXISTS outbox (
     refusal TEXT
 ) STRICT
 """
+
+PASSING = (Unavailable, DeadlineExceeded, ResourceExhausted, Unauthenticated, Internal)
+"""The failures that do not concern the message itself: the same message may be stored later."""
 
 Send = Callable[[str, str, bytes], Receipt]
 """Sends (recipient, text, message id)."""
@@ -64,14 +75,31 @@ class Outbox:
             self._database.execute(_SCHEMA)
 
     def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
-        """Accept a message: when this returns its id, it is on the disk. Raises OSError, MalformedRequest."""
+        """Accept a message: when this returns its id, it is on the disk.
+
+        A repeat under the id of a message that still waits adds nothing. One that the server refused waits again.
+        Raises OSError, MalformedRequest; MessageIdReused: a message with this id but other content is in the outbox.
+        """
         check_unicode(recipient=recipient, text=text)
         message_id = message_id or new_message_id()
-        with _disk_errors(self._path):
+        with self._changing():
+            if (kept := self.find(message_id)) is not None:
+                if (kept.recipient, kept.text) != (recipient, text):
+                    raise MessageIdReused
+                self._database.execute("DELETE FROM outbox WHERE message_id = ? AND refusal IS NOT NULL", (message_id,))
             self._database.execute(
-                "INSERT INTO outbox (message_id, recipient, text) VALUES (?, ?, ?)", (message_id, recipient, text)
+                "INSERT INTO outbox (message_id, recipient, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (message_id, recipient, text),
             )
         return message_id
+
+    def find(self, message_id: bytes) -> QueuedMessage | None:
+        """Return the message with this id, None if it is not in the outbox."""
+        return next(iter(self._select("WHERE message_id = ?", message_id)), None)
+
+    def same_texts(self, recipient: str, text: str) -> list[QueuedMessage]:
+        """Return the messages with this text that still wait to be sent to a recipient, in order."""
+        return self._select("WHERE refusal IS NULL AND recipient = ? AND text = ? ORDER BY position", recipient, text)
 
     def waiting(self) -> list[QueuedMessage]:
         """The messages that are still to be sent, in order."""
@@ -87,18 +115,19 @@ class Outbox:
             self._database.execute("DELETE FROM outbox WHERE message_id = ?", (message_id,))
             return self._database.changes() == 1
 
-    def flush(self, send: Send) -> Iterator[tuple[QueuedMessage, Receipt | ChatboothError]]:
+    def flush(self, send: Send, *, wait: float = 0.0) -> Iterator[tuple[QueuedMessage, Receipt | ChatboothError]]:
         """Send what waits, in order, and yield each message with its receipt or its refusal.
 
-        Raises what may pass (Unavailable, DeadlineExceeded, TooBusy, Unauthenticated), so that the order holds: the
-        message at which that happened, and those behind it, stay. Yields nothing while another process sends.
+        Raises what may pass (Unavailable, DeadlineExceeded, ResourceExhausted, Unauthenticated, Internal), so that the
+        order holds: the message at which that happened, and those after it, stay. Yields nothing if another process
+        still sends after `wait` seconds.
         """
-        with self._sending() as is_ours:
+        with file_lock(Path(f"{self._path}.lock"), wait) as is_ours:
             while is_ours and (head := self._select("WHERE refusal IS NULL ORDER BY position LIMIT 1")):
                 message = head[0]
                 try:
                     outcome: Receipt | ChatboothError = send(message.recipient, message.text, message.message_id)
-                except (Unavailable, DeadlineExceeded, TooBusy, Unauthenticated):
+                except PASSING:
                     raise
                 except ChatboothError as refusal:
                     self._refuse(message, refusal)
@@ -117,28 +146,29 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _select(self, condition: str) -> list[QueuedMessage]:
+    def _select(self, condition: str, *values: str | bytes) -> list[QueuedMessage]:
         with _disk_errors(self._path):
             query = f"SELECT message_id, recipient, text, refusal FROM outbox {condition}"  # noqa: S608  # our own words
-            return [QueuedMessage(*row) for row in self._database.execute(query)]
+            return [QueuedMessage(*row) for row in self._database.execute(query, values)]
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Make several changes one."""
+        with _disk_errors(self._path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
     def _refuse(self, message: QueuedMessage, refusal: ChatboothError) -> None:
         with _disk_errors(self._path):
             self._database.execute(
                 "UPDATE outbox SET refusal = ? WHERE message_id = ?", (str(refusal), message.message_id)
             )
-
-    @contextlib.contextmanager
-    def _sending(self) -> Iterator[bool]:
-        """Be the only one who sends, if nobody else does."""
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
-        finally:
-            os.close(lock)
 
 
 @contextlib.contextmanager

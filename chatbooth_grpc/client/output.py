@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.client.display import harmless_line
-from chatbooth_grpc.client.failures import CommandFailure, exit_code
+from chatbooth_grpc.client.failures import CommandFailure, Unprinted, exit_code
 
 _USUAL_COLUMNS = 80
 
@@ -17,7 +18,7 @@ _USUAL_COLUMNS = 80
 class Output:
     """Where a command's results go.
 
-    With `as_json` each datum and each result is one JSON object in ASCII on a line of `out`, an error is one on
+    With `as_json` each datum, notice and result is one JSON object in ASCII on a line of `out`, an error is one on
     `err`, and nothing else is printed. Without, data goes to `out` and words to `err`, harmless to a terminal.
     """
 
@@ -28,28 +29,54 @@ class Output:
         self._passing = ""
 
     def datum(self, record: Mapping[str, object], shown: str) -> None:
-        """Print a piece of what was asked for. `shown` is printed as it is, so it must be harmless."""
-        print(json.dumps(record) if self.as_json else shown, file=self.out)
+        """Print a piece of the requested data. `shown` is printed as it is, so it must be harmless.
+
+        Raises OSError, perhaps only at `flush`.
+        """
+        with _named("standard output"):
+            self.out.write(f"{json.dumps(record) if self.as_json else shown}\n")
+
+    def notice(self, record: Mapping[str, object], words: str) -> None:
+        """Tell what belongs to the data but is none, as a gap: words for a person, an object for a program.
+
+        Raises OSError: nobody can read it.
+        """
+        if self.as_json:
+            self.datum(record, "")
+        elif self._err is not None:
+            self.show_passing("")
+            with _named("standard error"):
+                _write_line(self._err, harmless_line(words))
 
     def result(self, record: Mapping[str, object], words: str) -> None:
-        """Say that something was done."""
-        if self.as_json:
-            print(json.dumps(record), file=self.out)
-        else:
-            self.say(words)
+        """Say that something was done. Raises Unprinted: it was done, but the stream does not take the words."""
+        try:
+            self.notice(record, words)
+            if self.as_json:
+                self.flush()
+        except OSError as error:
+            raise Unprinted(record, words, error) from error
 
     def say(self, words: str) -> None:
-        """Tell a person, on one line, in words that may hold anything; programs are not told."""
-        self.show_passing("")
+        """Tell a person, on one line, in words that may hold anything. A program does not get them.
+
+        A person who cannot be told loses only these words: the command goes on, and its exit code tells the outcome.
+        """
         if not self.as_json:
-            print(harmless_line(words), file=self._err, flush=True)
+            with suppress(OSError):
+                self.notice({}, words)
 
     def fail(self, error: Exception) -> None:
-        """Say why it failed."""
-        if self.as_json:
-            print(json.dumps(_error_record(error)), file=self._err, flush=True)
-        else:
-            self.say(f"chatbooth: {_words(error)}")
+        """Say why it failed. What must be said goes to standard output if standard error does not take it."""
+        line = json.dumps(_error_record(error)) if self.as_json else harmless_line(f"chatbooth: {_words(error)}")
+        self.show_passing("")
+        try:
+            if self._err is not None:
+                _write_line(self._err, line)
+        except OSError:
+            if isinstance(error, CommandFailure) and error.must_be_said:
+                with suppress(OSError):
+                    _write_line(self.out, line)
 
     @property
     def shows_passing(self) -> bool:
@@ -61,7 +88,9 @@ class Output:
         if self._err is None or not (words or self._passing) or not self.shows_passing:
             return
         shown = harmless_line(words)[: _columns(self._err) - 1]
-        print(f"\r{' ' * len(self._passing)}\r{shown}", end="", file=self._err, flush=True)
+        with suppress(OSError):
+            self._err.write(f"\r{' ' * len(self._passing)}\r{shown}")
+            self._err.flush()
         self._passing = shown
 
     def columns(self) -> int | None:
@@ -71,8 +100,26 @@ class Output:
         return _columns(self.out)
 
     def flush(self) -> None:
-        """Hand all that was printed over to whoever reads it. Raises OSError if that cannot be."""
-        self.out.flush()
+        """Hand all that was printed over to its reader. Raises OSError."""
+        with _named("standard output"):
+            self.out.flush()
+
+
+@contextmanager
+def _named(stream: str) -> Iterator[None]:
+    """Name the stream in an error that names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.strerror:
+            error.filename = stream
+        raise
+
+
+def _write_line(stream: TextIO, line: str) -> None:
+    # Threads print too, so the line and its end are one write.
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def _columns(terminal: TextIO) -> int:

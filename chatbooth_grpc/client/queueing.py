@@ -5,52 +5,69 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
-from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.display import harmless_line, harmless_name, local_time, utc_time
-from chatbooth_grpc.client.failures import Misuse
-from chatbooth_grpc.client.outbox import Outbox, QueuedMessage
+from chatbooth_grpc.client.failures import Misuse, QueuedButRefused, SessionEnded, SomeNotSent
+from chatbooth_grpc.client.invocation import command_line
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.outbox import PASSING, Outbox, QueuedMessage, Send
 from chatbooth_grpc.client.session_file import SavedSession
+from chatbooth_grpc.client.unicode import check_unicode
 
 _LOOK_INTERVAL = 1.0
 _LONGEST_SHOWN_TEXT = 60
 
+_LONGEST_TRY = 1.0
+"""The seconds for which `send --queue` waits for its turn, and then for the server's answer to each message."""
+
+_STAYS_QUEUED = (
+    "The message stays queued: it goes out with the next send --queue, outbox --send or listen that finds the server."
+)
+
 
 def send_queued(context: Context, recipient: str, text: str, message_id: bytes | None = None) -> None:
-    """Accept a message durably, then send what is queued; if the server is away, it waits."""
+    """Accept a message durably, say so, then try once to send what is queued; if that fails, it waits."""
     recipient = folded_username(recipient, "recipient")
-    if not text:
-        raise Misuse("The text is empty. Write at least one character.")
+    _check_text(text)
     saved = context.pick()
     with context.sessions.outbox(saved) as outbox:
-        queued = outbox.put(recipient, text, message_id)
+        queued = _accept(context, outbox, QueuedMessage(message_id or new_message_id(), recipient, text))
         try:
-            _send_waiting(context, saved, outbox)
-        except (Unavailable, DeadlineExceeded, TooBusy) as error:
-            context.output.result(
-                {"type": "queued", "recipient": recipient, "message_id": queued.hex()},
-                f"{error} The message to {recipient} is queued: it goes out with the next send --queue, outbox --send "
-                "or listen that finds the server.",
-            )
+            outcome = _outcome(replace(context, timeout=min(context.timeout, _LONGEST_TRY)), saved, outbox, queued)
+        except PASSING as error:
+            context.output.say(f"{error} {_STAYS_QUEUED}")
+        except SessionEnded:
+            context.output.say("The message stays queued: it goes out after you have logged in again.")
+            raise
+        else:
+            if isinstance(outcome, ChatboothError):
+                raise QueuedButRefused(outcome, recipient, queued.message_id)
 
 
 def show_outbox(context: Context, *, send: bool = False, drop: bytes | None = None) -> None:
-    """Print what is queued and what was refused; `send` tries to send it first, `drop` forgets one by its id."""
+    """Print what is queued and what was refused; `send` tries to send it first, `drop` forgets one by its id.
+
+    Raises SomeNotSent: the server refused some of the messages that `send` tried.
+    """
     saved = context.pick()
     with context.sessions.outbox(saved) as outbox:
-        if drop is not None and not outbox.drop(drop):
-            raise Misuse(f"No message in the outbox has the id {drop.hex()}.")
-        if send:
-            _send_waiting(context, saved, outbox)
+        if drop is not None:
+            _drop(context, outbox, drop)
+        outcomes = _send_waiting(context, saved, outbox) if send else []
         messages = outbox.waiting() + outbox.refused()
         for message in messages:
             _print_queued(context, message)
         if not messages:
             context.output.say("The outbox is empty.")
+    failed = sum(not isinstance(outcome, Receipt) for outcome in outcomes)
+    if failed:
+        raise SomeNotSent(len(outcomes) - failed, failed)
 
 
 @contextmanager
@@ -76,24 +93,117 @@ def emptying_outbox(context: Context, saved: SavedSession, client: ChatClient) -
         thread.join(context.timeout)
 
 
-def _send_waiting(context: Context, saved: SavedSession, outbox: Outbox) -> None:
+def _check_text(text: str) -> None:
+    if not text:
+        raise Misuse("The text is empty. Write at least one character.")
+    check_unicode(text=text)
+
+
+def _accept(context: Context, outbox: Outbox, message: QueuedMessage) -> QueuedMessage:
+    """Put a message into the outbox and say so. No interrupt can come between the two."""
+    twins = [
+        twin for twin in outbox.same_texts(message.recipient, message.text) if twin.message_id != message.message_id
+    ]
+    record = {"type": "queued", "recipient": message.recipient, "message_id": message.message_id.hex()}
+    with context.interrupts.held():
+        outbox.put(message.recipient, message.text, message.message_id)
+        context.output.result(record, f"The message to {message.recipient} is queued, id {message.message_id.hex()}.")
+    if twins and message not in twins:
+        context.output.say(
+            f"The outbox holds the same text to {message.recipient} already, id {twins[0].message_id.hex()}, and sends "
+            f"both. If you want only one, type: {_drop_command(context, message)}"
+        )
+    return message
+
+
+def _drop_command(context: Context, message: QueuedMessage) -> str:
+    words = ["--as", context.pick().username, "outbox", "--drop", message.message_id.hex()]
+    return command_line(context.server, *words)
+
+
+def _outcome(
+    context: Context, saved: SavedSession, outbox: Outbox, queued: QueuedMessage
+) -> Receipt | ChatboothError | None:
+    """Send what waits, and return what became of one message of it. None: it waits for another command's turn."""
+    outcomes: list[Receipt | ChatboothError] = []
+    with context.client_of(saved, once=True) as client:
+        try:
+            for message, outcome in outbox.flush(_sending_by(client), wait=context.timeout):
+                if message.message_id == queued.message_id:
+                    outcomes.append(outcome)
+                    _report_own(context, message, outcome)
+                else:
+                    _report(context, message, outcome)
+        except PASSING:
+            # What comes after our message in the queue is for the commands that put it there.
+            if not outcomes:
+                raise
+        return outcomes[0] if outcomes else _outcome_elsewhere(context, outbox, client, queued)
+
+
+def _outcome_elsewhere(
+    context: Context, outbox: Outbox, client: ChatClient, queued: QueuedMessage
+) -> Receipt | ChatboothError | None:
+    """Return what became of a message that another command may have sent meanwhile."""
+    found = outbox.find(queued.message_id)
+    if found is not None and found.refusal is None:
+        context.output.say("Another command sends what is queued now. The message waits in the outbox for its turn.")
+        return None
+    # The server answers a repeat under the same id with the first receipt, or refuses it again.
+    outcome: Receipt | ChatboothError
+    try:
+        outcome = client.send(queued.recipient, queued.text, message_id=queued.message_id)
+    except PASSING:
+        raise
+    except ChatboothError as refusal:
+        outcome = refusal
+    else:
+        outbox.drop(queued.message_id)
+    _report_own(context, queued, outcome)
+    return outcome
+
+
+def _drop(context: Context, outbox: Outbox, message_id: bytes) -> None:
+    if not outbox.drop(message_id):
+        raise Misuse(f"No message in the outbox has the id {message_id.hex()}.")
+    context.output.result(
+        {"type": "dropped", "message_id": message_id.hex()}, f"Dropped the message with the id {message_id.hex()}."
+    )
+
+
+def _send_waiting(context: Context, saved: SavedSession, outbox: Outbox) -> list[Receipt | ChatboothError]:
     with context.client_of(saved) as client:
-        _flush(context, outbox, client)
+        return _flush(context, outbox, client, wait=context.timeout)
 
 
-def _flush(context: Context, outbox: Outbox, client: ChatClient) -> None:
-    def send(recipient: str, text: str, message_id: bytes) -> Receipt:
-        return client.send(recipient, text, message_id=message_id)
+def _flush(context: Context, outbox: Outbox, client: ChatClient, wait: float = 0.0) -> list[Receipt | ChatboothError]:
+    """Send what waits, say what became of each message, and return that."""
+    outcomes = []
+    for message, outcome in outbox.flush(_sending_by(client), wait=wait):
+        _report(context, message, outcome)
+        outcomes.append(outcome)
+    return outcomes
 
-    for message, outcome in outbox.flush(send):
-        record: dict[str, object] = {"recipient": message.recipient, "message_id": message.message_id.hex()}
-        if isinstance(outcome, Receipt):
-            record |= {"type": "sent", "accept_time": utc_time(outcome.accept_time)}
-            words = f"Sent to {message.recipient}, accepted at {local_time(outcome.accept_time)}."
-        else:
-            record |= {"type": "refused", "error": outcome.reason, "message": str(outcome)}
-            words = f"Not sent to {message.recipient}: {outcome} The text stays in the outbox: see the command outbox."
-        context.output.result(record, words)
+
+def _sending_by(client: ChatClient) -> Send:
+    return lambda recipient, text, message_id: client.send(recipient, text, message_id=message_id)
+
+
+def _report_own(context: Context, message: QueuedMessage, outcome: Receipt | ChatboothError) -> None:
+    """Say what became of the command's own message, unless the error with which it ends says the same."""
+    if isinstance(outcome, Receipt) or context.output.as_json:
+        _report(context, message, outcome)
+
+
+def _report(context: Context, message: QueuedMessage, outcome: Receipt | ChatboothError) -> None:
+    record: dict[str, object] = {"recipient": message.recipient, "message_id": message.message_id.hex()}
+    if isinstance(outcome, Receipt):
+        record |= {"type": "sent", "accept_time": utc_time(outcome.accept_time)}
+        words = f"Sent to {message.recipient}, accepted at {local_time(outcome.accept_time)}."
+    else:
+        record |= {"type": "refused", "error": outcome.reason, "message": str(outcome)}
+        words = str(QueuedButRefused(outcome, message.recipient, message.message_id))
+    context.output.result(record, words)
 
 
 def _print_queued(context: Context, message: QueuedMessage) -> None:

@@ -15,15 +15,16 @@ from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
 from chatbooth_grpc.client import commands
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.failures import Misuse
+from chatbooth_grpc.client.interrupts import Interrupts
 from chatbooth_grpc.client.output import Output
 from chatbooth_grpc.client.passwords import Passwords
 from chatbooth_grpc.client.prompts import Prompts
 from chatbooth_grpc.client.session_directory import SessionDirectory, state_directory
 
 
-def run(parsed: argparse.Namespace, output: Output) -> None:
-    """Run the command, or without one the menu. Raises ChatboothError, CommandFailure, OSError."""
-    context = _context(parsed, output)
+def run(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> None:
+    """Run the command, or without one the menu. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
+    context = _context(parsed, output, interrupts)
     if parsed.command is None:
         from chatbooth_grpc.client.menu import run_menu
 
@@ -32,7 +33,7 @@ def run(parsed: argparse.Namespace, output: Output) -> None:
         _COMMANDS[parsed.command](context, parsed)
 
 
-def _context(parsed: argparse.Namespace, output: Output) -> Context:
+def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> Context:
     prompts = Prompts(sys.stdin.buffer if sys.stdin else io.BytesIO(), sys.stderr)
     piped_menu = parsed.command is None and not prompts.is_terminal
     passwords = Passwords(prompts, os.environ, from_stdin=piped_menu or getattr(parsed, "password_stdin", False))
@@ -44,6 +45,7 @@ def _context(parsed: argparse.Namespace, output: Output) -> Context:
         output=output,
         prompts=prompts,
         passwords=passwords,
+        interrupts=interrupts,
     )
 
 

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ class ServerProcess:
             env=environment(),
         )
         self.address = self._await_banner()
+        self.addresses = {"grpc": self.address}
+        if "--wire-port" in flags:
+            self.addresses["wire"] = f"wire://{self._await_banner()}"
         self._drain = threading.Thread(target=self._read_on, daemon=True)  # lest a full pipe stop it
         self._drain.start()
 
@@ -42,6 +46,12 @@ class ServerProcess:
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stop it, as a machine that hangs, and wait until it has stopped."""
+        self._process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it by a signal, and wait until it is gone."""
@@ -64,6 +74,15 @@ class ServerProcess:
         assert self._process.stderr is not None
         for _ in self._process.stderr:
             pass
+
+
+def wait_until(holds: Callable[[], bool], within: float = _PATIENCE) -> float:
+    """Wait until something holds; return after how many seconds it did."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < within, "it never came to hold"
+        threading.Event().wait(0.02)
+    return time.monotonic() - started
 
 
 @dataclass

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MessageBatch, Session
 from chatbooth_grpc.client.chat_client import ChatClient
-from tests.acceptance.processes import PASSWORD, environment
+from tests.acceptance.processes import PASSWORD, environment, wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 40.0
@@ -82,15 +82,6 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         assert self.process.wait(PATIENCE) == 0
-
-
-def wait_until(holds: Callable[[], bool], within: float = PATIENCE) -> float:
-    """Wait until something holds; return after how many seconds it did."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < within, "it never came to hold"
-        threading.Event().wait(0.02)
-    return time.monotonic() - started
 
 
 @pytest.fixture

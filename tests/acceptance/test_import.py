@@ -13,8 +13,8 @@ import pexpect
 import pytest
 
 from chatbooth_grpc.client import ChatClient
-from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
-from tests.acceptance.test_endings import PATIENCE, Server, wait_until
+from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, wait_until
+from tests.acceptance.test_endings import PATIENCE, Server
 
 LINES = 20_000
 TEXTS = [f"{number}: {'x' * 1_500}" for number in range(LINES)]

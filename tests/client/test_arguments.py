@@ -304,7 +304,7 @@ def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> No
     assert exited.value.code == 0
     words = capsys.readouterr().out
     codes = [value for name, value in vars(exit_codes).items() if name.isupper()]
-    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 130, 141]
+    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 141, 143]
     for code in codes:
         assert f"  {code}" in words
     assert max(map(len, words.splitlines())) <= 80

@@ -26,7 +26,7 @@ class BrokenPipe(io.StringIO):
 
     def __init__(self, whole: int) -> None:
         super().__init__()
-        self._left = 2 * whole  # print writes a line and its end apart
+        self._left = whole
 
     def write(self, text: str) -> int:
         if self._left == 0:

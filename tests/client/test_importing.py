@@ -14,8 +14,8 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ServerUnreachable, StoreFull
 from chatbooth_grpc.client import commands, sending_many
-from chatbooth_grpc.client.failures import NotLoggedIn, SessionEnded, exit_code
-from chatbooth_grpc.client.importing import FileChanged, SomeNotSent, import_messages
+from chatbooth_grpc.client.failures import NotLoggedIn, SessionEnded, SomeNotSent, exit_code
+from chatbooth_grpc.client.importing import FileChanged, import_messages
 from tests.client.booth_stream import BoothSendStream
 from tests.client.booths import SERVER, Desk
 
