@@ -34,10 +34,12 @@ from chatbooth_grpc.booth.resuming import opening
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
     check_outgoing,
+    check_token,
     checked_new_password,
     folded_prefix,
     folded_username,
     normal_password,
+    problem_of_unknown,
 )
 from chatbooth_grpc.booth.store import Lane, NewMessage, Settle, Store, StoredAccount, StoredSession
 
@@ -259,10 +261,11 @@ class Booth:
         return checked
 
     def authenticated(self, token: bytes) -> StoredSession:
-        """Return the live session of a token, and note now and then that it is in use."""
+        """Return the live session of a token, and note now and then that it is in use. Raises SessionInvalid."""
+        check_token(token)
         session = self._store.session(hash_token(token))
         if session is None:
-            raise SessionInvalid
+            raise SessionInvalid(problem_of_unknown(token))
         note_account(session.username)
         if self._is_to_be_touched(session):
             if self._unused(session) > self._limits.session_expiry:

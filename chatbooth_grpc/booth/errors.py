@@ -231,14 +231,38 @@ class InvalidPageToken(InvalidArgument):
         return "The page token does not belong to this list. Start again from its first page."
 
 
+_EXPECTED = "A token is 16 bytes, not all zero; where it is text, it is written as 32 hex digits."
+_TOKEN_PROBLEMS = {
+    "": "This session has ended or never was. Log in again.",
+    "MISSING": f"The request carries no session token. Log in, and send the token with each request. {_EXPECTED}",
+    "NOT_BEARER": "The authorization metadata does not begin with 'Bearer '. Write 'Bearer ' before the token's 32 hex "
+    "digits.",
+    "WRONG_SIZE": f"The session token has the wrong size. {_EXPECTED}",
+    "NOT_HEX": f"The session token holds characters that are not hex digits. {_EXPECTED}",
+    "BASE64": f"The session token is written in base64. {_EXPECTED}",
+    "HEX": f"The session token is given as hex digits where its bytes are needed. {_EXPECTED}",
+    "NOT_BYTES": f"The session token is not given as bytes. {_EXPECTED}",
+}
+
+
 @dataclass(eq=False)
 class SessionInvalid(Unauthenticated):
-    """The token is missing, forged, or of a session that has ended."""
+    """The request has no right to act: its session has ended, or its token is missing or ill-formed.
+
+    A client that does not know the attribute `problem` takes every such error for an ended session, as it should.
+    """
 
     reason = "SESSION_INVALID"
+    problem: str = ""
+    """Empty: the token is well formed, but its session has ended or never was. Otherwise a code for the token's fault:
+    MISSING, NOT_BEARER, WRONG_SIZE, NOT_HEX, BASE64, HEX (digits where bytes are needed) or NOT_BYTES."""
+
+    def attributes(self) -> dict[str, str]:
+        """The problem, unless it is empty."""
+        return {"problem": self.problem} if self.problem else {}
 
     def __str__(self) -> str:
-        return "This session has ended or never was. Log in again."
+        return _TOKEN_PROBLEMS.get(self.problem, _TOKEN_PROBLEMS[""])
 
 
 @dataclass(eq=False)

@@ -12,6 +12,7 @@ from chatbooth_grpc.booth.errors import (
     InvalidPassword,
     InvalidPrefix,
     InvalidUsername,
+    SessionInvalid,
     TextTooLong,
 )
 from chatbooth_grpc.booth.model import OutgoingMessage
@@ -20,9 +21,15 @@ MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
 TOKEN_SIZE = 16
+NO_TOKEN = bytes(TOKEN_SIZE)
+"""Stands for a missing token where a token must stand."""
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,31})?")
+_TOKEN_DIGITS = re.compile(r"[0-9A-Fa-f]{32}")
+_HEX = re.compile(r"[0-9A-Fa-f]*")
+_BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{22}(?:==)?")
+_BASE64_DIGITS = re.compile(r"[A-Za-z0-9+/_-]+")
 _NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
 _LONGEST_DECOMPOSITION = 4  # characters that NFC may make one of
 
@@ -68,3 +75,48 @@ def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
         raise EmptyText
     if len(message.content) > text_size:
         raise TextTooLong(len(message.content), text_size)
+
+
+def check_token(token: object) -> None:
+    """Check the form of a session's token. Raises SessionInvalid, which says what the token is instead."""
+    if not token or token == NO_TOKEN:
+        raise SessionInvalid("MISSING")
+    if not isinstance(token, bytes):
+        raise SessionInvalid("NOT_BYTES")
+    if len(token) != TOKEN_SIZE:
+        raise SessionInvalid(_problem_of_bytes(token))
+
+
+def token_from_hex(digits: str) -> bytes:
+    """Return the token that 32 hex digits stand for. Raises SessionInvalid, which says what they are instead."""
+    if _TOKEN_DIGITS.fullmatch(digits):
+        return bytes.fromhex(digits)
+    if not digits:
+        raise SessionInvalid("MISSING")
+    if _is_base64(digits):
+        raise SessionInvalid("BASE64")
+    raise SessionInvalid("WRONG_SIZE" if _HEX.fullmatch(digits) else "NOT_HEX")
+
+
+def problem_of_unknown(token: bytes) -> str:
+    """Return the likely fault of a well-formed token that no session has; empty if it shows none.
+
+    A wire client that writes its token as text sends the text's first 16 bytes for it. Of random tokens, one in four
+    billion looks like that.
+    """
+    text = token.decode("ascii", "replace")
+    if _HEX.fullmatch(text):
+        return "HEX"
+    return "BASE64" if _BASE64_DIGITS.fullmatch(text) else ""
+
+
+def _problem_of_bytes(token: bytes) -> str:
+    text = token.decode("ascii", "replace")
+    if _TOKEN_DIGITS.fullmatch(text):
+        return "HEX"
+    return "BASE64" if _is_base64(text) else "WRONG_SIZE"
+
+
+def _is_base64(text: str) -> bool:
+    """Say whether text is a token in base64, of either alphabet, with or without padding."""
+    return bool(_BASE64_TOKEN.fullmatch(text)) and not _HEX.fullmatch(text)

@@ -13,6 +13,7 @@ from chatbooth_grpc.booth.errors import (
     Unavailable,
 )
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.rules import check_token
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.message_ids import new_message_id
@@ -217,7 +218,8 @@ class ChatClient:
 
     def _token(self) -> bytes:
         if self.session is None:
-            raise SessionInvalid
+            raise SessionInvalid("MISSING")
+        check_token(self.session.token)
         return self.session.token
 
     def _log_in_after(self, lost: ChatboothError, username: str, password: str) -> Session:

@@ -25,6 +25,7 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     TooBusy,
 )
+from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, action_name
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.server.call_pool import CallPool
@@ -48,8 +49,7 @@ UNREADABLE = object()
 """Stands for a request that is none."""
 
 _AUTHORIZATION = "authorization"
-_SCHEME = "bearer "
-_TOKEN_DIGITS = 32
+_SCHEME = "bearer"
 _FOREVER = float("inf")
 
 
@@ -275,13 +275,12 @@ def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _bearer_token(context: grpc.ServicerContext) -> bytes:
-    """Return the token of the call's metadata. Raises SessionInvalid: it is missing or not one."""
+    """Return the token of the call's metadata. Raises SessionInvalid, which says what is wrong with the metadata."""
+    problem = "MISSING"
     for key, value in context.invocation_metadata():
-        if key == _AUTHORIZATION and isinstance(value, str) and value[: len(_SCHEME)].lower() == _SCHEME:
-            digits = value[len(_SCHEME) :].strip()
-            try:
-                if len(digits) == _TOKEN_DIGITS:
-                    return bytes.fromhex(digits)
-            except ValueError:
-                break
-    raise SessionInvalid
+        if key == _AUTHORIZATION and isinstance(value, str):
+            scheme, _, digits = value.strip().partition(" ")
+            if scheme.lower() == _SCHEME:
+                return token_from_hex(digits.strip())
+            problem = "NOT_BEARER"
+    raise SessionInvalid(problem)

@@ -36,7 +36,7 @@ from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
-from chatbooth_grpc.wire.dispatch import Dispatcher, answered, session_token
+from chatbooth_grpc.wire.dispatch import Dispatcher, answered
 from chatbooth_grpc.wire.encoding import BodyError
 from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame, whole_sends
@@ -364,7 +364,7 @@ class Connection:
 
     def _open_stream(self, frame: Frame) -> bytes:
         after = bodies.decode_listen_request(frame.body)
-        session = self._dispatcher.booth.authenticated(session_token(frame))
+        session = self._dispatcher.booth.authenticated(frame.token)
         with self._stream_lock:  # holds the pushes back
             if self._listener is not None:
                 raise AlreadyListening

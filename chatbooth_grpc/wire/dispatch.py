@@ -11,13 +11,12 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
     MalformedRequest,
-    SessionInvalid,
     UnknownAction,
 )
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, action_name
+from chatbooth_grpc.wire.frames import Frame, action_name
 
 Peer = Callable[[], str]
 """Returns a client's address, HOST:PORT, as the logs write it."""
@@ -56,33 +55,31 @@ class Dispatcher:
 
     def _log_out(self, frame: Frame) -> bytes:
         bodies.decode_empty(frame.body)
-        self.booth.log_out(session_token(frame))
+        self.booth.log_out(frame.token)
         return b""
 
     def _change_password(self, frame: Frame) -> bytes:
         passwords = bodies.decode_credentials(frame.body)
-        return bodies.encode_number(self.booth.change_password(session_token(frame), passwords.first, passwords.second))
+        return bodies.encode_number(self.booth.change_password(frame.token, passwords.first, passwords.second))
 
     def _delete(self, frame: Frame) -> bytes:
         password = bodies.decode_password(frame.body)
-        return bodies.encode_removal(self.booth.delete(session_token(frame), password))
+        return bodies.encode_removal(self.booth.delete(frame.token, password))
 
     def _list(self, frame: Frame) -> bytes:
         request = bodies.decode_list_request(frame.body)
-        token = session_token(frame)
-        page = self.booth.list(token, request.pattern, request.prefix, request.page_size, request.page_token)
+        page = self.booth.list(frame.token, request.pattern, request.prefix, request.page_size, request.page_token)
         return bodies.encode_page(page)
 
     def _deliver(self, frame: Frame) -> bytes:
         request = bodies.decode_deliver_request(frame.body)
-        token = session_token(frame)
         return bodies.encode_delivery(
-            self.booth.deliver(token, request.acknowledge_through, request.after, request.max_messages)
+            self.booth.deliver(frame.token, request.acknowledge_through, request.after, request.max_messages)
         )
 
     def _acknowledge(self, frame: Frame) -> bytes:
         through = bodies.decode_number(frame.body)
-        self.booth.acknowledge(session_token(frame), through)
+        self.booth.acknowledge(frame.token, through)
         return b""
 
 
@@ -109,10 +106,3 @@ def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
 
 def _unknown(frame: Frame) -> bytes:
     raise UnknownAction(frame.action)
-
-
-def session_token(frame: Frame) -> bytes:
-    """Return the token of a frame. Raises SessionInvalid: it has none."""
-    if frame.token == NO_TOKEN:
-        raise SessionInvalid
-    return frame.token

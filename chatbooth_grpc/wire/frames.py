@@ -18,7 +18,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from chatbooth_grpc.booth.rules import TOKEN_SIZE
+from chatbooth_grpc.booth.rules import NO_TOKEN, TOKEN_SIZE
 
 VERSION = 1
 HEADER = struct.Struct(">BBI")
@@ -43,7 +43,6 @@ _NAMES = {
 }
 
 _WITHOUT_TOKEN = frozenset({SIGN_UP, LOG_IN})
-NO_TOKEN = bytes(TOKEN_SIZE)
 
 
 class FrameError(Exception):

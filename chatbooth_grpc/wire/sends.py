@@ -20,7 +20,7 @@ from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.dispatch import Peer
 from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, action_name, encode_frame
+from chatbooth_grpc.wire.frames import Frame, action_name, encode_frame
 
 Settle = Callable[[bytes, bool], None]
 """Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""
@@ -99,8 +99,6 @@ class Sends:
 
     def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
         """Return whose token it is, or why that is not known: a failure fails the lane."""
-        if token == NO_TOKEN:
-            return SessionInvalid()
         try:
             return self._booth.authenticated(token)
         except SessionInvalid as refusal:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth import errors
-from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, concrete_errors, from_reason
+from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid, UnknownError, concrete_errors, from_reason
 
 CONCRETE = sorted(concrete_errors(), key=lambda kind: kind.__name__)
 
@@ -84,12 +84,16 @@ def test_errors_travel_unchanged(kind: type[ChatboothError], data: st.DataObject
     assert (rebuilt.reason, vars(rebuilt)) == (error.reason, vars(error))
 
 
-@pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.reason)
-def test_words_are_for_people(kind: type[ChatboothError]) -> None:
-    words = str(plain(kind))
+PROBLEMS = ("", "MISSING", "NOT_BEARER", "WRONG_SIZE", "NOT_HEX", "BASE64", "HEX", "NOT_BYTES")
+PLAIN = [plain(kind) for kind in CONCRETE] + [SessionInvalid(problem) for problem in PROBLEMS]
+
+
+@pytest.mark.parametrize("error", PLAIN, ids=lambda error: f"{error.reason}-{getattr(error, 'problem', '')}")
+def test_words_are_for_people(error: ChatboothError) -> None:
+    words = str(error)
     assert not INTERNALS.search(words)
-    assert kind.__name__ not in words
-    assert kind.reason not in words
+    assert type(error).__name__ not in words
+    assert error.reason not in words
     assert len(words.splitlines()) == 1
     assert words[0].isupper()
     assert words.endswith(".")
@@ -124,3 +128,9 @@ def test_attributes_of_a_newer_server_are_passed_over() -> None:
     error = from_reason("CURSOR_PAST_END", "", {"cursor": "9", "end": "8", "moon": "full"})
     assert isinstance(error, errors.CursorPastEnd)
     assert (error.cursor, error.end) == (9, 8)
+
+
+def test_an_ended_session_is_told_apart_from_every_fault_of_a_token() -> None:
+    assert len({str(SessionInvalid(problem)) for problem in PROBLEMS}) == len(PROBLEMS)
+    assert SessionInvalid().attributes() == {}  # as clients from before this attribute know it
+    assert str(SessionInvalid("A_NEWER_SERVERS")) == str(SessionInvalid())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import string
 import sys
 import time
@@ -17,6 +18,7 @@ from chatbooth_grpc.booth.errors import (
     InvalidPassword,
     InvalidPrefix,
     InvalidUsername,
+    SessionInvalid,
     TextTooLong,
 )
 from chatbooth_grpc.booth.model import OutgoingMessage
@@ -24,10 +26,13 @@ from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
     MIN_PASSWORD_SIZE,
     check_outgoing,
+    check_token,
     checked_new_password,
     folded_prefix,
     folded_username,
     normal_password,
+    problem_of_unknown,
+    token_from_hex,
 )
 
 FIRST = string.ascii_letters + string.digits
@@ -166,3 +171,72 @@ def test_message_ids_are_16_bytes_and_not_all_zero(message_id: bytes) -> None:
     else:
         with pytest.raises(InvalidMessageId):
             check_outgoing(message, 2)
+
+
+TOKEN = bytes(range(0xF0, 0x100))
+
+
+@given(st.binary(min_size=16, max_size=16).filter(any))
+def test_sixteen_bytes_are_a_token_and_its_hex_digits_too(token: bytes) -> None:
+    check_token(token)
+    assert token_from_hex(token.hex()) == token_from_hex(token.hex().upper()) == token
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        (None, "MISSING"),
+        (b"", "MISSING"),
+        ("", "MISSING"),
+        (bytes(16), "MISSING"),
+        (TOKEN.hex(), "NOT_BYTES"),
+        (7, "NOT_BYTES"),
+        (bytearray(TOKEN), "NOT_BYTES"),
+        (TOKEN[1:], "WRONG_SIZE"),
+        (TOKEN * 2, "WRONG_SIZE"),
+        (TOKEN.hex().encode(), "HEX"),
+        (base64.b64encode(TOKEN), "BASE64"),
+        (base64.urlsafe_b64encode(TOKEN), "BASE64"),
+    ],
+)
+def test_what_is_given_for_a_token_is_named(token: object, problem: str) -> None:
+    with pytest.raises(SessionInvalid) as refused:
+        check_token(token)
+    assert refused.value.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        (TOKEN, ""),
+        (bytes(15) + b"\x01", ""),
+        (TOKEN.hex().encode()[:16], "HEX"),
+        (base64.b64encode(TOKEN)[:16], "BASE64"),
+        (base64.urlsafe_b64encode(TOKEN)[:16], "BASE64"),
+    ],
+)
+def test_an_unknown_token_that_is_the_beginning_of_text_is_named(token: bytes, problem: str) -> None:
+    check_token(token)
+    assert problem_of_unknown(token) == problem
+
+
+@pytest.mark.parametrize(
+    ("digits", "problem"),
+    [
+        ("", "MISSING"),
+        (TOKEN.hex()[:-1], "WRONG_SIZE"),
+        (TOKEN.hex() * 2, "WRONG_SIZE"),
+        ("g" + TOKEN.hex()[1:], "NOT_HEX"),
+        ("\u0660" * 32, "NOT_HEX"),
+        (f"{TOKEN.hex()[:15]} {TOKEN.hex()[16:]}", "NOT_HEX"),
+        (f"0x{TOKEN.hex()}", "NOT_HEX"),
+        (base64.b64encode(TOKEN).decode(), "BASE64"),
+        (base64.b64encode(TOKEN).decode().rstrip("="), "BASE64"),
+        (base64.urlsafe_b64encode(TOKEN).decode(), "BASE64"),
+    ],
+)
+def test_what_is_written_for_a_token_is_named(digits: str, problem: str) -> None:
+    with pytest.raises(SessionInvalid) as refused:
+        token_from_hex(digits)
+    assert refused.value.problem == problem
+    assert not digits or digits not in str(refused.value)

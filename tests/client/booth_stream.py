@@ -23,8 +23,9 @@ class BoothSendStream:
 
     def receive(self) -> list[Receipt | ChatboothError]:
         outcomes = self._booth.send_many([(self._token, message) for message in self._batches.popleft()])
-        if any(isinstance(outcome, SessionInvalid) for outcome in outcomes):
-            raise SessionInvalid
+        for outcome in outcomes:
+            if isinstance(outcome, SessionInvalid):
+                raise outcome
         return [*outcomes]
 
     def close(self) -> None:

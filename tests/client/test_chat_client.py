@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -146,9 +148,45 @@ def test_without_a_session_nothing_is_called() -> None:
         client.log_out,
     ]
     for call in calls:
-        with pytest.raises(SessionInvalid):
+        with pytest.raises(SessionInvalid) as refused:
             call()
+        assert refused.value.problem == "MISSING"
     assert transport.calls == []
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        (TOKEN.hex(), "NOT_BYTES"),
+        (TOKEN.hex().encode(), "HEX"),
+        (b64encode(b"\xf0" * 16), "BASE64"),
+        (TOKEN[1:], "WRONG_SIZE"),
+        (b"", "MISSING"),
+    ],
+)
+def test_a_token_that_is_none_is_refused_before_it_is_sent(token: bytes, problem: str) -> None:
+    client, transport = scripted_client(session=replace(SESSION, token=token))
+    calls: list[Callable[[], object]] = [
+        lambda: client.send("ben", "tea?"),
+        lambda: client.send_many([]),
+        client.deliver,
+        lambda: client.acknowledge(1),
+        client.list_page,
+        client.listen,
+        client.log_out,
+        lambda: client.change_password("old", "new"),
+        lambda: client.delete("password"),
+    ]
+    for call in calls:
+        with pytest.raises(SessionInvalid) as refused:
+            call()
+        assert refused.value.problem == problem
+    assert transport.calls == []
+
+
+def test_a_session_does_not_show_its_token() -> None:
+    assert repr(TOKEN) not in repr(SESSION)
+    assert TOKEN.hex() not in repr(SESSION)
 
 
 def test_a_lone_surrogate_is_refused_before_it_is_sent() -> None:

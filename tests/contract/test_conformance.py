@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Delivery, End, EndReason, MessageBatch, Opening
-from tests.contract.actor import PASSWORD, ZEROS, Actor, number_id
+from tests.contract.actor import FORGED, PASSWORD, ZEROS, Actor, number_id
 from tests.contract.transports import WAYS, transport_by
 
 NAMES = ("ann", "ben", "cy")
@@ -33,7 +33,7 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("list", "ann", "x" * 1_001, "", 0, ""),
     ("list", "ann", "", "no one", 0, ""),
     ("list", "ann", "b", "", 0, "bm9uc2Vuc2U="),
-    ("list", "nobody", "", "", 0, ""),
+    *(("list", who, "", "", 0, "") for who in ("nobody", "stranger")),
     ("send", "ann", "BEN", number_id(1), "hello \u4f60\u597d \U0001f44b"),
     ("send", "ann", "ben", number_id(1), "hello \u4f60\u597d \U0001f44b"),
     ("send", "ann", "ben", number_id(1), "something else"),
@@ -45,7 +45,7 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("send", "ann", "ben", number_id(3), "x" * (1 << 20) + "y"),
     ("send", "ann", "ben", number_id(4), "x" * (1 << 20)),
     ("send", "ann", "ben", number_id(5), "last"),
-    ("send", "nobody", "ben", number_id(6), "forged"),
+    *(("send", who, "ben", number_id(6), "forged") for who in ("nobody", "stranger")),
     (
         "send_batches",
         "ann",
@@ -58,7 +58,10 @@ SCENARIO: list[tuple[Any, ...]] = [
         [("ben", number_id(7), "one"), ("ben", number_id(9), ""), ("ann", number_id(9), "x" * 1_000)],
         [("ben", number_id(10), "two")],
     ),
-    ("send_batches", "nobody", [("ben", number_id(11), "forged")]),
+    *(("send_batches", who, [("ben", number_id(11), "forged")]) for who in ("nobody", "stranger")),
+    *(step for who in ("nobody", "stranger") for step in (("deliver", who, 0, None, 0), ("acknowledge", who, 1))),
+    *(step for who in ("nobody", "stranger") for step in (("log_out", who), ("delete", who, PASSWORD))),
+    *(("change_password", who, PASSWORD, "another password") for who in ("nobody", "stranger")),
     ("deliver", "ben", 0, None, 2),
     ("deliver", "ben", 1, None, 0),
     ("deliver", "ben", 0, 0, 1),
@@ -148,5 +151,7 @@ def test_a_stream_tells_the_same(tmp_path: Path, way: str) -> None:
         assert next(stream) == End(EndReason.SESSION_ENDED, 2)
         with pytest.raises(ChatboothError, match="has ended"):
             next(stream)
-        with pytest.raises(ChatboothError, match="Log in again"):
-            next(iter(transport.listen(ZEROS, None)))
+        for token, problem in ((ZEROS, "MISSING"), (FORGED, "")):
+            with pytest.raises(SessionInvalid) as refused:
+                next(iter(transport.listen(token, None)))
+            assert refused.value.problem == problem

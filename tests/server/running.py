@@ -111,6 +111,7 @@ class Refusal:
         self._status = rpc_status.from_call(cast(grpc.Call, error))
         info = self.detail(error_details_pb2.ErrorInfo)
         self.domain, self.reason = (info.domain, info.reason) if info else ("", "")
+        self.attributes = dict(info.metadata) if info else {}
         violations = getattr(self.detail(error_details_pb2.BadRequest), "field_violations", ())
         self.fields = [violation.field for violation in violations]
         retry = self.detail(error_details_pb2.RetryInfo)

@@ -63,6 +63,56 @@ def test_wrapping_leaves_other_services_alone(running: Running) -> None:
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNIMPLEMENTED, "")
 
 
+# Tokens
+
+
+def metadata_of(value: str) -> tuple[tuple[str, str], ...]:
+    """An authorization header."""
+    return (("authorization", value),)
+
+
+DIGITS = bytes(range(0xF0, 0x100)).hex()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem", "words"),
+    [
+        ((), "MISSING", "no session token"),
+        ((("token", DIGITS),), "MISSING", "no session token"),
+        (metadata_of("Bearer"), "MISSING", "no session token"),
+        (metadata_of(f"Bearer {'0' * 32}"), "MISSING", "no session token"),
+        (metadata_of(DIGITS), "NOT_BEARER", "'Bearer '"),
+        (metadata_of(f"Basic {DIGITS}"), "NOT_BEARER", "'Bearer '"),
+        (metadata_of(f"Bearer {DIGITS}ff"), "WRONG_SIZE", "wrong size"),
+        (metadata_of(f"Bearer {DIGITS[1:]}x"), "NOT_HEX", "not hex digits"),
+        (metadata_of("Bearer 8PHy8/T19vf4+fr7/P3+/w=="), "BASE64", "base64"),
+        (metadata_of(f"Bearer {DIGITS}"), "", "has ended"),
+        ((*metadata_of(f"Basic {DIGITS}"), *metadata_of(f"bearer  {DIGITS} ")), "", "has ended"),
+    ],
+)
+def test_what_is_wrong_with_a_token_is_said(
+    running: Running, metadata: tuple[tuple[str, str], ...], problem: str, words: str
+) -> None:
+    stub = running.stub
+    calls: list[tuple[Callable[..., object], Any]] = [
+        (stub.LogOut, pb.LogOutRequest()),
+        (stub.ChangePassword, pb.ChangePasswordRequest()),
+        (stub.Delete, pb.DeleteRequest()),
+        (stub.List, pb.ListRequest()),
+        (stub.Send, pb.SendRequest()),
+        (stub.Deliver, pb.DeliverRequest()),
+        (stub.Acknowledge, pb.AcknowledgeRequest()),
+        (lambda request, **options: next(stub.Listen(request, **options)), pb.ListenRequest()),
+        (lambda requests, **options: next(stub.SendMany(iter(requests), **options)), [pb.SendManyRequest()]),
+    ]
+    for call, request in calls:
+        refused = refusal(call, request, metadata=metadata, timeout=PATIENCE)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "SESSION_INVALID")
+        assert refused.attributes == ({"problem": problem} if problem else {})
+        assert words in refused.words
+        assert DIGITS not in refused.words
+
+
 # Bulkheads
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -255,7 +256,22 @@ def test_a_missing_token_is_no_session(running: Running) -> None:
     peer = running.peer()
     peer.sign_up("ann")
     for action, body in ((frames.LISTEN, LISTEN), (frames.SEND, send_body("ann")), (frames.LOG_OUT, b"")):
-        assert isinstance(refusal_of(peer, action, body, b""), SessionInvalid)
+        for token, problem in ((b"", "MISSING"), (bytes(15) + b"\x01", "")):
+            refused = refusal_of(peer, action, body, token)
+            assert isinstance(refused, SessionInvalid)
+            assert refused.problem == problem
+
+
+@pytest.mark.parametrize(("write", "problem"), [(bytes.hex, "HEX"), (b64encode, "BASE64")])
+def test_a_token_written_as_text_is_told_apart_from_an_ended_session(
+    running: Running, write: Callable[[bytes], str | bytes], problem: str
+) -> None:
+    for action, body in ((frames.LISTEN, LISTEN), (frames.SEND, send_body("ann")), (frames.LOG_OUT, b"")):
+        text = write(bytes(range(0xF0, 0x100)))
+        peer = running.peer()  # the rest of the text is no frame, so the server closes the connection
+        refused = refusal_of(peer, action, body, text.encode() if isinstance(text, str) else text)
+        assert isinstance(refused, SessionInvalid)
+        assert refused.problem == problem
 
 
 def test_a_ping_is_answered_with_its_own_bytes(running: Running) -> None:

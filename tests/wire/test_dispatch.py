@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
+from chatbooth_grpc.wire.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore

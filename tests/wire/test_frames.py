@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.rpc.actions import action_name
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.frames import (
     HEADER,
-    NO_TOKEN,
     BodyTooLarge,
     Frame,
     FrameDecoder,

@@ -13,10 +13,11 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.codes import OK, decode_error
-from chatbooth_grpc.wire.frames import NO_TOKEN, Frame, FrameDecoder
+from chatbooth_grpc.wire.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
