@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -17,13 +17,16 @@ class ContentKind(enum.IntEnum):
     """What a message's content is; its bytes are the store's and the wires' to move, not to read."""
 
     TEXT = 1
+    """UTF-8, at least one byte."""
 
 
 class GapReason(enum.IntEnum):
     """Why messages are missing from a mailbox; the numbers are the .proto's."""
 
-    UNSPECIFIED = 0  # or one of a newer server's, which this version does not know
+    UNSPECIFIED = 0
+    """Not said, or a reason of a newer server that this version does not know."""
     RETENTION = 1
+    """The server removed them for their age; another session of the account had acknowledged them."""
 
     @classmethod
     def _missing_(cls, _value: object) -> GapReason:
@@ -32,39 +35,55 @@ class GapReason(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a client holds after signing up or logging in: its right to act, and whose."""
+    """What a client holds after signing up or logging in: its right to act, and for whom."""
 
-    token: bytes
+    token: bytes = field(repr=False)
+    """16 bytes, a secret: whoever has it can act for the account. Written as text, it is 32 hex digits."""
     account_id: int
+    """The account's number, from 1. It is never given to another account."""
     username: str
+    """The account's name: 1 to 32 characters, in lower case."""
     epoch: bytes
+    """16 bytes that name the store's history. A restore from a backup changes them."""
 
 
 class OutgoingMessage(NamedTuple):
-    """A message as its sender gives it: `message_id` is 16 bytes, `content` the bytes of its `kind`."""
+    """A message as its sender gives it; `chatbooth_grpc.client.text_message` makes one of a text."""
 
     recipient: str
+    """The recipient's username: 1 to 32 characters. Upper case means the same as lower case."""
     message_id: bytes
+    """16 bytes, not all zero. Sent again under the same id to the same recipient, a message is stored once."""
     content: bytes
+    """Bytes as `kind` says: of a text, its UTF-8, from 1 byte to the server's largest text (1 MiB by default)."""
     kind: ContentKind = ContentKind.TEXT
+    """What the content is."""
 
 
 class Receipt(NamedTuple):
-    """The acknowledgement of a stored message."""
+    """The acknowledgement of a message that is stored, fsynced; a repeat gets the first receipt again."""
 
     accept_time: int
+    """When the server accepted the message, in microseconds since 1970-01-01 UTC."""
 
 
 class Message(NamedTuple):
     """A message as it lies in a mailbox."""
 
     sequence: int
+    """Its number in the mailbox: 1, 2, 3 … without gaps, within one epoch."""
     sender: str
+    """The sender's username, in lower case."""
     sender_id: int
+    """The number of the sender's account. A name may pass to another account one day; the number does not."""
     message_id: bytes
+    """The 16 bytes of id that the sender chose. Two senders may have chosen the same."""
     accept_time: int
+    """When the server accepted the message, in microseconds since 1970-01-01 UTC."""
     content: bytes
+    """Bytes as `kind` says: of a text, its UTF-8."""
     kind: ContentKind = ContentKind.TEXT
+    """What the content is."""
 
     @property
     def text(self) -> str:
@@ -74,31 +93,43 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The sequences `first` to `last`, both included, that were removed before they were delivered."""
+    """Messages that were removed before they were delivered to this session."""
 
     first: int
+    """The first sequence that is missing, from 1."""
     last: int
+    """The last sequence that is missing; all between the two are missing too."""
     reason: GapReason
+    """Why they are missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Where a delivery starts: after `resumed_after`, with `replaying` messages behind it and perhaps a gap."""
+    """Where a delivery starts, and what is missing there."""
 
     epoch: bytes
+    """16 bytes that name the store's history. Sequences of another epoch mean nothing in this one."""
     account_id: int
+    """The number of the account whose mailbox this is."""
     resumed_after: int
+    """The delivery starts after this sequence; 0 means before the first."""
     replaying: int
+    """How many messages wait after `resumed_after`, at least 0."""
     gap: Gap | None = None
+    """The messages that are missing right after `resumed_after`, or None."""
 
 
 class EndReason(enum.IntEnum):
     """Why a stream ended; the numbers are the .proto's."""
 
-    UNSPECIFIED = 0  # or one of a newer server's, which this version does not know
+    UNSPECIFIED = 0
+    """Not said, or a reason of a newer server that this version does not know."""
     SESSION_ENDED = 1
+    """The session logged out, expired or was ended: log in again."""
     DRAINING = 2
+    """The server is stopping: connect again in a moment."""
     FAILED = 3
+    """The server could not read on: connect again in a moment."""
 
     @classmethod
     def _missing_(cls, _value: object) -> EndReason:
@@ -107,17 +138,20 @@ class EndReason(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """Messages of a live stream, in their order."""
+    """Messages of a live stream."""
 
     messages: Sequence[Message]
+    """One message or more, in the order of their sequences."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last word of a live stream: why it ends, and the last sequence that it sent."""
+    """The last event of a live stream."""
 
     reason: EndReason
+    """Why the stream ends."""
     sent_through: int
+    """The last sequence that the stream sent; 0 if it sent none."""
 
 
 Event = Opening | MessageBatch | Gap | End
@@ -126,27 +160,34 @@ Event = Opening | MessageBatch | Gap | End
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch of messages in their order, where it started, and whether `more` wait behind it."""
+    """A batch of the messages that wait in a mailbox."""
 
     opening: Opening
+    """Where the batch starts, and what is missing there."""
     messages: list[Message]
+    """The messages in the order of their sequences; empty when none wait."""
     more: bool
+    """Whether more messages wait after these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of usernames; an empty `next_page_token` says that it is the last."""
+    """A page of usernames."""
 
     usernames: list[str]
+    """The names, sorted, in lower case. A page may be empty and yet not be the last."""
     next_page_token: str
+    """Pass it as `page_token` to get the next page; empty on the last page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What deleting an account took away."""
+    """What deleting an account removed."""
 
     messages: int
+    """How many messages of its mailbox, at least 0."""
     sessions: int
+    """How many sessions ended, the one that deleted the account included."""
 
 
 @dataclass(frozen=True, slots=True)
