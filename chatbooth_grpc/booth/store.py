@@ -88,6 +88,10 @@ Changed = Callable[[Collection[int]], None]
 """Told which mailboxes to look at again. A hint, free to come late, twice or not at all; must return at once."""
 
 
+Available = Callable[[bool], None]
+"""Called with False when the store can no longer keep anything, with True when it can again; must return at once."""
+
+
 class Store(Protocol):
     """Accounts, their sessions and their mailboxes, kept durably."""
 
@@ -139,6 +143,12 @@ class Store(Protocol):
 
     def watch(self, changed: Changed) -> None:
         """Tell `changed`, after each commit, the ids of the mailboxes that grew or whose sessions moved or ended."""
+
+    def watch_availability(self, available: Available) -> None:
+        """Call `available` within a second after the store has found that its data is out of reach, or back.
+
+        In between the store changes nothing and reads nothing but what is cached: it raises StoreUnavailable.
+        """
 
     def expire_sessions(self, unused_since: int, limit: int) -> int:
         """End up to `limit` sessions that were last used before a time in microseconds; return how many it ended."""

@@ -77,6 +77,8 @@ def _serve(settings: Settings) -> None:
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
         server = ChatServer(booth, switchboard, settings) if settings.grpc else None
         wire = None if settings.wire_port is None else WireServer(booth, switchboard, _wire_settings(settings))
+        if server:
+            store.watch_availability(server.say_available)
         address = server.start() if server else None
         wire_address = wire.start() if wire else None
         reaper.start()

@@ -93,6 +93,10 @@ class ChatServer:
         self._late_calls.start()
         return f"{host}:{port}"
 
+    def say_available(self, is_available: bool) -> None:
+        """Tell the clients that ask for the server's health whether the store is available."""
+        self._health.say_available(is_available)
+
     def drain(self) -> None:
         """Say that the server goes, end the streams with their cursors, finish the calls, and end every thread."""
         deadline = time.monotonic() + self._settings.drain_grace

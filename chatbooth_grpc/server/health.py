@@ -17,6 +17,8 @@ WATCH_METHOD = "/grpc.health.v1.Health/Watch"
 class Health(health.HealthServicer):
     """SERVING from the start, NOT_SERVING from the beginning of a drain, which also ends the watches.
 
+    NOT_SERVING in between too, for as long as the store is not available.
+
     A watch holds a thread of `watches`: the standard servicer's way without threads can freeze the whole server when
     watchers come and go.
     """
@@ -25,7 +27,15 @@ class Health(health.HealthServicer):
         super().__init__(experimental_non_blocking=False, experimental_thread_pool=watches)
         self._watchers: set[Any] = set()
         self._guard = threading.Lock()
-        self.set(service, health_pb2.HealthCheckResponse.SERVING)
+        # The empty name stands for the server as a whole.
+        self._services = ("", service)
+        self.say_available(True)
+
+    def say_available(self, is_available: bool) -> None:
+        """Say SERVING or NOT_SERVING to all who ask and watch. After the drain has begun this changes nothing."""
+        response = health_pb2.HealthCheckResponse
+        for service in self._services:
+            self.set(service, response.SERVING if is_available else response.NOT_SERVING)
 
     def Watch(  # noqa: N802  # the .proto names the method
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send_response: Any = None

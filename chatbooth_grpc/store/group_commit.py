@@ -134,19 +134,22 @@ class GroupCommit:
         begun: Callable[[], None],
         append: Append,
         flush: Callable[[], None],
+        committed: Callable[[], None],
         ended: Callable[[bool], None],
         announce: Callable[[bool], None],
     ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        All five are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
+        All six are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
         the messages of jobs that wait next to each other; `flush` behind that, which may have left something to write;
+        `committed` after the commit, where it raises StoreUnavailable if a restart would not find what was committed;
         `ended` after the transaction, before anyone learns of it, and `announce` afterwards, both with whether it was
         committed.
         """
         self._begun = begun
         self._append = append
         self._flush = flush
+        self._committed = committed
         self._ended = ended
         self._announce = announce
         self._connection = connection
@@ -256,6 +259,7 @@ class GroupCommit:
             self._begun()
             self._perform_all([job for job in jobs if job.admit(now)])
             self._connection.execute("COMMIT")
+            self._committed()
             is_committed = True
         except _Spoiled as spoiled:
             _log.exception("appending to the store failed", exc_info=spoiled.__cause__)
@@ -267,6 +271,8 @@ class GroupCommit:
                     self._commit([job])
                 return
             jobs[0].fail(Internal())
+        except StoreUnavailable as lost:  # logged once where it was found, not for each transaction
+            self._undo(jobs, lost)
         except apsw.Error as failure:
             self._failing.refused(cause_of(failure), len(jobs))
             self._undo(jobs, store_failure(failure))

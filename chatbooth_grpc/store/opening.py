@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
+from chatbooth_grpc.store.files import StoreFiles
 from chatbooth_grpc.store.lock import StoreLock
 from chatbooth_grpc.store.sql import load_migrations
 
@@ -64,6 +66,15 @@ def lock_store(path: Path) -> StoreLock:
         raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
 
 
+def find_files(path: Path, lock: StoreLock) -> StoreFiles:
+    """Return the files of the store that was just opened: the locked one and its log. Raises StoreOpenError."""
+    with suppress(OSError):
+        files = StoreFiles(path, lock.file_id)
+        if files.check():
+            return files
+    raise StoreOpenError(f"the store {path} was moved or replaced while it was being opened; start again")
+
+
 def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
     """Open the connection that writes, bring the schema up to date, and read the epoch. Raises StoreOpenError."""
     try:
@@ -87,16 +98,22 @@ def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
 
 def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connection:
     """Open a connection with the settings that all connections share; `statements`: how many it keeps prepared."""
-    connection = apsw.Connection(str(path), vfs=vfs, statementcachesize=statements)
+    # The lock has made the file. A file that is gone since must not be made a second time.
+    flags = apsw.SQLITE_OPEN_READWRITE
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=statements)
     connection.set_busy_timeout(5_000)
     connection.execute(_PRAGMAS).fetchall()
     return connection
 
 
 def open_reader(path: Path, vfs: str | None) -> apsw.Connection:
-    """Open a connection that only reads."""
+    """Open a connection that only reads, and has read."""
     connection = connect(path, vfs)
+    # The writer's connection is closed last, and copies the log into the file.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.pragma("query_only", True)
+    # SQLite opens the log with the first read.
+    connection.pragma("user_version")
     return connection
 
 

@@ -15,12 +15,14 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
     SessionInvalid,
+    StoreUnavailable,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
 )
 from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
 from chatbooth_grpc.booth.store import (
+    Available,
     Batch,
     Changed,
     NewMessage,
@@ -32,7 +34,7 @@ from chatbooth_grpc.booth.store import (
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.opening import absolute_path, lock_store, open_reader, open_writer
+from chatbooth_grpc.store.opening import absolute_path, find_files, lock_store, open_reader, open_writer
 from chatbooth_grpc.store.pruning import prune_detached
 from chatbooth_grpc.store.readers import Readers
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
@@ -68,6 +70,7 @@ class SQLiteStore:
         self._lock = lock_store(self._path)
         try:
             writer, self._epoch = open_writer(self._path, vfs)
+            self._files = find_files(self._path, self._lock)
         except BaseException:
             self._lock.release()
             raise
@@ -80,16 +83,18 @@ class SQLiteStore:
         self._writer = GroupCommit(
             writer,
             store_wait,
-            begun=lambda: self._appender.begin(self._clock()),
+            begun=self._begin_transaction,
             append=self._appender.append,
             flush=self._appender.flush,
+            committed=self._check_files,
             ended=self._end_transaction,
             announce=self._announce,
         )
-        self._readers = Readers(lambda: open_reader(self._path, vfs))
+        self._readers = Readers(lambda: self._open_reader(vfs))
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
+        self._files.start()
         self._writer.run_later(self._prune)
 
     def __enter__(self) -> SQLiteStore:
@@ -216,6 +221,9 @@ class SQLiteStore:
     def watch(self, changed: Changed) -> None:
         self._watchers.append(changed)
 
+    def watch_availability(self, available: Available) -> None:
+        self._files.watch(available)
+
     # Mailboxes
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
@@ -267,6 +275,7 @@ class SQLiteStore:
         if self._closed:
             return
         self._closed = True
+        self._files.stop()
         # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
         all_read = self._readers.close(self._store_wait)
         self._writer.close()
@@ -286,6 +295,17 @@ class SQLiteStore:
     def _read_session(self, token_hash: bytes) -> StoredSession | None:
         with self._reader() as connection:
             return _session_by_token(connection, token_hash)
+
+    def _begin_transaction(self) -> None:
+        """Refuse to write to files that are lost. They may be back by now."""
+        if self._files.are_lost:
+            self._check_files()
+        self._appender.begin(self._clock())
+
+    def _check_files(self) -> None:
+        """Raise StoreUnavailable if a restart would not find what was just committed."""
+        if not self._files.check():
+            raise StoreUnavailable
 
     def _end_transaction(self, committed: bool) -> None:
         if committed:
@@ -310,9 +330,20 @@ class SQLiteStore:
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
-        """Lend a reading connection."""
+        """Lend a reading connection, unless the files that it reads are lost."""
+        if self._files.are_lost:
+            raise StoreUnavailable
         with store_failures(self._failed_reading), self._readers.lend() as connection:
             yield connection
+
+    def _open_reader(self, vfs: str | None) -> apsw.Connection:
+        """Open a reading connection to the files that the writer uses, not to others that have taken their place."""
+        self._check_files()
+        connection = open_reader(self._path, vfs)
+        if not self._files.check():
+            connection.close()
+            raise StoreUnavailable
+        return connection
 
 
 @contextmanager

@@ -1,0 +1,94 @@
+"""Whether the paths of a store's files still lead to the files that the server writes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.store.lock import FileId
+
+CHECK_INTERVAL = 0.5
+"""How often the files are looked for while nothing is committed, in seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+class StoreFiles:
+    """The store's file and its log, as they were when they were opened.
+
+    The writer checks after each commit and a thread checks in between, so any thread may find that the files are lost:
+    removed, renamed or replaced. They count as lost until the very same files are back.
+    """
+
+    def __init__(self, path: Path, file_id: FileId) -> None:
+        """`file_id`: the id of the store's file, which is open, as is its log. Raises OSError: there is no log."""
+        log = Path(f"{path}-wal")
+        # Plain text for the paths: os.stat takes half as long as with a Path.
+        self._expected = ((str(path), *file_id), (str(log), *FileId.of(log.stat())))
+        self.are_lost = False
+        self._guard = threading.Lock()
+        self._watchers: list[Callable[[bool], None]] = []
+        self._losing = LastingState(
+            _log,
+            "a file of the store was removed, renamed or replaced: nothing is accepted until the same file is back, "
+            "or the server is stopped and started again",
+            "the files of the store are back in their place: messages are accepted again",
+            quiet=0,
+        )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="store-files", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look by oneself."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the looking. Closing the store removes the log, which is no loss."""
+        self._stopped.set()
+        self._thread.join()
+
+    def watch(self, available: Callable[[bool], None]) -> None:
+        """Call `available` whenever the files are lost (False) and when they are back (True)."""
+        with self._guard:
+            self._watchers.append(available)
+            if self.are_lost:
+                available(False)
+
+    def check(self) -> bool:
+        """Say whether the files are in place now. The watchers hear of it before this returns, if it has changed."""
+        problem = self._problem()
+        if (not problem) == self.are_lost:
+            self._note(problem)
+        return not problem
+
+    def _problem(self) -> str:
+        """Return what is wrong with the first file that is not in its place, or nothing."""
+        for path, device, inode in self._expected:
+            try:
+                found = os.stat(path)  # noqa: PTH116  # the path is text, to be quick
+            except OSError as error:
+                return f"{path}: {(error.strerror or str(error)).lower()}"
+            if found.st_ino != inode or found.st_dev != device:
+                return f"{path}: another file has taken its place"
+        return ""
+
+    def _note(self, problem: str) -> None:
+        in_place = not problem
+        with self._guard:
+            if in_place != self.are_lost:
+                return
+            self.are_lost = not in_place
+            if in_place:
+                self._losing.worked()
+            else:
+                self._losing.refused(problem)
+            for available in self._watchers:
+                available(in_place)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(CHECK_INTERVAL):
+            self.check()
