@@ -1,0 +1,172 @@
+"""A server whose files are taken away while clients send: whatever it has acknowledged is found again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
+from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.rpc.actions import SERVICE_NAME
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.acceptance.processes import PASSWORD, environment
+from tests.contract.stores import log_in, mailbox
+from tests.server.health_of import NOT_SERVING, SERVING, watching_health
+from tests.store.taking_away import Take, log_of, remove_log, rename_file, rename_folder, replace_both, replace_folder
+
+PATIENCE = 60.0
+SENDERS = 4
+
+
+class Server:
+    """A server on both wires, whose log can be read."""
+
+    def __init__(self, store: Path) -> None:
+        self._log = store.parent.with_name("server.log")
+        command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0"]
+        with self._log.open("w") as stderr:
+            self.process = subprocess.Popen([*command, "--store", str(store)], stderr=stderr, env=environment())
+        wait_until(lambda: len(self._addresses()) == 2)
+        self.grpc, wire = self._addresses()
+        self.addresses = {"grpc": self.grpc, "wire": f"wire://{wire}"}
+
+    def _addresses(self) -> list[str]:
+        return re.findall(r"listening on (\S+),", self._log.read_text())
+
+    def lines(self, words: str) -> int:
+        """How many lines of the log hold some words."""
+        return self._log.read_text().count(words)
+
+    def end(self, number: signal.Signals) -> None:
+        """End it by a signal."""
+        self.process.send_signal(number)
+        self.process.wait(PATIENCE)
+
+
+class Sender(threading.Thread):
+    """Sends under new ids until it is stopped, and notes what was acknowledged, and when it was begun."""
+
+    def __init__(self, address: str, session: Session) -> None:
+        super().__init__(daemon=True)
+        self._client = ChatClient.connect(address, session=session, timeout=0.5)
+        self.acknowledged: dict[bytes, float] = {}
+        self.refused: list[ChatboothError] = []
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        with self._client as client:
+            while not self.stopped.is_set():
+                message_id, begun = new_message_id(), time.monotonic()
+                try:
+                    client.send("ann", "x" * 200, message_id=message_id)
+                except ChatboothError as refusal:
+                    self.refused.append(refusal)
+                else:
+                    self.acknowledged[message_id] = begun
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < PATIENCE, "it never came to hold"
+        threading.Event().wait(0.02)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store lies: in a folder of its own."""
+    (folder := tmp_path / "data").mkdir()
+    return folder / "chatbooth.db"
+
+
+@pytest.fixture
+def server(path: Path) -> Iterator[Server]:
+    """A server of the store."""
+    server = Server(path)
+    yield server
+    server.process.kill()
+    server.process.wait(PATIENCE)
+
+
+def stored_ids(path: Path) -> set[bytes]:
+    """The ids of ann's messages in a store that nobody serves."""
+    with SQLiteStore(path) as store:
+        return {message.message_id for message in mailbox(store, log_in(store, "ann"))}
+
+
+def started_senders(address: str) -> list[Sender]:
+    """Sign ann up, and let her send to herself from several clients until some of it is acknowledged."""
+    with ChatClient.connect(address) as client:
+        session = client.sign_up("ann", PASSWORD)
+    senders = [Sender(address, session) for _ in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    wait_until(lambda: all(len(sender.acknowledged) >= 10 for sender in senders))
+    return senders
+
+
+def stop_and_gather(senders: list[Sender]) -> dict[bytes, float]:
+    """Return what was acknowledged, with the moment at which each send was begun."""
+    for sender in senders:
+        sender.stopped.set()
+    for sender in senders:
+        sender.join(PATIENCE)
+    return {one: begun for sender in senders for one, begun in sender.acknowledged.items()}
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+@pytest.mark.parametrize("take", [rename_folder, replace_folder, rename_file, replace_both])
+def test_whatever_is_acknowledged_is_in_the_files_that_were_taken_away(
+    server: Server, path: Path, wire: str, take: Take, tmp_path: Path
+) -> None:
+    """After a kill: the files lie somewhere else, so this brings them together there and compares."""
+    senders = started_senders(server.addresses[wire])
+    undo = take(path)
+    taken = time.monotonic()
+    wait_until(lambda: all(sender.refused for sender in senders))
+    acknowledged = stop_and_gather(senders)
+    server.end(signal.SIGKILL)
+    assert not [begun for begun in acknowledged.values() if begun > taken]
+    assert undo is not None
+    undo()
+    found = stored_ids(path)
+    assert acknowledged.keys() <= found
+    assert {type(refusal) for sender in senders for refusal in sender.refused} == {StoreUnavailable}
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_after_its_log_was_removed_a_stop_saves_what_was_acknowledged(server: Server, path: Path, wire: str) -> None:
+    senders = started_senders(server.addresses[wire])
+    remove_log(path)
+    wait_until(lambda: all(sender.refused for sender in senders))
+    acknowledged = stop_and_gather(senders)
+    server.end(signal.SIGTERM)
+    assert not log_of(path).exists()
+    assert acknowledged.keys() <= stored_ids(path)
+
+
+def test_health_and_the_log_say_it_once_and_say_when_it_is_over(server: Server, path: Path) -> None:
+    with watching_health(server.grpc) as whole, watching_health(server.grpc, SERVICE_NAME) as service:
+        assert [next(whole), next(service)] == [SERVING, SERVING]
+        undo = rename_folder(path)
+        gone = time.monotonic()
+        assert [next(whole), next(service)] == [NOT_SERVING, NOT_SERVING]
+        assert time.monotonic() - gone < 10, "half a second, on a machine that is not busy"
+        undo()
+        assert [next(whole), next(service)] == [SERVING, SERVING]
+    with ChatClient.connect(server.grpc) as client:
+        client.sign_up("ann", PASSWORD)
+        client.send("ann", "all is well")
+    assert server.lines("nothing is accepted") == 1
+    assert server.lines("are back in their place") == 1
