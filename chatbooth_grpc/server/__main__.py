@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -15,12 +14,11 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.generated import require_stubs
+from chatbooth_grpc.server.signals import Signals
 
 if TYPE_CHECKING:
     from chatbooth_grpc.server.flags import Settings
     from chatbooth_grpc.wire.server import WireSettings
-
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 _log = logging.getLogger("chatbooth_grpc.server")
 
@@ -30,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from chatbooth_grpc.server.flags import parse_settings
 
     settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
-    _hold_signals()
+    signals = Signals()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
     require_stubs()
 
@@ -44,25 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
     try:
-        _serve(settings)
+        _serve(settings, signals)
     except (StoreOpenError, ListenError, WireListenError) as error:
         print(f"chatbooth: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _hold_signals() -> None:
-    """Keep the signals that stop the server for `sigwait`; threads inherit that, so none may be started before.
-
-    A handler would not do: Python runs it only once the main thread wakes, and a signal that another thread takes, or
-    that comes just before the main thread blocks, does not wake it.
-    """
-    for number in _STOPPING:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-
-
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, signals: Signals) -> None:
     """Serve until a signal says to stop, then drain. Raises StoreOpenError, ListenError, WireListenError."""
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
@@ -83,8 +70,15 @@ def _serve(settings: Settings) -> None:
         wire_address = wire.start() if wire else None
         reaper.start()
         _greet(address, wire_address, str(settings.store))
-        signal.sigwait(_STOPPING)
-        _log.info("draining", extra={"grace_seconds": settings.drain_grace})
+        received = signals.wait_for_end()
+        _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
+
+        def cut_short() -> None:
+            for each in (server, wire):
+                if each:
+                    each.cut_short()
+
+        signals.watch_drain(cut_short)
         deadline = time.monotonic() + settings.drain_grace
         reaper.stop()
         if server:

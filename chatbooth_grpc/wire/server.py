@@ -118,6 +118,13 @@ class WireServer:
         if self._shared_reader is not None:
             self._shared_reader.stop()
 
+    def cut_short(self) -> None:
+        """Have a drain, from any thread, wait no longer for what connections still write and read. Returns at once."""
+        with self._lock:
+            left = list(self._connections)
+        for connection in left:
+            connection.shut_down()
+
     def _accept(self) -> None:
         listening = self._socket
         assert listening is not None  # noqa: S101  # set before the thread starts

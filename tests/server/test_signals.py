@@ -1,0 +1,209 @@
+"""Signals: which end the server with a drain, which it survives, and what a terminal that closes does."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.frames import encode_request
+from tests.acceptance.processes import PASSWORD, environment
+from tests.wire.running import Peer, send_body, wait_until
+
+PATIENCE = 60.0
+
+ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGPWR]
+FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
+NOT_TO_BE_CAUGHT = {"SIGKILL", "SIGSTOP"}
+JOB_CONTROL = {"SIGTSTP", "SIGTTIN", "SIGTTOU"}
+
+UNDER_NOHUP = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"']
+
+
+def in_terminal(terminal: str, *, ignores_hup: bool = False) -> list[str]:
+    """The start of a command that runs in a terminal: the first one that a session opens is its own."""
+    trap = 'trap "" HUP; ' if ignores_hup else ""
+    return ["sh", "-c", f'{trap}exec <"$0"; exec "$@"', terminal]
+
+
+def other_signals() -> list[int]:
+    """Every signal that is to leave a server without a terminal running."""
+    never = {getattr(signal, name) for name in FAULTS | NOT_TO_BE_CAUGHT | JOB_CONTROL}
+    return sorted(set(signal.valid_signals()) - {*ENDING} - never)
+
+
+class Served:
+    """A server in a session of its own."""
+
+    def __init__(self, folder: Path, *flags: str, start: Sequence[str] = (), stderr: str | None = None) -> None:
+        """`start`: what begins its command. `stderr`: another file than one that is read here."""
+        self._stderr = folder / "stderr"
+        module = [sys.executable, "-m", "chatbooth_grpc.server"]
+        command = [*start, *module, "--port", "0", "--store", str(folder / "s.db"), *flags]
+        with Path(stderr or self._stderr).open("w") as opened:
+            self.process = subprocess.Popen(command, stderr=opened, env=environment(), start_new_session=True)
+
+    @property
+    def said(self) -> str:
+        """What it has written on stderr."""
+        return self._stderr.read_text()
+
+    def await_banner(self) -> None:
+        """Wait until it serves."""
+        wait_until(lambda: "stop: " in self.said or self.process.poll() is not None, PATIENCE)
+
+    @property
+    def address(self) -> str:
+        """Where it serves."""
+        found = re.search(r"listening on (\S+),", self.said)
+        assert found, self.said
+        return found[1]
+
+    def answers(self) -> bool:
+        """Whether it serves."""
+        with grpc.insecure_channel(self.address) as channel:
+            try:
+                log_in(channel)
+            except grpc.RpcError as error:
+                return error.code() is grpc.StatusCode.UNAUTHENTICATED
+        return False
+
+    def ends(self) -> bool:
+        """Wait for its end; say whether that was a drain."""
+        return self.process.wait(PATIENCE) == 0 and self.said.rstrip().endswith("stopped")
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+def log_in(channel: grpc.Channel) -> None:
+    """Log in to an account that is not there."""
+    request = pb.LogInRequest(username="nobody", password=PASSWORD)
+    pb_grpc.ChatServiceStub(channel).LogIn(request, timeout=PATIENCE)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start a server, and wait until it serves."""
+    started: list[Served] = []
+
+    def start(*flags: str, start: Sequence[str] = ()) -> Served:
+        server = Served(tmp_path, *flags, start=start)
+        started.append(server)
+        server.await_banner()
+        return server
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, str]]:
+    """A terminal: the end that a person closes, and the name of the other."""
+    near, far = os.openpty()
+    name = os.ttyname(far)
+    os.close(far)
+    yield near, name
+    try:
+        os.close(near)
+    except OSError:
+        return  # the test has closed it
+
+
+def test_no_other_signal_ends_a_server_without_a_terminal(serve: Callable[..., Served]) -> None:
+    server = serve()
+    for number in other_signals():
+        server.process.send_signal(number)
+    assert server.answers()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.ends()
+    for name in ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGRTMIN", r"SIGRTMIN\+3", "SIGRTMAX"):
+        assert re.search(rf"warning: signal ignored signal={name}\n", server.said)
+    assert "info: nothing to reload: a changed setting needs a restart signal=SIGHUP\n" in server.said
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: str(number.name))
+def test_a_signal_to_end_is_a_drain(serve: Callable[..., Served], number: signal.Signals) -> None:
+    server = serve("--wire-port", "0")
+    server.process.send_signal(number)
+    assert server.ends()
+    assert f"draining signal={number.name} " in server.said
+
+
+@pytest.mark.parametrize("ignores_hup", [True, False])
+def test_hup_is_a_reload_without_a_terminal(serve: Callable[..., Served], *, ignores_hup: bool) -> None:
+    server = serve(start=UNDER_NOHUP if ignores_hup else ())
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "nothing to reload" in server.said)
+    assert server.answers()
+
+
+def test_a_terminal_that_closes_is_a_drain(serve: Callable[..., Served], terminal: tuple[int, str]) -> None:
+    near, name = terminal
+    server = serve(start=in_terminal(name))
+    os.close(near)
+    assert server.ends()
+    assert "draining signal=SIGHUP " in server.said
+
+
+def test_a_terminal_that_closes_with_stderr_in_it_is_a_drain(tmp_path: Path, terminal: tuple[int, str]) -> None:
+    near, name = terminal
+    server = Served(tmp_path, start=in_terminal(name), stderr=name)
+    try:
+        said = b""
+        while b"stop: " not in said:
+            said += os.read(near, 1_000)
+        os.close(near)
+        assert server.process.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+
+
+def test_a_terminal_that_closes_leaves_a_server_under_nohup(
+    serve: Callable[..., Served], terminal: tuple[int, str]
+) -> None:
+    near, name = terminal
+    server = serve(start=in_terminal(name, ignores_hup=True))
+    os.close(near)
+    wait_until(lambda: "nothing to reload" in server.said)
+    assert server.answers()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.ends()
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_later_second_signal_cuts_a_drain_short(serve: Callable[..., Served], second: signal.Signals) -> None:
+    """A client that does not read its replies holds a drain for as long as its grace."""
+    server = serve("--drain-grace", "1h", "--no-grpc", "--wire-port", "0")
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        peer = Peer(connection)
+        ann = peer.sign_up("ann")
+        for _ in range(4):
+            peer.ask(frames.SEND, send_body("ann", "x" * (1 << 19)), ann.token)
+        deliver = bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None))
+        connection.sendall(encode_request(frames.DELIVER, deliver, ann.token) * 100)
+        connection.recv(1, socket.MSG_PEEK)  # it answers
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in server.said)
+
+        def is_heard() -> bool:
+            server.process.send_signal(second)
+            return "drain cut short" in server.said
+
+        wait_until(is_heard)
+        assert server.ends()
