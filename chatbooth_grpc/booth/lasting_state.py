@@ -44,7 +44,10 @@ class LastingState:
         return bool(self._reasons)
 
     def refused(self, reason: str, count: int = 1) -> None:
-        """Note refusals. The state begins with the first one; each further reason gets one line of its own."""
+        """Note refusals. The state begins with the first one; each further reason gets one line of its own.
+
+        `count` is 0 where nobody knows how many there are.
+        """
         with self._lock:
             now = self._last = self._now()
             if not self._reasons:
@@ -64,5 +67,6 @@ class LastingState:
             if not self._reasons or now - self._last < self._quiet:
                 return
             self._reasons = set()
-            fields = {"refused": self._refused, "seconds": round(now - self._since, 1)}
+            fields: dict[str, float] = {"refused": self._refused} if self._refused else {}
+            fields["seconds"] = round(now - self._since, 1)
         self._log.warning(self._ends, extra=fields)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from chatbooth_grpc.generated import require_stubs
 from chatbooth_grpc.server.signals import Signals
 
 if TYPE_CHECKING:
+    from chatbooth_grpc.server.descriptors import Shares
     from chatbooth_grpc.server.flags import Settings
     from chatbooth_grpc.wire.server import WireSettings
 
@@ -39,7 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from chatbooth_grpc.wire.server import WireListenError
 
     tune_memory()
-    raise_file_limit()
     configure_logs(settings.log_level, settings.log_format)
     try:
         _serve(settings, signals)
@@ -55,6 +53,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.server.chat_server import ChatServer
+    from chatbooth_grpc.server.descriptors import GrpcConnections
     from chatbooth_grpc.store.sqlite import SQLiteStore
     from chatbooth_grpc.wire.server import WireServer
 
@@ -62,12 +61,14 @@ def _serve(settings: Settings, signals: Signals) -> None:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
         booth = Booth(store, limits=settings.limits)
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
-        server = ChatServer(booth, switchboard, settings) if settings.grpc else None
-        wire = None if settings.wire_port is None else WireServer(booth, switchboard, _wire_settings(settings))
+        shares = _shares(settings)
+        wire = WireServer(booth, switchboard, _wire_settings(settings, shares.wire)) if shares.wire else None
+        connections = GrpcConnections(shares.grpc, others=lambda: wire.count if wire else 0)
+        server = ChatServer(booth, switchboard, settings, connections) if settings.grpc else None
         if server:
             store.watch_availability(server.say_available)
-        address = server.start() if server else None
         wire_address = wire.start() if wire else None
+        address = server.start() if server else None
         reaper.start()
         _greet(address, wire_address, str(settings.store))
         received = signals.wait_for_end()
@@ -90,25 +91,26 @@ def _serve(settings: Settings, signals: Signals) -> None:
         _log.info("stopped")
 
 
-def _wire_settings(settings: Settings) -> WireSettings:
+def _shares(settings: Settings) -> Shares:
+    """Share out the descriptors that the system allows among the wires that are served."""
+    from chatbooth_grpc.server.descriptors import raise_file_limit, shares_of
+
+    max_wire = 0 if settings.wire_port is None else settings.max_connections
+    return shares_of(raise_file_limit(), grpc=settings.grpc, max_wire=max_wire)
+
+
+def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
     from chatbooth_grpc.wire.server import WireSettings
 
     return WireSettings(
         host=settings.host,
         port=settings.wire_port or 0,
         text_size=settings.limits.text_size,
-        max_connections=settings.max_connections,
+        max_connections=max_connections,
         idle_timeout=settings.idle_timeout,
         keepalive_time=settings.keepalive_time,
         keepalive_timeout=settings.keepalive_timeout,
     )
-
-
-def raise_file_limit() -> None:
-    """Let this process hold as many connections as the system allows it to, not the shell's cautious default."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS may refuse its own hard limit
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _greet(address: str | None, wire_address: str | None, store: str) -> None:

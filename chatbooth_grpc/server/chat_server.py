@@ -15,6 +15,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import ACTIONS, SEND_MANY_METHOD, SERVICE_NAME
 from chatbooth_grpc.server.call_pool import CallPool
+from chatbooth_grpc.server.descriptors import GrpcConnections
 from chatbooth_grpc.server.flags import Settings
 from chatbooth_grpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
@@ -47,8 +48,16 @@ class ListenError(Exception):
 class ChatServer:
     """Serves a booth and its switchboard over gRPC: a pool of threads, and bulkheads for what is slow."""
 
-    def __init__(self, booth: Booth, switchboard: Switchboard, settings: Settings) -> None:
+    def __init__(
+        self,
+        booth: Booth,
+        switchboard: Switchboard,
+        settings: Settings,
+        connections: GrpcConnections | None = None,
+    ) -> None:
+        """`connections` bounds how many there are; None leaves them unbounded."""
         self._settings = settings
+        self._connections = connections
         self._switchboard = switchboard
         calls = CallPool("call", settings.threads)
         passwords = CallPool("password", (os.cpu_count() or 1) + 1, _PASSWORD_CAPACITY)
@@ -65,7 +74,7 @@ class ChatServer:
         self._server = grpc.server(
             calls,
             interceptors=[BulkheadInterceptor(bulkheads), ErrorInterceptor(), AuthInterceptor()],
-            options=_channel_options(settings),
+            options=_channel_options(settings) + _bound(connections),
             maximum_concurrent_rpcs=settings.max_calls,
         )
         self.send_streams = SendStreams(booth)
@@ -89,6 +98,8 @@ class ChatServer:
                 f"cannot listen on {host}:{self._settings.port}: the port is taken or the address is not this "
                 "machine's; stop what uses it, or choose another with --port"
             ) from error
+        if self._connections:
+            self._connections.begin()
         self._server.start()
         self._late_calls.start()
         return f"{host}:{port}"
@@ -117,6 +128,8 @@ class ChatServer:
         while not self._stopped.wait(_LATE_CHECK_INTERVAL):
             for pool in self._pools:
                 pool.cancel_late()
+            if self._connections:
+                self._connections.look()
 
 
 def _bulkheads(bulkhead: Bulkhead, actions: tuple[int, ...]) -> dict[str, Bulkhead]:
@@ -143,6 +156,10 @@ def _channel_options(settings: Settings) -> list[tuple[str, int]]:
         options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age)))
         options.append(("grpc.max_connection_age_grace_ms", _milliseconds(settings.drain_grace)))
     return options
+
+
+def _bound(connections: GrpcConnections | None) -> list[tuple[str, int]]:
+    return [("grpc.max_allowed_incoming_connections", connections.most)] if connections else []
 
 
 def _milliseconds(seconds: float) -> int:

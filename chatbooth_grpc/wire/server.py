@@ -10,6 +10,7 @@ keepalive finds a peer that is cut off, but not a process that is stopped, whose
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from chatbooth_grpc.addresses import address_text
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import STUCK_LIMIT, Switchboard
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.codes import encode_error
@@ -25,6 +27,7 @@ from chatbooth_grpc.wire.connection import Connection
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import encode_frame
 from chatbooth_grpc.wire.shared_reader import CAN_SHARE, SharedReader
+from chatbooth_grpc.wire.spare_descriptor import SpareDescriptor
 
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
@@ -67,6 +70,8 @@ class WireServer:
         self._stopping = threading.Event()
         self._socket: socket.socket | None = None
         self._shared_reader: SharedReader | None = None
+        self._spare = SpareDescriptor()
+        self._refusing = LastingState(_log, "new wire connections are refused", "new wire connections are taken again")
         self._threads = [
             threading.Thread(target=self._accept, name="wire-accept", daemon=True),
             threading.Thread(target=self._watch, name="wire-watchdog", daemon=True),
@@ -132,19 +137,37 @@ class WireServer:
             while not self._stopping.is_set():
                 try:
                     client, address = listening.accept()
-                except OSError:
-                    if self._stopping.wait(_WATCH_INTERVAL):  # out of descriptors, say: try again soon
-                        return
+                except ConnectionError:  # the client has gone again already
+                    continue
+                except OSError as error:
+                    if not self._stopping.is_set():
+                        self._refuse_next(listening, error)
                     continue
                 try:
                     self._welcome(client, address_text(*address[:2]))
                 except OSError:
                     client.close()  # it has gone again already
+        self._spare.close()
+
+    def _refuse_next(self, listening: socket.socket, error: OSError) -> None:
+        """Refuse the next client if there is no descriptor for it: it would wait for its deadline and learn nothing."""
+        if not _has_client(listening):  # without a descriptor, accepting fails before anyone comes
+            self._stopping.wait(_WATCH_INTERVAL)
+            return
+        self._refusing.refused((error.strerror or str(error)).lower())
+        try:
+            with self._spare.lent():
+                client, _ = listening.accept()
+                self._refuse(client, "open files")
+        except OSError:
+            self._stopping.wait(_WATCH_INTERVAL)
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._connections) >= self._settings.max_connections:
-            self._refuse(client)
+            limit = f"{self._settings.max_connections:,} connections"
+            self._refusing.refused(f"{limit} are open")
+            self._refuse(client, limit)
             return
         max_body = self._settings.text_size + _BODY_OVERHEAD
         connection = Connection(client, self._dispatcher, self._switchboard, max_body, self._shared_reader, peer=peer)
@@ -155,7 +178,10 @@ class WireServer:
             thread.start()
         except RuntimeError:  # the system allows no more threads
             self._forget(connection)
-            self._refuse(client)
+            self._refusing.refused("the system allows no more threads")
+            self._refuse(client, "threads")
+        else:
+            self._refusing.worked()
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -170,8 +196,8 @@ class WireServer:
         with self._lock:
             self._connections.pop(connection, None)
 
-    def _refuse(self, client: socket.socket) -> None:
-        refusal = TooBusy(f"{self._settings.max_connections:,} connections")
+    def _refuse(self, client: socket.socket, limit: str) -> None:
+        refusal = TooBusy(limit)
         with client:
             try:
                 client.send(encode_frame(frames.RESPONSE, encode_error(refusal)), socket.MSG_DONTWAIT)
@@ -206,6 +232,12 @@ class WireServer:
 
 def _is_over(since: float | None, now: float, limit: float) -> bool:
     return since is not None and now - since > limit
+
+
+def _has_client(listening: socket.socket) -> bool:
+    waiting = select.poll()
+    waiting.register(listening, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _wake(listening: socket.socket) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import socket
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -125,6 +126,41 @@ def test_one_connection_too_many_is_told_the_limit(start: Start) -> None:
     peers.pop().close()
     wait_until(lambda: running.server.count == 2)
     running.peer().sign_up("again")
+
+
+def test_a_client_that_there_is_no_descriptor_for_is_told_at_once(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = start()
+    early = running.peer()
+    early.sign_up("early")
+    with contextlib.ExitStack() as sockets:
+        lucky, *others = [sockets.enter_context(socket.socket()) for _ in range(5)]
+        sockets.enter_context(no_descriptor_left())
+        lucky.connect(("127.0.0.1", running.port))  # the accept that waits for it has its descriptor already
+        Peer(lucky).sign_up("lucky")
+        for client in others:
+            client.connect(("127.0.0.1", running.port))
+            late = Peer(client)
+            assert "open files" in str(refusal(late.reply()))
+            assert late.is_ended()
+        early.sign_up("still_served")
+    running.peer().sign_up("again")
+    begun = [record for record in caplog.records if "new wire connections are refused" in record.getMessage()]
+    assert len(begun) == 1
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Let this process open no more files; what is open stays open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(1)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # The watchdog

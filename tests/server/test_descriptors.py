@@ -1,0 +1,128 @@
+"""Descriptors: shared out among the wires, and a client that there is none for hears it at once."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.server.descriptors import RESERVED, GrpcConnections, Shares, shares_of
+from tests.acceptance.processes import environment
+from tests.live.recording_sink import wait_until
+from tests.wire.running import Peer, refusal
+
+LIMIT = 128
+PATIENCE = 60.0
+
+
+@pytest.mark.parametrize(
+    ("limit", "grpc_too", "max_wire", "shares"),
+    [
+        (20_000, True, 4_000, Shares(20_000 - RESERVED - 4_000, 4_000)),
+        (20_000, True, 0, Shares(20_000 - RESERVED, 0)),
+        (20_000, False, 4_000, Shares(0, 4_000)),
+        (1_024, True, 4_000, Shares((1_024 - RESERVED) // 2, (1_024 - RESERVED) // 2)),
+        (1_024, False, 4_000, Shares(0, 1_024 - RESERVED)),
+        (64, True, 4_000, Shares(16, 16)),
+    ],
+)
+def test_what_the_connections_may_hold_leaves_room_for_the_store(
+    limit: int, grpc_too: bool, max_wire: int, shares: Shares
+) -> None:
+    assert shares_of(limit, grpc=grpc_too, max_wire=max_wire) == shares
+
+
+def test_fewer_wire_connections_than_asked_for_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    shares_of(20_000, grpc=True, max_wire=4_000)
+    assert not caplog.records
+    shares_of(1_024, grpc=True, max_wire=4_000)
+    assert "raise it with ulimit -n" in caplog.text
+
+
+def test_grpc_connections_that_have_run_out_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    connections = GrpcConnections(20)
+    connections.begin()
+    connections.look()
+    assert not caplog.records
+    with contextlib.ExitStack() as held:
+        for _ in range(25):
+            held.callback(os.close, os.dup(1))
+        for _ in range(3):
+            connections.look()
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@dataclass
+class Limited:
+    """A server process that may open few files, the ports of its wires, and its log."""
+
+    grpc_port: int
+    wire_port: int
+    log: Path
+
+    def fill(self, held: contextlib.ExitStack, port: int) -> None:
+        """Open more connections than the server may hold."""
+        for _ in range(LIMIT):
+            held.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+
+    def lines(self, part: str) -> list[str]:
+        """The lines of the log that hold `part`."""
+        return [line for line in self.log.read_text().splitlines() if part in line]
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Limited]:
+    """A running server with both wires."""
+    log = tmp_path / "log"
+    flags = ["--port", "0", "--wire-port", "0", "--store", str(tmp_path / "chatbooth.db")]
+    command = f'ulimit -n {LIMIT}; exec "$@"'
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command, "sh", sys.executable, "-m", "chatbooth_grpc.server", *flags],
+            stderr=written,
+            env=environment(),
+        )
+    try:
+        wait_until(lambda: "stop:" in log.read_text())
+        ports = [int(port) for port in re.findall(r"listening on \S+:(\d+),", log.read_text())]
+        yield Limited(ports[0], ports[1], log)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def test_a_grpc_client_that_there_is_no_descriptor_for_is_refused_at_once(limited: Limited) -> None:
+    with contextlib.ExitStack() as held:
+        limited.fill(held, limited.grpc_port)
+        wait_until(lambda: bool(limited.lines("new gRPC connections are refused")))
+        with grpc.insecure_channel(f"127.0.0.1:{limited.grpc_port}") as channel, pytest.raises(grpc.RpcError) as found:
+            pb_grpc.ChatServiceStub(channel).LogIn(pb.LogInRequest(), timeout=PATIENCE)
+        assert isinstance(found.value, grpc.Call)
+        assert found.value.code() == grpc.StatusCode.UNAVAILABLE
+        with socket.create_connection(("127.0.0.1", limited.wire_port), PATIENCE) as connected:
+            Peer(connected).sign_up("ann")
+    assert len(limited.lines("new gRPC connections are refused")) == 1
+
+
+def test_a_wire_client_that_there_is_no_descriptor_for_is_refused_at_once(limited: Limited) -> None:
+    with contextlib.ExitStack() as held:
+        limited.fill(held, limited.wire_port)
+        peer = Peer(held.enter_context(socket.create_connection(("127.0.0.1", limited.wire_port), PATIENCE)))
+        assert isinstance(refusal(peer.reply()), TooBusy)
+        with grpc.insecure_channel(f"127.0.0.1:{limited.grpc_port}") as channel:
+            request = pb.SignUpRequest(username="ann", password="a long password")
+            pb_grpc.ChatServiceStub(channel).SignUp(request, timeout=PATIENCE)
+    assert len(limited.lines("new wire connections are refused")) == 1
