@@ -56,15 +56,15 @@ class Signals:
             _log_ignored(number)
 
     def watch_drain(self, cut_short: Callable[[], None]) -> None:
-        """From now on call `cut_short` at a second request to end, on a thread of its own."""
+        """Call `cut_short` once, at a second request to end, on a thread of its own."""
         started = time.monotonic()
 
         def watch() -> None:
-            while True:
+            name = self.wait_for_end()
+            while time.monotonic() - started <= _PATIENCE:
                 name = self.wait_for_end()
-                if time.monotonic() - started > _PATIENCE:
-                    _log.warning("drain cut short: calls in progress are not waited for", extra={"signal": name})
-                    cut_short()
+            _log.warning("drain cut short: calls in progress are not waited for", extra={"signal": name})
+            cut_short()
 
         threading.Thread(target=watch, name="signals", daemon=True).start()
 

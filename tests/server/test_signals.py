@@ -81,7 +81,7 @@ class Served:
 
     def ends(self) -> bool:
         """Wait for its end; say whether that was a drain."""
-        return self.process.wait(PATIENCE) == 0 and self.said.rstrip().endswith("stopped")
+        return self.process.wait(PATIENCE) == 0 and "info: stopped\n" in self.said
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
