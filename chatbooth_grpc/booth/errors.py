@@ -43,9 +43,10 @@ class ChatboothError(Exception):
 
 
 class InvalidArgument(ChatboothError):
-    """The request cannot be right; `field` names the part of it that is wrong."""
+    """The request cannot be right. Repeating it is no use."""
 
     field: str
+    """The name of the part of the request that is wrong; empty if it is not known."""
 
 
 class Unauthenticated(ChatboothError):
@@ -68,12 +69,14 @@ class ResourceExhausted(ChatboothError):
     """A limit of the server is reached; the message names it."""
 
     retry_after: float
+    """When to try again: in that many seconds, at the earliest."""
 
 
 class Unavailable(ChatboothError):
     """The service cannot answer now; the same call may succeed later."""
 
     retry_after: float
+    """When to try again: in that many seconds, at the earliest."""
 
 
 @dataclass(eq=False)
@@ -104,6 +107,7 @@ class BatchTooLarge(InvalidArgument):
 
     reason = "BATCH_TOO_LARGE"
     limit: int
+    """How many messages a batch may hold."""
     field: str = "messages"
 
     def __str__(self) -> str:
@@ -116,6 +120,7 @@ class UnknownAction(InvalidArgument):
 
     reason = "UNKNOWN_ACTION"
     action: int
+    """The number, from 0 to 255."""
     field: str = "action"
 
     def __str__(self) -> str:
@@ -128,7 +133,9 @@ class UnsupportedVersion(InvalidArgument):
 
     reason = "UNSUPPORTED_VERSION"
     version: int
+    """The version of the request."""
     supported: int
+    """The version that the server speaks."""
     field: str = "version"
 
     def __str__(self) -> str:
@@ -151,12 +158,14 @@ class InvalidUsername(InvalidArgument):
 
 @dataclass(eq=False)
 class InvalidPassword(InvalidArgument):
-    """The password is shorter or longer than allowed; sizes are bytes of UTF-8."""
+    """The password is shorter or longer than allowed."""
 
     reason = "INVALID_PASSWORD"
     field: str
     minimum: int
+    """The fewest bytes of UTF-8 that a password may have."""
     maximum: int
+    """The most bytes of UTF-8 that a password may have."""
 
     def __str__(self) -> str:
         return f"The password must have {self.minimum} to {self.maximum} bytes. Choose another."
@@ -190,7 +199,9 @@ class TextTooLong(InvalidArgument):
 
     reason = "TEXT_TOO_LONG"
     size: int
+    """The text's size, in bytes of UTF-8."""
     limit: int
+    """The largest size that the server takes, in bytes of UTF-8."""
     field: str = "text"
 
     def __str__(self) -> str:
@@ -291,6 +302,7 @@ class RecipientNotFound(NotFound):
 
     reason = "RECIPIENT_NOT_FOUND"
     recipient: str
+    """The name, in lower case."""
 
     def __str__(self) -> str:
         return f"There is no account named {self.recipient}. List the accounts to see who is there."
@@ -302,6 +314,7 @@ class UsernameTaken(AlreadyExists):
 
     reason = "USERNAME_TAKEN"
     username: str
+    """The name, in lower case."""
 
     def __str__(self) -> str:
         return f"The username {self.username} is taken. Choose another, or log in if it is yours."
@@ -329,11 +342,13 @@ class AlreadyListening(AlreadyExists):
 
 @dataclass(eq=False)
 class CursorPastEnd(OutOfRange):
-    """A cursor lies past the mailbox's last sequence, `end`."""
+    """A cursor lies past the mailbox's last sequence."""
 
     reason = "CURSOR_PAST_END"
     cursor: int
+    """The sequence that was asked for."""
     end: int
+    """The mailbox's last sequence; 0 if it never had a message."""
 
     def __str__(self) -> str:
         return f"Sequence {self.cursor} lies past the mailbox's end, {self.end}. Use a sequence that was delivered."
@@ -341,10 +356,11 @@ class CursorPastEnd(OutOfRange):
 
 @dataclass(eq=False)
 class TooBusy(ResourceExhausted):
-    """A bounded part of the server is full; nothing was done. `retry_after` is in seconds."""
+    """A bounded part of the server is full; nothing was done."""
 
     reason = "TOO_BUSY"
     limit: str
+    """What there may be no more of, in words: "log-ins at once"."""
     retry_after: float = 1.0
 
     def __str__(self) -> str:
@@ -353,7 +369,7 @@ class TooBusy(ResourceExhausted):
 
 @dataclass(eq=False)
 class StoreFull(ResourceExhausted):
-    """The store has no room left; nothing was stored. `retry_after` is in seconds."""
+    """The store has no room left; nothing was stored."""
 
     reason = "STORE_FULL"
     retry_after: float = 30.0
@@ -364,7 +380,7 @@ class StoreFull(ResourceExhausted):
 
 @dataclass(eq=False)
 class StoreUnavailable(Unavailable):
-    """The store did not answer; whether the call took effect is unknown. `retry_after` is in seconds."""
+    """The store did not answer; whether the call took effect is unknown."""
 
     reason = "STORE_UNAVAILABLE"
     retry_after: float = 1.0
@@ -375,7 +391,7 @@ class StoreUnavailable(Unavailable):
 
 @dataclass(eq=False)
 class ServerDraining(Unavailable):
-    """The server is about to stop; `retry_after` is in seconds."""
+    """The server is about to stop."""
 
     reason = "SERVER_DRAINING"
     retry_after: float = 1.0
@@ -390,6 +406,7 @@ class ServerUnreachable(Unavailable):
 
     reason = "SERVER_UNREACHABLE"
     server: str
+    """The address, HOST:PORT."""
     retry_after: float = 1.0
 
     def __str__(self) -> str:
@@ -417,7 +434,7 @@ class Internal(ChatboothError):
 
 
 class UnknownError(ChatboothError):
-    """An error of a newer or foreign server: its own reason and words, unchanged."""
+    """An error of a newer or foreign server: its own `reason` and words, unchanged."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -20,6 +20,8 @@ from chatbooth_grpc.booth.model import OutgoingMessage
 MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
+NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
+"""What an id may not be: a field that was left out reads as this."""
 TOKEN_SIZE = 16
 NO_TOKEN = bytes(TOKEN_SIZE)
 """Stands for a missing token where a token must stand."""
@@ -30,7 +32,6 @@ _TOKEN_DIGITS = re.compile(r"[0-9A-Fa-f]{32}")
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{22}(?:==)?")
 _BASE64_DIGITS = re.compile(r"[A-Za-z0-9+/_-]+")
-_NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
 _LONGEST_DECOMPOSITION = 4  # characters that NFC may make one of
 
 
@@ -69,7 +70,7 @@ def checked_new_password(password: str, field: str) -> bytes:
 
 def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
     """Check a message's id and text. Raises InvalidMessageId, EmptyText, TextTooLong."""
-    if len(message.message_id) != MESSAGE_ID_SIZE or message.message_id == _NO_MESSAGE_ID:
+    if len(message.message_id) != MESSAGE_ID_SIZE or message.message_id == NO_MESSAGE_ID:
         raise InvalidMessageId
     if not message.content:
         raise EmptyText

@@ -6,46 +6,197 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatbooth_grpc.booth.model import Gap, Message, MessageBatch
+    from chatbooth_grpc.booth.errors import (
+        AlreadyExists,
+        AlreadyListening,
+        BatchTooLarge,
+        ChatboothError,
+        CursorPastEnd,
+        DeadlineExceeded,
+        EmptyText,
+        Internal,
+        InvalidArgument,
+        InvalidMessageId,
+        InvalidPageToken,
+        InvalidPassword,
+        InvalidPattern,
+        InvalidPrefix,
+        InvalidUsername,
+        MalformedRequest,
+        MessageIdReused,
+        NotFound,
+        OutOfRange,
+        RecipientNotFound,
+        RequestTooLarge,
+        ResourceExhausted,
+        ServerDraining,
+        ServerUnreachable,
+        SessionInvalid,
+        StoreFull,
+        StoreUnavailable,
+        TextTooLong,
+        TooBusy,
+        Unauthenticated,
+        Unavailable,
+        UnknownAction,
+        UnknownError,
+        UnsupportedVersion,
+        UsernameTaken,
+        WrongCredentials,
+        WrongPassword,
+    )
+    from chatbooth_grpc.booth.model import (
+        ContentKind,
+        Delivery,
+        End,
+        EndReason,
+        Event,
+        Gap,
+        GapReason,
+        Message,
+        MessageBatch,
+        Opening,
+        OutgoingMessage,
+        Page,
+        Receipt,
+        Removal,
+        Session,
+    )
     from chatbooth_grpc.client.chat_client import ChatClient
-    from chatbooth_grpc.client.inbox import Batches, Inbox
+    from chatbooth_grpc.client.inbox import Batches, Deliver, Inbox
     from chatbooth_grpc.client.listening import Listening
-    from chatbooth_grpc.client.message_ids import new_message_id
-    from chatbooth_grpc.client.outbox import Outbox
+    from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
+    from chatbooth_grpc.client.outbox import Outbox, QueuedMessage
+    from chatbooth_grpc.client.outgoing import Sendable, text_message
     from chatbooth_grpc.client.retrying import Retrying
-    from chatbooth_grpc.client.transport import Transport
+    from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
 
 __all__ = [
+    "AlreadyExists",
+    "AlreadyListening",
+    "BatchTooLarge",
     "Batches",
     "ChatClient",
+    "ChatboothError",
+    "ContentKind",
+    "CursorPastEnd",
+    "DeadlineExceeded",
+    "Deliver",
+    "Delivery",
+    "EmptyText",
+    "End",
+    "EndReason",
+    "Event",
+    "EventStream",
     "Gap",
+    "GapReason",
     "Inbox",
+    "Internal",
+    "InvalidArgument",
+    "InvalidMessageId",
+    "InvalidPageToken",
+    "InvalidPassword",
+    "InvalidPattern",
+    "InvalidPrefix",
+    "InvalidUsername",
     "Listening",
+    "MalformedRequest",
     "Message",
     "MessageBatch",
+    "MessageIdReused",
+    "NotFound",
+    "Opening",
+    "OutOfRange",
     "Outbox",
+    "OutgoingMessage",
+    "Page",
+    "QueuedMessage",
+    "Receipt",
+    "RecipientNotFound",
+    "Removal",
+    "RequestTooLarge",
+    "ResourceExhausted",
     "Retrying",
+    "SendStream",
+    "Sendable",
+    "ServerDraining",
+    "ServerUnreachable",
+    "Session",
+    "SessionInvalid",
+    "StoreFull",
+    "StoreUnavailable",
+    "TextTooLong",
+    "TooBusy",
     "Transport",
+    "Unauthenticated",
+    "Unavailable",
+    "UnknownAction",
+    "UnknownError",
+    "UnsupportedVersion",
+    "UsernameTaken",
+    "WrongCredentials",
+    "WrongPassword",
+    "decode_message_id",
     "new_message_id",
+    "text_message",
 ]
 
-_MODULES = {
-    "Batches": "client.inbox",
-    "ChatClient": "client.chat_client",
-    "Gap": "booth.model",
-    "Inbox": "client.inbox",
-    "Listening": "client.listening",
-    "Message": "booth.model",
-    "MessageBatch": "booth.model",
-    "Outbox": "client.outbox",
-    "Retrying": "client.retrying",
-    "Transport": "client.transport",
-    "new_message_id": "client.message_ids",
+_NAMES = {
+    "booth.model": (
+        "ContentKind",
+        "Delivery",
+        "End",
+        "EndReason",
+        "Event",
+        "Gap",
+        "GapReason",
+        "Message",
+        "MessageBatch",
+        "Opening",
+        "OutgoingMessage",
+        "Page",
+        "Receipt",
+        "Removal",
+        "Session",
+    ),
+    "client.chat_client": ("ChatClient",),
+    "client.inbox": (
+        "Batches",
+        "Deliver",
+        "Inbox",
+    ),
+    "client.listening": ("Listening",),
+    "client.message_ids": (
+        "decode_message_id",
+        "new_message_id",
+    ),
+    "client.outbox": (
+        "Outbox",
+        "QueuedMessage",
+    ),
+    "client.outgoing": (
+        "Sendable",
+        "text_message",
+    ),
+    "client.retrying": ("Retrying",),
+    "client.transport": (
+        "EventStream",
+        "SendStream",
+        "Transport",
+    ),
 }
+"""The modules of the public names that are not errors, below `chatbooth_grpc`."""
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: the command line's --help needs none of them."""
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"chatbooth_grpc.{_MODULES[name]}"), name)
+    return getattr(import_module(f"chatbooth_grpc.{_MODULES.get(name, 'booth.errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, which are not there before they are asked for."""
+    return sorted({*globals(), *__all__})

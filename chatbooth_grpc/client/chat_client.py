@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, overload
 
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -16,7 +16,8 @@ from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt,
 from chatbooth_grpc.booth.rules import check_token
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.outgoing import Sendable, check_form, text_message
+from chatbooth_grpc.client.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
 from chatbooth_grpc.client.retrying import Retrying
 from chatbooth_grpc.client.transport import Transport
 from chatbooth_grpc.client.unicode import check_unicode
@@ -34,8 +35,14 @@ class ChatClient:
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
     (`list_page`, `send`, `deliver`, `acknowledge`) are tried again meanwhile, with backoff, when they fail with
     Unavailable, DeadlineExceeded or TooBusy. After Unavailable or DeadlineExceeded a call may have taken effect.
-    Calls that need a session raise SessionInvalid without one. A string that is not well-formed Unicode (one with
-    lone surrogates) raises MalformedRequest.
+    `session` is the Session that calls act for, or None; calls that need one raise SessionInvalid then.
+
+    Sequences (`after`, `through`, `acknowledge_through`) are from 0, before the first message, to 2^64 - 1; `after`
+    None means the session's cursor. Numbers of messages or names (`max_messages`, `page_size`) are from 1 to
+    2^32 - 1; 0 means the server's default, and a server may give fewer than it is asked for. An `epoch` is 16 bytes.
+
+    An argument of the wrong type raises TypeError, a number out of range ValueError, and a string that is not
+    well-formed Unicode (one with lone surrogates) MalformedRequest, before anything is sent.
     """
 
     def __init__(
@@ -126,34 +133,45 @@ class ChatClient:
         Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
         """
         check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
+        check_range(MAX_COUNT, page_size=page_size)
         token = self._token()
         return self._retrying.call(
             lambda left: self._transport.list(token, pattern, prefix, page_size, page_token, timeout=left),
             timeout=self.timeout,
         )
 
-    def send(self, recipient: str, text: str, *, message_id: bytes | None = None) -> Receipt:
+    @overload
+    def send(self, recipient: OutgoingMessage, /) -> Receipt: ...
+
+    @overload
+    def send(self, recipient: str, text: str, *, message_id: bytes | None = None) -> Receipt: ...
+
+    def send(
+        self, recipient: str | OutgoingMessage, text: str | None = None, *, message_id: bytes | None = None
+    ) -> Receipt:
         """Store a message in the recipient's mailbox, once, however often it is tried.
 
-        To repeat it later, after a failure whose outcome is unknown, pass the same `message_id`: 16 bytes, made with
-        `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
+        Takes an OutgoingMessage, or the `recipient`'s name and the `text`, which may have a `message_id`. To repeat a
+        message later, after a failure whose outcome is unknown, send it under the same id: 16 bytes, not all zero,
+        made with `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
         InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
         """
-        check_unicode(recipient=recipient, text=text)
-        outgoing = OutgoingMessage(recipient, new_message_id() if message_id is None else message_id, text.encode())
+        message = _message(recipient, text, message_id)
         token = self._token()
         return self._retrying.call(
-            lambda left: self._transport.send(token, outgoing, timeout=left), timeout=self.timeout
+            lambda left: self._transport.send(token, message, timeout=left), timeout=self.timeout
         )
 
     def send_many(
-        self, messages: Iterable[OutgoingMessage], *, on_retry: Callable[[ChatboothError, float], None] | None = None
+        self, messages: Iterable[Sendable], *, on_retry: Callable[[ChatboothError, float], None] | None = None
     ) -> Iterator[tuple[OutgoingMessage, Receipt | ChatboothError]]:
         """Store messages in their order, and yield each with its outcome: a receipt, or what `send` would raise.
 
-        Takes messages as it goes, a few batches ahead of what it yields; each needs an id of its own. A connection that
-        is lost is made again; when nothing goes forward for `timeout` seconds, raises Unavailable or DeadlineExceeded.
-        What had no outcome by then is to be repeated under the same ids. Raises SessionInvalid.
+        Each message is an OutgoingMessage, or a tuple of a recipient and a text, which gets a new id. Takes messages as
+        it goes, a few batches ahead of what it yields. A connection that is lost is made again, and `on_retry` is
+        called with each failure and the seconds until the next try. When nothing goes forward for `timeout` seconds,
+        raises Unavailable or DeadlineExceeded. Repeat the messages that had no outcome by then under the same ids.
+        Raises SessionInvalid.
         """
         from chatbooth_grpc.client.sending_many import send_many  # as Listening is: most programs need neither
 
@@ -164,6 +182,8 @@ class ChatClient:
 
         `max_messages` 0: the server's default. Raises CursorPastEnd.
         """
+        check_range(MAX_SEQUENCE, acknowledge_through=acknowledge_through, after=0 if after is None else after)
+        check_range(MAX_COUNT, max_messages=max_messages)
         token = self._token()
         return self._retrying.call(
             lambda left: self._transport.deliver(token, acknowledge_through, after, max_messages, timeout=left),
@@ -172,6 +192,7 @@ class ChatClient:
 
     def acknowledge(self, through: int) -> None:
         """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd."""
+        check_range(MAX_SEQUENCE, through=through)
         token = self._token()
         self._retrying.call(
             lambda left: self._transport.acknowledge(token, through, timeout=left), timeout=self.timeout
@@ -195,11 +216,13 @@ class ChatClient:
     ) -> Listening:
         """Iterate over the messages that wait and those that come, for as long as the session lives: see `Listening`.
 
+        `on_lost` is called with each failure and the seconds until the next try, `on_resumed` with each Opening.
         An application that must not repeat an effect even if it is killed keeps the last sequence with the effect,
         and passes it as `after`, with the epoch in which it counts, the next time.
         """
         from chatbooth_grpc.client.listening import Listening
 
+        check_range(MAX_SEQUENCE, after=0 if after is None else after)
         return Listening(
             self._transport, self._token(), after=after, epoch=epoch, on_lost=on_lost, on_resumed=on_resumed
         )
@@ -239,3 +262,14 @@ def _transport(address: str) -> Transport:
     from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
 
     return GrpcTransport(address)
+
+
+def _message(recipient: str | OutgoingMessage, text: str | None, message_id: bytes | None) -> OutgoingMessage:
+    """Return the message that the arguments of `send` describe, in a form that can be sent."""
+    if not isinstance(recipient, OutgoingMessage):
+        check_unicode(text=text)
+        return text_message(recipient, cast(str, text), message_id=message_id)
+    if text is not None or message_id is not None:
+        raise TypeError("an OutgoingMessage has its own text and message id: pass nothing beside it")
+    check_form(recipient)
+    return recipient

@@ -18,14 +18,19 @@ class Deliver(Protocol):
     """`ChatClient.deliver`."""
 
     def __call__(self, *, acknowledge_through: int, after: int | None, max_messages: int) -> Delivery:
-        """Acknowledge, then return the next messages."""
+        """Acknowledge up to a sequence, then return the next messages.
+
+        `acknowledge_through` 0 acknowledges nothing, `after` None starts at the session's cursor, and `max_messages` 0
+        leaves the number to the server.
+        """
 
 
 class Batches(Iterator[Delivery]):
     """What waits in a mailbox, batch by batch, until nothing more does.
 
     Asking for the next batch acknowledges the one before, its gap included, unless `keep` is set. `max_messages`, the
-    most that the next batch may hold (0: the server's default), may be changed in between.
+    most that the next batch may hold (0: the server's default), may be changed in between. `deliver` and `acknowledge`
+    are those of a ChatClient. The batches start after the sequence `after`; None means at the session's cursor.
     """
 
     def __init__(
@@ -62,7 +67,10 @@ class Batches(Iterator[Delivery]):
         return delivery
 
     def acknowledge(self, through: int | None = None) -> None:
-        """Acknowledge the batch returned last, or up to `through`; for a reader that stops before the end."""
+        """Acknowledge the batch returned last, or up to the sequence `through`.
+
+        For a reader that stops before the end. Raises as `ChatClient.acknowledge`.
+        """
         taken = self._last if through is None else through
         if taken > self._acknowledged and not self._keep:
             self._acknowledge(taken)

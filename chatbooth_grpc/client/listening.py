@@ -63,7 +63,8 @@ class Listening(Iterator[MessageBatch | Gap]):
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
-        """`after` is the last sequence that was taken before, in `epoch`; None: start at the session's cursor.
+        """`token` is the session's 16 bytes. `after` is the last sequence that was taken before, in the epoch `epoch`
+        (16 bytes). None means to start at the session's cursor.
 
         `on_lost` is told why the stream broke and the pause in seconds before the next try; `on_resumed` the opening
         of each connection.

@@ -53,16 +53,23 @@ Send = Callable[[str, str, bytes], Receipt]
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A message in an outbox; `refusal` says why the server refused it, if it did."""
+    """A message in an outbox."""
 
     message_id: bytes
+    """16 bytes, under which it is sent."""
     recipient: str
+    """The recipient's username, as it was given."""
     text: str
+    """The text, as it was given."""
     refusal: str | None = None
+    """Why the server refused the message, for a person; None if it waits to be sent."""
 
 
 class Outbox:
-    """The messages of one account that are still to be sent, in order. Safe to use from several processes."""
+    """The messages of one account that are still to be sent, in order. Safe to use from several processes.
+
+    A `message_id` is 16 bytes, not all zero; `put` makes one if it is given None.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, made if absent, readable by its owner alone. Raises OSError."""

@@ -43,7 +43,7 @@ class Retrying:
         self._random = random
 
     def call(self, attempt: Callable[[float], _T], *, timeout: float) -> _T:
-        """Return what `attempt(seconds left)` returns, within `timeout` seconds for all attempts together."""
+        """Return what `attempt` returns, given the seconds left, within `timeout` seconds for all attempts together."""
         deadline = self._clock() + timeout
         backoff = FIRST_BACKOFF
         worst: ChatboothError | None = None

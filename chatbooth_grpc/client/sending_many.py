@@ -10,6 +10,7 @@ from contextlib import closing
 
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, RequestTooLarge, TooBusy, Unavailable
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.client.outgoing import Sendable, check_form, outgoing_message
 from chatbooth_grpc.client.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
 from chatbooth_grpc.client.transport import SendStream, Transport
 
@@ -28,7 +29,7 @@ Outcome = tuple[OutgoingMessage, "Receipt | ChatboothError"]
 def send_many(
     transport: Transport,
     token: bytes,
-    messages: Iterable[OutgoingMessage],
+    messages: Iterable[Sendable],
     *,
     patience: float,
     on_retry: Lost | None = None,
@@ -50,7 +51,7 @@ class _Sending:
         self,
         transport: Transport,
         token: bytes,
-        messages: Iterable[OutgoingMessage],
+        messages: Iterable[Sendable],
         patience: float,
         on_retry: Lost | None,
     ) -> None:
@@ -59,7 +60,7 @@ class _Sending:
         self._batches = _batched(messages)
         self._patience = patience
         self._on_retry = on_retry
-        self._under_way: deque[list[OutgoingMessage]] = deque()
+        self._under_way: deque[_Batch] = deque()
         self._one_by_one = False  # one of those under way is too large
         self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
 
@@ -81,14 +82,14 @@ class _Sending:
             while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
                 sent < len(self._under_way) or self._take()
             ):
-                stream.send(self._under_way[sent])
+                stream.send(self._under_way[sent].fit)
                 sent += 1
             if not self._under_way:
                 return
             outcomes = stream.receive()
             batch = self._under_way.popleft()
             sent -= 1
-            yield from zip(batch, outcomes, strict=True)
+            yield from batch.outcomes(outcomes)
             self._went_forward()  # whoever takes the outcomes may be slow
 
     def _take(self) -> bool:
@@ -107,7 +108,8 @@ class _Sending:
             self._one_by_one = True
             return
         self._one_by_one = False
-        yield from ((message, error) for message in self._under_way.popleft())
+        batch = self._under_way.popleft()
+        yield from batch.outcomes(error for _ in batch.fit)
 
     def _pause_after(self, error: ChatboothError) -> None:
         """Wait before another attempt. Raises `error` when patience has ended."""
@@ -123,14 +125,55 @@ class _Sending:
         self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
 
 
-def _batched(messages: Iterable[OutgoingMessage]) -> Iterator[list[OutgoingMessage]]:
-    batch: list[OutgoingMessage] = []
-    size = 0
-    for message in messages:
-        if batch and (len(batch) == BATCH_MESSAGES or size + len(message.content) > BATCH_SIZE):
+class _Batch:
+    """Messages that are sent together, and those between them that no protocol can carry."""
+
+    def __init__(self) -> None:
+        self.fit: list[OutgoingMessage] = []
+        self._all: list[tuple[OutgoingMessage, ChatboothError | None]] = []
+        self._size = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._all
+
+    def has_room_for(self, message: OutgoingMessage) -> bool:
+        """Say whether the batch may grow by a message."""
+        return not self._all or (len(self._all) < BATCH_MESSAGES and self._size + len(message.content) <= BATCH_SIZE)
+
+    def add(self, message: OutgoingMessage, refusal: ChatboothError | None) -> None:
+        """Add a message; with a `refusal` it is not sent, and has that outcome."""
+        self._all.append((message, refusal))
+        self._size += len(message.content)
+        if refusal is None:
+            self.fit.append(message)
+
+    def outcomes(self, received: Iterable[Receipt | ChatboothError]) -> Iterator[Outcome]:
+        """Yield every message with its outcome, given those of the messages that were sent."""
+        if len(self.fit) == len(self._all):
+            return zip(self.fit, received, strict=True)
+        rest = iter(received)
+        return ((message, refusal or next(rest)) for message, refusal in self._all)
+
+
+def _batched(messages: Iterable[Sendable]) -> Iterator[_Batch]:
+    batch = _Batch()
+    for given in messages:
+        message = outgoing_message(given)
+        refusal = _refusal(message)
+        if not batch.has_room_for(message):
             yield batch
-            batch, size = [], 0
-        batch.append(message)
-        size += len(message.content)
-    if batch:
+            batch = _Batch()
+        batch.add(message, refusal)
+    if not batch.is_empty:
         yield batch
+
+
+def _refusal(message: OutgoingMessage) -> ChatboothError | None:
+    """Return why no protocol can carry a message, or None if it can be sent."""
+    try:
+        check_form(message)
+    except ChatboothError as error:
+        return error
+    return None

@@ -69,13 +69,16 @@ class Transport(Protocol):
     def deliver(
         self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
     ) -> Delivery:
-        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`."""
+        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
+
+        `acknowledge_through` 0 acknowledges nothing; `max_messages` 0 leaves the number to the server.
+        """
 
     def listen(self, token: bytes, after: int | None) -> EventStream:
         """Open a live stream after the session's cursor, or after `after`. Does not wait for the server."""
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
-        """Advance the session's cursor up to `through`."""
+        """Advance the session's cursor up to the sequence `through`."""
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account, at once and whole."""

@@ -13,6 +13,7 @@ import pytest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
+    InvalidMessageId,
     MalformedRequest,
     ServerUnreachable,
     SessionInvalid,
@@ -46,10 +47,18 @@ def test_each_send_has_an_id_of_its_own_unless_it_is_given_one() -> None:
     assert ids[2] == b"i" * 16
 
 
-def test_a_malformed_id_is_left_to_the_server_not_replaced() -> None:
+def test_a_malformed_id_is_refused_not_replaced() -> None:
+    client, transport = scripted_client()
+    with pytest.raises(InvalidMessageId):
+        client.send("ben", "tea?", message_id=b"")
+    assert transport.calls == []
+
+
+def test_a_message_is_sent_as_it_is_given() -> None:
     client, transport = scripted_client(Receipt(1))
-    client.send("ben", "tea?", message_id=b"")
-    assert transport.calls[0].arguments[1].message_id == b""
+    message = OutgoingMessage("ben", b"i" * 16, b"tea?")
+    assert client.send(message) == Receipt(1)
+    assert transport.calls[0].arguments == (TOKEN, message)
 
 
 def test_all_attempts_share_one_timeout() -> None:

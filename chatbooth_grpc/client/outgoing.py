@@ -1,0 +1,61 @@
+"""Messages to send: the forms that a program may give them in, and the one form that is sent."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from chatbooth_grpc.booth.errors import InvalidMessageId, MalformedRequest
+from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
+from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE, NO_MESSAGE_ID
+from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.unicode import check_unicode
+
+Sendable: TypeAlias = OutgoingMessage | tuple[str, str]
+"""A message to send: an OutgoingMessage, or a recipient and a text, which get a new message id."""
+
+
+def text_message(recipient: str, text: str, *, message_id: bytes | None = None) -> OutgoingMessage:
+    """Return a text to send to the account named `recipient`.
+
+    `message_id` is 16 bytes, not all zero; None makes a new one. Raises MalformedRequest if a string has lone
+    surrogates, InvalidMessageId.
+    """
+    check_unicode(recipient=recipient, text=text)
+    message = _of_text(recipient, text, message_id)
+    check_form(message)
+    return message
+
+
+def outgoing_message(message: object) -> OutgoingMessage:
+    """Return a `Sendable` in the form that is sent; `check_form` says whether it can be. Raises TypeError."""
+    match message:
+        case OutgoingMessage():
+            return message
+        case (str(recipient), str(text)):
+            return _of_text(recipient, text, None)
+    raise TypeError("a message to send is an OutgoingMessage or a tuple of a recipient and a text, both str")
+
+
+def check_form(message: OutgoingMessage) -> None:
+    """Check that both protocols can carry a message. Raises MalformedRequest, InvalidMessageId, TypeError."""
+    check_unicode(recipient=message.recipient)
+    if not _is_message_id(message.message_id):
+        raise InvalidMessageId
+    if message.kind != ContentKind.TEXT:
+        raise MalformedRequest("kind")
+    if type(message.content) is not bytes:
+        raise TypeError(f"content must be bytes, not {type(message.content).__name__}")
+    try:
+        message.content.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequest("text") from error
+
+
+def _is_message_id(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == MESSAGE_ID_SIZE and value != NO_MESSAGE_ID
+
+
+def _of_text(recipient: str, text: str, message_id: bytes | None) -> OutgoingMessage:
+    # Lone surrogates become bytes that are not UTF-8, so that `check_form` refuses them as it refuses such content.
+    content = text.encode(errors="surrogatepass")
+    return OutgoingMessage(recipient, new_message_id() if message_id is None else message_id, content)
