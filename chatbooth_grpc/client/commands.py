@@ -118,7 +118,8 @@ def confirm_deletion(context: Context, saved: SavedSession) -> None:
     if not context.prompts.is_terminal:
         raise Misuse("Deleting an account cannot be undone. Say --yes to do it without being asked.")
     try:
-        answer = context.prompts.line(f"Delete {saved.username} and all its messages on {context.server}? [y/N] ")
+        question = f"Delete {saved.username} and all its messages on {context.server}? [y/N] "
+        answer = context.prompts.line(question, flush=True)
     except EOFError:
         answer = ""
     if answer.strip().lower() not in {"y", "yes"}:

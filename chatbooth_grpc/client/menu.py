@@ -95,12 +95,12 @@ class _Menu:
     def _send(self) -> None:
         self._context.pick()
         recipient = self._ask("To: ")
-        commands.send(self._context, recipient, self._context.prompts.line("Text: "))
+        commands.send(self._context, recipient, self._context.prompts.line("Text: ", lines=True))
 
     def _delete(self) -> None:
         saved = self._context.pick()
         question = f"Delete {saved.username} and all its messages? Type its name to do so: "
-        if self._ask(question) != saved.username:
+        if self._context.prompts.line(question, flush=True).strip() != saved.username:
             self._context.output.say("Nothing was deleted.")
             return
         commands.delete(self._context, confirmed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def read_lines(file: BinaryIO, make_id: MakeId, size: int | None = None) -> Iter
         if len(content) > MAX_LINE_SIZE:
             end += _skip_rest(file, content, end, size)
             yield Line(number, end, BadLine(f"The line has more than {MAX_LINE_SIZE:,} bytes."))
-        elif content.strip():
+        elif content.removeprefix(codecs.BOM_UTF8).strip():
             yield Line(number, end, _decoded(content, number, make_id))
 
 

@@ -2,51 +2,119 @@
 
 from __future__ import annotations
 
-import getpass
-import warnings
+import codecs
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
 from chatbooth_grpc.client.failures import Misuse
+from chatbooth_grpc.client.line_editor import LineEditor
 
 _LONGEST_LINE = 1 << 20
+_LONGEST_SECRET = 1 << 16
 
 
 class Prompts:
-    """Questions on `err`, answers from `stdin`, which is read as bytes so that ill-formed UTF-8 is found."""
+    """Questions on `err`, answers from `stdin`, which is read as bytes so that ill-formed UTF-8 is found.
+
+    At a terminal a question and its answer are on the terminal itself, and what is pasted is one answer.
+    """
 
     def __init__(self, stdin: BinaryIO, err: TextIO) -> None:
         self.is_terminal = stdin.isatty()
         self.stdin = stdin
         self._err = err
+        self._is_at_start = True
 
-    def line(self, question: str = "") -> str:
-        """Return the next line of input without its line break. Raises EOFError, Misuse."""
+    def line(self, question: str = "", *, flush: bool = False, lines: bool = False) -> str:
+        """Return the next line of input without its line break. Raises EOFError, Misuse.
+
+        `flush`: at a terminal, drop what was typed before the question. `lines`: what is pasted may have several lines.
+        """
+        if self.is_terminal:
+            answer = _asked(self.stdin.fileno(), question, LineEditor(_LONGEST_LINE), flush=flush)
+            if "\n" in answer and not lines:
+                raise Misuse("That has several lines, where one is asked for. Nothing was done with it.")
+            return answer
         if question:
-            print(question, end="" if self.is_terminal else "\n", file=self._err, flush=True)
-        line = self.stdin.readline(_LONGEST_LINE)
+            print(question, file=self._err, flush=True)
+        line = self._without_mark(self.stdin.readline(_LONGEST_LINE + 1))
         if not line:
             raise EOFError
-        return _decoded(line.removesuffix(b"\n").removesuffix(b"\r"))
+        if len(line) > _LONGEST_LINE:
+            self._skip_line(line)
+            raise Misuse(f"The line has more than {_LONGEST_LINE:,} bytes.")
+        return _decoded(_without_line_break(line))
 
     def rest(self, most: int) -> str:
         """Return all the input that is left, up to `most` bytes, less one line break at its end. Raises Misuse."""
-        rest = self.stdin.read(most + 2).removesuffix(b"\n")
+        if self.is_terminal:
+            return _asked(self.stdin.fileno(), "", LineEditor(most, multiline=True), may_be_empty=True)
+        rest = _without_line_break(self._without_mark(self.stdin.read(most + len(codecs.BOM_UTF8) + 3)))
         if len(rest) > most:
             raise Misuse(f"The input has more than {most:,} bytes, the most that a text may have. Send it in parts.")
         return _decoded(rest)
 
     def secret(self, question: str) -> str:
         """Return what is typed without showing it. Raises EOFError; Misuse where there is no terminal to ask at."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)
-            try:
-                return getpass.getpass(question)
-            except UnicodeDecodeError as error:
-                raise Misuse("The password is not UTF-8.") from error
-            except (getpass.GetPassWarning, OSError) as error:
+        with self._terminal() as terminal:
+            answer = _asked(terminal, question, LineEditor(_LONGEST_SECRET), echo=False, flush=True)
+        if "\n" in answer:
+            raise Misuse("A password has no line breaks. Nothing was done; try again.")
+        return answer
+
+    @contextmanager
+    def _terminal(self) -> Iterator[int]:
+        """Give the terminal that this program was started from, or else the one that its input is."""
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            if not self.is_terminal:
                 raise Misuse(
                     "There is no terminal to ask for a password at: use --password-stdin, or set CHATBOOTH_PASSWORD."
                 ) from error
+            yield self.stdin.fileno()
+            return
+        try:
+            yield terminal
+        finally:
+            os.close(terminal)
+
+    def _without_mark(self, content: bytes) -> bytes:
+        """Take away a byte order mark, which some programs write before a text, from the start of the input."""
+        is_at_start, self._is_at_start = self._is_at_start, False
+        return content.removeprefix(codecs.BOM_UTF8) if is_at_start else content
+
+    def _skip_line(self, part: bytes) -> None:
+        while part and not part.endswith(b"\n"):
+            part = self.stdin.readline(_LONGEST_LINE)
+
+
+def _asked(
+    terminal: int,
+    question: str,
+    editor: LineEditor,
+    *,
+    echo: bool = True,
+    flush: bool = False,
+    may_be_empty: bool = False,
+) -> str:
+    """Ask at a terminal. Raises EOFError, Misuse."""
+    from chatbooth_grpc.client.terminal import Question  # a command that asks nothing does without termios
+
+    Question(terminal, question, editor, echo=echo, flush=flush).answer()
+    if editor.is_end and not may_be_empty:
+        raise EOFError
+    if editor.is_too_long:
+        raise Misuse("That is too long. Nothing was done with it.")
+    text = editor.text.removesuffix("\n")
+    return _decoded(text.encode("utf-8", "surrogateescape"))
+
+
+def _without_line_break(content: bytes) -> bytes:
+    """Take one line break away from the end, of either kind."""
+    return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
 
 
 def _decoded(content: bytes) -> str:

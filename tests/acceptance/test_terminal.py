@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
+import signal
+import termios
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -24,8 +30,8 @@ def terminal(chatbooth: CommandLine) -> Iterator[Terminal]:
     chatbooth.variables.clear()
     started: list[pexpect.spawn[str]] = []
 
-    def start(*words: str, columns: int = 80) -> pexpect.spawn[str]:
-        environment = {**chatbooth.environment(), "TERM": "xterm"}
+    def start(*words: str, columns: int = 80, term: str = "xterm") -> pexpect.spawn[str]:
+        environment = {**chatbooth.environment(), "TERM": term}
         child = pexpect.spawn(
             CLIENT[0],
             [*CLIENT[1:], *words],
@@ -179,3 +185,151 @@ def test_the_menu_ends_at_the_end_of_input_and_by_interrupt(terminal: Terminal, 
     child.send(key)
     assert code(child) == expected
     assert "Traceback" not in str(child.before)
+
+
+PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
+PASTED = "first\rsecond\r5\r"
+
+
+@pytest.mark.parametrize("marks", [True, False])
+def test_lines_pasted_at_a_text_are_one_text(
+    terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
+) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal()
+    answer(child, "Choice: ", "3")
+    answer(child, "To: ", name)
+    child.expect_exact("Text: ")
+    child.send(f"{PASTE_START}{PASTED}{PASTE_END}\r" if marks else PASTED)
+    child.expect_exact(f"Sent to {name}")
+    answer(child, "Choice: ", "q")
+    assert code(child) == 0
+    assert [record["text"] for record in chatbooth("deliver", "--json").records] == ["first\nsecond\n5"]
+
+
+@pytest.mark.parametrize("marks", [True, False])
+def test_lines_pasted_at_a_choice_choose_nothing(
+    terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
+) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal()
+    for question in ("Choice: ", "Choice: "):
+        child.expect_exact(question)
+        child.send(f"{PASTE_START}5\r{name}\r{PASTE_END}\r" if marks else f"5\r{name}\r")
+        child.expect_exact("several lines")
+    answer(child, "Choice: ", "q")
+    assert code(child) == 0
+    assert chatbooth("whoami").out == f"{name}\n"
+
+
+def test_what_was_typed_before_a_dangerous_question_is_no_answer(
+    terminal: Terminal, chatbooth: CommandLine, name: str
+) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal("delete")
+    child.send("y\r")  # long before the question
+    child.expect_exact("[y/N] ")
+    child.send("\r")
+    child.expect_exact("Nothing was deleted.")
+    assert code(child) == 2
+
+
+def test_a_password_is_pasted_without_its_marks(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    child = terminal("login", name)
+    child.expect_exact(f"Password of {name}: ")
+    child.send(f"{PASTE_START}{PASSWORD}\r{PASTE_END}\r")
+    child.expect_exact(f"Logged in as {name}")
+    assert code(child) == 0
+
+
+def test_a_text_of_any_length_is_pasted_whole(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    text = "0123456789" * 2_000  # more than a line that the kernel collects may have
+    child = terminal("send", name)
+    child.expect_exact("Ctrl-D")
+    child.expect_exact("\x1b[?2004h")
+    # A terminal shows while it pastes: what is pasted waits for what is shown, and the other way about.
+    pasting = threading.Thread(target=child.send, args=(f"{PASTE_START}{text}{PASTE_END}\r",))
+    pasting.start()
+    child.expect_exact("789\r\n")
+    pasting.join()
+    child.send("\x04")
+    child.expect_exact("Sent to")
+    assert code(child) == 0
+    assert chatbooth("deliver", "--json").records[0]["text"] == text
+
+
+QUESTIONS = {
+    "choice": ([], "Choice: "),
+    "username": (["login"], "Username: "),
+    "password": (["login", "somebody"], "Password of somebody: "),
+    "text": (["send", "NAME"], "\x1b[?2004h"),
+    "deletion": (["delete"], "[y/N] "),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=str)
+@pytest.mark.parametrize("place", QUESTIONS)
+def test_a_signal_leaves_the_terminal_as_it_was(
+    terminal: Terminal, chatbooth: CommandLine, name: str, place: str, number: signal.Signals
+) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    words, question = QUESTIONS[place]
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)[3]
+    os.close(master)
+    os.close(slave)
+    child = terminal(*(name if word == "NAME" else word for word in words))
+    child.expect_exact(question)
+    child.waitnoecho(60)
+    child.send("ab")
+    assert child.pid is not None
+    os.kill(child.pid, number)
+    child.expect_exact("\x1b[?2004l")
+    child.expect(["\r\n", pexpect.EOF])
+    child.wait()
+    assert termios.tcgetattr(child.child_fd)[3] == before
+    assert (child.exitstatus, child.signalstatus) == ((130, None) if number == signal.SIGINT else (None, number))
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no shell with job control")
+@pytest.mark.parametrize("stop", ["\x1a", "SIGSTOP"])
+def test_a_question_goes_on_after_it_was_stopped(chatbooth: CommandLine, name: str, stop: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    environment = {**chatbooth.environment(), "TERM": "xterm", "PS1": "ready> ", "HISTFILE": ""}
+    shell = pexpect.spawn(
+        "bash", ["--norc", "--noprofile", "--noediting", "-i"], env=environment, encoding="utf-8", timeout=60
+    )
+    try:
+        shell.expect_exact("ready> ")
+        shell.sendline(f"{shlex.join(CLIENT)} send {name}")
+        shell.expect_exact("\x1b[?2004h")
+        shell.send("before ")
+        shell.expect_exact("before ")
+        if stop == "SIGSTOP":
+            os.kill(os.tcgetpgrp(shell.child_fd), signal.SIGSTOP)
+        else:
+            shell.send(stop)
+        shell.expect_exact("ready> ")
+        shell.sendline("stty -a")
+        shell.expect(r"\bicanon\b")
+        shell.expect(r"\becho\b")
+        shell.expect_exact("ready> ")
+        shell.sendline("fg")
+        shell.expect_exact("\x1b[?2004hbefore ")
+        shell.send("after\r\x04")
+        shell.expect_exact("Sent to")
+        shell.expect_exact("ready> ")
+    finally:
+        shell.close(force=True)
+    assert chatbooth("deliver", "--json").records[0]["text"] == "before after"
+
+
+def test_a_terminal_that_knows_no_marks_is_sent_none(terminal: Terminal) -> None:
+    child = terminal("login", term="dumb")
+    answer(child, "Username: ", "somebody")
+    child.expect_exact("Password of somebody: ")
+    child.send("\x03")
+    assert code(child) == 130
+    assert "\x1b" not in str(child.before)

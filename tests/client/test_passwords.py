@@ -36,7 +36,7 @@ def test_the_environment_saves_the_asking() -> None:
 
 
 def test_lines_of_standard_input_come_before_the_environment() -> None:
-    passwords = Passwords(Typing(stdin=b"first \nsecond\r\n"), BOTH, from_stdin=True)
+    passwords = Passwords(Typing(stdin=b"\xef\xbb\xbffirst \nsecond\r\n"), BOTH, from_stdin=True)
     assert (passwords.current("ann"), passwords.new("ann")) == ("first ", "second")
 
 

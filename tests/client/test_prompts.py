@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 from hypothesis import given
@@ -31,14 +32,45 @@ def test_questions_go_to_standard_error() -> None:
 
 @given(st.text())
 def test_a_text_is_read_as_it_is_less_one_line_break(text: str) -> None:
-    assert prompts(f"{text}\n".encode()).rest(1_000) == text
-    assert prompts(text.encode()).rest(1_000) == text.removesuffix("\n")
+    text = text.lstrip("\ufeff")
+    assert prompts(f"{text}\n".encode()).rest(1_000) == text.removesuffix("\r")
+    assert prompts(f"{text}\r\n".encode()).rest(1_000) == text
+    assert prompts(f"\ufeff{text}\n\n".encode()).rest(1_000) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"a\n", "a"),
+        (b"a\r\n", "a"),
+        (b"a\r\n\r\n", "a\r\n"),
+        (b"a\n\n", "a\n"),
+        (b"a\r", "a\r"),
+        (b"\xef\xbb\xbfa\r\nb\r\n", "a\r\nb"),
+        (b"\xef\xbb\xbf\xef\xbb\xbfa", "\ufeffa"),
+        (b"\xef\xbb\xbf", ""),
+    ],
+)
+def test_one_line_break_and_a_byte_order_mark_are_no_content(content: bytes, text: str) -> None:
+    assert prompts(content).rest(1_000) == text
+
+
+def test_only_the_first_line_may_have_a_byte_order_mark() -> None:
+    reading = prompts(b"\xef\xbb\xbfone\r\n\xef\xbb\xbftwo\r")
+    assert [reading.line(), reading.line()] == ["one", "\ufefftwo\r"]
+
+
+def test_a_line_that_is_too_long_is_no_answer_and_nor_is_its_rest() -> None:
+    reading = prompts(b"x" * ((1 << 20) + 1) + b"y\nnext\n")
+    with pytest.raises(Misuse, match="more than 1,048,576 bytes"):
+        reading.line()
+    assert reading.line() == "next"
 
 
 @pytest.mark.parametrize(("size", "fits"), [(9, True), (10, True), (11, False), (10_000, False)])
 def test_a_text_has_a_largest_size(size: int, fits: bool) -> None:
-    for end in (b"", b"\n"):
-        reading = prompts(b"x" * size + end)
+    for start, end in itertools.product((b"", b"\xef\xbb\xbf"), (b"", b"\n", b"\r\n")):
+        reading = prompts(start + b"x" * size + end)
         if fits:
             assert len(reading.rest(10)) == size
         else:
