@@ -9,8 +9,9 @@ from pathlib import Path
 import apsw
 
 from chatbooth_grpc.store.files import StoreFiles
+from chatbooth_grpc.store.leftover_log import why_log_does_not_fit
 from chatbooth_grpc.store.lock import StoreLock
-from chatbooth_grpc.store.sql import load_migrations
+from chatbooth_grpc.store.sql import load_migrations, load_statements
 
 APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
 
@@ -22,18 +23,17 @@ PRAGMA secure_delete = FAST;
 """
 
 # The fsync of every commit, before anyone is told of it: synchronous = FULL is what keeps promise P1.
-# The log is copied into the file, which holds up one commit for some milliseconds, every 4,000 pages: they are the same
-# few pages again and again, so four times as many take hardly longer to copy, and fewer senders meet with it.
 _WRITER_PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
-PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 """
 
 # What it takes to undo one statement stays in memory, where SQLite would write it to a file from 64 KiB on, once for
 # every page. Set behind the migrations, which may sort more than memory holds.
 _TEMPORARY = "PRAGMA temp_store = MEMORY"
+
+_SQL = load_statements("sqlite.sql")
 
 _WRITER_STATEMENTS = 256  # appending.py has one for each number of rows
 
@@ -78,6 +78,10 @@ def find_files(path: Path, lock: StoreLock) -> StoreFiles:
 def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
     """Open the connection that writes, bring the schema up to date, and read the epoch. Raises StoreOpenError."""
     try:
+        # This comes before the first connection that may write, because that one already copies a log into the file.
+        misfit = why_log_does_not_fit(path, vfs)
+        if misfit is not None:
+            raise StoreOpenError(misfit)
         connection = connect(path, vfs, statements=_WRITER_STATEMENTS)
         try:
             _check_ours(connection, path)
@@ -133,8 +137,11 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             f"the store {path} was written by a newer chatbooth (schema {version}, this one knows {newest}); "
             "upgrade chatbooth, or name another file with --store"
         )
-    for number, script in migrations[version:]:
-        with connection:
+    if version == newest:
+        return
+    with connection:
+        for _, script in migrations[version:]:
             connection.execute(script).fetchall()
-            connection.pragma("application_id", APPLICATION_ID)
-            connection.pragma("user_version", number)
+        connection.execute(_SQL["begin_log_with_migration"])
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", newest)

@@ -32,6 +32,7 @@ from chatbooth_grpc.booth.store import (
     StoredSession,
 )
 from chatbooth_grpc.store.appending import Appender
+from chatbooth_grpc.store.checkpoints import Checkpoints
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
 from chatbooth_grpc.store.opening import absolute_path, find_files, lock_store, open_reader, open_writer
@@ -79,6 +80,7 @@ class SQLiteStore:
         self._prunes_on = False  # whether the writer's transaction has left some of a deleted mailbox to prune
         self._sessions = SessionCache()
         self._appender = Appender(writer, SQL)  # the writer's thread's alone
+        self._checkpoints = Checkpoints(writer, SQL)  # the writer's thread's alone, from here on
         self._tails = Tails()
         self._writer = GroupCommit(
             writer,
@@ -278,6 +280,7 @@ class SQLiteStore:
         self._files.stop()
         # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
         all_read = self._readers.close(self._store_wait)
+        self._writer.run_later(self._checkpoints.end_log)
         self._writer.close()
         if all_read:
             self._lock.release()
@@ -300,6 +303,7 @@ class SQLiteStore:
         """Refuse to write to files that are lost. They may be back by now."""
         if self._files.are_lost:
             self._check_files()
+        self._checkpoints.begin()
         self._appender.begin(self._clock())
 
     def _check_files(self) -> None:
@@ -308,6 +312,7 @@ class SQLiteStore:
             raise StoreUnavailable
 
     def _end_transaction(self, committed: bool) -> None:
+        self._checkpoints.end(committed)
         if committed:
             self._tails.remember(self._appender.grown, self._changed)
         else:
@@ -323,6 +328,7 @@ class SQLiteStore:
         if committed and changed:
             for watcher in self._watchers:
                 watcher(changed)
+        self._checkpoints.run_if_due()
 
     def _prune(self, connection: apsw.Connection) -> None:
         """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import apsw
-import pytest
 
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
-from chatbooth_grpc.store import opening
-from chatbooth_grpc.store.sql import load_migrations
-from tests.contract.stores import SQLiteHome, sign_up
+from chatbooth_grpc.store.opening import APPLICATION_ID
+from chatbooth_grpc.store.sql import load_migrations, load_statements
+from tests.contract.stores import SQLiteHome, new_token_hash
 
 
 def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> StoredSession:
     """Make a store by only so many migrations, and an account in it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(opening, "load_migrations", lambda: load_migrations()[:migrations])
-        with home.open() as store:
-            return sign_up(store, username)
+    connection = apsw.Connection(str(home.path))
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    for number, script in load_migrations()[:migrations]:
+        connection.execute(script).fetchall()
+        connection.pragma("user_version", number)
+    connection.pragma("application_id", APPLICATION_ID)
+    sql = load_statements("sqlite.sql")
+    account_id = connection.execute(sql["insert_account"], (username, "", home.clock())).get
+    connection.execute(sql["insert_mailbox"], (account_id,))
+    token_hash = new_token_hash()
+    connection.execute(sql["insert_session"], {"account_id": account_id, "token_hash": token_hash, "now": home.clock()})
+    session = StoredSession(*connection.execute(sql["session_by_token"], (token_hash,)).get)
+    connection.close()
+    return session
 
 
 def append_as_before(home: SQLiteHome, session: StoredSession, messages: Sequence[NewMessage]) -> None:

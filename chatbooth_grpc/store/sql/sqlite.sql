@@ -1,5 +1,17 @@
 -- The statements of the SQLite store.
 
+-- name: generations
+SELECT generation, log_base FROM store
+
+-- name: begin_log
+UPDATE store SET log_base = generation
+
+-- name: end_log
+UPDATE store SET generation = randomblob(16) WHERE generation = log_base
+
+-- name: begin_log_with_migration
+UPDATE store SET generation = randomblob(16), log_base = NULL
+
 -- name: release_expired_name
 DELETE FROM held_names WHERE username = ? AND free_time <= ?
 

@@ -1,0 +1,78 @@
+"""Checkpoints of the write-ahead log, and the generations by which a log and a file know each other.
+
+A checkpoint copies the log's pages into the store's file. After it has copied all of them, SQLite begins the log anew
+with the next transaction. Both ends of a log are marked in the store's one row:
+
+- the first transaction of a log notes the file's generation as `log_base`;
+- the last transaction before a checkpoint gives the store a new generation.
+
+So the file that a log goes on from has the log's `log_base` as its generation, and a file that a whole log was copied
+into has the log's last generation. `leftover_log` refuses any other file. For that, a generation may only change once
+between two complete checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+import apsw
+
+# A checkpoint keeps the next commit waiting for some milliseconds. A log has the same few pages again and again, so
+# 4,000 pages hardly take longer to copy than 1,000, and fewer senders wait for it.
+CHECKPOINT_PAGES = 4_000
+
+
+class Checkpoints:
+    """Runs the checkpoints of one writing connection, and marks its logs. For the writer's thread alone."""
+
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:
+        """Copy the log that an earlier server left, and take over the connection's checkpoints."""
+        self._connection = connection
+        self._sql = sql
+        # The length of the log after the latest commit.
+        self._pages = 0
+        # Whether the file has all that the log has. Then the next transaction begins the log anew.
+        self._is_copied = False
+        # Whether the current transaction marks the beginning of a log.
+        self._begins_log = False
+        # This replaces SQLite's own automatic checkpoints.
+        connection.set_wal_hook(self._note_length)
+        self._run(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def begin(self) -> None:
+        """Mark the beginning of a log, if this transaction begins one. Called first in each transaction."""
+        if self._is_copied:
+            self._begins_log = True
+            self._connection.execute(self._sql["begin_log"])
+            # This writes the file's first page too. So each log has the version of the schema that its pages belong to.
+            self._connection.pragma("user_version", self._connection.pragma("user_version"))
+
+    def end(self, committed: bool) -> None:
+        """Note whether the transaction was committed. Called after each transaction."""
+        if self._begins_log and committed:
+            self._is_copied = False
+        self._begins_log = False
+
+    def run_if_due(self) -> None:
+        """Run a checkpoint if the log is long. Called when the callers of a transaction have their answers."""
+        if self._pages >= CHECKPOINT_PAGES:
+            self._run(apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def end_log(self, connection: apsw.Connection) -> None:
+        """Mark the end of the log, inside a transaction. A log that is marked already stays as it is."""
+        connection.execute(self._sql["end_log"])
+
+    def _run(self, mode: int) -> None:
+        # A full disk may refuse the mark and still take the checkpoint, which then makes room in the log.
+        with suppress(apsw.Error), self._connection:
+            self.end_log(self._connection)
+        self._is_copied = False
+        # A checkpoint that fails loses nothing: the log stays, and the next commit tries again.
+        with suppress(apsw.Error):
+            in_log, copied = self._connection.wal_checkpoint(mode=mode)
+            self._is_copied = in_log == copied
+
+    def _note_length(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK

@@ -1,0 +1,100 @@
+"""Whether the write-ahead log beside a store's file belongs to that file.
+
+A server that was killed leaves a log, with changes that are not in the store's file yet. The next server reads the
+file through the log. If someone puts another file in place meanwhile, that would mix two states of the store. So the
+generation is read twice before anything is written: from the file alone, and through the log. `checkpoints` says which
+they are if both belong together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import apsw
+
+from chatbooth_grpc.store.sql import load_statements
+
+_SQL = load_statements("sqlite.sql")
+
+_READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_UNREADABLE = (apsw.CorruptError, apsw.NotADBError)
+
+
+class _Generations(NamedTuple):
+    """The generations that one reading found. `generation` None: the store is older than generations are."""
+
+    generation: bytes | None
+    log_base: bytes | None
+
+
+def why_log_does_not_fit(path: Path, vfs: str | None) -> str | None:
+    """Return why the log beside `path` does not belong to it, and what to do; None if it does, or if there is none.
+
+    Changes neither file. Raises apsw.Error if the file cannot be read.
+    """
+    log = Path(f"{path}-wal")
+    if _size(log) == 0:
+        return None
+    if _size(path) == 0:
+        return _file_is_missing(path, log)
+    if _fits(path, vfs):
+        return None
+    return _file_is_another(path, log)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _fits(path: Path, vfs: str | None) -> bool:
+    try:
+        through_log = _read(path, vfs, "mode=ro")
+    except _UNREADABLE:
+        _read(path, vfs, "immutable=1")  # raises if it is the file itself that cannot be read
+        return False
+    if through_log.generation is not None and through_log.log_base is None:
+        return True
+    try:
+        alone = _read(path, vfs, "immutable=1")
+    except _UNREADABLE:
+        return False
+    return alone.generation in through_log
+
+
+def _read(path: Path, vfs: str | None, how: str) -> _Generations:
+    connection = apsw.Connection(f"file:{quote(str(path))}?{how}", flags=_READ_ONLY, vfs=vfs)
+    try:
+        # Without this, closing the last connection would copy the log into the file and delete it.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(5_000)
+        # Without this, SQLite refuses a file that is shorter than its first page says. That is normal after a crash
+        # amid a checkpoint, which writes the pages in any order.
+        connection.pragma("writable_schema", True)
+        columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('store')")}
+        if "generation" not in columns:
+            return _Generations(None, None)
+        row: tuple[Any, Any] = connection.execute(_SQL["generations"]).get
+        return _Generations(*row)
+    finally:
+        connection.close()
+
+
+def _file_is_missing(path: Path, log: Path) -> str:
+    return (
+        f"the store {path} is missing or empty, but its log {log} is there and may hold messages that are only there; "
+        f"put back the file {path.name} that belongs to it, and start again; "
+        f"or, to begin a new store, first move {log.name} away"
+    )
+
+
+def _file_is_another(path: Path, log: Path) -> str:
+    return (
+        f"the store {path} and the log beside it, {log}, do not belong together, as when a backup is put back after a "
+        f"crash; to keep what the log holds, put back the file {path.name} that was there at the crash, and start; "
+        f"to go on from the {path.name} that is there now, without what the log holds, first move {log.name} away"
+    )
