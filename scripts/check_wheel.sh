@@ -3,7 +3,15 @@
 #
 # usage: scripts/check_wheel.sh
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    case $script in */*) ;; *) script=./$script ;; esac
+    target=$(readlink "$script" && echo /) && target=${target%?/}
+    case $target in /*) script=$target ;; *) script=${script%/*}/$target ;; esac
+done
+case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
+source "$scripts/setup.sh"
 
 set_up dev
 work=$(mktemp -d)
@@ -14,7 +22,6 @@ make_venv "$work/venv"
 install_into "$work/venv" "$work"/dist/*.whl
 
 cd "$work"
-unset PYTHONPATH
 for command in chatbooth chatbooth-server; do
     "venv/bin/$command" --help >help || die "$command --help failed"
     grep -q '^usage: ' help || die "$command --help says: $(cat help)"

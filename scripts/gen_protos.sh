@@ -5,7 +5,16 @@
 # usage: scripts/gen_protos.sh [--if-changed] [--out DIR]
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    case $script in */*) ;; *) script=./$script ;; esac
+    target=$(readlink "$script" && echo /) && target=${target%?/}
+    case $target in /*) script=$target ;; *) script=${script%/*}/$target ;; esac
+done
+case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
+unset CDPATH
+root=$(cd -- "$scripts/.." && pwd -P && echo /) && root=${root%?/}
 
 if [ -n "${PYTHON:-}" ]; then
     python=$PYTHON

@@ -3,7 +3,15 @@
 #
 # usage: scripts/lint.sh
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    case $script in */*) ;; *) script=./$script ;; esac
+    target=$(readlink "$script" && echo /) && target=${target%?/}
+    case $target in /*) script=$target ;; *) script=${script%/*}/$target ;; esac
+done
+case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
+source "$scripts/setup.sh"
 
 set_up dev
 cd "$root"

@@ -3,9 +3,17 @@
 #
 # usage: scripts/serve.sh [the server's flags; --help lists them]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    case $script in */*) ;; *) script=./$script ;; esac
+    target=$(readlink "$script" && echo /) && target=${target%?/}
+    case $target in /*) script=$target ;; *) script=${script%/*}/$target ;; esac
+done
+case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
+source "$scripts/setup.sh"
 
 set_up runtime
-export CHATBOOTH_CLIENT_COMMAND=${CHATBOOTH_CLIENT_COMMAND:-$(dirname "$0")/client.sh} # what it tells a person to type
-export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
-exec "$venv/bin/python" -m chatbooth_grpc.server "$@"
+printf -v client %q "$scripts/client.sh"
+export CHATBOOTH_CLIENT_COMMAND=${CHATBOOTH_CLIENT_COMMAND:-$client} # what it tells a person to type
+run_module chatbooth_grpc.server "$@"

@@ -7,7 +7,19 @@
 # PYTHON names the Python to use, CHATBOOTH_VENV a place other than .venv. Runs on macOS's bash 3.2 too.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do
+    case $script in */*) ;; *) script=./$script ;; esac
+    target=$(readlink "$script" && echo /) && target=${target%?/}
+    case $target in /*) script=$target ;; *) script=${script%/*}/$target ;; esac
+done
+case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
+
+# What the caller's shell has for other programs: with CDPATH, cd prints; the rest would change what Python imports.
+unset CDPATH PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONINSPECT
+
+root=$(cd -- "$scripts/.." && pwd -P && echo /) && root=${root%?/}
 venv=${CHATBOOTH_VENV:-$root/.venv}
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 
@@ -27,6 +39,17 @@ set_up() {
         fi
         "$venv/bin/python" "$root/scripts/gen_protos.py" --if-changed
     ) </dev/null >&2
+}
+
+# Becomes a module of the tree. The current folder is the caller's, so nothing is imported from it.
+run_module() {
+    exec "$venv/bin/python" -c '
+import sys
+root, module = sys.argv.pop(1), sys.argv.pop(1)
+sys.path[:] = [root, *(folder for folder in sys.path if folder)]
+import runpy
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+' "$root" "$@"
 }
 
 # Tells whether a set, or one that includes it, was installed from what the tree says now.
@@ -51,7 +74,7 @@ sets_with() {
 
 # Prints a digest of all that decides what is installed; fails where the venv's Python does not run.
 stamp() {
-    "$venv/bin/python" - "$root" 2>/dev/null <<'END'
+    "$venv/bin/python" -I - "$root" 2>/dev/null <<'END'
 import hashlib, pathlib, sys
 
 root = pathlib.Path(sys.argv[1])
@@ -91,9 +114,9 @@ make_venv() {
     fi
     say "making $folder"
     rm -rf "$folder"
-    "$python" -m venv "$folder" >/dev/null 2>&1 && return
+    "$python" -I -m venv "$folder" >/dev/null 2>&1 && return
     rm -rf "$folder"
-    "$python" -m venv --without-pip "$folder" >/dev/null 2>&1 && bring_pip "$python" "$folder" && return
+    "$python" -I -m venv --without-pip "$folder" >/dev/null 2>&1 && bring_pip "$python" "$folder" && return
     rm -rf "$folder"
     die "$python can make no virtual environment (no ensurepip, no uv, no pip 22.3 or newer);" \
         "on Debian or Ubuntu: apt-get install python3-venv"
@@ -103,7 +126,7 @@ make_venv() {
 bring_pip() {
     local python=$1 folder=$2
     command -v uv >/dev/null && uv pip install --quiet --python "$folder/bin/python" pip && return
-    "$python" -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check pip 2>/dev/null
+    "$python" -I -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check pip 2>/dev/null
 }
 
 # Installs into the environment of a folder; the other arguments are those of `pip install`.
@@ -114,7 +137,7 @@ install_into() {
         uv pip install --quiet --python "$folder/bin/python" "$@" && return
         say "uv could not; trying pip, which may be set up otherwise"
     fi
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" || die "installing failed"
+    "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@" || die "installing failed"
 }
 
 # Prints the Python to use: PYTHON, or the first that is new enough (macOS's own python3 is 3.9).
@@ -134,18 +157,18 @@ find_python() {
     die "Python 3.10 or newer is needed; python3 is $(version_of python3). Set PYTHON to the path of a newer one"
 }
 
-new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
-version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo missing; }
+new_enough() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+version_of() { "$1" -I -c 'import platform; print(platform.python_version())' 2>/dev/null || echo missing; }
 
 # One set-up at a time: a server and a client started together on a fresh checkout must not both make the venv.
 # The lock is a symbolic link, which appears at once and whole with its owner's process id as its target.
 lock() {
     local owner told=
-    mkdir -p "$(dirname "$venv")"
+    mkdir -p "${venv%/*}"
     until ln -sn "$$" "$venv.lock" 2>/dev/null; do
         owner=$(readlink "$venv.lock" || true)
         if [ -z "$owner" ]; then
-            [ -w "$(dirname "$venv")" ] || die "cannot write into $(dirname "$venv")"
+            [ -w "${venv%/*}" ] || die "cannot write into ${venv%/*}"
         elif ! kill -0 "$owner" 2>/dev/null; then
             rm -f "$venv.lock" # it was killed
         else

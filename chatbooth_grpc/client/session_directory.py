@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
-from chatbooth_grpc.client.failures import AlreadyReading, NotLoggedIn, SessionFileDamaged, SeveralSessions
+from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
 
 if TYPE_CHECKING:
@@ -29,14 +29,22 @@ _POLL = 0.05  # seconds between two tries to take a lock that is held
 
 
 def state_directory() -> Path:
-    """Return where chatbooth keeps its state: XDG's place for it. Raises OSError if there is no home directory."""
+    """Return where chatbooth keeps its state: XDG's place for it. Raises Misuse if there is no home directory."""
     configured = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if configured.is_absolute():  # XDG: any other is to be ignored
+    # The XDG specification says to ignore a relative path.
+    if configured.is_absolute():
         return configured / "chatbooth"
+    home = os.environ.get("HOME")
     try:
-        return Path.home() / ".local" / "state" / "chatbooth"
-    except RuntimeError as error:
-        raise FileNotFoundError("there is no home directory to keep the session in: set XDG_STATE_HOME") from error
+        folder = Path.home() if home is None else Path(home)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        raise Misuse(
+            f"There is no home directory to keep sessions in: HOME is {home!r}, where an absolute path belongs. "
+            "Set HOME, or set XDG_STATE_HOME to the absolute path of a folder of your own."
+        )
+    return folder / ".local" / "state" / "chatbooth"
 
 
 class SessionDirectory:

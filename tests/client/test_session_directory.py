@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.errors import InvalidUsername
-from chatbooth_grpc.client.failures import AlreadyReading, NotLoggedIn, SessionFileDamaged, SeveralSessions
+from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
 from chatbooth_grpc.client.session_directory import SessionDirectory, state_directory
 from chatbooth_grpc.client.session_file import SavedSession
 from tests.client.scripted import SESSION, delivery
@@ -209,3 +209,19 @@ def test_state_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     for ignored in ("", "relative"):
         monkeypatch.setenv("XDG_STATE_HOME", ignored)
         assert state_directory() == tmp_path / "home" / ".local" / "state" / "chatbooth"
+
+
+@pytest.mark.parametrize("home", ["", ".", "relative", "~", "../up"])
+def test_a_home_that_is_no_absolute_path_is_refused(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(Misuse, match=r"Set HOME, or set XDG_STATE_HOME"):
+        state_directory()
+    monkeypatch.setenv("XDG_STATE_HOME", "/x")
+    assert state_directory() == Path("/x/chatbooth")
+
+
+def test_without_home_the_system_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    assert state_directory().is_absolute()
