@@ -14,17 +14,18 @@ import sys
 from collections.abc import Sequence
 
 from chatbooth_grpc.client.address import DEFAULT_WIRE_PORT, WIRE_SCHEME, normal_address
-from chatbooth_grpc.client.exit_codes import USAGE
+from chatbooth_grpc.client.exit_codes import FAILED, OK, USAGE
+from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 DEFAULT_HOST = "127.0.0.1"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server or the client; return its exit code."""
+    open_closed_streams()
     parsed, rest = _parser().parse_known_args(arguments)
     if parsed.help:
-        print(__doc__)
-        return 0
+        return _help()
     if parsed.server:
         from chatbooth_grpc.server.__main__ import main as serve
 
@@ -32,6 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from chatbooth_grpc.client.__main__ import main as chat
 
     return chat(["--server", _client_address(parsed), *rest])
+
+
+def _help() -> int:
+    try:
+        print(__doc__)
+    except OSError:
+        return FAILED
+    return OK if settle_streams() is None else FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

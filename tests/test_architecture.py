@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """What each room may import of the package, beside itself."""
 
-ONLY_IN_MAIN = {"server": {"store", "wire", "generated"}, "client": {"generated"}}
+ONLY_IN_MAIN = {"server": {"store", "wire", "generated", "streams"}, "client": {"generated", "streams"}}
 """What only the room's __main__ may import: it wires things up."""
 
 CLIENT_OF_BOOTH = {"errors", "model", "rules"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import gc
 import io
 import os
@@ -13,25 +15,37 @@ from chatbooth_grpc.client.address import WIRE_SCHEME
 from chatbooth_grpc.client.arguments import parse
 from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, OK
 from chatbooth_grpc.client.interrupts import Interrupted, Interrupts
+from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, as the epilog of --help lists them."""
     gc.disable()  # nearly all that is made now is modules, which stay: searching them for garbage takes long
+    open_closed_streams()
     _print_any_character()
-    interrupts = Interrupts()
-    interrupts.install()
+    with Interrupts() as interrupts:
+        try:
+            return _parse_and_run(arguments, interrupts)
+        except Interrupted as interrupt:
+            settle_streams()
+            # Python would wait at its end for threads that may wait for the server.
+            os._exit(interrupt.exit_code)
+        finally:
+            settle_streams()
+
+
+def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
         return _run(parsed, interrupts)
-    except Interrupted as interrupt:
-        _settle_output()
-        # Python would wait at its end for threads that may wait for the server.
-        os._exit(interrupt.exit_code)
-    except BrokenPipeError:
-        return BROKEN_PIPE
-    finally:
-        _settle_output()
+    except OSError as failure:
+        return _unprinted(failure)
+    except SystemExit as ended:
+        # The parser ended it: it printed help or an error of usage.
+        unprinted = settle_streams()
+        if unprinted is None or ended.code:
+            raise
+        return _unprinted(unprinted)
 
 
 def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
@@ -48,9 +62,6 @@ def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
 
     gc.freeze()  # not searched at the end of the program either, which takes as long as a command
     gc.enable()
-    if sys.stdout is None:
-        print("chatbooth: standard output is closed", file=sys.stderr)
-        return FAILED
     output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
     try:
         run(parsed, output, interrupts)
@@ -70,14 +81,14 @@ def _print_any_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _settle_output() -> None:
-    """Write what is still to be written. Drop what cannot be written: the interpreter would complain at its end."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _unprinted(failure: OSError) -> int:
+    """Say that standard output did not take what was printed; return the exit code."""
+    if isinstance(failure, BrokenPipeError):
+        return BROKEN_PIPE
+    words = "it is closed" if failure.errno == errno.EBADF else failure.strerror
+    with contextlib.suppress(OSError):
+        print(f"chatbooth: standard output: {words}", file=sys.stderr, flush=True)
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from chatbooth_grpc.client.exit_codes import USAGE
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 HELP = ("-h", "--help")
 
@@ -48,9 +52,12 @@ class CommandParser(argparse.ArgumentParser):
 
     def show_help(self) -> NoReturn:
         """Print the help and exit with 0."""
-        if sys.stdout is not None:
-            self.print_help(sys.stdout)
+        self.print_help()
         self.exit(0)
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help. Raises OSError, which argparse would swallow."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2 after saying what is wrong and where the help is."""
@@ -60,7 +67,8 @@ class CommandParser(argparse.ArgumentParser):
             lines = json.dumps(record)
         else:
             lines = f"{self.prog}: error: {words}\n'{self.prog} --help' lists what it takes."
-        if sys.stderr is not None:
+        # The exit code tells as much to a caller that cannot read the words.
+        with contextlib.suppress(OSError):
             print(lines.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
         self.exit(USAGE)
 

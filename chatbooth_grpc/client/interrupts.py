@@ -41,15 +41,21 @@ class Interrupts:
         self._number: int | None = None
         self._held = 0
 
-    def install(self) -> None:
+    def __enter__(self) -> Interrupts:
         """Raise Interrupted for each signal that ends a command, unless the caller had that signal ignored."""
         heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-        for number in heard:
-            signal.signal(number, self._arrived)
-        reader, writer = socket.socketpair()
-        writer.setblocking(False)
-        signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, self._arrived) for number in heard}
+        reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._enforce, args=(reader, heard), name="interrupts", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        self._writer.close()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -70,8 +76,10 @@ class Interrupts:
             raise Interrupted(number)
 
     def _enforce(self, reader: socket.socket, heard: list[signal.Signals]) -> None:
-        while (number := reader.recv(1)[0]) not in heard:
-            pass  # a signal that somebody else handles
+        with reader:
+            while (number := next(iter(reader.recv(1)), None)) not in heard:
+                if number is None:
+                    return
         time.sleep(GRACE)
         while self._held:
             time.sleep(_LOOK_INTERVAL)

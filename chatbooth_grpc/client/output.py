@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -113,6 +114,8 @@ def _named(stream: str) -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.strerror:
             error.filename = stream
+        if error.errno == errno.EBADF:
+            error.strerror = "it is closed"
         raise
 
 

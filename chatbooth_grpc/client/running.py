@@ -6,7 +6,6 @@ What only some commands need is imported when they run: it would take others lon
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -34,7 +33,7 @@ def run(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> N
 
 
 def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> Context:
-    prompts = Prompts(sys.stdin.buffer if sys.stdin else io.BytesIO(), sys.stderr)
+    prompts = Prompts(sys.stdin.buffer, sys.stderr)
     piped_menu = parsed.command is None and not prompts.is_terminal
     passwords = Passwords(prompts, os.environ, from_stdin=piped_menu or getattr(parsed, "password_stdin", False))
     return Context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from chatbooth_grpc import __version__
 from chatbooth_grpc.generated import require_stubs
 from chatbooth_grpc.server.signals import Signals
+from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 if TYPE_CHECKING:
     from chatbooth_grpc.server.descriptors import Shares
@@ -24,9 +26,15 @@ _log = logging.getLogger("chatbooth_grpc.server")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; return its exit code: 0 drained, 1 could not start, 2 wrong usage."""
+    open_closed_streams()
     from chatbooth_grpc.server.flags import parse_settings
 
-    settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
+    try:
+        settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
+    except SystemExit as ended:
+        # Help that standard output did not take is a failure too.
+        unprinted = settle_streams()
+        return int(ended.code or unprinted is not None)
     signals = Signals()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
     require_stubs()
@@ -123,7 +131,9 @@ def _greet(address: str | None, wire_address: str | None, store: str) -> None:
         host, _, port = _reachable(wire_address).rpartition(":")
         lines.append(f"chatbooth {__version__} wire protocol listening on {wire_address}, store {store}")
         lines.append(f"  sign up:  {_client_command()} --server wire://{host}:{port} signup NAME")
-    print(*lines, "  stop:     Ctrl-C", sep="\n", file=sys.stderr, flush=True)
+    # A server that nobody can read still serves.
+    with contextlib.suppress(OSError):
+        print(*lines, "  stop:     Ctrl-C", sep="\n", file=sys.stderr, flush=True)
 
 
 def _client_command() -> str:

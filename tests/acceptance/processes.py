@@ -33,7 +33,7 @@ class ServerProcess:
         )
         self.address = self._await_banner()
         self.addresses = {"grpc": self.address}
-        if "--wire-port" in flags:
+        if "--wire-port" in flags and "--no-grpc" not in flags:
             self.addresses["wire"] = f"wire://{self._await_banner()}"
         self._drain = threading.Thread(target=self._read_on, daemon=True)  # lest a full pipe stop it
         self._drain.start()

@@ -28,7 +28,7 @@ def run(program: str, *numbers: int) -> tuple[int, str]:
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_raised_with_its_exit_code(number: signal.Signals) -> None:
     program = """
-interrupts = Interrupts(); interrupts.install()
+interrupts = Interrupts().__enter__()
 try:
     print("ready", flush=True); time.sleep(60)
 except Interrupted as interrupt:
@@ -39,7 +39,7 @@ except Interrupted as interrupt:
 
 def test_a_second_signal_does_not_cut_off_the_last_words() -> None:
     program = """
-interrupts = Interrupts(); interrupts.install()
+interrupts = Interrupts().__enter__()
 try:
     print("ready", flush=True); time.sleep(60)
 except Interrupted as interrupt:
@@ -55,7 +55,7 @@ def test_a_main_thread_that_does_not_come_back_is_ended() -> None:
 import ctypes
 library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(256)
 library.pthread_mutex_lock(mutex)
-Interrupts().install()
+interrupts = Interrupts().__enter__()
 try:
     print("ready", flush=True); time.sleep(60)
 finally:
@@ -68,7 +68,7 @@ finally:
 def test_an_ignored_signal_stays_ignored() -> None:
     program = """
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-Interrupts().install()
+interrupts = Interrupts().__enter__()
 try:
     print("ready", flush=True); time.sleep(60)
 except Interrupted as interrupt:
@@ -97,7 +97,7 @@ def test_an_error_of_the_block_is_not_replaced() -> None:
 
 def test_held_words_are_waited_for() -> None:
     program = """
-interrupts = Interrupts(); interrupts.install()
+interrupts = Interrupts().__enter__()
 try:
     with interrupts.held():
         print("ready", flush=True)
@@ -109,3 +109,11 @@ except Interrupted as interrupt:
     os._exit(interrupt.exit_code)
 """
     assert run(program, signal.SIGINT) == (130, "said\n")
+
+
+def test_the_handlers_of_before_come_back() -> None:
+    before = {number: signal.getsignal(number) for number in ENDING}
+    with Interrupts():
+        assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
+    assert {number: signal.getsignal(number) for number in ENDING} == before
+    assert signal.set_wakeup_fd(-1) == -1
