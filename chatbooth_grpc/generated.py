@@ -6,17 +6,30 @@ import importlib
 import sys
 
 
+class StubsUnusable(Exception):
+    """The generated code is missing or does not fit; the text says what to run."""
+
+
 def require_stubs() -> None:
     """Exit with one line that says what to run, unless the generated code can be imported."""
+    try:
+        load_stubs()
+    except StubsUnusable as error:
+        sys.exit(f"chatbooth: {error}")
+
+
+def load_stubs() -> None:
+    """Import the generated code. Raises StubsUnusable."""
     try:
         importlib.import_module("chatbooth_grpc._gen.chatbooth_pb2_grpc")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("chatbooth_grpc._gen"):
             raise
-        sys.exit("chatbooth: the gRPC code is not generated yet; run: scripts/gen_protos.sh")
+        raise StubsUnusable("the gRPC code is not generated yet; run: scripts/gen_protos.sh") from error
     except (
         RuntimeError,
         ImportError,
     ) as error:  # protobuf's and grpc's words for code newer than they are
         first_line = str(error).splitlines()[0]
-        sys.exit(f"chatbooth: the gRPC code does not fit this environment; run: scripts/gen_protos.sh ({first_line})")
+        words = f"the gRPC code does not fit this environment; run: scripts/gen_protos.sh ({first_line})"
+        raise StubsUnusable(words) from error

@@ -16,8 +16,8 @@ ROOMS: dict[str, set[str]] = {
     "live": {"booth"},
     "rpc": {"booth", "_gen"},
     "wire": {"booth", "live", "addresses"},
-    "server": {"booth", "live", "rpc", "_gen", "addresses"},
-    "client": {"booth", "rpc", "wire", "_gen"},
+    "server": {"booth", "live", "rpc", "_gen", "addresses", "environment"},
+    "client": {"booth", "rpc", "wire", "_gen", "environment"},
 }
 """What each room may import of the package, beside itself."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -12,14 +11,20 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from chatbooth_grpc import __version__
-from chatbooth_grpc.generated import require_stubs
+from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
+from chatbooth_grpc.generated import StubsUnusable, load_stubs
+from chatbooth_grpc.server.flags import PROGRAM, Settings, parse_settings, wanted_log_format
+from chatbooth_grpc.server.logs import announce, configure_logs, log_everything
 from chatbooth_grpc.server.signals import Signals
+from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 if TYPE_CHECKING:
     from chatbooth_grpc.server.descriptors import Shares
-    from chatbooth_grpc.server.flags import Settings
     from chatbooth_grpc.wire.server import WireSettings
+
+_SCRIPT = "chatbooth-server"
+"""The command that an installed chatbooth has."""
 
 _log = logging.getLogger("chatbooth_grpc.server")
 
@@ -27,32 +32,54 @@ _log = logging.getLogger("chatbooth_grpc.server")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; return its exit code: 0 drained, 1 could not start, 2 wrong usage."""
     open_closed_streams()
-    from chatbooth_grpc.server.flags import parse_settings
+    exit_code = _start(sys.argv[1:] if arguments is None else arguments)
+    # Only help is written to standard output. That it was not taken is a failure too.
+    unprinted = settle_streams()
+    return exit_code or int(unprinted is not None)
 
+
+def _start(arguments: Sequence[str]) -> int:
+    """Read the flags, and run the server; return the exit code."""
+    configure_logs("info", wanted_log_format(arguments))
+    log_everything()
     try:
-        settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
-    except SystemExit as ended:
-        # Help that standard output did not take is a failure too.
-        unprinted = settle_streams()
-        return int(ended.code or unprinted is not None)
+        settings = parse_settings(arguments, program=_program())
+    except FlagError as error:
+        return _fail(error, 2)
+    except SystemExit:  # the help was printed
+        return 0
+    configure_logs(settings.log_level, settings.log_format)
+    for remark in remarks(os.environ, SERVER_VARIABLES):
+        _log.warning(remark)
+    return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    """Load what the server needs, and serve; return the exit code."""
     signals = Signals()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
-    require_stubs()
+    try:
+        load_stubs()
+    except StubsUnusable as error:
+        return _fail(error, 1)
 
     from chatbooth_grpc.server.chat_server import ListenError
-    from chatbooth_grpc.server.logs import configure_logs
     from chatbooth_grpc.server.memory import tune_memory
     from chatbooth_grpc.store.opening import StoreOpenError
     from chatbooth_grpc.wire.server import WireListenError
 
     tune_memory()
-    configure_logs(settings.log_level, settings.log_format)
     try:
         _serve(settings, signals)
     except (StoreOpenError, ListenError, WireListenError) as error:
-        print(f"chatbooth: {error}", file=sys.stderr)
-        return 1
+        return _fail(error, 1)
     return 0
+
+
+def _fail(error: Exception, exit_code: int) -> int:
+    """Say why the server does not start."""
+    announce(str(error), text=f"chatbooth: {error}", level=logging.ERROR, exit_code=exit_code)
+    return exit_code
 
 
 def _serve(settings: Settings, signals: Signals) -> None:
@@ -122,24 +149,33 @@ def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
 
 
 def _greet(address: str | None, wire_address: str | None, store: str) -> None:
-    """Say on stderr where the server listens and what to type next."""
-    lines = []
-    if address:
-        lines.append(f"chatbooth {__version__} listening on {address}, store {store}")
-        lines.append(f"  sign up:  {_client_command()} --server {_reachable(address)} signup NAME")
-    if wire_address:
-        host, _, port = _reachable(wire_address).rpartition(":")
-        lines.append(f"chatbooth {__version__} wire protocol listening on {wire_address}, store {store}")
-        lines.append(f"  sign up:  {_client_command()} --server wire://{host}:{port} signup NAME")
-    # A server that nobody can read still serves.
-    with contextlib.suppress(OSError):
-        print(*lines, "  stop:     Ctrl-C", sep="\n", file=sys.stderr, flush=True)
+    """Say where the server listens and what to type next."""
+    served = [
+        (protocol, listening)
+        for protocol, listening in (("grpc", address), ("wire", wire_address))
+        if listening is not None
+    ]
+    for protocol, listening in served:
+        name, scheme = ("wire protocol ", "wire://") if protocol == "wire" else ("", "")
+        text = (
+            f"chatbooth {__version__} {name}listening on {listening}, store {store}\n"
+            f"  sign up:  {_client_command()} --server {scheme}{_reachable(listening)} signup NAME"
+        )
+        if (protocol, listening) == served[-1]:
+            text += "\n  stop:     Ctrl-C"
+        announce("listening", text=text, protocol=protocol, address=listening, store=store, version=__version__)
+
+
+def _program() -> str:
+    """Return the words that started this program."""
+    name = PurePath(sys.argv[0]).name
+    return name if name == _SCRIPT else PROGRAM
 
 
 def _client_command() -> str:
     if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
         return script
-    return "chatbooth" if PurePath(sys.argv[0]).name == "chatbooth-server" else "python -m chatbooth_grpc.client"
+    return "chatbooth" if _program() == _SCRIPT else "python -m chatbooth_grpc.client"
 
 
 def _reachable(address: str) -> str:

@@ -12,15 +12,18 @@ from typing import TypeVar
 
 import chatbooth_grpc
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
-from chatbooth_grpc.server.units import duration, size
+from chatbooth_grpc.environment import PREFIX, value_of
+from chatbooth_grpc.server.twins import FlagParser
+from chatbooth_grpc.server.units import duration, size, whole_number
 
 T = TypeVar("T", int, float)
+
+PROGRAM = "python -m chatbooth_grpc.server"
 
 DEFAULT_THREADS = 16
 """Measured by bench/pool.py: as fast as any with a quick disk, and 1.6 times 8 threads where an fsync takes 5 ms."""
 
 _YEAR = 365 * 86_400.0
-_ENVIRONMENT_PREFIX = "CHATBOOTH_"
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ class Settings:
     log_format: str
 
 
-def parse_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; a flag wins over its twin. Exits with code 2 and a clear line when they are wrong."""
-    parser = _parser()
-    _take_environment(parser, environment)
-    parsed = parser.parse_args(arguments)
+def parse_settings(
+    arguments: Sequence[str], environment: Mapping[str, str] = os.environ, program: str = PROGRAM
+) -> Settings:
+    """Read the settings; a flag wins over its twin. `program`: the words that start it. Raises FlagError."""
+    parser = flag_parser(program)
+    parsed = parser.read(arguments, environment)
     if parsed.no_grpc and parsed.wire_port is None:
         parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
     if not parsed.insecure and not is_loopback(parsed.host):
@@ -98,9 +102,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m chatbooth_grpc.server",
+def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
+    """Return the log format that is asked for, whatever is wrong with the other flags."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--log-format", nargs="?")  # its value may be missing
+    given, _ = parser.parse_known_args(arguments)
+    wanted = given.log_format or value_of(f"{PREFIX}LOG_FORMAT", environment)
+    return "json" if wanted == "json" else "text"
+
+
+def flag_parser(program: str = PROGRAM) -> FlagParser:
+    """Return the parser of the server's flags."""
+    parser = FlagParser(
+        program,
         description="Run the chatbooth server: gRPC and the wire protocol, everything kept in one file.",
         epilog="Every flag has a twin in the environment: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE. The flag wins.",
     )
@@ -108,13 +122,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add(
         "--port",
-        type=_within(int, 0, 65_535),
+        type=_within(whole_number, 0, 65_535),
         default=50051,
         help="port; 0 takes a free one (default: %(default)s)",
     )
     add(
         "--wire-port",
-        type=_within(int, 0, 65_535),
+        type=_within(whole_number, 0, 65_535),
         metavar="PORT",
         help="serve the wire protocol too, on this port; 0 takes a free one (default: not)",
     )
@@ -133,31 +147,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--threads",
-        type=_within(int, 1, 1_000),
+        type=_within(whole_number, 1, 1_000),
         default=DEFAULT_THREADS,
         help="threads that answer calls; log-ins and lists have their own (default: %(default)s)",
     )
     add(
         "--max-calls",
-        type=_within(int, 16, 1_000_000),
+        type=_within(whole_number, 16, 1_000_000),
         default=2_000,
         help="calls in progress or waiting before more are refused (default: %(default)s)",
     )
     add(
         "--max-connections",
-        type=_within(int, 1, 1_000_000),
+        type=_within(whole_number, 1, 1_000_000),
         default=4_000,
         help="wire connections, each with a thread, before more are refused (default: %(default)s)",
     )
     add(
         "--max-listeners",
-        type=_within(int, 1, 1_000_000),
+        type=_within(whole_number, 1, 1_000_000),
         default=20_000,
         help="open Listen streams before more are refused (default: %(default)s)",
     )
     add(
         "--max-send-streams",
-        type=_within(int, 1, 10_000),
+        type=_within(whole_number, 1, 10_000),
         default=64,
         help="open SendMany streams before more are refused (default: %(default)s)",
     )
@@ -246,20 +260,4 @@ def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], 
             raise argparse.ArgumentTypeError(f"{text} is not within {lowest:,} and {highest:,}")
         return value
 
-    read_within.__name__ = "number"
     return read_within
-
-
-def _take_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Make each flag's twin its default. A default that is text is read as the flag itself would be."""
-    for action in parser._actions:
-        name = _ENVIRONMENT_PREFIX + action.dest.upper()
-        if action.dest in ("help", "version") or name not in environment:
-            continue
-        value = environment[name]
-        if action.nargs == 0:
-            action.default = value.lower() in ("1", "true", "yes", "on")
-        elif action.choices is not None and value not in action.choices:
-            parser.error(f"{name} is {value!r}; choose from {', '.join(map(str, action.choices))}")
-        else:
-            action.default = value

@@ -6,23 +6,92 @@ the name of an account. No line ever holds a password, a token or a message's te
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import sys
+import threading
 from datetime import datetime, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
 
-_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_PLAIN_TEXT = "plain_text"
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _PLAIN_TEXT}
 _PLAIN_VALUE = re.compile(r"[^\s\"'=]+")
+
+_log = logging.getLogger("chatbooth_grpc.server")
 
 
 def configure_logs(level: str, log_format: str) -> None:
     """Send this process's logs of `level` and above to stderr, as "text" or "json"."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StderrHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def log_everything() -> None:
+    """Have the logs take all that Python and its libraries would print on stderr in a form of their own."""
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def announce(event: str, *, text: str, level: int = logging.INFO, **fields: object) -> None:
+    """Say something whatever the level of the logs: `text` as it is, lines and all, or `event` and `fields` as JSON."""
+    extra = {**fields, _PLAIN_TEXT: text}
+    record = _log.makeRecord(_log.name, level, __file__, 0, event, (), None, extra=extra)
+    for handler in logging.getLogger().handlers:
+        handler.handle(record)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes each record to stderr in one go. A stderr that is closed, full or broken loses lines, and nothing else."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001  # a bug in one log call must not end what it reports on
+            line = self.format(_unwritable(record, error))
+        if self._stream is not None:
+            # ValueError: the stream is closed.
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+
+
+def _unwritable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Return a record that says which one could not be written."""
+    extra = {"where": f"{record.module}:{record.lineno}", "error": type(error).__name__}
+    return _log.makeRecord(_log.name, logging.ERROR, "", 0, "a log line could not be formatted", (), None, extra=extra)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    _log.critical("the server failed", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_type is SystemExit or uncaught.exc_value is None:
+        return
+    exc_info = (uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+    _log.error("a thread failed", exc_info=exc_info, extra={"thread_name": getattr(uncaught.thread, "name", None)})
+
+
+def _log_unraisable(unraisable: UnraisableHookArgs) -> None:
+    if unraisable.exc_value is None:
+        return
+    exc_info = (unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)
+    _log.error("an exception was ignored", exc_info=exc_info, extra={"where": type(unraisable.object).__name__})
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -56,6 +125,9 @@ class TextFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        plain_text = getattr(record, _PLAIN_TEXT, None)
+        if plain_text is not None:
+            return "\n".join(map(_visible, plain_text.split("\n")))
         fields = "".join(f" {name}={_value(value)}" for name, value in _fields(record).items())
         line = f"{_time(record)} {record.levelname.lower()}: {_visible(record.getMessage())}{fields}"
         if not record.exc_info:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.server.flags import DEFAULT_THREADS, Settings, is_loopback, parse_settings
+from chatbooth_grpc.environment import SERVER_VARIABLES
+from chatbooth_grpc.server.flags import (
+    DEFAULT_THREADS,
+    Settings,
+    flag_parser,
+    is_loopback,
+    parse_settings,
+    wanted_log_format,
+)
+from chatbooth_grpc.server.twins import FlagError
 
 DAY = 86_400.0
 
@@ -37,7 +46,8 @@ TWINS: list[tuple[str, str, str, object]] = [
 WRONG: list[tuple[str, str, str]] = [
     ("--port", "65536", "65536 is not within 0 and 65,535"),
     ("--port", "-1", "-1 is not within"),
-    ("--port", "http", "invalid number value: 'http'"),
+    ("--port", "http", "'http' is not a whole number"),
+    ("--threads", "1.5", "'1.5' is not a whole number"),
     ("--threads", "0", "0 is not within 1 and 1,000"),
     ("--max-calls", "15", "15 is not within"),
     ("--max-text-size", "17MiB", "17MiB is not within 1 and 16,777,216"),
@@ -62,15 +72,12 @@ def value(settings: Settings, flag: str) -> object:
     return getattr(settings.limits, limit) if hasattr(settings.limits, limit) else getattr(settings, name)
 
 
-def complaint(capsys: pytest.CaptureFixture[str], arguments: list[str], environment: dict[str, str]) -> str:
-    """What a refusal says, which must be usage and one line."""
-    with pytest.raises(SystemExit) as exited:
+def complaint(arguments: list[str], environment: dict[str, str]) -> str:
+    """What a refusal says, which must be one line."""
+    with pytest.raises(FlagError) as refused:
         parse_settings(arguments, environment)
-    assert exited.value.code == 2
-    error = capsys.readouterr().err
-    assert error.startswith("usage: ")
-    [line] = [line for line in error.splitlines() if "error:" in line]
-    return line
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
 
 
 def test_defaults_are_safe() -> None:
@@ -103,29 +110,114 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
     assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc"}
 
 
-@pytest.mark.parametrize(("text", "meant"), [("1", True), ("true", True), ("YES", True), ("0", False), ("", False)])
-def test_insecure_has_a_twin(text: str, *, meant: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1", True),
+        ("true", True),
+        ("YES", True),
+        ("on ", True),
+        ("0", False),
+        ("No", False),
+        ("off", False),
+        ("", False),
+    ],
+)
+def test_a_switch_has_a_twin(text: str, *, meant: bool) -> None:
     assert parse_settings([], {"CHATBOOTH_INSECURE": text}).insecure is meant
     assert parse_settings(["--insecure"], {"CHATBOOTH_INSECURE": text}).insecure
+    assert parse_settings(["--wire-port", "0"], {"CHATBOOTH_NO_GRPC": text}).grpc is not meant
+
+
+@pytest.mark.parametrize("variable", ["CHATBOOTH_INSECURE", "CHATBOOTH_NO_GRPC"])
+@pytest.mark.parametrize("text", ["maybe", "2", "truee", "-"])
+def test_a_switch_that_is_neither_yes_nor_no_is_refused(variable: str, text: str) -> None:
+    assert (
+        complaint([], {variable: text}) == f"{variable} in the environment: {text!r} is neither yes nor no; say 1 or 0"
+    )
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+def test_a_variable_that_is_empty_is_unset(empty: str) -> None:
+    assert parse_settings([], dict.fromkeys(SERVER_VARIABLES, empty)) == parse_settings([], {})
+
+
+def test_the_variables_are_the_flags_twins() -> None:
+    assert flag_parser().twins.keys() == SERVER_VARIABLES
+
+
+def test_service_links_are_not_settings() -> None:
+    links = {
+        "CHATBOOTH_PORT": "tcp://10.0.0.1:50051",
+        "CHATBOOTH_WIRE_PORT": "tcp://10.0.0.1:8080",
+        "CHATBOOTH_SERVICE_HOST": "10.0.0.1",
+    }
+    assert parse_settings([], links) == parse_settings([], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "log_format"),
+    [
+        ([], {}, "text"),
+        (["--log-format", "json"], {}, "json"),
+        (["--moon", "--log-format=json", "--port"], {}, "json"),
+        (["--log-format", "json", "--log-format", "text"], {}, "text"),
+        (["--log-format"], {}, "text"),
+        ([], {"CHATBOOTH_LOG_FORMAT": "json"}, "json"),
+        (["--log-format", "text"], {"CHATBOOTH_LOG_FORMAT": "json"}, "text"),
+        (["--log-format", "xml"], {"CHATBOOTH_LOG_FORMAT": "json"}, "text"),
+        ([], {"CHATBOOTH_LOG_FORMAT": ""}, "text"),
+    ],
+)
+def test_the_log_format_is_known_before_the_flags_are_right(
+    arguments: list[str], environment: dict[str, str], log_format: str
+) -> None:
+    assert wanted_log_format(arguments, environment) == log_format
 
 
 @pytest.mark.parametrize(("flag", "text", "words"), WRONG)
-def test_what_is_wrong_is_said_in_one_line(
-    capsys: pytest.CaptureFixture[str], flag: str, text: str, words: str
-) -> None:
-    assert words in complaint(capsys, [f"{flag}={text}"], {})
+def test_what_is_wrong_is_said_in_one_line_that_names_where_it_stands(flag: str, text: str, words: str) -> None:
+    said = complaint([f"{flag}={text}"], {})
+    assert said.startswith(f"{flag}: ")
+    assert words in said
     twin = "CHATBOOTH_" + flag.removeprefix("--").replace("-", "_").upper()
-    assert words in complaint(capsys, [], {twin: text})
+    said = complaint([], {twin: text})
+    assert said.startswith(f"{twin} in the environment: ")
+    assert words in said
+    assert flag not in said
 
 
-def test_what_is_no_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--moon" in complaint(capsys, ["--moon", "full"], {})
+def test_a_wrong_twin_does_not_matter_beside_its_flag() -> None:
+    assert parse_settings(["--port", "1"], {"CHATBOOTH_PORT": "http"}).port == 1
+    assert parse_settings(["--insecure"], {"CHATBOOTH_INSECURE": "perhaps"}).insecure
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--moon", "full"], "there is no flag --moon;"),
+        (["--prot", "1"], "there is no flag --prot, did you mean --port?;"),
+        (["--max-text=1"], "there is no flag --max-text, did you mean --max-text-size?;"),
+        (["store.db"], "unexpected 'store.db': there are only flags;"),
+        (["--port"], "--port: expected one argument;"),
+        (["--insecure=no"], "--insecure: ignored explicit argument 'no';"),
+    ],
+)
+def test_what_is_no_flag_is_refused(arguments: list[str], words: str) -> None:
+    said = complaint(arguments, {})
+    assert said == f"{words} python -m chatbooth_grpc.server --help lists the flags"
+
+
+def test_help_is_named_as_the_program_was_started() -> None:
+    with pytest.raises(FlagError, match="chatbooth-server --help lists the flags"):
+        parse_settings(["--moon"], {}, "chatbooth-server")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "chat.example", "2001:db8::1", "", "127.0.0.1.example"])
-def test_plain_text_off_loopback_must_be_meant(capsys: pytest.CaptureFixture[str], host: str) -> None:
-    assert "--insecure" in complaint(capsys, ["--host", host], {})
-    assert "--insecure" in complaint(capsys, [], {"CHATBOOTH_HOST": host})
+def test_plain_text_off_loopback_must_be_meant(host: str) -> None:
+    assert "--insecure" in complaint(["--host", host], {})
+    if host:
+        assert "--insecure" in complaint([], {"CHATBOOTH_HOST": host})
     assert parse_settings(["--host", host, "--insecure"], {}).host == host
 
 
@@ -142,7 +234,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     assert re.fullmatch(r"chatbooth \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-def test_without_grpc_there_must_be_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_grpc_there_must_be_the_wire() -> None:
     assert parse_settings([], {"CHATBOOTH_NO_GRPC": "1", "CHATBOOTH_WIRE_PORT": "0"}).grpc is False
     assert parse_settings(["--wire-port", "0"], {}).grpc is True
-    assert "say --wire-port too" in complaint(capsys, ["--no-grpc"], {})
+    assert "say --wire-port too" in complaint(["--no-grpc"], {})

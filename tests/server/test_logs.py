@@ -6,6 +6,9 @@ import io
 import json
 import logging
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import apsw
@@ -13,7 +16,7 @@ import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter, configure_logs
+from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter, announce, configure_logs
 from tests.server.running import PATIENCE, Running, bearer, refusal
 
 
@@ -124,6 +127,65 @@ def test_logs_go_to_stderr_from_their_level_on(
     [line] = err.splitlines()
     assert line.startswith(begins)
     assert "loud enough" in line
+
+
+_FAILING = """
+import logging, sys, threading, warnings
+from chatbooth_grpc.server.logs import configure_logs, log_everything
+configure_logs("info", sys.argv[1])
+log_everything()
+warnings.warn("deprecated\\nfor long", stacklevel=1)
+def fail():
+    raise ValueError("in a thread")
+thread = threading.Thread(target=fail, name="worker")
+thread.start()
+thread.join()
+class Unraisable:
+    def __del__(self):
+        raise ValueError("in a destructor")
+Unraisable()
+logging.getLogger("library").warning("%d things", "no number")
+raise ValueError("in the main thread\\n{}")
+"""
+
+
+def test_all_that_python_prints_by_itself_is_a_line_of_the_logs() -> None:
+    command = [sys.executable, "-c", _FAILING]
+    failed = [
+        subprocess.run([*command, log_format], capture_output=True, text=True, check=False, timeout=PATIENCE)
+        for log_format in ("json", "text")
+    ]
+    assert [done.returncode for done in failed] == [1, 1]
+    entries = [json.loads(line) for line in failed[0].stderr.splitlines()]
+    assert [entry["event"] for entry in entries[1:]] == [
+        "a thread failed",
+        "an exception was ignored",
+        "a log line could not be formatted",
+        "the server failed",
+    ]
+    assert "deprecated\nfor long" in entries[0]["event"]
+    assert entries[1]["thread_name"] == "worker"
+    assert [entry["traceback"].splitlines()[-2:][-1] for entry in entries[1:3]] == [
+        "ValueError: in a thread",
+        "ValueError: in a destructor",
+    ]
+    lines = [line for line in failed[1].stderr.splitlines() if not line.startswith("  ")]
+    assert len(lines) == len(entries)
+    assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in lines)
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_an_announcement_is_said_at_every_level(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    configure_logs("error", log_format)
+    announce("listening", text="one\ntwo\x1b", address="127.0.0.1:1")
+    said = capsys.readouterr().err
+    if log_format == "text":
+        assert said == "one\ntwo\\x1b\n"
+    else:
+        assert json.loads(said).items() >= {"event": "listening", "level": "info", "address": "127.0.0.1:1"}.items()
+        assert "plain_text" not in said
 
 
 # Secrets

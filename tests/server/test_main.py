@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import grpc
@@ -23,6 +25,7 @@ from chatbooth_grpc.client.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment
 from tests.live.recording_sink import wait_until
 from tests.server.running import bearer
+from tests.server.served import Served
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -75,7 +78,7 @@ def test_flags_have_twins_in_the_environment_and_signals_may_repeat(tmp_path: Pa
     command = [sys.executable, "-m", "chatbooth_grpc.server"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**environment(), **twins}) as process:
         assert process.stderr is not None
-        assert str(tmp_path / "s.db") in "".join(process.stderr.readline() for _ in range(3))
+        assert json.loads(process.stderr.readline())["store"] == str(tmp_path / "s.db")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             process.send_signal(number)
         logged = [json.loads(line) for line in process.stderr.read().splitlines()]
@@ -97,9 +100,93 @@ def test_what_was_acknowledged_goes_after_the_retention_that_its_flag_says(tmp_p
 
 
 def test_a_twin_that_is_wrong_is_a_usage_error() -> None:
-    code, said = run(CHATBOOTH_PORT="http")
-    assert code == 2
-    assert "'http'" in said.splitlines()[-1]
+    assert run(CHATBOOTH_PORT="http") == (
+        2,
+        "chatbooth: CHATBOOTH_PORT in the environment: 'http' is not a whole number\n",
+    )
+
+
+def test_service_links_and_misspelt_variables_are_each_a_warning(serve: Callable[..., Served]) -> None:
+    links = {"CHATBOOTH_PORT": "tcp://10.0.0.1:50051", "CHATBOOTH_SERVICE_HOST": "10.0.0.1"}
+    server = serve(**links, CHATBOOTH_STOER="elsewhere.db")
+    assert server.answers()
+    ignored, misspelt = [line for line in server.said.splitlines() if " warning: " in line and "log-in" not in line]
+    assert "warning: CHATBOOTH_PORT in the environment describes a service and is ignored" in ignored
+    assert misspelt.endswith("did you mean CHATBOOTH_STORE?")
+
+
+NO_START = [
+    (["--moon"], {}, 2),
+    (["--port"], {}, 2),
+    (["--port", "http"], {}, 2),
+    (["--host", "0.0.0.0"], {}, 2),
+    ([], {"CHATBOOTH_INSECURE": "perhaps"}, 2),
+    ([], {"CHATBOOTH_LOG_LEVEL": "loud\n"}, 2),
+    (["--no-grpc"], {"CHATBOOTH_PRT": "1"}, 2),
+    (["--port", "0", "--store", "/dev/null/s.db"], {}, 1),
+    (["--port", "0", "--store", "README.md"], {"CHATBOOTH_PRT": "1"}, 1),
+]
+
+
+@pytest.mark.parametrize(("flags", "variables", "code"), NO_START)
+def test_what_keeps_it_from_starting_is_json_where_that_is_asked_for(
+    flags: list[str], variables: Any, code: int
+) -> None:
+    exited, said = run(*flags, **variables, CHATBOOTH_LOG_FORMAT="json")
+    assert run("--log-format", "json", *flags, **variables)[1].count("\n") == said.count("\n")
+    *warnings, last = [json.loads(line) for line in said.splitlines()]
+    assert (exited, last["exit_code"], last["level"]) == (code, code, "error")
+    assert [entry["level"] for entry in warnings] == ["warning"] * ("CHATBOOTH_PRT" in variables and code == 1)
+    exited, said = run(*flags, **variables)
+    assert (exited, said.splitlines()[-1]) == (code, f"chatbooth: {last['event']}".replace("\n", "\\n"))
+
+
+def test_every_line_of_a_servers_life_is_json(serve: Callable[..., Served]) -> None:
+    flags = ["--wire-port", "0", "--log-format", "json", "--log-level", "debug"]
+    server = serve(*flags, CHATBOOTH_PORT="tcp://10.0.0.1:50051", PYTHONWARNINGS="always", PYTHONDEVMODE="1")
+    assert server.answers()
+    server.process.send_signal(signal.SIGUSR1)
+    server.process.send_signal(signal.SIGHUP)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(PATIENCE) == 0
+    entries = [json.loads(line) for line in server.said.splitlines()]
+    assert all(entry.keys() >= {"time", "level", "logger", "event"} for entry in entries)
+    events = [entry["event"] for entry in entries]
+    assert events.count("listening") == 2
+    assert events[-1] == "stopped"
+    assert {"log-in failed", "signal ignored", "draining"} <= {*events}
+
+
+def test_a_banner_is_said_at_every_level(serve: Callable[..., Served]) -> None:
+    server = serve("--log-format", "json", "--log-level", "error")
+    [listening] = [json.loads(line) for line in server.said.splitlines()]
+    assert listening["address"] == server.address
+    assert (listening["event"], listening["protocol"]) == ("listening", "grpc")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_that_is_closed_is_no_file_of_the_servers(tmp_path: Path, closed: str) -> None:
+    """As the store's file it would be written to by whatever prints."""
+    store = tmp_path / "s.db"
+    server = Served(tmp_path, start=["sh", "-c", f'exec "$0" "$@" {closed}'])
+    try:
+        wait_until(lambda: store.exists() and Path(f"{store}-wal").exists())
+        held = [Path(f"/proc/{server.process.pid}/fd/{number}").resolve() for number in range(3)]
+        assert not any(path.is_relative_to(tmp_path) and path.name != "stderr" for path in held)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+
+
+def test_a_full_stderr_does_not_stop_it(tmp_path: Path) -> None:
+    server = Served(tmp_path, stderr="/dev/full")
+    try:
+        wait_until(Path(tmp_path / "s.db-wal").exists)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 0
+    finally:
+        server.kill()
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

@@ -6,22 +6,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
-from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.frames import encode_request
-from tests.acceptance.processes import PASSWORD, environment
+from tests.server.served import PATIENCE, Served
 from tests.wire.running import Peer, send_body, wait_until
-
-PATIENCE = 60.0
 
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGPWR]
 FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
@@ -41,74 +34,6 @@ def other_signals() -> list[int]:
     """Every signal that is to leave a server without a terminal running."""
     never = {getattr(signal, name) for name in FAULTS | NOT_TO_BE_CAUGHT | JOB_CONTROL}
     return sorted(set(signal.valid_signals()) - {*ENDING} - never)
-
-
-class Served:
-    """A server in a session of its own."""
-
-    def __init__(self, folder: Path, *flags: str, start: Sequence[str] = (), stderr: str | None = None) -> None:
-        """`start`: what begins its command. `stderr`: another file than one that is read here."""
-        self._stderr = folder / "stderr"
-        module = [sys.executable, "-m", "chatbooth_grpc.server"]
-        command = [*start, *module, "--port", "0", "--store", str(folder / "s.db"), *flags]
-        with Path(stderr or self._stderr).open("w") as opened:
-            self.process = subprocess.Popen(command, stderr=opened, env=environment(), start_new_session=True)
-
-    @property
-    def said(self) -> str:
-        """What it has written on stderr."""
-        return self._stderr.read_text()
-
-    def await_banner(self) -> None:
-        """Wait until it serves."""
-        wait_until(lambda: "stop: " in self.said or self.process.poll() is not None, PATIENCE)
-
-    @property
-    def address(self) -> str:
-        """Where it serves."""
-        found = re.search(r"listening on (\S+),", self.said)
-        assert found, self.said
-        return found[1]
-
-    def answers(self) -> bool:
-        """Whether it serves."""
-        with grpc.insecure_channel(self.address) as channel:
-            try:
-                log_in(channel)
-            except grpc.RpcError as error:
-                return error.code() is grpc.StatusCode.UNAUTHENTICATED
-        return False
-
-    def ends(self) -> bool:
-        """Wait for its end; say whether that was a drain."""
-        return self.process.wait(PATIENCE) == 0 and "info: stopped\n" in self.said
-
-    def kill(self) -> None:
-        """End it, whatever it is doing."""
-        self.process.kill()
-        self.process.wait(PATIENCE)
-
-
-def log_in(channel: grpc.Channel) -> None:
-    """Log in to an account that is not there."""
-    request = pb.LogInRequest(username="nobody", password=PASSWORD)
-    pb_grpc.ChatServiceStub(channel).LogIn(request, timeout=PATIENCE)
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start a server, and wait until it serves."""
-    started: list[Served] = []
-
-    def start(*flags: str, start: Sequence[str] = ()) -> Served:
-        server = Served(tmp_path, *flags, start=start)
-        started.append(server)
-        server.await_banner()
-        return server
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""chatbooth's variables in the environment: which there are, which others look like them, and which are misspelt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+PREFIX = "CHATBOOTH_"
+
+# The twin of each flag of the server. A test compares them with the flags.
+SERVER_VARIABLES = frozenset(
+    PREFIX + name
+    for name in (
+        "DRAIN_GRACE",
+        "HOST",
+        "IDLE_TIMEOUT",
+        "INSECURE",
+        "KEEPALIVE_TIME",
+        "KEEPALIVE_TIMEOUT",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "MAX_CALLS",
+        "MAX_CONNECTIONS",
+        "MAX_CONNECTION_AGE",
+        "MAX_LISTENERS",
+        "MAX_SEND_STREAMS",
+        "MAX_TEXT_SIZE",
+        "NAME_HOLD",
+        "NO_GRPC",
+        "PORT",
+        "RETAIN",
+        "SESSION_EXPIRY",
+        "STORE",
+        "THREADS",
+        "WIRE_PORT",
+    )
+)
+CLIENT_VARIABLES = frozenset(PREFIX + name for name in ("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD"))
+# CLIENT_COMMAND and VENV are the scripts', TEST_AWAY is a test's.
+_OTHER_VARIABLES = frozenset(PREFIX + name for name in ("CLIENT_COMMAND", "VENV", "TEST_AWAY"))
+_VARIABLES = SERVER_VARIABLES | CLIENT_VARIABLES | _OTHER_VARIABLES
+
+# Kubernetes and Docker describe a service or a linked container named chatbooth, or chatbooth-wire, in such variables:
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_LINK_NAME = re.compile(
+    r"CHATBOOTH_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_\w+)"
+)
+_LINK_PORT = re.compile(r"CHATBOOTH_(\w+_)?PORT")
+_LINK_PORT_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
+_LINK_PARENT = re.compile(r"CHATBOOTH_(\w+_)?NAME")
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes or Docker has set a variable to describe a service, and nobody to tell chatbooth anything."""
+    if name in _VARIABLES and not _LINK_PORT.fullmatch(name):
+        return False
+    return bool(
+        _LINK_NAME.fullmatch(name)
+        or (_LINK_PORT.fullmatch(name) and _LINK_PORT_VALUE.fullmatch(value))
+        or (_LINK_PARENT.fullmatch(name) and value.startswith("/"))
+    )
+
+
+def value_of(name: str, environment: Mapping[str, str]) -> str | None:
+    """Return what a variable says. None: it is unset, empty, or a service link."""
+    value = environment.get(name, "")
+    return None if not value.strip() or is_service_link(name, value) else value
+
+
+def remarks(environment: Mapping[str, str], used: Iterable[str]) -> list[str]:
+    """Return a sentence for each thing about chatbooth's variables that a person should know; no value is in one.
+
+    `used`: the variables that the program reads.
+    """
+    found = []
+    links = sorted(name for name in used if is_service_link(name, environment.get(name, "")))
+    if links:
+        found.append(
+            f"{', '.join(links)} in the environment describes a service and is ignored; in Kubernetes set "
+            "enableServiceLinks: false in the pod, or name the service otherwise"
+        )
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in _VARIABLES)
+    found += [_unknown(name) for name in unknown if not is_service_link(name, environment[name])]
+    return found
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # slow to import, and seldom needed
+
+    known = [known.removeprefix(PREFIX) for known in _VARIABLES]
+    near = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.7)
+    question = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+    return f"{name} in the environment is not a variable of chatbooth and is ignored{question}"
