@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
     from chatbooth_grpc.client.outbox import Outbox, QueuedMessage
     from chatbooth_grpc.client.outgoing import Sendable, text_message
+    from chatbooth_grpc.client.reply_ids import reply_id
     from chatbooth_grpc.client.retrying import Retrying
     from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
 
@@ -138,6 +139,7 @@ __all__ = [
     "WrongPassword",
     "decode_message_id",
     "new_message_id",
+    "reply_id",
     "text_message",
 ]
 
@@ -178,6 +180,7 @@ _NAMES = {
         "Sendable",
         "text_message",
     ),
+    "client.reply_ids": ("reply_id",),
     "client.retrying": ("Retrying",),
     "client.transport": (
         "EventStream",

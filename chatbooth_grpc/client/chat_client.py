@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast, overload
 
@@ -13,7 +15,7 @@ from chatbooth_grpc.booth.errors import (
     Unavailable,
 )
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.booth.rules import check_token
+from chatbooth_grpc.booth.rules import check_token, folded_username
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.outgoing import Sendable, check_form, text_message
@@ -23,6 +25,7 @@ from chatbooth_grpc.client.transport import Transport
 from chatbooth_grpc.client.unicode import check_unicode
 
 if TYPE_CHECKING:
+    from chatbooth_grpc.client.kept_session import KeptSession
     from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 
 DEFAULT_TIMEOUT = 10.0
@@ -57,6 +60,7 @@ class ChatClient:
         self.timeout = timeout
         self._transport = transport
         self._retrying = retrying or Retrying()
+        self._kept: KeptSession | None = None
 
     @classmethod
     def connect(
@@ -76,6 +80,39 @@ class ChatClient:
         """
         transport = _transport(normal_address(server))
         return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
+
+    @classmethod
+    def resume(
+        cls,
+        server: str,
+        username: str,
+        password: str,
+        *,
+        state: str | os.PathLike[str],
+        timeout: float = DEFAULT_TIMEOUT,
+        on_retry: Callable[[ChatboothError, float], None] | None = None,
+    ) -> ChatClient:
+        """Return a client that goes on where the last program with the file `state` stopped, however it stopped.
+
+        The file keeps the session and the place in the mailbox, for the account `username` on `server` alone. Logs in
+        with `password` if the file is absent or its session has ended. `listen` then starts at the kept place, and
+        keeps each new place before it acknowledges. `state` is readable by its owner alone, since whoever has it can
+        act for the account; another file beside it, with `.lock` at its end, lets one program at a time use it.
+
+        `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. OSError: the file cannot be
+        used, or another program uses it. ValueError: it is damaged, or of another account or server.
+        """
+        from chatbooth_grpc.client.kept_session import KeptSession  # as Listening is: most programs need neither
+
+        check_unicode(username=username, password=password)
+        client = cls.connect(server, timeout=timeout, on_retry=on_retry)
+        try:
+            client._kept = KeptSession(Path(state), normal_address(server), folded_username(username))
+            client._go_on(username, password)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     # Accounts and sessions
 
@@ -217,19 +254,33 @@ class ChatClient:
         """Iterate over the messages that wait and those that come, for as long as the session lives: see `Listening`.
 
         `on_lost` is called with each failure and the seconds until the next try, `on_resumed` with each Opening.
-        An application that must not repeat an effect even if it is killed keeps the last sequence with the effect,
-        and passes it as `after`, with the epoch in which it counts, the next time.
+        A client that `resume` returned starts after the last messages that the run before had taken. Those that it
+        had answered, but not yet taken, come again: answer under the id that `reply_id` returns. An application that
+        must not repeat an effect of another kind even if it is killed keeps the last sequence with the effect, and
+        passes it as `after`, with the epoch in which it counts, the next time.
         """
         from chatbooth_grpc.client.listening import Listening
 
         check_range(MAX_SEQUENCE, after=0 if after is None else after)
+        token = self._token()
+        kept = self._kept if self._kept is not None and self._kept.is_of(token) else None
+        if kept is not None and after is None:
+            after, epoch = kept.place
         return Listening(
-            self._transport, self._token(), after=after, epoch=epoch, on_lost=on_lost, on_resumed=on_resumed
+            self._transport,
+            token,
+            after=after,
+            epoch=epoch,
+            on_lost=on_lost,
+            on_resumed=on_resumed,
+            on_taken=None if kept is None else kept.keep_place,
         )
 
     def close(self) -> None:
-        """Let the connection go; the session stays valid."""
+        """Let the connection go, and the file of a client that `resume` returned; the session stays valid."""
         self._transport.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def __enter__(self) -> ChatClient:
         return self
@@ -238,6 +289,18 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _go_on(self, username: str, password: str) -> None:
+        """Act for the session that is kept, or for a new one if that has ended."""
+        assert self._kept is not None  # noqa: S101  # `resume` opened it
+        self.session = self._kept.session
+        if self.session is not None:
+            try:
+                self.acknowledge(0)  # it acknowledges nothing, but says whether the session lives
+            except SessionInvalid:
+                self.session = None
+        if self.session is None:
+            self._kept.keep(self.log_in(username, password))
 
     def _token(self) -> bytes:
         if self.session is None:

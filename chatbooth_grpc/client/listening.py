@@ -43,6 +43,9 @@ _ACKNOWLEDGE_TIMEOUT = 5.0
 Lost = Callable[[ChatboothError, float], None]
 Resumed = Callable[[Opening], None]
 
+Taken = Callable[[bytes, int], None]
+"""Called with an epoch and the last sequence that was taken in it. 0: no sequence counts any more."""
+
 
 class Listening(Iterator[MessageBatch | Gap]):
     """The messages of a mailbox, those that wait and then those that come; made by `ChatClient.listen`.
@@ -60,6 +63,7 @@ class Listening(Iterator[MessageBatch | Gap]):
         epoch: bytes | None = None,
         on_lost: Lost | None = None,
         on_resumed: Resumed | None = None,
+        on_taken: Taken | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random.random,
     ) -> None:
@@ -67,7 +71,8 @@ class Listening(Iterator[MessageBatch | Gap]):
         (16 bytes). None means to start at the session's cursor.
 
         `on_lost` is told why the stream broke and the pause in seconds before the next try; `on_resumed` the opening
-        of each connection.
+        of each connection. `on_taken` is called before the server hears that messages were taken; what it raises is
+        raised, and nothing more is acknowledged.
         """
         self._transport = transport
         self._token = token
@@ -75,11 +80,14 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._epoch = epoch
         self._on_lost = on_lost
         self._on_resumed = on_resumed
+        self._on_taken = on_taken
         self._clock = clock
         self._random = random
         self._pause = FIRST_PAUSE
         self._given = after or 0  # the last sequence given out
+        self._noted = after or 0  # the last sequence that `on_taken` was called with
         self._acknowledged = 0
+        self._is_open = False  # whether the server has said that its epoch is the one in which all these count
         self._due: float | None = None  # when the next acknowledgement is to go out
         self._taken = 0
         self._connection: _Connection | None = None
@@ -165,6 +173,9 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._pause = FIRST_PAUSE
         self._given = max(self._given, opening.resumed_after)
         self._after = self._given
+        self._is_open = True
+        if self._taken > self._acknowledged and self._due is None:
+            self._due = self._clock() + ACKNOWLEDGE_DELAY
         if self._on_resumed:
             self._on_resumed(opening)
         if opening.gap is not None and opening.gap.last > self._given:
@@ -178,6 +189,7 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._after = None
         self._given = self._taken = self._acknowledged = 0
         self._due = None
+        self._note(0)
 
     def _reconnect(self, error: ChatboothError) -> None:
         """Pause, longer each time, before the next connection."""
@@ -190,6 +202,7 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._closed.wait(pause)
 
     def _drop_connection(self) -> None:
+        self._is_open = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -207,6 +220,11 @@ class Listening(Iterator[MessageBatch | Gap]):
         if self._taken <= self._acknowledged:
             self._due = None
             return
+        self._note(self._taken)
+        if not self._is_open:
+            # The store may have been restored meanwhile: in another epoch the same sequence is another message.
+            self._due = None
+            return
         try:
             self._transport.acknowledge(self._token, self._taken, timeout=_ACKNOWLEDGE_TIMEOUT)
         except ChatboothError:
@@ -214,6 +232,12 @@ class Listening(Iterator[MessageBatch | Gap]):
         else:
             self._acknowledged = self._taken
             self._due = None
+
+    def _note(self, through: int) -> None:
+        """Have the caller note up to which sequence messages were taken."""
+        if self._on_taken is not None and self._epoch is not None and through != self._noted:
+            self._on_taken(self._epoch, through)
+            self._noted = through
 
 
 class _Connection:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
+from chatbooth_grpc.client.durable_file import replace_file, sync_directory
 from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
 
@@ -120,7 +121,7 @@ class SessionDirectory:
             current = self.load(saved.username)
             if current is not None and current.session.token == saved.session.token:
                 self.path(saved.username).unlink()
-                _sync_directory(self._directory)
+                sync_directory(self._directory)
 
     @contextmanager
     def reading(self, username: str, wait: float, *, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
@@ -169,15 +170,7 @@ class SessionDirectory:
 
     def _write(self, saved: SavedSession) -> None:
         """Replace a file so that, whatever happens, the old or the new one is there, whole. Needs the lock."""
-        path = self.path(saved.username)
-        new = path.with_name(f".{path.stem}.new")
-        new.unlink(missing_ok=True)  # left by a process that was killed
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(saved.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        _sync_directory(self._directory)
+        replace_file(self.path(saved.username), saved.encode())
 
 
 def _try_lock(lock: int) -> bool:
@@ -186,12 +179,3 @@ def _try_lock(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a replaced or removed name durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

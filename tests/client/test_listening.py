@@ -160,6 +160,62 @@ def test_another_epoch_starts_over_from_the_sessions_cursor() -> None:
     assert transport.starts == [5, 5, None]
 
 
+def test_nothing_is_acknowledged_before_the_server_has_said_its_epoch() -> None:
+    """A sequence of an earlier epoch would move the cursor past messages that were never delivered."""
+    after = 2 * ACKNOWLEDGE_MESSAGES
+    restored: list[Event | Exception] = [opening(after, epoch=OTHER_EPOCH), batch(after + 1)]
+    transport = Breaking([LOST], restored, [opening(2, 1, OTHER_EPOCH), batch(3)])
+    with listening(transport, after=after, epoch=EPOCH) as stream:
+        assert taken(stream, 1) == [3]
+        assert transport.acknowledged == []
+    assert transport.starts == [after, after, None]
+
+
+def test_the_place_of_before_is_acknowledged_once_its_epoch_is_confirmed() -> None:
+    after = 2 * ACKNOWLEDGE_MESSAGES
+    transport = Breaking([LOST], [opening(after), batch(after + 1), batch(after + 2)])
+    with listening(transport, after=after, epoch=EPOCH) as stream:
+        assert taken(stream, 2) == [after + 1, after + 2]
+    assert transport.acknowledged == [after + 1]
+
+
+def test_what_was_taken_is_noted_before_it_is_acknowledged() -> None:
+    noted: list[tuple[bytes, int]] = []
+    transport = Breaking([opening(), batch(1, 2), batch(3), LOST], [opening(3), batch(4)])
+
+    def note(epoch: bytes, through: int) -> None:
+        assert all(sequence < through for sequence in transport.acknowledged)
+        noted.append((epoch, through))
+
+    with listening(transport, on_taken=note) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+    assert noted == [(EPOCH, 3)]
+    assert transport.acknowledged == [3]
+
+
+def test_a_place_that_cannot_be_kept_acknowledges_nothing() -> None:
+    def fail(_epoch: bytes, _through: int) -> None:
+        raise OSError("the disk is full")
+
+    transport = Breaking([opening(), *(batch(number) for number in range(1, ACKNOWLEDGE_MESSAGES + 2))])
+    stream = listening(transport, on_taken=fail, clock=lambda: 0.0)
+    with pytest.raises(OSError, match="the disk is full"):
+        taken(stream, ACKNOWLEDGE_MESSAGES + 1)
+    assert transport.acknowledged == []
+    with pytest.raises(OSError, match="the disk is full"):
+        stream.close()
+    assert transport.acknowledged == []
+
+
+@pytest.mark.parametrize("first", [opening(9, epoch=OTHER_EPOCH), CursorPastEnd(9, 3)])
+def test_a_place_of_a_history_that_is_gone_is_noted_as_none(first: Event | Exception) -> None:
+    noted: list[int] = []
+    transport = Breaking([first], [opening(3, 1, OTHER_EPOCH), batch(4)], [opening(3, 1, OTHER_EPOCH), batch(4)])
+    with listening(transport, after=9, epoch=EPOCH, on_taken=lambda _, through: noted.append(through)) as stream:
+        assert taken(stream, 1) == [4]
+    assert noted[0] == 0
+
+
 def test_gaps_are_given_out_once() -> None:
     first, second = Gap(1, 2, GapReason.RETENTION), Gap(4, 5, GapReason.RETENTION)
     transport = Breaking([opening(0, 1, gap=first), batch(3), second, LOST], [opening(0, gap=first), second, batch(6)])

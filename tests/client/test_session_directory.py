@@ -57,25 +57,6 @@ def test_only_the_owner_may_look(sessions: SessionDirectory, state: Path) -> Non
     assert {mode(path) for path in sessions.path("ann").parent.iterdir()} == {0o600}
 
 
-def test_a_file_is_private_before_anything_is_in_it(
-    sessions: SessionDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    modes: list[int] = []
-    encode = SavedSession.encode
-
-    def looking(self: SavedSession) -> bytes:
-        modes.extend(mode(path) for path in sessions.path("ann").parent.glob(".*.new"))
-        return encode(self)
-
-    monkeypatch.setattr(SavedSession, "encode", looking)
-    before = os.umask(0)
-    try:
-        sessions.save(saved())
-    finally:
-        os.umask(before)
-    assert modes == [0o600]
-
-
 def test_directories_that_were_open_are_closed(sessions: SessionDirectory, state: Path) -> None:
     state.mkdir(parents=True, mode=0o755)
     sessions.save(saved())

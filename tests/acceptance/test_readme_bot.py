@@ -1,0 +1,252 @@
+"""The README's bot, as it stands there: killed at random moments, it answers each message once, in one session."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import pytest
+
+from chatbooth_grpc.client import ChatClient, MessageBatch, Receipt
+from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+MESSAGES = int(os.environ.get("CHATBOOTH_TEST_BOT_MESSAGES", "200"))
+KILLS = int(os.environ.get("CHATBOOTH_TEST_BOT_KILLS", "3"))
+SEED = os.environ.get("CHATBOOTH_TEST_BOT_SEED", "")
+"""How many messages the bot answers, how often it is killed, and what decides when. The full size: 1500 and 8."""
+
+PATIENCE = 90.0
+
+
+def example(mark: str) -> str:
+    """Return the README's only Python example that holds a word."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    found: list[str] = [block for block in blocks if mark in block]
+    assert len(found) == 1
+    return found[0]
+
+
+class Server:
+    """A server on one wire, which can be killed and started again where it was."""
+
+    def __init__(self, store: Path, wire: str) -> None:
+        self.store = store
+        self._running = ServerProcess(store, flags=["--wire-port", "0"])
+        self._flags = ["--wire-port", self._running.addresses["wire"].rpartition(":")[2]]
+        self.address = self._running.addresses[wire]
+
+    def kill_and_start_again(self) -> None:
+        """Kill it, as by `kill -9`, and start another in its place."""
+        self._running.end(signal.SIGKILL)
+        self._running = ServerProcess(self.store, self._running.port, self._flags)
+
+    def back_up(self, backup: Path) -> None:
+        """Copy its store as SQLite's own backup does."""
+        with (
+            closing(apsw.Connection(str(self.store))) as source,
+            closing(apsw.Connection(str(backup))) as target,
+            target.backup("main", source, "main") as copying,
+        ):
+            copying.step()
+
+    def restore(self, backup: Path) -> None:
+        """Kill it, put a copy of its store back in another epoch, and start another in its place."""
+        self._running.end(signal.SIGKILL)
+        for file in self.store.parent.glob(f"{self.store.name}*"):
+            file.unlink()
+        shutil.copy(backup, self.store)
+        with closing(apsw.Connection(str(self.store))) as database:
+            database.execute("UPDATE store SET epoch = randomblob(16)")
+        self._running = ServerProcess(self.store, self._running.port, self._flags)
+
+    def end(self) -> None:
+        """Stop it."""
+        self._running.end(signal.SIGTERM)
+
+
+class Bot:
+    """The bot under a supervisor that starts it again whenever it ends."""
+
+    def __init__(self, folder: Path, program: str, address: str) -> None:
+        self.killed = 0
+        self.wrote = folder / "stderr"
+        self._program = folder / "echo_bot.py"
+        self._program.write_text(program)
+        self._folder = folder
+        self._command = [sys.executable, str(self._program), address]
+        self._process = self._start()
+        self._ending = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise)
+        self._supervisor.start()
+
+    def kill(self, *, again_after: float | None) -> None:
+        """Kill the bot, as by `kill -9`, and the next one too, so many seconds later."""
+        self._kill_running()
+        if again_after is not None:
+            time.sleep(again_after)
+            self._kill_running()
+
+    def end(self) -> None:
+        """Let no bot run any more."""
+        self._ending.set()
+        self._process.kill()
+        self._supervisor.join(PATIENCE)
+
+    def _kill_running(self) -> None:
+        wait_until(lambda: self._process.poll() is None)
+        self._process.kill()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        settings = {**environment(), "ECHO_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
+        with self.wrote.open("ab") as stderr:
+            return subprocess.Popen(self._command, cwd=self._folder, env=settings, stderr=stderr)
+
+    def _supervise(self) -> None:
+        while True:
+            self.killed += self._process.wait() == -signal.SIGKILL
+            if self._ending.wait(0.05):
+                return
+            self._process = self._start()
+            if self._ending.is_set():
+                self._process.kill()
+
+
+@contextmanager
+def echo_bot(folder: Path, address: str) -> Iterator[Bot]:
+    """The README's bot at work."""
+    folder.mkdir(exist_ok=True)
+    bot = Bot(folder, example("reply_id"), address)
+    try:
+        yield bot
+    finally:
+        bot.end()
+
+
+@contextmanager
+def signed_up(address: str) -> Iterator[ChatClient]:
+    """A client that acts for ann, beside an account for the bot that has no session."""
+    with ChatClient.connect(address, timeout=PATIENCE) as ann:
+        ann.sign_up("echo", PASSWORD)
+        ann.log_out()
+        ann.sign_up("ann", PASSWORD)
+        yield ann
+
+
+def sessions_of(store: Path, username: str) -> object:
+    """Count an account's sessions in the store."""
+    return _asked(store, "SELECT count(*) FROM sessions JOIN accounts USING (account_id)", username)
+
+
+def cursor_of(store: Path, username: str) -> int:
+    """Return up to which sequence any session of an account has acknowledged."""
+    cursor = _asked(store, "SELECT max(cursor) FROM sessions JOIN accounts USING (account_id)", username)
+    return cursor if isinstance(cursor, int) else 0
+
+
+def _asked(store: Path, query: str, username: str) -> object:
+    with closing(apsw.Connection(str(store))) as database:
+        [(value,)] = database.execute(f"{query} WHERE username = ?", (username,))
+        return value
+
+
+@dataclass
+class Weather:
+    """What goes wrong, and when: the numbers of echoes after which the bot, or the server, is killed."""
+
+    chance: random.Random
+    bot_killed_at: set[int]
+    server_killed_at: int
+
+    @classmethod
+    def of(cls, seed: str) -> Weather:
+        chance = random.Random(seed)
+        return cls(chance, set(chance.sample(range(1, MESSAGES), KILLS)), chance.randrange(1, MESSAGES))
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_each_message_is_answered_once_though_bot_and_server_are_killed(tmp_path: Path, wire: str) -> None:
+    server = Server(tmp_path / "chatbooth.db", wire)
+    weather = Weather.of(f"{wire} {SEED}")
+    texts = [f"message {number}" for number in range(MESSAGES)]
+    try:
+        with signed_up(server.address) as ann, echo_bot(tmp_path / "bot", server.address) as bot:
+            _send(ann, texts)
+            _listen_through(weather, ann, bot, server)
+            wait_until(lambda: cursor_of(server.store, "echo") == MESSAGES, PATIENCE)
+            killed = bot.killed
+            bot.end()
+            echoes = [message.text for message in ann.messages(after=0)]
+    finally:
+        server.end()
+    assert killed >= KILLS
+    assert Counter(Counter(echoes).values()) == {1: MESSAGES}
+    assert echoes == texts
+    assert sessions_of(server.store, "echo") == 1
+    assert (tmp_path / "bot" / "echo.state").stat().st_mode & 0o777 == 0o600
+
+
+def _listen_through(weather: Weather, ann: ChatClient, bot: Bot, server: Server) -> None:
+    """Take echoes until each message has one, and let things go wrong meanwhile."""
+    seen: set[str] = set()
+    with ann.listen() as events:
+        for event in events:
+            assert isinstance(event, MessageBatch)
+            for message in event.messages:
+                seen.add(message.text)
+                if len(seen) in weather.bot_killed_at:
+                    weather.bot_killed_at.remove(len(seen))
+                    bot.kill(again_after=weather.chance.choice([None, weather.chance.random()]))
+                if len(seen) == weather.server_killed_at:
+                    weather.server_killed_at = 0
+                    server.kill_and_start_again()
+            if len(seen) == MESSAGES:
+                return
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_a_restored_store_has_nothing_answered_anew_and_nothing_skipped(tmp_path: Path, wire: str) -> None:
+    (tmp_path / "store").mkdir()
+    server = Server(tmp_path / "store" / "chatbooth.db", wire)
+    before, lost, after = ([f"{when} {number}" for number in range(10)] for when in ("before", "lost", "after"))
+    after += ["after the bot's place in the epoch before"]
+    try:
+        with signed_up(server.address) as ann:
+            with echo_bot(tmp_path / "bot", server.address):
+                _send(ann, before)
+                _await(ann, before)
+                server.back_up(tmp_path / "backup.db")
+                _send(ann, lost)
+                _await(ann, before + lost)
+                wait_until(lambda: cursor_of(server.store, "echo") == len(before + lost), PATIENCE)
+            server.restore(tmp_path / "backup.db")
+            _send(ann, after)
+            with echo_bot(tmp_path / "bot", server.address):
+                wait_until(lambda: cursor_of(server.store, "echo") == len(before + after), PATIENCE)
+            _await(ann, before + after)
+    finally:
+        server.end()
+    assert sessions_of(server.store, "echo") == 1
+
+
+def _send(ann: ChatClient, texts: list[str]) -> None:
+    assert all(isinstance(outcome, Receipt) for _, outcome in ann.send_many(("echo", text) for text in texts))
+
+
+def _await(ann: ChatClient, texts: list[str]) -> None:
+    """Wait until the mailbox holds so many messages as these, and see that it holds these."""
+    wait_until(lambda: len(ann.deliver(after=0).messages) >= len(texts), PATIENCE)
+    assert [message.text for message in ann.deliver(after=0).messages] == texts

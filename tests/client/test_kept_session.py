@@ -1,0 +1,166 @@
+"""A session and a place that are kept for one program: private, for one account, and right after any stop."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.booth.errors import ServerUnreachable, SessionInvalid, WrongCredentials
+from chatbooth_grpc.client import chat_client
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.kept_session import KeptSession
+from tests.client.scripted import EPOCH, SESSION, ScriptedTransport
+
+SERVER = "127.0.0.1:50051"
+OTHER = replace(SESSION, token=b"o" * 16)
+OTHER_EPOCH = bytes(reversed(EPOCH))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bot.state"
+
+
+def kept(path: Path) -> KeptSession:
+    return KeptSession(path, SERVER, "ann")
+
+
+def reopened(one: KeptSession, path: Path) -> KeptSession:
+    one.close()
+    return kept(path)
+
+
+def test_a_session_and_a_place_are_found_again(path: Path) -> None:
+    one = kept(path)
+    assert (one.session, one.place) == (None, (None, None))
+    one.keep(SESSION)
+    one = reopened(one, path)
+    assert (one.session, one.place) == (SESSION, (None, None))
+    one.keep_place(EPOCH, 9)
+    one = reopened(one, path)
+    assert (one.session, one.place) == (SESSION, (9, EPOCH))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("session", "place"),
+    [
+        (OTHER, (9, EPOCH)),
+        (replace(OTHER, epoch=OTHER_EPOCH), (None, None)),
+        (replace(OTHER, account_id=8), (None, None)),
+    ],
+)
+def test_a_new_session_has_the_place_where_it_counts(path: Path, session: object, place: object) -> None:
+    one = kept(path)
+    one.keep(SESSION)
+    one.keep_place(EPOCH, 9)
+    one.keep(session)  # type: ignore[arg-type]
+    assert reopened(one, path).place == place
+
+
+def test_another_epochs_place_takes_the_place_of_a_later_one(path: Path) -> None:
+    one = kept(path)
+    one.keep(SESSION)
+    for epoch, through in ((EPOCH, 9), (OTHER_EPOCH, 0), (OTHER_EPOCH, 4)):
+        one.keep_place(epoch, through)
+        one = reopened(one, path)
+        assert one.place == ((through, epoch) if through else (None, None))
+
+
+def test_one_program_at_a_time_has_the_file(path: Path) -> None:
+    first = kept(path)
+    with pytest.raises(OSError, match="another program uses this state"):
+        kept(path)
+    first.close()
+    kept(path).close()
+
+
+def test_a_file_that_is_none_or_of_someone_else_is_refused_and_kept(path: Path) -> None:
+    path.write_text("{}")
+    for _ in range(2):  # the lock is let go
+        with pytest.raises(ValueError, match=r"bot\.state is damaged"):
+            kept(path)
+    path.unlink()
+    one = kept(path)
+    one.keep(SESSION)
+    one.close()
+    before = path.read_bytes()
+    for server, username in (("127.0.0.1:50052", "ann"), (SERVER, "ben")):
+        with pytest.raises(ValueError, match=f"is the state of ann on {SERVER}"):
+            KeptSession(path, server, username)
+    assert path.read_bytes() == before
+
+
+# Resuming
+
+
+def resumed(monkeypatch: pytest.MonkeyPatch, path: Path, *outcomes: object) -> tuple[ChatClient, ScriptedTransport]:
+    """A client that resumes over a transport which answers by a script."""
+    transport = ScriptedTransport()
+    transport.script.extend(outcomes)
+    monkeypatch.setattr(chat_client, "_transport", lambda _address: transport)
+    return ChatClient.resume(SERVER, "Ann", "a long password", state=path, timeout=0.01), transport
+
+
+def actions(transport: ScriptedTransport) -> list[str]:
+    return [call.action for call in transport.calls]
+
+
+def test_the_first_run_logs_in_and_the_next_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, transport = resumed(monkeypatch, path, SESSION)
+    assert (client.session, actions(transport)) == (SESSION, ["log_in"])
+    client.close()
+    client, transport = resumed(monkeypatch, path, None)
+    assert (client.session, actions(transport)) == (SESSION, ["acknowledge"])
+    assert transport.calls[0].arguments == (SESSION.token, 0)
+    client.close()
+
+
+def test_an_ended_session_is_replaced_and_the_place_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    one = kept(path)
+    one.keep_place(EPOCH, 9)
+    one.close()
+    client, transport = resumed(monkeypatch, path, SessionInvalid(), OTHER)
+    assert (client.session, actions(transport)) == (OTHER, ["acknowledge", "log_in"])
+    client.close()
+    one = kept(path)
+    assert (one.session, one.place) == (OTHER, (9, EPOCH))
+    one.close()
+
+
+@pytest.mark.parametrize("failure", [WrongCredentials(), ServerUnreachable(SERVER)])
+def test_a_start_that_fails_lets_the_file_go(path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    with pytest.raises(type(failure)):
+        resumed(monkeypatch, path, failure)
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+
+
+def test_a_server_that_is_away_ends_no_session(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    with pytest.raises(ServerUnreachable):
+        resumed(monkeypatch, path, *[ServerUnreachable(SERVER)] * 9)
+    client, transport = resumed(monkeypatch, path, None)
+    assert (client.session, actions(transport)) == (SESSION, ["acknowledge"])
+    client.close()
+
+
+def test_listening_starts_at_the_kept_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    one = kept(path)
+    one.keep_place(EPOCH, 9)
+    one.close()
+    client, _ = resumed(monkeypatch, path, None)
+    stream = client.listen()
+    assert (stream._after, stream._epoch) == (9, EPOCH)
+    assert client.listen(after=3)._after == 3
+    client.session = OTHER
+    assert client.listen()._after is None
+    client.close()
