@@ -120,6 +120,19 @@ class CommandLine:
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
+    def redirected(self, redirection: str, *words: str, **variables: str) -> Done:
+        """Run a command whose streams a shell redirects, as `2>&-`."""
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirection}', "sh", *CLIENT, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self.environment(**variables),
+            timeout=_PATIENCE,
+            start_new_session=True,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command whose streams the test holds."""
         pipe = subprocess.PIPE

@@ -1,0 +1,255 @@
+"""Every command in every kind of outcome: which code it ends with, and that its streams stay apart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.client import ChatClient
+from chatbooth_grpc.client.running import _COMMANDS
+from chatbooth_grpc.client.session_directory import SessionDirectory
+from chatbooth_grpc.client.session_file import SavedSession
+from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+OTHER_PASSWORD = "another password"
+DEAD = "wire://127.0.0.1:1"
+
+COMMANDS: dict[str, list[str]] = {
+    "signup": ["signup", "NEW"],
+    "login": ["login", "ME"],
+    "logout": ["logout"],
+    "whoami": ["whoami"],
+    "passwd": ["passwd"],
+    "list": ["list", "--prefix", "ME"],
+    "send": ["send", "ME", "tea?"],
+    "send --queue": ["send", "--queue", "ME", "tea?"],
+    "send --from-file": ["send", "--from-file", "FILE"],
+    "deliver": ["deliver"],
+    "listen": ["listen", "--max", "1"],
+    "outbox": ["outbox"],
+    "outbox --send": ["outbox", "--send"],
+    "outbox --drop": ["outbox", "--drop", "ID"],
+    "delete": ["delete", "--yes"],
+}
+"""One good call of each command. A message waits for ME, and another one is in the outbox."""
+
+DATA = {"whoami", "list", "deliver", "listen", "outbox"}
+"""The commands that print what was asked for. The others do something, and say so."""
+
+LOCAL = {"outbox", "outbox --drop"}
+"""The commands that ask the server nothing."""
+
+
+def codes(usual: int, **others: int) -> dict[str, int]:
+    """The exit code of each command in one kind of outcome. `_` stands for ` --`."""
+    named = {name.replace("_", " --").replace("from --file", "from-file"): code for name, code in others.items()}
+    assert named.keys() <= COMMANDS.keys()
+    return {name: named.get(name, usual) for name in COMMANDS}
+
+
+class Seat:
+    """Someone who is logged in, with a message in the mailbox and another in the outbox."""
+
+    def __init__(self, server: str, folder: Path) -> None:
+        self.name = f"u-{uuid.uuid4().hex[:12]}"
+        self.chatbooth = CommandLine(server, folder / "state")
+        self.chatbooth.variables["CHATBOOTH_NEW_PASSWORD"] = OTHER_PASSWORD
+        self._file = folder / "messages.jsonl"
+        self._file.write_text(json.dumps({"recipient": self.name, "text": "from a file"}) + "\n")
+        self._server = server
+        with ChatClient.connect(server) as client:
+            saved = SavedSession(server, client.sign_up(self.name, PASSWORD))
+            client.send(self.name, "waiting")
+        sessions = SessionDirectory(folder / "state" / "chatbooth", server)
+        sessions.save(saved)
+        with sessions.outbox(saved) as outbox:
+            self._queued = outbox.put(self.name, "queued").hex()
+
+    def words(self, command: str) -> list[str]:
+        """The words of a command of this person's."""
+        places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self._queued}
+        return [places.get(word, word) for word in COMMANDS[command]]
+
+    def move_to(self, server: str) -> None:
+        """Have another server's address for the same sessions and outbox."""
+        sessions = self.chatbooth.state / "chatbooth" / "sessions"
+        there = sessions / server.replace("://", ":")
+        (sessions / self.chatbooth.server.replace("://", ":")).rename(there)
+        path = there / f"{self.name}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "server": server}))
+        self.chatbooth.server = server
+
+    def end_session(self) -> None:
+        """End the session from elsewhere."""
+        with ChatClient.connect(self._server) as elsewhere:
+            elsewhere.log_in(self.name, PASSWORD)
+            elsewhere.change_password(PASSWORD, OTHER_PASSWORD)
+        self.chatbooth.variables["CHATBOOTH_PASSWORD"] = OTHER_PASSWORD
+
+    def texts(self) -> list[str]:
+        """The texts in the mailbox, without acknowledging any."""
+        return [record["text"] for record in self.chatbooth("deliver", "--keep", "--after", "0", "--json").records]
+
+
+@pytest.fixture(scope="module")
+def wire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that answers over the wire, where a command starts fastest."""
+    server = ServerProcess(tmp_path_factory.mktemp("outcomes") / "chatbooth.db", flags=["--wire-port", "0"])
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def seat(wire_server: ServerProcess, tmp_path: Path) -> Seat:
+    return Seat(wire_server.addresses["wire"], tmp_path)
+
+
+def done(seat: Seat, command: str) -> Done:
+    return seat.chatbooth(*seat.words(command))
+
+
+def misused(seat: Seat, command: str) -> Done:
+    return seat.chatbooth(*seat.words(command), "--no-such-flag")
+
+
+def logged_out(seat: Seat, command: str) -> Done:
+    seat.chatbooth("logout")
+    return seat.chatbooth(*seat.words(command))
+
+
+def ended(seat: Seat, command: str) -> Done:
+    seat.end_session()
+    return seat.chatbooth(*seat.words(command))
+
+
+def unreachable(seat: Seat, command: str) -> Done:
+    seat.move_to(DEAD)
+    return seat.chatbooth("--timeout", "0.3", *seat.words(command))
+
+
+def full(seat: Seat, command: str) -> Done:
+    return seat.chatbooth.redirected(">/dev/full", "--json", *seat.words(command))
+
+
+def closed(seat: Seat, command: str) -> Done:
+    return seat.chatbooth.redirected(">&-", "--json", *seat.words(command))
+
+
+def deaf_person(seat: Seat, command: str) -> Done:
+    return seat.chatbooth.redirected("2>/dev/full", *seat.words(command))
+
+
+OUTCOMES: dict[Callable[[Seat, str], Done], dict[str, int]] = {
+    done: codes(0),
+    misused: codes(2),
+    logged_out: codes(3, signup=0, login=0),
+    ended: codes(3, signup=0, login=0, logout=0, outbox=0, outbox_drop=0),
+    unreachable: codes(4, send_queue=0, outbox=0, outbox_drop=0),
+    full: codes(6, **dict.fromkeys(DATA, 1)),
+    closed: codes(6, **dict.fromkeys(DATA, 1)),
+    deaf_person: codes(6, **dict.fromkeys(DATA, 0)),
+}
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert {words[0] for words in COMMANDS.values()} == set(_COMMANDS)
+
+
+# A listener of a server that is away waits until it comes back.
+CASES = [
+    pytest.param(outcome, command, code, id=f"{outcome.__name__}-{command}")
+    for outcome, table in OUTCOMES.items()
+    for command, code in table.items()
+    if (outcome, command) != (unreachable, "listen")
+]
+
+
+@pytest.mark.parametrize(("outcome", "command", "code"), CASES)
+def test_the_exit_code_tells_the_outcome(
+    seat: Seat, outcome: Callable[[Seat, str], Done], command: str, code: int
+) -> None:
+    came = outcome(seat, command)
+    assert came.code == code, came
+    assert "Traceback" not in came.out + came.err
+    assert "Exception ignored" not in came.err
+    if code == 6:
+        assert_said_on_the_other_stream(came, by_program=outcome is not deaf_person)
+    if outcome in (full, closed) and command in {"deliver", "listen"}:
+        assert "waiting" in seat.chatbooth("deliver").out  # it was not acknowledged
+
+
+def assert_said_on_the_other_stream(came: Done, *, by_program: bool) -> None:
+    """Check that the result that one stream did not take came on the other."""
+    if by_program:
+        record = json.loads(came.err.splitlines()[-1])
+        assert (record["error"], record["exit_code"]) == ("DONE_BUT_NOT_PRINTED", 6)
+        assert record["details"]
+        assert came.out == ""
+    else:
+        assert "This could not be written to standard error: No space left on device." in came.out
+        assert came.err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("outcome", [done, ended], ids=["done", "refused"])
+def test_without_standard_error_words_stay_out_of_the_data(
+    seat: Seat, command: str, outcome: Callable[[Seat, str], Done]
+) -> None:
+    code = OUTCOMES[outcome][command]
+    if outcome is ended:
+        seat.end_session()
+    came = seat.chatbooth.redirected("2>&-", *seat.words(command))
+    assert (came.code, came.err) == (code, "")
+    if command not in DATA - {"outbox"} or code:
+        assert came.out == "" or (command, code) == ("outbox", 0)
+
+
+@pytest.mark.parametrize("command", ["send", "send --queue", "send --from-file", "signup", "delete", "passwd"])
+def test_a_closed_pipe_does_not_hide_what_was_done(seat: Seat, command: str) -> None:
+    running = seat.chatbooth.start("--json", *seat.words(command))
+    for stream in (running.stdout, running.stdin):
+        assert stream is not None
+        stream.close()
+    assert running.stderr is not None
+    with running.stderr:
+        record = json.loads(running.stderr.read().splitlines()[-1])
+    assert (running.wait(60), record["error"]) == (6, "DONE_BUT_NOT_PRINTED")
+
+
+@pytest.mark.parametrize("closings", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("program", [["-m", "chatbooth_grpc.server", "--no-grpc"], ["main.py", "--server"]])
+def test_a_server_without_streams_keeps_its_store_whole(tmp_path: Path, closings: str, program: list[str]) -> None:
+    """No file of the server's has the number of a stream, so that no word can get into the store."""
+    port_flag = "--port" if program[0] == "main.py" else "--wire-port"
+    words = [sys.executable, *program, port_flag, "0", "--store", str(tmp_path / "chatbooth.db")]
+    shell = ["sh", "-c", f'exec "$@" {closings}', "sh", *words]
+    server = subprocess.Popen(shell, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: listening_port(server.pid) is not None)
+        seat = Seat(f"wire://127.0.0.1:{listening_port(server.pid)}", tmp_path)
+        assert "waiting" in seat.texts()
+        opened = [str(Path(f"/proc/{server.pid}/fd/{number}").readlink()) for number in range(3)]
+        assert not any("chatbooth.db" in path or "socket" in path for path in opened)
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
+
+
+def listening_port(pid: int) -> int | None:
+    """The port on which a process listens, read from the system; None: on none yet."""
+    own = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            own.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ports = [int(line[1].rpartition(":")[2], 16) for line in lines if line[3] == "0A" and line[9] in own]
+    return ports[0] if ports else None
