@@ -28,6 +28,7 @@ SERVER_VARIABLES = frozenset(
         "NAME_HOLD",
         "NO_GRPC",
         "PORT",
+        "RESTORED",
         "RETAIN",
         "SESSION_EXPIRY",
         "STORE",

@@ -92,7 +92,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.store.sqlite import SQLiteStore
     from chatbooth_grpc.wire.server import WireServer
 
-    with SQLiteStore(settings.store, store_wait=settings.limits.store_wait) as store:
+    with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
         booth = Booth(store, limits=settings.limits)
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)

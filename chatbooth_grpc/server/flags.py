@@ -35,6 +35,7 @@ class Settings:
     wire_port: int | None
     grpc: bool
     store: Path
+    restored: bool
     insecure: bool
     threads: int
     max_calls: int
@@ -70,6 +71,7 @@ def parse_settings(
         wire_port=parsed.wire_port,
         grpc=not parsed.no_grpc,
         store=parsed.store,
+        restored=parsed.restored,
         insecure=parsed.insecure,
         threads=parsed.threads,
         max_calls=parsed.max_calls,
@@ -139,6 +141,12 @@ def flag_parser(program: str = PROGRAM) -> FlagParser:
         default=Path("chatbooth.db"),
         metavar="FILE",
         help="where all is kept (default: %(default)s)",
+    )
+    add(
+        "--restored",
+        action="store_true",
+        help="for one start, after the store was put back in a way that the server cannot notice, as from a snapshot "
+        "of the whole disk: clients learn that messages may be missing",
     )
     add(
         "--insecure",

@@ -40,16 +40,18 @@ class StoreFiles:
             quiet=0,
         )
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="store-files", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to look by oneself."""
+    def start(self, tend: Callable[[], None]) -> None:
+        """Begin to look by oneself. `tend` is called each time that the files are in place."""
+        self._thread = threading.Thread(target=self._watch, args=(tend,), name="store-files", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the looking. Closing the store removes the log, which is no loss."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def watch(self, available: Callable[[bool], None]) -> None:
         """Call `available` whenever the files are lost (False) and when they are back (True)."""
@@ -89,6 +91,7 @@ class StoreFiles:
             for available in self._watchers:
                 available(in_place)
 
-    def _watch(self) -> None:
+    def _watch(self, tend: Callable[[], None]) -> None:
         while not self._stopped.wait(CHECK_INTERVAL):
-            self.check()
+            if self.check():
+                tend()

@@ -10,7 +10,8 @@ import apsw
 
 from chatbooth_grpc.store.files import StoreFiles
 from chatbooth_grpc.store.leftover_log import why_log_does_not_fit
-from chatbooth_grpc.store.lock import StoreLock
+from chatbooth_grpc.store.lock import FileId, StoreLock
+from chatbooth_grpc.store.seal import FileState
 from chatbooth_grpc.store.sql import load_migrations, load_statements
 
 APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
@@ -66,17 +67,22 @@ def lock_store(path: Path) -> StoreLock:
         raise StoreOpenError(f"cannot open the store {path}: {problem}") from error
 
 
-def find_files(path: Path, lock: StoreLock) -> StoreFiles:
-    """Return the files of the store that was just opened: the locked one and its log. Raises StoreOpenError."""
-    with suppress(OSError):
-        files = StoreFiles(path, lock.file_id)
-        if files.check():
-            return files
-    raise StoreOpenError(f"the store {path} was moved or replaced while it was being opened; start again")
+def closed_file(path: Path, lock: StoreLock) -> FileState | None:
+    """Return the state of the store's file, which is closed and still locked; None if it is not in its place."""
+    try:
+        # Without this, the times that a power loss leaves may be older than those that are read here.
+        os.fsync(lock.descriptor)
+        found = path.stat()
+    except OSError:
+        return None
+    return FileState.of(found) if FileId.of(found) == lock.file_id else None
 
 
-def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
-    """Open the connection that writes, bring the schema up to date, and read the epoch. Raises StoreOpenError."""
+def open_writer(path: Path, vfs: str | None, file_id: FileId) -> tuple[apsw.Connection, StoreFiles]:
+    """Open the connection that writes, and bring the schema up to date; return it and the files that it writes.
+
+    `file_id`: of the locked file, which must be the one that is opened. Raises StoreOpenError.
+    """
     try:
         # This comes before the first connection that may write, because that one already copies a log into the file.
         misfit = why_log_does_not_fit(path, vfs)
@@ -89,7 +95,7 @@ def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
             connection.execute(_WRITER_PRAGMAS).fetchall()
             _migrate(connection, path)
             connection.execute(_TEMPORARY)
-            epoch = bytes(connection.execute("SELECT epoch FROM store").get)
+            return connection, _find_files(path, file_id)
         except BaseException:
             connection.close()
             raise
@@ -97,7 +103,6 @@ def open_writer(path: Path, vfs: str | None) -> tuple[apsw.Connection, bytes]:
         raise StoreOpenError(f"{path} is not a chatbooth store; name another file with --store") from error
     except apsw.Error as error:
         raise StoreOpenError(f"cannot open the store {path}: {error}") from error
-    return connection, epoch
 
 
 def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connection:
@@ -119,6 +124,14 @@ def open_reader(path: Path, vfs: str | None) -> apsw.Connection:
     # SQLite opens the log with the first read.
     connection.pragma("user_version")
     return connection
+
+
+def _find_files(path: Path, file_id: FileId) -> StoreFiles:
+    with suppress(OSError):
+        files = StoreFiles(path, file_id)
+        if files.check():
+            return files
+    raise StoreOpenError(f"the store {path} was moved or replaced while it was being opened; start again")
 
 
 def _check_ours(connection: apsw.Connection, path: Path) -> None:

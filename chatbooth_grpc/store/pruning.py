@@ -23,6 +23,7 @@ def prune_detached(connection: apsw.Connection, sql: Mapping[str, str]) -> bool:
         return True
     connection.execute(sql["delete_some_message_ids"], (mailbox_id, ROWS_PER_STEP))
     if connection.changes() == 0:
+        connection.execute(sql["note_pruned"], (mailbox_id,))
         connection.execute(sql["delete_mailbox"], (mailbox_id,))
     return True
 

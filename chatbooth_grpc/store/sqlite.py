@@ -15,6 +15,7 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
     SessionInvalid,
+    StoreFull,
     StoreUnavailable,
     UsernameTaken,
     WrongCredentials,
@@ -31,14 +32,23 @@ from chatbooth_grpc.booth.store import (
     StoredAccount,
     StoredSession,
 )
+from chatbooth_grpc.store.admission import admit, read_standing
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.checkpoints import Checkpoints
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.opening import absolute_path, find_files, lock_store, open_reader, open_writer
+from chatbooth_grpc.store.opening import (
+    StoreOpenError,
+    absolute_path,
+    closed_file,
+    lock_store,
+    open_reader,
+    open_writer,
+)
 from chatbooth_grpc.store.pruning import prune_detached
 from chatbooth_grpc.store.readers import Readers
 from chatbooth_grpc.store.retention import due_mailboxes, remove_from
+from chatbooth_grpc.store.seal import FileState, Seal
 from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sql import load_statements
 from chatbooth_grpc.store.tails import Tails
@@ -60,18 +70,20 @@ class SQLiteStore:
         clock: Clock = wall_clock,
         vfs: str | None = None,
         store_wait: float = 30.0,
+        restored: bool = False,
     ) -> None:
         """Open the file, made if absent. Raises `StoreOpenError`.
 
-        `vfs` names the SQLite VFS to reach the file through; `store_wait`
-        is the longest that a change waits for the disk, in seconds.
+        `vfs` names the SQLite VFS to reach the file through; `store_wait` is the longest that a change waits for the
+        disk, in seconds. `restored` says that the file was put back from a copy, which mostly is noticed without that.
         """
         self._path = absolute_path(path)  # one lock whatever name it goes by, also after a chdir
         self._clock = clock
         self._lock = lock_store(self._path)
+        self._seal = Seal(self._path)
         try:
-            writer, self._epoch = open_writer(self._path, vfs)
-            self._files = find_files(self._path, self._lock)
+            file_before = FileState.of(os.fstat(self._lock.descriptor))
+            writer, self._files = open_writer(self._path, vfs, self._lock.file_id)
         except BaseException:
             self._lock.release()
             raise
@@ -96,7 +108,8 @@ class SQLiteStore:
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
-        self._files.start()
+        self._files.start(self._seal.tend)
+        self._epoch = self._admit(file_before, restored=restored)
         self._writer.run_later(self._prune)
 
     def __enter__(self) -> SQLiteStore:
@@ -283,7 +296,20 @@ class SQLiteStore:
         self._writer.run_later(self._checkpoints.end_log)
         self._writer.close()
         if all_read:
+            self._seal.close(closed_file(self._path, self._lock))
             self._lock.release()
+
+    def _admit(self, file_before: FileState, *, restored: bool) -> bytes:
+        """Seal the store for this run; return its epoch. Raises StoreOpenError."""
+        try:
+            with self._reader() as connection:
+                standing = read_standing(connection, SQL)
+            return admit(self._writer, self._seal, standing, file_before, SQL, restored=restored)
+        except ChatboothError as error:
+            self._seal.close(None)
+            self.close()
+            problem = "the disk is full" if isinstance(error, StoreFull) else "it cannot be written"
+            raise StoreOpenError(f"cannot open the store {self._path}: {problem}") from error
 
     def _run(self, work: Work[T], *, ends_nothing: bool = False) -> T:
         """Run work other than an append on the writer. `ends_nothing`: no session and no account."""
@@ -314,6 +340,8 @@ class SQLiteStore:
     def _end_transaction(self, committed: bool) -> None:
         self._checkpoints.end(committed)
         if committed:
+            if self._appender.grown:
+                self._seal.note(sum(map(len, self._appender.grown.values())))
             self._tails.remember(self._appender.grown, self._changed)
         else:
             self._appender.forget()

@@ -107,7 +107,7 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc"}
+    assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc", "--restored"}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,7 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_switch_has_a_twin(text: str, *, meant: bool) -> None:
     assert parse_settings([], {"CHATBOOTH_INSECURE": text}).insecure is meant
     assert parse_settings(["--insecure"], {"CHATBOOTH_INSECURE": text}).insecure
+    assert parse_settings([], {"CHATBOOTH_RESTORED": text}).restored is meant
     assert parse_settings(["--wire-port", "0"], {"CHATBOOTH_NO_GRPC": text}).grpc is not meant
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.store import opening
+from chatbooth_grpc.store.seal import Seal, Sealed
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import SQLiteHome, is_gap_free, log_in, mailbox, names_of, send_texts, sign_up, texts
@@ -22,13 +23,16 @@ OpenOnDisk = Callable[[], SQLiteStore]
 
 
 @pytest.fixture
-def reopen(home: SQLiteHome, tmp_path: Path) -> Callable[[Image], SQLiteStore]:
-    """Open a fresh store on an image of a disk."""
+def reopen(home: SQLiteHome, tmp_path: Path) -> Callable[..., SQLiteStore]:
+    """Open a fresh store on an image of a disk, beside a seal if there is one."""
 
-    def open_image(image: Image) -> SQLiteStore:
+    def open_image(image: Image, sealed: Sealed | None = None) -> SQLiteStore:
         directory = tmp_path / "after"
         shutil.rmtree(directory, ignore_errors=True)
         lay_out(image, directory)
+        if sealed is not None:
+            (seal := Seal(directory / home.path.name)).put(sealed)
+            seal.close(None)
         return SQLiteStore(directory / home.path.name, clock=home.clock)
 
     return open_image
@@ -78,12 +82,12 @@ def test_these_tests_would_notice_a_missing_fsync(
 
 
 def test_a_new_store_is_kept_from_its_first_account_on(
-    disk: Disk, open_on_disk: OpenOnDisk, reopen: Callable[[Image], SQLiteStore]
+    home: SQLiteHome, disk: Disk, open_on_disk: OpenOnDisk, reopen: Callable[..., SQLiteStore]
 ) -> None:
     with open_on_disk() as store:
         ann = sign_up(store, "ann")
-        image, epoch = disk.after_power_loss(), store.epoch
-    with reopen(image) as survivor:
+        image, sealed, epoch = disk.after_power_loss(), Seal(home.path).read(), store.epoch
+    with reopen(image, sealed) as survivor:
         assert survivor.epoch == epoch
         assert names_of(survivor) == ["ann"]
         assert mailbox(survivor, ann) == []

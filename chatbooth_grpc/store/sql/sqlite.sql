@@ -12,6 +12,17 @@ UPDATE store SET generation = randomblob(16) WHERE generation = log_base
 -- name: begin_log_with_migration
 UPDATE store SET generation = randomblob(16), log_base = NULL
 
+-- name: standing
+SELECT epoch, start_id, pruned_messages + (SELECT ifnull(sum(last_sequence), 0) FROM mailboxes),
+       EXISTS (SELECT 1 FROM accounts)
+  FROM store
+
+-- name: note_start
+UPDATE store SET start_id = ?
+
+-- name: begin_epoch
+UPDATE store SET epoch = ?, start_id = ?
+
 -- name: release_expired_name
 DELETE FROM held_names WHERE username = ? AND free_time <= ?
 
@@ -137,6 +148,9 @@ DELETE FROM recent_message_ids WHERE (message_id, mailbox_id, sender_id) IN
 -- name: delete_some_message_ids
 DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
     (SELECT mailbox_id, sender_id, message_id FROM message_ids WHERE mailbox_id = ? LIMIT ?)
+
+-- name: note_pruned
+UPDATE store SET pruned_messages = pruned_messages + (SELECT last_sequence FROM mailboxes WHERE mailbox_id = ?)
 
 -- name: delete_mailbox
 DELETE FROM mailboxes WHERE mailbox_id = ?

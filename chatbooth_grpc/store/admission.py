@@ -1,0 +1,94 @@
+"""Whether a store is the one that was served here last, and its new epoch if it is not.
+
+The epoch names a history, within which a sequence means one message. A store that was put back from a copy goes on with
+another history, so it needs another epoch: else clients would drop its new messages as those that they have shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import apsw
+
+from chatbooth_grpc.booth.errors import StoreFull
+from chatbooth_grpc.store.group_commit import GroupCommit
+from chatbooth_grpc.store.seal import FileState, Phase, Seal, SealBroken, Sealed
+
+_log = logging.getLogger(__name__)
+
+
+class Standing(NamedTuple):
+    """What a store says of itself. `messages`: how many were ever stored."""
+
+    epoch: bytes
+    start_id: bytes
+    messages: int
+    has_accounts: bool
+
+
+def read_standing(connection: apsw.Connection, sql: Mapping[str, str]) -> Standing:
+    """Read what the store says of itself."""
+    return Standing(*connection.execute(sql["standing"]).get)
+
+
+def admit(
+    writer: GroupCommit, seal: Seal, standing: Standing, file: FileState, sql: Mapping[str, str], *, restored: bool
+) -> bytes:
+    """Compare a store that was just opened with its seal, and seal it for this run; return its epoch.
+
+    `file` is the state of the store's file before it was opened, `restored` whether the operator said that it was put
+    back. Raises what the writer raises, StoreFull only if the store needs a new epoch: else it can be read as it is.
+    """
+    difference = "--restored says so" if restored else _difference(standing, seal, file)
+    if difference:
+        epoch, start_id = _begin_epoch(writer, sql)
+    else:
+        epoch, start_id = standing.epoch, _begin_run(writer, seal, standing, sql)
+    seal.put(Sealed(Phase.RUNNING, start_id, start_id, standing.messages))
+    if difference and standing.has_accounts:
+        _log.warning(
+            "this store is not as a server left it here, so it begins a new epoch: clients learn that messages may be "
+            "missing, and receive all that they have not acknowledged",
+            extra={"cause": difference},
+        )
+    return epoch
+
+
+def _difference(standing: Standing, seal: Seal, file: FileState) -> str:
+    """Return why the store is not the one that was served here last; nothing if it is."""
+    try:
+        sealed = seal.read()
+    except SealBroken as broken:
+        return str(broken)
+    known = {sealed.start_id}
+    if sealed.phase is Phase.STARTING:
+        known.add(sealed.previous_start_id)
+    if standing.start_id not in known:
+        return "another start wrote to it last"
+    if sealed.phase is Phase.CLOSED and sealed.file != file:
+        return "its file was replaced or changed after it was closed"
+    if standing.messages < sealed.messages:
+        return f"it lacks {sealed.messages - standing.messages:,} messages that were stored"
+    return ""
+
+
+def _begin_epoch(writer: GroupCommit, sql: Mapping[str, str]) -> tuple[bytes, bytes]:
+    epoch, start_id = os.urandom(16), os.urandom(16)
+    writer.run(lambda connection: connection.execute(sql["begin_epoch"], (epoch, start_id)).fetchall())
+    return epoch, start_id
+
+
+def _begin_run(writer: GroupCommit, seal: Seal, standing: Standing, sql: Mapping[str, str]) -> bytes:
+    """Note a new start in the seal and in the store; return its id, or the one before if that cannot be written."""
+    start_id = os.urandom(16)
+    # The seal must know both ids before the commit: a crash may come on either side of it.
+    if not seal.put(Sealed(Phase.STARTING, start_id, standing.start_id, standing.messages)):
+        return standing.start_id
+    try:
+        writer.run(lambda connection: connection.execute(sql["note_start"], (start_id,)).fetchall())
+    except StoreFull:
+        return standing.start_id
+    return start_id
