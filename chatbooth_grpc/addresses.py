@@ -1,8 +1,46 @@
-"""Network addresses as both wires write them."""
+"""Network addresses: how both wires write them, what a host's name stands for, and sockets that are bound to them."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+_LOCALHOST = ("127.0.0.1", "::1")
+_ANY_IPV6 = "::"
+_ATTEMPTS = 20
+"""How many free ports of one address are tried before one is free on the host's other addresses, too."""
+
+# A machine without IPv6 answers thus for an address that it could never have.
+_NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+
+_log = logging.getLogger(__name__)
+
+
+class ListenError(Exception):
+    """A host cannot be listened on; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where a server listens: a name as a person gave it, and the IP addresses that it stands for."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return all(ipaddress.ip_address(address).is_loopback for address in self.addresses)
+
+    def text(self, port: int) -> str:
+        """Return `HOST:PORT`."""
+        return address_text(self.name, port)
 
 
 def address_text(host: str, port: int | str) -> str:
@@ -14,3 +52,79 @@ def address_text(host: str, port: int | str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return f"{address.ipv4_mapped}:{port}" if address.ipv4_mapped else f"[{address}]:{port}"
     return f"{address}:{port}"
+
+
+def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host:
+    """Return the host of a name or an IP address, which may be in brackets. Raises ListenError: it does not resolve.
+
+    `localhost` is both loopback addresses whatever the machine's resolver says of it, as RFC 6761 asks for.
+    """
+    name = name.strip("[]")
+    if name.rstrip(".").lower() == "localhost":
+        return Host(name, _LOCALHOST)
+    try:
+        found = resolve(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ListenError(
+            f"the host {name} does not resolve ({reason.lower()}); give --host an address of this machine"
+        ) from error
+    return Host(name, tuple(dict.fromkeys(str(address[0]) for *_, address in found)))
+
+
+def bind(host: Host, port: int) -> list[socket.socket]:
+    """Return a socket for each of a host's addresses, bound to the same port. 0 takes one that is free on all.
+
+    An address of a family that this machine does not have is left out if there is another. Raises ListenError.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _bind_all(host, port)
+        except OSError as error:
+            if port or error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS - 1:
+                raise ListenError(f"cannot listen on {host.text(port)}: {_reason(error)}") from error
+    raise AssertionError
+
+
+def _bind_all(host: Host, port: int) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    with ExitStack() as closing:
+        for address in host.addresses:
+            try:
+                made = closing.enter_context(_bind_one(address, port))
+            except OSError as error:
+                if error.errno not in _NO_SUCH_ADDRESS or (address == host.addresses[-1] and not bound):
+                    raise
+                _log.info("an address is left out", extra={"address": address, "reason": _reason(error)})
+            else:
+                bound.append(made)
+                port = made.getsockname()[1]
+        closing.pop_all()
+    return bound
+
+
+def _bind_one(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # So a restart does not wait a minute for the last server's connections.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            only = not (address == _ANY_IPV6 and socket.has_dualstack_ipv6())
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        made.bind((address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _reason(error: OSError) -> str:
+    """Say why, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return "the port is taken; stop what uses it, or choose another port"
+    if error.errno in _NO_SUCH_ADDRESS:
+        return "the address is not this machine's; give --host one that is"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this needs rights that the server does not have; choose a port from 1024 on"
+    return (error.strerror or str(error)).lower()

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from chatbooth_grpc import __version__
+from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
 from chatbooth_grpc.generated import StubsUnusable, load_stubs
 from chatbooth_grpc.server.flags import PROGRAM, Settings, parse_settings, wanted_log_format
@@ -46,6 +47,8 @@ def _start(arguments: Sequence[str]) -> int:
         settings = parse_settings(arguments, program=_program())
     except FlagError as error:
         return _fail(error, 2)
+    except ListenError as error:
+        return _fail(error, 1)
     except SystemExit:  # the help was printed
         return 0
     configure_logs(settings.log_level, settings.log_format)
@@ -63,15 +66,13 @@ def _run(settings: Settings) -> int:
     except StubsUnusable as error:
         return _fail(error, 1)
 
-    from chatbooth_grpc.server.chat_server import ListenError
     from chatbooth_grpc.server.memory import tune_memory
     from chatbooth_grpc.store.opening import StoreOpenError
-    from chatbooth_grpc.wire.server import WireListenError
 
     tune_memory()
     try:
         _serve(settings, signals)
-    except (StoreOpenError, ListenError, WireListenError) as error:
+    except (StoreOpenError, ListenError) as error:
         return _fail(error, 1)
     return 0
 
@@ -83,7 +84,7 @@ def _fail(error: Exception, exit_code: int) -> int:
 
 
 def _serve(settings: Settings, signals: Signals) -> None:
-    """Serve until a signal says to stop, then drain. Raises StoreOpenError, ListenError, WireListenError."""
+    """Serve until a signal says to stop, then drain. Raises StoreOpenError, ListenError."""
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.addresses import ListenError, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import ACTIONS, SEND_MANY_METHOD, SERVICE_NAME
@@ -39,10 +40,6 @@ Without this limit one connection that opens and resets calls fills the queue of
 1,000, 243 times at 250, and 365 to 379 times at 32, 64, 100 and 128 (527 times in quiet). RFC 9113, 5.1.2 advises
 against a limit below 100.
 """
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the text says what to do."""
 
 
 class ChatServer:
@@ -88,21 +85,33 @@ class ChatServer:
 
     def start(self) -> str:
         """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
-        host = self._settings.host.strip("[]")
-        if ":" in host:
-            host = f"[{host}]"
-        try:
-            port = self._server.add_insecure_port(f"{host}:{self._settings.port}")
-        except RuntimeError as error:
-            raise ListenError(
-                f"cannot listen on {host}:{self._settings.port}: the port is taken or the address is not this "
-                "machine's; stop what uses it, or choose another with --port"
-            ) from error
+        port = self._listen()
         if self._connections:
             self._connections.begin()
         self._server.start()
         self._late_calls.start()
-        return f"{host}:{port}"
+        return self._settings.host.text(port)
+
+    def _listen(self) -> int:
+        """Have gRPC listen on each address of the host; return the port.
+
+        gRPC says neither why it cannot listen nor on which of several addresses it does. So other sockets try first.
+        """
+        tried = bind(self._settings.host, self._settings.port)
+        addresses = [each.getsockname()[:2] for each in tried]
+        for each in tried:
+            each.close()
+        port = self._settings.port
+        for address, free_port in addresses:
+            # Of a single address gRPC takes a free port itself, so that nobody can take it first.
+            wanted = port or (free_port if len(addresses) > 1 else 0)
+            try:
+                port = self._server.add_insecure_port(address_text(address, wanted))
+            except RuntimeError as error:
+                raise ListenError(
+                    f"cannot listen on {address_text(address, wanted)}: the port was just taken"
+                ) from error
+        return port
 
     def say_available(self, is_available: bool) -> None:
         """Tell the clients that ask for the server's health whether the store is available."""

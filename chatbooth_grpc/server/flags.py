@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import chatbooth_grpc
+from chatbooth_grpc.addresses import Host, look_up
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
 from chatbooth_grpc.environment import PREFIX, value_of
-from chatbooth_grpc.server.twins import FlagParser
+from chatbooth_grpc.server.twins import FlagError, FlagParser
 from chatbooth_grpc.server.units import duration, size, whole_number
 
 T = TypeVar("T", int, float)
@@ -30,7 +31,7 @@ _YEAR = 365 * 86_400.0
 class Settings:
     """How one server runs. Times in seconds, sizes in bytes."""
 
-    host: str
+    host: Host
     port: int
     wire_port: int | None
     grpc: bool
@@ -53,20 +54,27 @@ class Settings:
 
 
 def parse_settings(
-    arguments: Sequence[str], environment: Mapping[str, str] = os.environ, program: str = PROGRAM
+    arguments: Sequence[str],
+    environment: Mapping[str, str] = os.environ,
+    program: str = PROGRAM,
+    resolve: Callable[..., Any] = socket.getaddrinfo,
 ) -> Settings:
-    """Read the settings; a flag wins over its twin. `program`: the words that start it. Raises FlagError."""
+    """Read the settings; a flag wins over its twin. Raises FlagError, and ListenError: the host does not resolve.
+
+    `program`: the words that start it.
+    """
     parser = flag_parser(program)
     parsed = parser.read(arguments, environment)
     if parsed.no_grpc and parsed.wire_port is None:
         parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
-    if not parsed.insecure and not is_loopback(parsed.host):
-        parser.error(
-            f"--host {parsed.host} would send passwords and messages in plain text over the network; "
+    host = look_up(parsed.host, resolve)
+    if not parsed.insecure and not host.is_loopback:
+        raise FlagError(
+            f"--host {host.name} would send passwords and messages in plain text over the network; "
             "put a TLS proxy in front and keep 127.0.0.1, or say --insecure if you mean it"
         )
     return Settings(
-        host=parsed.host,
+        host=host,
         port=parsed.port,
         wire_port=parsed.wire_port,
         grpc=not parsed.no_grpc,
@@ -94,16 +102,6 @@ def parse_settings(
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach what listens on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
     """Return the log format that is asked for, whatever is wrong with the other flags."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -121,7 +119,12 @@ def flag_parser(program: str = PROGRAM) -> FlagParser:
         epilog="Every flag has a twin in the environment: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE. The flag wins.",
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add(
+        "--host",
+        type=_host,
+        default="127.0.0.1",
+        help="address to listen on, or a name of it; localhost is 127.0.0.1 and ::1 (default: %(default)s)",
+    )
     add(
         "--port",
         type=_within(whole_number, 0, 65_535),
@@ -257,6 +260,12 @@ def flag_parser(program: str = PROGRAM) -> FlagParser:
     add("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     add("--version", action="version", version=f"chatbooth {chatbooth_grpc.__version__}")
     return parser
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the address is missing")
+    return text.strip()
 
 
 def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], T]:

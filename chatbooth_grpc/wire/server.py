@@ -10,13 +10,12 @@ keepalive finds a peer that is cut off, but not a process that is stopped, whose
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import threading
 import time
 from dataclasses import dataclass
 
-from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.addresses import Host, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
@@ -26,6 +25,7 @@ from chatbooth_grpc.wire.codes import encode_error
 from chatbooth_grpc.wire.connection import Connection
 from chatbooth_grpc.wire.dispatch import Dispatcher
 from chatbooth_grpc.wire.frames import encode_frame
+from chatbooth_grpc.wire.listening import ListeningSockets
 from chatbooth_grpc.wire.shared_reader import CAN_SHARE, SharedReader
 from chatbooth_grpc.wire.spare_descriptor import SpareDescriptor
 
@@ -33,21 +33,16 @@ FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
 
 _BODY_OVERHEAD = 64 << 10  # room beyond the largest text, so that one a little too long gets the clear error
-_BACKLOG = 1_024
 _WATCH_INTERVAL = 0.2
 
 _log = logging.getLogger(__name__)
-
-
-class WireListenError(Exception):
-    """The address cannot be listened on; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class WireSettings:
     """How the wire server runs. Times in seconds, sizes in bytes."""
 
-    host: str
+    host: Host
     port: int
     text_size: int
     max_connections: int = 4_000
@@ -68,7 +63,7 @@ class WireServer:
         self._lock = threading.Lock()
         self._connections: dict[Connection, threading.Thread] = {}
         self._stopping = threading.Event()
-        self._socket: socket.socket | None = None
+        self._listening: ListeningSockets | None = None
         self._shared_reader: SharedReader | None = None
         self._spare = SpareDescriptor()
         self._refusing = LastingState(_log, "new wire connections are refused", "new wire connections are taken again")
@@ -83,33 +78,23 @@ class WireServer:
         return len(self._connections)
 
     def start(self) -> str:
-        """Listen and serve; return the address, HOST:PORT. Raises WireListenError."""
-        host, port = self._settings.host.strip("[]"), self._settings.port
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            family, _, _, _, address = found[0]
-            # SO_REUSEADDR, which this sets: a restart does not wait a minute for the last server's connections.
-            both = address[0] == "::" and socket.has_dualstack_ipv6()
-            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
-        except OSError as error:
-            raise WireListenError(
-                f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}; stop what uses it, or "
-                "choose another with --wire-port"
-            ) from error
+        """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
+        self._listening = ListeningSockets(bind(self._settings.host, self._settings.port))
         if CAN_SHARE:
             self._shared_reader = SharedReader(self._dispatcher.booth)
         for thread in self._threads:
             thread.start()
-        bound = self._socket.getsockname()
-        return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
+        return self._settings.host.text(self._listening.port)
 
     def drain(self, grace: float) -> None:
         """Accept no more, answer what was read, and end every connection and thread within `grace` seconds."""
         self._stopping.set()
-        if self._socket is not None:
-            _wake(self._socket)
+        if self._listening is not None:
+            self._listening.stop()
         for thread in self._threads:
             thread.join()
+        if self._listening is not None:
+            self._listening.close()
         with self._lock:
             left = dict(self._connections)
         for connection in left:
@@ -131,29 +116,24 @@ class WireServer:
             connection.shut_down()
 
     def _accept(self) -> None:
-        listening = self._socket
-        assert listening is not None  # noqa: S101  # set before the thread starts
-        with listening:
-            while not self._stopping.is_set():
-                try:
-                    client, address = listening.accept()
-                except ConnectionError:  # the client has gone again already
-                    continue
-                except OSError as error:
-                    if not self._stopping.is_set():
-                        self._refuse_next(listening, error)
-                    continue
-                try:
-                    self._welcome(client, address_text(*address[:2]))
-                except OSError:
-                    client.close()  # it has gone again already
+        assert self._listening is not None  # noqa: S101  # set before the thread starts
+        for listening in self._listening.ready():
+            try:
+                client, address = listening.accept()
+            except (BlockingIOError, ConnectionError):  # the client has gone again already
+                continue
+            except OSError as error:
+                self._refuse_next(listening, error)
+                continue
+            try:
+                client.setblocking(True)  # on macOS it is as the socket that accepted it
+                self._welcome(client, address_text(*address[:2]))
+            except OSError:
+                client.close()  # it has gone again already
         self._spare.close()
 
     def _refuse_next(self, listening: socket.socket, error: OSError) -> None:
         """Refuse the next client if there is no descriptor for it: it would wait for its deadline and learn nothing."""
-        if not _has_client(listening):  # without a descriptor, accepting fails before anyone comes
-            self._stopping.wait(_WATCH_INTERVAL)
-            return
         self._refusing.refused((error.strerror or str(error)).lower())
         try:
             with self._spare.lent():
@@ -232,17 +212,3 @@ class WireServer:
 
 def _is_over(since: float | None, now: float, limit: float) -> bool:
     return since is not None and now - since > limit
-
-
-def _has_client(listening: socket.socket) -> bool:
-    waiting = select.poll()
-    waiting.register(listening, select.POLLIN)
-    return bool(waiting.poll(0))
-
-
-def _wake(listening: socket.socket) -> None:
-    """Wake the thread that accepts."""
-    try:
-        listening.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        listening.close()  # macOS: that is what wakes

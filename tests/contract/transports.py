@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.store import Store
@@ -95,7 +96,7 @@ def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
             ending.callback(server.drain)
             yield ending.enter_context(closing(GrpcTransport(server.start())))
         else:
-            wire = WireServer(booth, switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
+            wire = WireServer(booth, switchboard, WireSettings(look_up("127.0.0.1"), 0, 1 << 20))
             ending.callback(wire.drain, 2)
             ending.callback(switchboard.drain, 1)
             yield ending.enter_context(closing(WireTransport(wire.start())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
+from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer, ListenError
+from chatbooth_grpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer
 from chatbooth_grpc.server.flags import parse_settings
+from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
 from tests.contract.racing import race
 from tests.server.conftest import Start
@@ -98,7 +101,7 @@ def test_a_second_server_on_the_port_says_so(running: Running, host: str) -> Non
     second.drain()
     words = str(refused.value)
     assert f"{host}:{port}" in words
-    assert "--port" in words
+    assert "the port is taken" in words
     assert len(words.splitlines()) == 1
     assert running.sign_up("ann").username == "ann"
 
@@ -115,6 +118,27 @@ def test_ipv6_works_with_and_without_brackets(start: Start) -> None:
         running = start("--host", host)
         assert running.address.startswith("[::1]:")
         assert running.sign_up("ann").username == "ann"
+
+
+def test_localhost_is_both_families_on_one_port(start: Start) -> None:
+    running = start("--host", "localhost")
+    name, _, port = running.address.rpartition(":")
+    assert name == "localhost"
+    for host in ("127.0.0.1", "[::1]"):
+        with grpc.insecure_channel(f"{host}:{port}") as channel:
+            request = pb.SignUpRequest(username=f"name{len(host)}", password=PASSWORD)
+            pb_grpc.ChatServiceStub(channel).SignUp(request, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
+def test_localhost_with_one_family_taken_says_so(running: Running, taken: str) -> None:
+    family = socket.AF_INET6 if ":" in taken else socket.AF_INET
+    with socket.create_server((taken, 0), family=family) as other:
+        port = str(other.getsockname()[1])
+        second = second_server(running, "--host", "localhost", "--port", port, "--drain-grace", "0")
+        with pytest.raises(ListenError, match=f"cannot listen on localhost:{port}: the port is taken"):
+            second.start()
+        second.drain()
 
 
 # Limits

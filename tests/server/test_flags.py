@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.addresses import Host, ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.server.flags import (
     DEFAULT_THREADS,
     Settings,
     flag_parser,
-    is_loopback,
     parse_settings,
     wanted_log_format,
 )
@@ -21,7 +23,7 @@ from chatbooth_grpc.server.twins import FlagError
 DAY = 86_400.0
 
 TWINS: list[tuple[str, str, str, object]] = [
-    ("--host", "CHATBOOTH_HOST", "::1", "::1"),
+    ("--host", "CHATBOOTH_HOST", "::1", Host("::1", ("::1",))),
     ("--port", "CHATBOOTH_PORT", "0", 0),
     ("--wire-port", "CHATBOOTH_WIRE_PORT", "8080", 8080),
     ("--store", "CHATBOOTH_STORE", "/var/lib/chat.db", Path("/var/lib/chat.db")),
@@ -82,7 +84,7 @@ def complaint(arguments: list[str], environment: dict[str, str]) -> str:
 
 def test_defaults_are_safe() -> None:
     settings = parse_settings([], {})
-    assert (settings.host, settings.port, settings.store) == ("127.0.0.1", 50051, Path("chatbooth.db"))
+    assert (settings.host.name, settings.port, settings.store) == ("127.0.0.1", 50051, Path("chatbooth.db"))
     assert (settings.insecure, settings.threads, settings.max_calls) == (False, DEFAULT_THREADS, 2_000)
     assert (settings.limits.text_size, settings.limits.session_expiry) == (1 << 20, 30 * DAY)
     assert (settings.limits.name_hold, settings.drain_grace) == (30 * DAY, 10.0)
@@ -214,18 +216,47 @@ def test_help_is_named_as_the_program_was_started() -> None:
         parse_settings(["--moon"], {}, "chatbooth-server")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "chat.example", "2001:db8::1", "", "127.0.0.1.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
 def test_plain_text_off_loopback_must_be_meant(host: str) -> None:
     assert "--insecure" in complaint(["--host", host], {})
-    if host:
-        assert "--insecure" in complaint([], {"CHATBOOTH_HOST": host})
-    assert parse_settings(["--host", host, "--insecure"], {}).host == host
+    assert "--insecure" in complaint([], {"CHATBOOTH_HOST": host})
+    assert parse_settings(["--host", host, "--insecure"], {}).host.name == host
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+def resolving_to(*addresses: str) -> Callable[..., object]:
+    """A resolver that knows one answer."""
+    return lambda _name, _port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in addresses]
+
+
+def test_a_name_is_what_it_resolves_to() -> None:
+    arguments = ["--host", "chat.example"]
+    inside = resolving_to("127.0.0.2", "::1")
+    assert parse_settings(arguments, {}, resolve=inside).host == Host("chat.example", ("127.0.0.2", "::1"))
+    for outside in (resolving_to("192.0.2.1"), resolving_to("127.0.0.1", "192.0.2.1")):
+        with pytest.raises(FlagError, match=r"--host chat.example would send passwords .* --insecure"):
+            parse_settings(arguments, {}, resolve=outside)
+        assert parse_settings([*arguments, "--insecure"], {}, resolve=outside).host.name == "chat.example"
+
+
+@pytest.mark.parametrize("insecure", [[], ["--insecure"]])
+def test_a_name_that_does_not_resolve_is_said_to_be_one(insecure: list[str]) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(ListenError, match=r"the host chat.example does not resolve \(name or service not known\)"):
+        parse_settings(["--host", "chat.example", *insecure], {}, resolve=unknown)
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_a_host_must_not_be_empty(host: str) -> None:
+    assert complaint(["--host", host], {}).startswith("--host: the address is missing")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST."])
 def test_loopback_is_loopback(host: str) -> None:
-    assert is_loopback(host)
-    assert not parse_settings(["--host", host], {}).insecure
+    settings = parse_settings(["--host", host], {})
+    assert not settings.insecure
+    assert settings.host.is_loopback
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

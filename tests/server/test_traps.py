@@ -110,7 +110,7 @@ def test_a_thousand_connections_that_say_nothing_are_no_burden(running: Running)
 
 def test_a_second_server_does_not_share_the_port(running: Running, start: Start) -> None:
     port = running.address.rpartition(":")[2]
-    from chatbooth_grpc.server.chat_server import ListenError
+    from chatbooth_grpc.addresses import ListenError
 
     with pytest.raises(ListenError, match="cannot listen"):
         start("--port", port)

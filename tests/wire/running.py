@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from chatbooth_grpc.addresses import Host, look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
@@ -97,11 +98,11 @@ class Peer:
 class Running(AbstractContextManager["Running"]):
     """A wire server over a SQLite store, in this process. `settings` are those of WireSettings."""
 
-    def __init__(self, path: Path, *, port: int = 0, **settings: Any) -> None:
+    def __init__(self, path: Path, *, port: int = 0, host: Host | None = None, **settings: Any) -> None:
         self.store = InterruptedStore(path)
         self.switchboard = Switchboard(self.store, stuck_limit=settings.get("stuck_limit", 5.0))
         self.booth = Booth(self.store, passwords=cheap_passwords())
-        merged = WireSettings("127.0.0.1", port, TEXT_SIZE, **settings)
+        merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
         self.server = WireServer(self.booth, self.switchboard, merged)
         self.address = self.server.start()
         self._peers: list[Peer] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.store.sqlite import SQLiteStore
@@ -26,7 +27,7 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A wire server on a free port, with the passwords' real cost: there are few of them."""
     with SQLiteStore(tmp_path / "chatbooth.db") as store:
         switchboard = Switchboard(store)
-        server = WireServer(Booth(store), switchboard, WireSettings("127.0.0.1", 0, 1 << 20))
+        server = WireServer(Booth(store), switchboard, WireSettings(look_up("127.0.0.1"), 0, 1 << 20))
         host, _, port = server.start().rpartition(":")
         yield host, int(port)
         switchboard.drain(1)

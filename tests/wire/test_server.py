@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.frames import encode_frame, encode_request
-from chatbooth_grpc.wire.server import WireListenError
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 
@@ -105,8 +105,27 @@ def time_waits(port: int) -> int:
 
 def test_a_port_in_use_is_said(start: Start) -> None:
     first = start()
-    with pytest.raises(WireListenError, match="choose another with --wire-port"):
+    with pytest.raises(ListenError, match=r"the port is taken; .* choose another port"):
         start(port=first.port)
+
+
+def test_localhost_is_both_families_on_one_port(start: Start) -> None:
+    running = start(host=look_up("localhost"))
+    assert running.address == f"localhost:{running.port}"
+    for number, host in enumerate(["127.0.0.1", "::1", "127.0.0.1"]):
+        with socket.create_connection((host, running.port), PATIENCE) as connection:
+            Peer(connection).sign_up(f"name{number}")
+    running.drain()
+    for host in ("127.0.0.1", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, running.port), PATIENCE)
+
+
+def test_both_families_of_all_addresses_are_served(start: Start) -> None:
+    running = start(host=look_up("::"))
+    for number, host in enumerate(["127.0.0.1", "::1"]):
+        with socket.create_connection((host, running.port), PATIENCE) as connection:
+            Peer(connection).sign_up(f"name{number}")
 
 
 # The cap
@@ -135,11 +154,9 @@ def test_a_client_that_there_is_no_descriptor_for_is_told_at_once(
     early = running.peer()
     early.sign_up("early")
     with contextlib.ExitStack() as sockets:
-        lucky, *others = [sockets.enter_context(socket.socket()) for _ in range(5)]
+        clients = [sockets.enter_context(socket.socket()) for _ in range(4)]
         sockets.enter_context(no_descriptor_left())
-        lucky.connect(("127.0.0.1", running.port))  # the accept that waits for it has its descriptor already
-        Peer(lucky).sign_up("lucky")
-        for client in others:
+        for client in clients:
             client.connect(("127.0.0.1", running.port))
             late = Peer(client)
             assert "open files" in str(refusal(late.reply()))
