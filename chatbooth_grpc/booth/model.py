@@ -118,6 +118,11 @@ class Opening:
     gap: Gap | None = None
     """The messages that are missing right after `resumed_after`, or None."""
 
+    @property
+    def last_sequence(self) -> int:
+        """The last sequence of the mailbox when the delivery began; 0 if it never had a message."""
+        return self.replaying + (self.gap.last if self.gap else self.resumed_after)
+
 
 class EndReason(enum.IntEnum):
     """Why a stream ended; the numbers are the .proto's."""

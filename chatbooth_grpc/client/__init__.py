@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Session,
     )
     from chatbooth_grpc.client.chat_client import ChatClient
+    from chatbooth_grpc.client.history import Restored
     from chatbooth_grpc.client.inbox import Batches, Deliver, Inbox
     from chatbooth_grpc.client.listening import Listening
     from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
@@ -117,6 +118,7 @@ __all__ = [
     "Removal",
     "RequestTooLarge",
     "ResourceExhausted",
+    "Restored",
     "Retrying",
     "SendStream",
     "Sendable",
@@ -162,6 +164,7 @@ _NAMES = {
         "Session",
     ),
     "client.chat_client": ("ChatClient",),
+    "client.history": ("Restored",),
     "client.inbox": (
         "Batches",
         "Deliver",

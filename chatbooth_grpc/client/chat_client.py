@@ -239,9 +239,12 @@ class ChatClient:
         """Iterate over what waits, batch by batch, acknowledging each as the next is asked for, unless `keep`."""
         return Batches(self.deliver, self.acknowledge, after=after, max_messages=max_messages, keep=keep)
 
-    def messages(self, *, after: int | None = None) -> Inbox:
-        """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`."""
-        return Inbox(self.batches(after=after))
+    def messages(self, *, after: int | None = None, epoch: bytes | None = None) -> Inbox:
+        """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`.
+
+        `after` and `epoch` are those of the message taken last, if the application keeps them.
+        """
+        return Inbox(Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False))
 
     def listen(
         self,
@@ -257,7 +260,8 @@ class ChatClient:
         A client that `resume` returned starts after the last messages that the run before had taken. Those that it
         had answered, but not yet taken, come again: answer under the id that `reply_id` returns. An application that
         must not repeat an effect of another kind even if it is killed keeps the last sequence with the effect, and
-        passes it as `after`, with the epoch in which it counts, the next time.
+        passes it as `after`, with the epoch in which it counts, the next time. A Restored tells it to
+        forget the sequence, and the epoch that counts from then on.
         """
         from chatbooth_grpc.client.listening import Listening
 

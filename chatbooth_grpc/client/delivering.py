@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from chatbooth_grpc.booth.model import Delivery, Gap, Message
+from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.display import shown_message, utc_time
+from chatbooth_grpc.client.history import History, Restored
 from chatbooth_grpc.client.session_file import SavedSession
 
 _BATCH = 256
@@ -29,6 +30,7 @@ def deliver(context: Context, *, after: int | None = None, most: int | None = No
         left = most
         batches = client.batches(after=after, max_messages=_batch_size(left), keep=keep)
         for delivery in batches:
+            showing.check(delivery.opening)
             shown = showing.show(delivery)
             left = None if left is None else left - shown
             if left == 0:
@@ -49,24 +51,44 @@ class Showing:
         self._saved = saved
         self._repeat = repeat
         self._note = note
-        self._epoch = saved.session.epoch
+        self._history = History(saved.session.epoch, saved.shown_through)
         self._columns = self._output.columns()
+
+    def check(self, opening: Opening) -> None:
+        """Say if the history went back, by the opening of a delivery that was just fetched."""
+        restored = self._history.check(opening)
+        if restored is not None:
+            self.show_restored(restored)
+
+    def show_restored(self, restored: Restored) -> None:
+        """Say that the store was restored, and forget what was shown."""
+        record = {
+            "type": "restored",
+            "epoch": restored.epoch.hex(),
+            "shown_through": restored.taken_through,
+            "last_sequence": restored.last_sequence,
+        }
+        words = (
+            "The server was restored from a backup. Messages may be missing, and messages shown before may come again."
+        )
+        self._output.notice(record, words)
+        self._saved = self._saved.with_nothing_shown(restored.epoch)
+        if self._note:
+            self._context.sessions.forget_shown(self._saved.username, restored.epoch)
 
     def show(self, delivery: Delivery) -> int:
         """Show a delivery and return how many of its messages were shown, when all have left this program."""
         opening = delivery.opening
-        if opening.epoch != self._epoch:
-            self._epoch = opening.epoch
-            self._output.say("The server was restored from a backup. Messages shown before may come again.")
         shown_before = 0 if self._repeat else self._saved.shown_of(opening.account_id, opening.epoch)
         fresh = [message for message in delivery.messages if message.sequence > shown_before]
+        through = 0
         if opening.gap and opening.gap.last > shown_before:
             self._show_gap(opening.gap)
-        self._show_messages(delivery, fresh)
+            through = opening.gap.last
+        self._show_messages(delivery, fresh, through)
         return len(fresh)
 
-    def _show_messages(self, delivery: Delivery, messages: list[Message]) -> None:
-        through = 0
+    def _show_messages(self, delivery: Delivery, messages: list[Message], through: int) -> None:
         try:
             for message in messages:
                 self._show_message(message)
@@ -80,6 +102,7 @@ class Showing:
         self._output.flush()
         if self._note and through:
             self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
+            self._history.note_taken(through)
 
     def _show_message(self, message: Message) -> None:
         self.anything = True

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Protocol
 
+from chatbooth_grpc.booth.errors import CursorPastEnd
 from chatbooth_grpc.booth.model import Delivery, Gap, Message
+from chatbooth_grpc.client.history import History, Restored
 
 
 class Deliver(Protocol):
@@ -31,6 +33,10 @@ class Batches(Iterator[Delivery]):
     Asking for the next batch acknowledges the one before, its gap included, unless `keep` is set. `max_messages`, the
     most that the next batch may hold (0: the server's default), may be changed in between. `deliver` and `acknowledge`
     are those of a ChatClient. The batches start after the sequence `after`; None means at the session's cursor.
+
+    If the server's store was restored from a backup, the batches start over at the session's cursor, and `restored`
+    gets an entry before the next batch is returned. `epoch` is the one in which `after` counts, if that is known. With
+    `strict`, a first `after` past the mailbox's end raises CursorPastEnd instead.
     """
 
     def __init__(
@@ -39,14 +45,19 @@ class Batches(Iterator[Delivery]):
         acknowledge: Callable[[int], None],
         *,
         after: int | None = None,
+        epoch: bytes | None = None,
         max_messages: int = 0,
         keep: bool = False,
+        strict: bool = True,
     ) -> None:
+        self.restored: list[Restored] = []
         self.max_messages = max_messages
         self._deliver = deliver
         self._acknowledge = acknowledge
         self._keep = keep
+        self._strict = strict
         self._after = after
+        self._history = History(epoch, after or 0)
         self._acknowledged = 0
         self._last = 0
         self._more = True
@@ -55,13 +66,17 @@ class Batches(Iterator[Delivery]):
         """Acknowledge the batch before and return the next; the last one before the end is acknowledged too."""
         if not self._more:
             self.acknowledge()
+        if not self._more:
             raise StopIteration
-        pending = self._last if self._last > self._acknowledged and not self._keep else 0
-        delivery = self._deliver(acknowledge_through=pending, after=self._after, max_messages=self.max_messages)
-        self._acknowledged = max(self._acknowledged, pending)
+        delivery = self._deliver_next()
+        while (restored := self._history.check(delivery.opening)) is not None:
+            self.restored.append(restored)
+            self._start_over()
+            delivery = self._deliver_next()
         end = _end(delivery)
         self._more = delivery.more and end > self._last  # a batch that leads nowhere must not repeat for ever
         self._after = self._last = max(self._last, end)
+        self._history.note_taken(self._last)
         if not delivery.messages and not delivery.opening.gap:
             raise StopIteration
         return delivery
@@ -72,9 +87,39 @@ class Batches(Iterator[Delivery]):
         For a reader that stops before the end. Raises as `ChatClient.acknowledge`.
         """
         taken = self._last if through is None else through
-        if taken > self._acknowledged and not self._keep:
+        if taken <= self._acknowledged or self._keep:
+            return
+        try:
             self._acknowledge(taken)
+        except CursorPastEnd:
+            self._note_past_end()
+        else:
             self._acknowledged = taken
+
+    def _deliver_next(self) -> Delivery:
+        """Acknowledge the batch before and fetch the next, from the session's cursor if the history went back."""
+        while True:
+            pending = self._last if self._last > self._acknowledged and not self._keep else 0
+            try:
+                delivery = self._deliver(acknowledge_through=pending, after=self._after, max_messages=self.max_messages)
+            except CursorPastEnd:
+                # Without a sequence of this reader's, another try would fail in the same way.
+                if self._after is None or (self._strict and not self._last):
+                    raise
+                self._note_past_end()
+            else:
+                self._acknowledged = max(self._acknowledged, pending)
+                return delivery
+
+    def _note_past_end(self) -> None:
+        self._history.note_past_end()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Forget the sequences so far: they are of a history that the server no longer has."""
+        self._after = None
+        self._last = self._acknowledged = 0
+        self._more = True
 
 
 class Inbox(Iterator[Message]):
@@ -84,7 +129,8 @@ class Inbox(Iterator[Message]):
     batch, at the end, and by `close` or the end of a `with` block (not if that ends by an error: then it is delivered
     again). Iterating may go on after a `break`. An application that must not repeat an effect even if it is killed
     keeps the last sequence with the effect, and passes it as `after` the next time. What retention removed before it
-    could be delivered is in `gaps`, in order.
+    could be delivered is in `gaps`, in order. If the server's store was restored from a backup, `restored` says so,
+    and the messages then come from the session's cursor on.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -94,11 +140,19 @@ class Inbox(Iterator[Message]):
         self._given = 0
         self._taken = 0
 
+    @property
+    def restored(self) -> list[Restored]:
+        """Each time that the history went back, before the message given last."""
+        return self._batches.restored
+
     def __next__(self) -> Message:
         """Return the next message. Raises as `ChatClient.deliver`."""
         self._taken = self._given
         while not self._waiting:
+            restores = len(self._batches.restored)
             delivery = next(self._batches)
+            if len(self._batches.restored) > restores:
+                self._given = self._taken = 0
             self._waiting.extend(message for message in delivery.messages if message.sequence > self._given)
             if delivery.opening.gap:
                 self.gaps.append(delivery.opening.gap)

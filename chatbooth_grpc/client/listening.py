@@ -7,8 +7,9 @@ event that was given out, so nothing comes twice and nothing is left out.
 
     opening ──▶ batches and gaps ──▶ end, or the connection breaks ──▶ pause ──▶ opening …
 
-A store that was restored from a backup has another epoch, in which the old sequences mean nothing: the stream then
-starts again from the session's own cursor.
+If the store was restored from a backup, the old sequences mean nothing: the stream says so by an event of its own and
+starts again from the session's cursor. `History` says how that is noticed. Until a connection's opening has been
+checked, nothing is acknowledged: the sequence might be another message's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
 )
 from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening
+from chatbooth_grpc.client.history import History, Restored
 from chatbooth_grpc.client.transport import EventStream, Transport
 
 ACKNOWLEDGE_MESSAGES = 64
@@ -47,7 +49,7 @@ Taken = Callable[[bytes, int], None]
 """Called with an epoch and the last sequence that was taken in it. 0: no sequence counts any more."""
 
 
-class Listening(Iterator[MessageBatch | Gap]):
+class Listening(Iterator[MessageBatch | Gap | Restored]):
     """The messages of a mailbox, those that wait and then those that come; made by `ChatClient.listen`.
 
     Iterating blocks until something comes, and ends only by an error that no other connection would mend
@@ -77,14 +79,13 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._transport = transport
         self._token = token
         self._after = after
-        self._epoch = epoch
+        self._history = History(epoch, after or 0)
         self._on_lost = on_lost
         self._on_resumed = on_resumed
         self._on_taken = on_taken
         self._clock = clock
         self._random = random
         self._pause = FIRST_PAUSE
-        self._given = after or 0  # the last sequence given out
         self._noted = after or 0  # the last sequence that `on_taken` was called with
         self._acknowledged = 0
         self._is_open = False  # whether the server has said that its epoch is the one in which all these count
@@ -93,8 +94,8 @@ class Listening(Iterator[MessageBatch | Gap]):
         self._connection: _Connection | None = None
         self._closed = threading.Event()
 
-    def __next__(self) -> MessageBatch | Gap:
-        """Return the next messages, or a gap where retention removed some.
+    def __next__(self) -> MessageBatch | Gap | Restored:
+        """Return the next messages, or a gap where retention removed some, or that the store was restored.
 
         Raises SessionInvalid: the session has ended. Other errors that a new connection would not mend.
         """
@@ -105,8 +106,13 @@ class Listening(Iterator[MessageBatch | Gap]):
             except (Unauthenticated, InvalidArgument):
                 self.close()
                 raise
-            except CursorPastEnd:
-                self._start_over()
+            except CursorPastEnd as error:
+                # A session's own cursor never lies past the end, so that is a failure like others.
+                if self._after is None:
+                    self._reconnect(error)
+                else:
+                    self._history.note_past_end()
+                    self._start_over()
             except ChatboothError as error:
                 if not self._closed.is_set():
                     self._reconnect(error)
@@ -147,39 +153,38 @@ class Listening(Iterator[MessageBatch | Gap]):
             self._acknowledge()
         return event
 
-    def _fresh(self, event: Event | None) -> MessageBatch | Gap | None:
+    def _fresh(self, event: Event | None) -> MessageBatch | Gap | Restored | None:
         """Return what of an event is to be given out."""
         match event:
             case Opening():
                 return self._open(event)
             case MessageBatch(messages):
-                fresh = [message for message in messages if message.sequence > self._given]
+                fresh = [message for message in messages if message.sequence > self._history.taken_through]
                 if fresh:
-                    self._given = fresh[-1].sequence
+                    self._history.note_taken(fresh[-1].sequence)
                     return MessageBatch(fresh)
-            case Gap(_, last, _) if last > self._given:
-                self._given = last
+            case Gap(_, last, _) if last > self._history.taken_through:
+                self._history.note_taken(last)
                 return event
             case End() | None | Gap():
                 pass  # the status that follows an end says what to do
         return None
 
-    def _open(self, opening: Opening) -> Gap | None:
-        if self._epoch is not None and opening.epoch != self._epoch:
-            self._epoch = opening.epoch
+    def _open(self, opening: Opening) -> Gap | Restored | None:
+        restored = self._history.check(opening)
+        if restored is not None:
             self._start_over()
-            return None
-        self._epoch = opening.epoch
+            return restored
         self._pause = FIRST_PAUSE
-        self._given = max(self._given, opening.resumed_after)
-        self._after = self._given
+        self._history.note_taken(opening.resumed_after)
+        self._after = self._history.taken_through
         self._is_open = True
         if self._taken > self._acknowledged and self._due is None:
             self._due = self._clock() + ACKNOWLEDGE_DELAY
         if self._on_resumed:
             self._on_resumed(opening)
-        if opening.gap is not None and opening.gap.last > self._given:
-            self._given = opening.gap.last
+        if opening.gap is not None and opening.gap.last > self._history.taken_through:
+            self._history.note_taken(opening.gap.last)
             return opening.gap
         return None
 
@@ -187,14 +192,14 @@ class Listening(Iterator[MessageBatch | Gap]):
         """Forget the sequences taken so far: they are of a history that the server no longer has."""
         self._drop_connection()
         self._after = None
-        self._given = self._taken = self._acknowledged = 0
+        self._taken = self._acknowledged = 0
         self._due = None
         self._note(0)
 
     def _reconnect(self, error: ChatboothError) -> None:
         """Pause, longer each time, before the next connection."""
         self._drop_connection()
-        self._after = self._given if self._epoch is not None else self._after
+        self._after = self._history.taken_through if self._history.epoch is not None else self._after
         pause = self._pause * (0.5 + self._random() / 2)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if self._on_lost:
@@ -208,8 +213,8 @@ class Listening(Iterator[MessageBatch | Gap]):
             connection.close()
 
     def _note_taken(self) -> None:
-        if self._given > self._taken:
-            self._taken = self._given
+        if self._history.taken_through > self._taken:
+            self._taken = self._history.taken_through
             if self._due is None:
                 self._due = self._clock() + ACKNOWLEDGE_DELAY
         if self._taken - self._acknowledged >= ACKNOWLEDGE_MESSAGES:
@@ -235,8 +240,8 @@ class Listening(Iterator[MessageBatch | Gap]):
 
     def _note(self, through: int) -> None:
         """Have the caller note up to which sequence messages were taken."""
-        if self._on_taken is not None and self._epoch is not None and through != self._noted:
-            self._on_taken(self._epoch, through)
+        if self._on_taken is not None and self._history.epoch is not None and through != self._noted:
+            self._on_taken(self._history.epoch, through)
             self._noted = through
 
 

@@ -9,6 +9,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, Gap, Opening
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.delivering import Showing
+from chatbooth_grpc.client.history import Restored
 from chatbooth_grpc.client.queueing import emptying_outbox
 
 
@@ -21,10 +22,20 @@ def listen(context: Context, *, most: int | None = None) -> None:
         client = stack.enter_context(context.client_of(saved, quiet=True))
         connection = _ConnectionWords(context)
         stack.enter_context(emptying_outbox(context, saved, client))
-        stream = stack.enter_context(client.listen(on_lost=connection.lost, on_resumed=connection.resumed))
+        stream = stack.enter_context(
+            client.listen(
+                after=saved.shown_through or None,
+                epoch=saved.session.epoch,
+                on_lost=connection.lost,
+                on_resumed=connection.resumed,
+            )
+        )
         showing = Showing(context, saved, repeat=False, note=True)
         left = most
         for event in stream:
+            if isinstance(event, Restored):
+                showing.show_restored(event)
+                continue
             opening = connection.opening
             if isinstance(event, Gap):
                 delivery = Delivery(replace(opening, gap=event), [], more=False)

@@ -115,6 +115,13 @@ class SessionDirectory:
             if saved is not None and saved.session.account_id == opening.account_id:
                 self._write(saved.with_shown(opening, through))
 
+    def forget_shown(self, username: str, epoch: bytes) -> None:
+        """Keep that nothing of a mailbox was shown in the history that the server has now, in this epoch."""
+        with self._changing():
+            saved = self.load(username)
+            if saved is not None:
+                self._write(saved.with_nothing_shown(epoch))
+
     def remove(self, saved: SavedSession) -> None:
         """Forget a session, unless another has taken its place."""
         with self._changing():

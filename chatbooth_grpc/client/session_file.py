@@ -41,6 +41,10 @@ class SavedSession:
         shown = max(through, self.shown_of(opening.account_id, opening.epoch))
         return replace(self, session=replace(self.session, epoch=opening.epoch), shown_through=shown)
 
+    def with_nothing_shown(self, epoch: bytes) -> SavedSession:
+        """Return this session as it is in another history, of which nothing was shown yet."""
+        return replace(self, session=replace(self.session, epoch=epoch), shown_through=0)
+
     def encode(self) -> bytes:
         """Return the content of the session's file."""
         record = {

@@ -254,3 +254,36 @@ def test_what_was_shown_in_another_epoch_does_not_count(
     assert "restored" in desk.said()
     kept = desk.context().pick()
     assert (kept.session.epoch, kept.shown_through) == (bytes(16), 3)
+
+
+def test_a_log_shorter_than_what_was_shown_is_told_and_all_is_shown(desk: Desk, booth: Booth, ann: Session) -> None:
+    sessions = desk.context().sessions
+    sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
+    deliver(desk.context())
+    assert texts(desk) == list("abcde")
+    assert desk.said().startswith("The server was restored from a backup.")
+    assert desk.context().pick().shown_through == 5
+    deliver(desk.context())
+    assert desk.said() == "No new messages.\n"
+
+
+def test_a_restore_is_an_object_for_a_program(desk: Desk, booth: Booth, ann: Session) -> None:
+    desk.context().sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
+    deliver(desk.context(as_json=True), keep=True)
+    restored, *messages = desk.records()
+    assert restored == {
+        "type": "restored",
+        "epoch": booth.deliver(ann.token).opening.epoch.hex(),
+        "shown_through": 9,
+        "last_sequence": 5,
+    }
+    assert [record["sequence"] for record in messages] == [1, 2, 3, 4, 5]
+    assert desk.context().pick().shown_through == 9, "a look notes nothing"
+
+
+def test_a_gap_counts_as_shown(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Gap(1, 5, GapReason.RETENTION)
+    with monkeypatch.context() as changed:
+        with_opening(desk, changed, lambda opening: replace(opening, gap=gap, replaying=0))
+        deliver(desk.context(), most=0)
+    assert desk.context().pick().shown_through == 5

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatbooth_grpc.booth.errors import CursorPastEnd
 from chatbooth_grpc.booth.model import Delivery, Gap, GapReason
+from chatbooth_grpc.client.history import Restored
 from chatbooth_grpc.client.inbox import Batches, Inbox
-from tests.client.scripted import delivery, message, scripted_client
+from tests.client.scripted import EPOCH, delivery, message, scripted_client
 
+OTHER_EPOCH = bytes(reversed(EPOCH))
 GAP = Gap(1, 4, GapReason.RETENTION)
 
 
@@ -18,6 +21,7 @@ class Mailbox:
 
     def __init__(self, size: int, page: int = 2, cursor: int = 0) -> None:
         self.size = size
+        self.epoch = EPOCH
         self.page = page
         self.cursor = cursor
 
@@ -25,17 +29,30 @@ class Mailbox:
         self.acknowledge(acknowledge_through)
         start = self.cursor if after is None else after
         end = min(start + min(self.page, max_messages or self.page), self.size)
-        return delivery(*range(start + 1, end + 1), more=end < self.size)
+        if start > self.size:
+            raise CursorPastEnd(start, self.size)
+        return delivery(
+            *range(start + 1, end + 1),
+            more=end < self.size,
+            resumed_after=start,
+            replaying=self.size - start,
+            epoch=self.epoch,
+        )
 
     def acknowledge(self, through: int) -> None:
-        assert through <= self.size
+        if through > self.size:
+            raise CursorPastEnd(through, self.size)
         self.cursor = max(self.cursor, through)
 
     def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:
         return Batches(self.deliver, self.acknowledge, after=after, max_messages=max_messages, keep=keep)
 
-    def inbox(self, after: int | None = None) -> Inbox:
-        return Inbox(self.batches(after=after))
+    def inbox(self, after: int | None = None, epoch: bytes | None = None) -> Inbox:
+        return Inbox(Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False))
+
+    def restore(self, size: int, cursor: int, epoch: bytes = EPOCH) -> None:
+        """Go back to an earlier state."""
+        self.size, self.cursor, self.epoch = size, cursor, epoch
 
 
 @given(st.integers(0, 12), st.integers(1, 5), st.integers(0, 12))
@@ -138,3 +155,55 @@ def test_an_iterator_that_has_ended_stays_ended() -> None:
     inbox = Mailbox(1).inbox()
     assert len([*inbox]) == 1
     assert [*inbox] == []
+
+
+@pytest.mark.parametrize("epoch", [EPOCH, OTHER_EPOCH], ids=["the same epoch", "another epoch"])
+@pytest.mark.parametrize("taken", [2, 3, 4, 6])
+def test_a_restore_amid_reading_is_told_and_reading_starts_over(taken: int, epoch: bytes) -> None:
+    mailbox = Mailbox(6, page=2)
+    inbox = mailbox.inbox()
+    for _ in range(taken):
+        next(inbox)
+    mailbox.restore(1, 0, epoch)
+    rest = [message.sequence for message in inbox]
+    assert rest[-1:] == [1]
+    assert [(one.epoch, one.last_sequence) for one in inbox.restored] == [(epoch, 1)]
+    assert mailbox.cursor == 1
+
+
+@pytest.mark.parametrize("epoch", [None, EPOCH])
+def test_a_kept_sequence_past_the_end_starts_over(epoch: bytes | None) -> None:
+    mailbox = Mailbox(3, cursor=1)
+    inbox = mailbox.inbox(after=9, epoch=epoch)
+    assert [message.sequence for message in inbox] == [2, 3]
+    assert inbox.restored == [Restored(EPOCH, 9, 3)]
+
+
+def test_a_kept_sequence_of_another_epoch_starts_over() -> None:
+    mailbox = Mailbox(12, cursor=1)
+    inbox = mailbox.inbox(after=9, epoch=OTHER_EPOCH)
+    assert [message.sequence for message in inbox] == [*range(2, 13)]
+    assert inbox.restored == [Restored(EPOCH, 9, 12)]
+
+
+def test_a_restore_before_the_last_is_acknowledged_does_not_fail() -> None:
+    mailbox = Mailbox(3, page=4)
+    with mailbox.inbox() as inbox:
+        for message in inbox:
+            if message.sequence == 3:
+                break
+        mailbox.restore(0, 0)
+    assert mailbox.cursor == 0
+    assert [*inbox] == []
+    assert inbox.restored == [Restored(EPOCH, 3, 0)]
+
+
+def test_a_first_sequence_past_the_end_is_an_error_where_it_was_asked_for() -> None:
+    with pytest.raises(CursorPastEnd):
+        next(Mailbox(3).batches(after=9))
+
+
+def test_a_mailbox_that_always_ends_before_its_cursor_is_an_error() -> None:
+    mailbox = Mailbox(3, cursor=9)
+    with pytest.raises(CursorPastEnd):
+        next(mailbox.inbox(after=5))

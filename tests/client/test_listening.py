@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, ServerUnreachable, SessionInvalid
 from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening
+from chatbooth_grpc.client.history import Restored
 from chatbooth_grpc.client.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
 from chatbooth_grpc.client.transport import Transport
 from tests.client.scripted import EPOCH, TOKEN, message
@@ -66,7 +67,7 @@ def listening(transport: Breaking, **settings: object) -> Listening:
     return Listening(checked, TOKEN, random=lambda: 0.0, **settings)  # type: ignore[arg-type]
 
 
-def opening(after: int = 0, replaying: int = 0, epoch: bytes = EPOCH, gap: Gap | None = None) -> Opening:
+def opening(after: int = 0, replaying: int = 20, epoch: bytes = EPOCH, gap: Gap | None = None) -> Opening:
     return Opening(epoch, 7, after, replaying, gap)
 
 
@@ -75,10 +76,19 @@ def batch(*sequences: int) -> MessageBatch:
 
 
 def taken(stream: Listening, count: int) -> list[int]:
-    """The sequences of the next `count` messages, or more where they come in one batch; a gap's as negatives."""
+    """The sequences of the next `count` messages, or more where they come in one batch; a gap's as negatives.
+
+    A restored store is two zeros.
+    """
     found: list[int] = []
     for event in stream:
-        found += [-event.first, -event.last] if isinstance(event, Gap) else [m.sequence for m in event.messages]
+        match event:
+            case Gap(first, last):
+                found += [-first, -last]
+            case Restored():
+                found += [0, 0]
+            case MessageBatch(messages):
+                found += [one.sequence for one in messages]
         if len(found) >= count:
             break
     return found
@@ -145,17 +155,29 @@ def test_an_ended_session_is_raised() -> None:
         next(stream)
 
 
-def test_a_cursor_that_the_server_does_not_know_starts_over() -> None:
-    transport = Breaking([CursorPastEnd(9, 3)], [opening(3), batch(4)])
+def test_a_cursor_that_the_server_does_not_know_is_told_and_starts_over() -> None:
+    transport = Breaking([CursorPastEnd(9, 3)], [opening(3, 0)], [opening(3, 1), batch(4)])
     with listening(transport, after=9, epoch=EPOCH) as stream:
+        assert next(stream) == Restored(EPOCH, 9, 3)
         assert taken(stream, 1) == [4]
-    assert transport.starts == [9, None]
+    assert transport.starts == [9, None, None]
 
 
-def test_another_epoch_starts_over_from_the_sessions_cursor() -> None:
-    restored: list[Event | Exception] = [opening(5, epoch=OTHER_EPOCH), batch(6)]
+def test_a_cursor_past_the_end_that_is_the_servers_own_is_tried_again_with_pauses() -> None:
+    pauses: list[float] = []
+    transport = Breaking([CursorPastEnd(9, 3)], [CursorPastEnd(9, 3)], [opening(3), batch(4)])
+    stream = listening(transport, on_lost=lambda _, pause: pauses.append(pause))
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]  # no real pause
+    assert taken(stream, 1) == [4]
+    stream.close()
+    assert pauses == [0.05, 0.1]
+
+
+def test_another_epoch_is_told_and_starts_over_from_the_sessions_cursor() -> None:
+    restored: list[Event | Exception] = [opening(5, 1, OTHER_EPOCH), batch(6)]
     transport = Breaking([opening(5), LOST], restored, [opening(2, 3, OTHER_EPOCH), batch(3, 4, 5)])
     with listening(transport, after=5, epoch=EPOCH) as stream:
+        assert next(stream) == Restored(OTHER_EPOCH, 5, 6)
         assert taken(stream, 3) == [3, 4, 5]
     assert transport.starts == [5, 5, None]
 
@@ -166,7 +188,7 @@ def test_nothing_is_acknowledged_before_the_server_has_said_its_epoch() -> None:
     restored: list[Event | Exception] = [opening(after, epoch=OTHER_EPOCH), batch(after + 1)]
     transport = Breaking([LOST], restored, [opening(2, 1, OTHER_EPOCH), batch(3)])
     with listening(transport, after=after, epoch=EPOCH) as stream:
-        assert taken(stream, 1) == [3]
+        assert taken(stream, 3) == [0, 0, 3]
         assert transport.acknowledged == []
     assert transport.starts == [after, after, None]
 
@@ -212,8 +234,57 @@ def test_a_place_of_a_history_that_is_gone_is_noted_as_none(first: Event | Excep
     noted: list[int] = []
     transport = Breaking([first], [opening(3, 1, OTHER_EPOCH), batch(4)], [opening(3, 1, OTHER_EPOCH), batch(4)])
     with listening(transport, after=9, epoch=EPOCH, on_taken=lambda _, through: noted.append(through)) as stream:
-        assert taken(stream, 1) == [4]
+        assert taken(stream, 3) == [0, 0, 4]
     assert noted[0] == 0
+
+
+def test_a_log_that_became_shorter_is_told_and_starts_over() -> None:
+    transport = Breaking([opening(), batch(1, 2, 3, 4), LOST], [opening(0, 3)], [opening(2, 1), batch(3), batch(4)])
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+        assert next(stream) == Restored(EPOCH, 4, 3)
+        assert taken(stream, 2) == [3, 4]
+    assert transport.starts == [None, 4, None]
+
+
+def test_a_gap_counts_to_the_end_of_the_log() -> None:
+    gap = Gap(1, 3, GapReason.RETENTION)
+    transport = Breaking(
+        [opening(0, 1, gap=gap), batch(4), LOST], [opening(0, 1, gap=gap), LOST], [opening(4, 1), batch(5)]
+    )
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [-1, -3, 4, 5]
+
+
+def test_nothing_is_acknowledged_before_the_history_was_checked() -> None:
+    transport = Breaking([opening(), batch(*range(1, ACKNOWLEDGE_MESSAGES + 2)), LOST], [LOST])
+    lost: list[Exception] = []
+
+    def note(error: Exception, _pause: float) -> None:
+        lost.append(error)
+        if len(lost) == 2:
+            stream.close()
+
+    stream = listening(transport, on_lost=note)
+    assert len(taken(stream, 1)) == ACKNOWLEDGE_MESSAGES + 1
+    transport.refusals.put(LOST)  # so that it is still to be acknowledged when the connection is lost
+    assert [*stream] == []
+    assert len(lost) == 2
+    assert transport.acknowledged == []
+
+
+def test_what_was_taken_is_acknowledged_once_the_history_was_checked() -> None:
+    transport = Breaking([opening(), batch(1), LOST], [opening(1)])
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    while not transport.acknowledged:
+        threading.Event().wait(0.005)
+    stream.close()
+    waiting.join(10)
+    assert transport.acknowledged == [1]
+    assert transport.starts == [None, 1]
 
 
 def test_gaps_are_given_out_once() -> None:

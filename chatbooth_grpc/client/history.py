@@ -1,0 +1,56 @@
+"""Whether a server still has the history in which a reader counts what it has taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatbooth_grpc.booth.model import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The server's store was restored from a backup, so its history went back.
+
+    What was sent after the backup may be missing. Sequences from before mean nothing now: forget them. What the session
+    had acknowledged after the backup is delivered again.
+    """
+
+    epoch: bytes
+    """The 16 bytes of the epoch that counts from now on."""
+    taken_through: int
+    """The last sequence that was taken in the history before, 0 if none was."""
+    last_sequence: int
+    """The last sequence that the mailbox has now, 0 if it has none."""
+
+
+class History:
+    """The epoch that a reader is in, and the last sequence that it has taken there."""
+
+    def __init__(self, epoch: bytes | None = None, taken_through: int = 0) -> None:
+        """`epoch` None: it is not known yet, and the first opening tells it."""
+        self.epoch = epoch
+        self.taken_through = taken_through
+        self._is_past_end = False
+
+    def note_taken(self, sequence: int) -> None:
+        """Note that all up to a sequence was taken. That never goes back within a history."""
+        self.taken_through = max(self.taken_through, sequence)
+
+    def note_past_end(self) -> None:
+        """Note that the server has refused the last sequence taken, since its mailbox ends before it."""
+        self._is_past_end = True
+
+    def check(self, opening: Opening) -> Restored | None:
+        """Return None if a delivery is of this history. Else go over to the delivery's history, and return that."""
+        restored = None
+        if not self._goes_on_in(opening):
+            restored = Restored(opening.epoch, self.taken_through, opening.last_sequence)
+            self.taken_through = 0
+            self._is_past_end = False
+        self.epoch = opening.epoch
+        return restored
+
+    def _goes_on_in(self, opening: Opening) -> bool:
+        if self._is_past_end or self.epoch not in (None, opening.epoch):
+            return False
+        return opening.last_sequence >= self.taken_through

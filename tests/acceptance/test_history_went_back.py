@@ -1,0 +1,134 @@
+"""A store that was put back without another epoch: clients notice it by the length of the log, and miss nothing."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.model import MessageBatch
+from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.history import Restored
+from chatbooth_grpc.client.listening import Listening
+from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
+
+
+class Place:
+    """A server on both wires, on the same ports always, whose store can be put back with its old epoch."""
+
+    def __init__(self, folder: Path, wire: str) -> None:
+        self.file = folder / "store.db"
+        self._backup = folder / "backup.db"
+        self._ports = ["0", "0"]
+        self._start()
+        self.address = self.server.addresses[wire]
+
+    def back_up(self) -> None:
+        """Copy the store while the server is stopped, and start the server again."""
+        self.server.end(signal.SIGTERM)
+        shutil.copy(self.file, self._backup)
+        self._start()
+
+    def restore(self) -> None:
+        """Kill the server, put the copy back, and start it with the epoch that the copy has."""
+        self.server.end(signal.SIGKILL)
+        for path in self.file.parent.glob(f"{self.file.name}*"):
+            path.unlink()
+        shutil.copy(self._backup, self.file)
+        epoch = self._epoch()
+        self._start()
+        self.server.end(signal.SIGTERM)
+        self._set_epoch(epoch)
+        self._start()
+
+    def _start(self) -> None:
+        grpc_port, wire_port = self._ports
+        self.server = ServerProcess(self.file, int(grpc_port), ["--wire-port", wire_port])
+        self._ports = [address.rpartition(":")[2] for address in self.server.addresses.values()]
+
+    def _epoch(self) -> bytes:
+        connection = apsw.Connection(str(self.file))
+        epoch = bytes(connection.execute("SELECT epoch FROM store").get)
+        connection.close()
+        return epoch
+
+    def _set_epoch(self, epoch: bytes) -> None:
+        connection = apsw.Connection(str(self.file))
+        connection.execute("UPDATE store SET epoch = ?", (epoch,))
+        connection.close()
+
+
+@pytest.fixture(params=["grpc", "wire"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A place over each wire."""
+    place = Place(tmp_path, request.param)
+    yield place
+    with suppress(ProcessLookupError):
+        place.server.end(signal.SIGKILL)
+
+
+def texts_until(stream: Listening, last: str) -> list[str]:
+    """Return the texts that come, up to one; a restored store is an empty text."""
+    found: list[str] = []
+    for event in stream:
+        if isinstance(event, Restored):
+            found.append("")
+        elif isinstance(event, MessageBatch):
+            found += [message.text for message in event.messages]
+        if found and found[-1] == last:
+            break
+    return found
+
+
+def test_a_listener_is_told_and_shown_what_is_sent_from_then_on(place: Place) -> None:
+    with ChatClient.connect(place.address, timeout=30) as client:
+        session = client.sign_up("ann", PASSWORD)
+        client.send("ann", "one")
+        place.back_up()
+        stream = client.listen(epoch=session.epoch)
+        client.send("ann", "two")
+        client.send("ann", "three")
+        assert texts_until(stream, "three") == ["one", "two", "three"]
+        place.restore()
+        assert texts_until(stream, "") == [""]
+        client.send("ann", "four")
+        assert texts_until(stream, "four") in (["four"], ["one", "four"])
+        stream.close()
+
+
+def test_the_command_line_is_told_and_shows_what_is_sent_from_then_on(place: Place, tmp_path: Path) -> None:
+    command = CommandLine(place.address, tmp_path / "state")
+    assert command("signup", "ann").code == 0
+    command("send", "ann", "one")
+    place.back_up()
+    command("send", "ann", "two")
+    command("send", "ann", "three")
+    assert len(command("deliver").out.splitlines()) == 3
+    place.restore()
+    command("send", "ann", "four")
+    told = command("deliver", "--json")
+    assert told.code == 0
+    restored, *messages = told.records
+    assert (restored["type"], restored["shown_through"], restored["last_sequence"]) == ("restored", 3, 2)
+    assert [record["text"] for record in messages] == ["one", "four"]
+    assert command("deliver").out == ""
+
+
+def test_the_listen_command_is_told_too(place: Place, tmp_path: Path) -> None:
+    command = CommandLine(place.address, tmp_path / "state")
+    assert command("signup", "ann").code == 0
+    command("send", "ann", "one")
+    place.back_up()
+    command("send", "ann", "two")
+    command("send", "ann", "three")
+    command("deliver")
+    place.restore()
+    command("send", "ann", "four")
+    told = command("listen", "--max", "2")
+    assert "The server was restored from a backup." in told.err
+    assert [line.partition("ann: ")[2] for line in told.out.splitlines()] == ["one", "four"]
