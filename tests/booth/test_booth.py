@@ -40,7 +40,7 @@ from chatbooth_grpc.booth.store import NewMessage
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.booth.spies import Argon2Spy, Gate
-from tests.contract.stores import Clock
+from tests.contract.stores import Clock, rows_of
 
 DAY = 86_400.0
 SignUp = Callable[[str], Session]
@@ -67,16 +67,6 @@ def texts(booth: Booth, session: Session, **options: Any) -> list[str]:
 
 def cursor(booth: Booth, session: Session) -> int:
     return booth.deliver(session.token).opening.resumed_after
-
-
-def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All that the store holds."""
-    connection = apsw.Connection(str(path))
-    try:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        return {table: connection.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
-    finally:
-        connection.close()
 
 
 def change(path: Path, statement: str, *bindings: int | bytes) -> None:
@@ -107,7 +97,7 @@ def test_signing_up_returns_a_session_that_works(booth: Booth, store: Interrupte
 
 def test_a_token_and_a_password_are_stored_only_hashed(booth: Booth, store_path: Path) -> None:
     session = booth.sign_up("ann", PASSWORD)
-    [held] = [row[2] for row in rows(store_path)["sessions"]]
+    [held] = [row[2] for row in rows_of(store_path)["sessions"]]
     assert held == hash_token(session.token)
     stored = b"".join(path.read_bytes() for path in store_path.parent.iterdir())
     assert hash_token(session.token) in stored
@@ -117,12 +107,12 @@ def test_a_token_and_a_password_are_stored_only_hashed(booth: Booth, store_path:
 
 def test_a_username_is_taken_once_whatever_its_case(booth: Booth, sign_up: SignUp, store_path: Path) -> None:
     sign_up("ann")
-    before = rows(store_path)
+    before = rows_of(store_path)
     for name in ("ann", "ANN"):
         with pytest.raises(UsernameTaken) as refusal:
             booth.sign_up(name, "another password")
         assert refusal.value.username == "ann"
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 def test_an_account_made_between_the_look_and_the_commit_keeps_its_name(
@@ -152,11 +142,11 @@ def test_an_account_made_between_the_look_and_the_commit_keeps_its_name(
 def test_signing_up_refuses_what_is_ill_formed(
     booth: Booth, store_path: Path, username: str, password: str, error: ChatboothError
 ) -> None:
-    before = rows(store_path)
+    before = rows_of(store_path)
     with pytest.raises(type(error)) as refusal:
         booth.sign_up(username, password)
     assert refusal.value.attributes() == error.attributes()
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 # Logging in
@@ -285,12 +275,12 @@ def test_logging_out_ends_that_session_alone(booth: Booth, sign_up: SignUp) -> N
 
 def test_a_token_that_was_never_given_out_is_refused(booth: Booth, sign_up: SignUp, store_path: Path) -> None:
     ann = sign_up("ann")
-    before = rows(store_path)
+    before = rows_of(store_path)
     for token in (bytes(16), new_token(), b"", hash_token(ann.token), ann.token[:15]):
         for action in every_action(booth, Session(token, ann.account_id, "ann", ann.epoch)):
             with pytest.raises(SessionInvalid):
                 action()
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 def every_action(booth: Booth, session: Session) -> list[Callable[[], object]]:
@@ -406,11 +396,11 @@ def test_a_password_change_refused_changes_nothing(
 ) -> None:
     ann = sign_up("ann")
     booth.log_in("ann", PASSWORD)
-    before = rows(store_path)
+    before = rows_of(store_path)
     with pytest.raises(type(error)) as refusal:
         booth.change_password(ann.token, old, new)
     assert refusal.value.attributes() == error.attributes()
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 @pytest.mark.parametrize("action", ["change_password", "delete_account"])
@@ -493,10 +483,10 @@ def test_a_name_that_is_not_held_is_free_at_once_and_inherits_nothing(
 @pytest.mark.parametrize("password", ["wrong password", "", "x" * 5_000])
 def test_deleting_asks_for_the_password_again(booth: Booth, sign_up: SignUp, store_path: Path, password: str) -> None:
     ann = sign_up("ann")
-    before = rows(store_path)
+    before = rows_of(store_path)
     with pytest.raises(WrongPassword):
         booth.delete(ann.token, password)
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 # Listing
@@ -580,10 +570,10 @@ def test_an_id_is_a_message_of_one_sender_to_one_recipient(booth: Booth, sign_up
     booth.send(ann.token, outgoing("ben", "one", message_id))
     booth.send(ann.token, outgoing("zoe", "another", message_id))
     booth.send(zoe.token, outgoing("ben", "another's", message_id))
-    before = rows(store_path)
+    before = rows_of(store_path)
     with pytest.raises(MessageIdReused):
         booth.send(ann.token, outgoing("ben", "two", message_id))
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
     assert texts(booth, ben) == ["one", "another's"]
 
 
@@ -610,11 +600,11 @@ def test_sending_refuses_and_stores_nothing(
 ) -> None:
     booth = Booth(store, limits=Limits(text_size=100), passwords=cheap_passwords(), clock=clock)
     ann = booth.sign_up("ann", PASSWORD)
-    before = rows(store_path)
+    before = rows_of(store_path)
     with pytest.raises(type(error)) as refusal:
         booth.send(ann.token, message)
     assert refusal.value.attributes() == error.attributes()
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 def test_a_text_of_the_limits_size_is_sent(store: InterruptedStore, clock: Clock) -> None:
@@ -703,7 +693,7 @@ def test_each_session_has_a_cursor_of_its_own(booth: Booth, ann: Session) -> Non
 
 @pytest.mark.parametrize("beyond", [6, 2**63, 2**64 - 1])
 def test_a_cursor_past_the_end_is_refused(booth: Booth, ann: Session, store_path: Path, beyond: int) -> None:
-    before = rows(store_path)
+    before = rows_of(store_path)
     refused: list[Callable[[], object]] = [
         partial(booth.deliver, ann.token, acknowledge_through=beyond),
         partial(booth.deliver, ann.token, after=beyond),
@@ -713,7 +703,7 @@ def test_a_cursor_past_the_end_is_refused(booth: Booth, ann: Session, store_path
         with pytest.raises(CursorPastEnd) as refusal:
             call()
         assert (refusal.value.cursor, refusal.value.end) == (beyond, 5)
-    assert rows(store_path) == before
+    assert rows_of(store_path) == before
 
 
 def test_a_batch_is_cut_and_says_that_more_waits(booth: Booth, ann: Session) -> None:

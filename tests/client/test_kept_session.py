@@ -159,7 +159,7 @@ def test_listening_starts_at_the_kept_place(path: Path, monkeypatch: pytest.Monk
     one.close()
     client, _ = resumed(monkeypatch, path, None)
     stream = client.listen()
-    assert (stream._after, stream._epoch) == (9, EPOCH)
+    assert (stream._after, stream._history.epoch) == (9, EPOCH)
     assert client.listen(after=3)._after == 3
     client.session = OTHER
     assert client.listen()._after is None

@@ -7,7 +7,9 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import apsw
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
@@ -132,6 +134,18 @@ def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Messag
 def texts(store: Store, session: StoredSession) -> list[str]:
     """The texts in the session's mailbox, in their order."""
     return [message.text for message in mailbox(store, session)]
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All that clients have stored in a file. The row of `store` is left out, since it changes with the log."""
+    connection = apsw.Connection(str(path))
+    try:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {
+            table: connection.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables if table != "store"
+        }
+    finally:
+        connection.close()
 
 
 def is_gap_free(messages: list[Message]) -> bool:

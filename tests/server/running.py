@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import apsw
 import grpc
 from google.protobuf.message import Message as ProtobufMessage
 from google.rpc import error_details_pb2
@@ -23,7 +22,7 @@ from chatbooth_grpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
-from tests.contract.stores import Clock
+from tests.contract.stores import Clock, rows_of
 
 PATIENCE = 30.0
 """The deadline of calls that are to succeed, in seconds."""
@@ -88,12 +87,7 @@ class Running(AbstractContextManager["Running"]):
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that is stored."""
-        connection = apsw.Connection(str(self.path))
-        try:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-            return {table: connection.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
-        finally:
-            connection.close()
+        return rows_of(self.path)
 
 
 def bearer(session: pb.Session | bytes) -> Metadata:
