@@ -42,8 +42,9 @@ class Place:
         shutil.copy(self._backup, self.file)
         epoch = self._epoch()
         self._start()
-        self.server.end(signal.SIGTERM)
+        # Written while the server runs, so that it does not take the file for another one at the next start.
         self._set_epoch(epoch)
+        self.server.end(signal.SIGTERM)
         self._start()
 
     def _start(self) -> None:
@@ -59,6 +60,7 @@ class Place:
 
     def _set_epoch(self, epoch: bytes) -> None:
         connection = apsw.Connection(str(self.file))
+        connection.set_busy_timeout(5_000)
         connection.execute("UPDATE store SET epoch = ?", (epoch,))
         connection.close()
 
