@@ -85,27 +85,38 @@ class Booth:
 
     # Accounts and sessions
 
-    def sign_up(self, username: str, password: str) -> Session:
-        """Make an account and its first session. Raises InvalidUsername, InvalidPassword, UsernameTaken."""
+    def sign_up(self, username: str, password: str, token: bytes = b"") -> Session:
+        """Make an account and its first session, which has the `token` that the client drew, if it drew one.
+
+        Raises InvalidUsername, InvalidPassword, UsernameTaken; SessionInvalid: it is no token, or another session's.
+        """
+        if token:
+            check_token(token)
         username = folded_username(username)
         note_account(username)
         normal = checked_new_password(password, "password")
         if self._store.account(username) is not None:
             raise UsernameTaken(username)
         password_hash = self._passwords.hash(normal)
-        token = new_token()
+        token = token or new_token()
         stored = self._store.create_account(username, password_hash, hash_token(token))
         return self._session_for(stored, token)
 
-    def log_in(self, username: str, password: str) -> Session:
-        """Open another session. Raises InvalidUsername, WrongCredentials."""
+    def log_in(self, username: str, password: str, token: bytes = b"") -> Session:
+        """Open another session, which has the `token` that the client drew, if it drew one.
+
+        A repeat with the token of a live session of the account returns that session. Raises InvalidUsername,
+        WrongCredentials; SessionInvalid: it is no token, or one of another account's session.
+        """
+        if token:
+            check_token(token)
         username = folded_username(username)
         note_account(username)
         while True:
             account = self._store.account(username)
             if not self._matches(password, account) or account is None:
                 raise WrongCredentials
-            token = new_token()
+            token = token or new_token()
             try:
                 stored = self._store.create_session(account, hash_token(token))
             except WrongCredentials:

@@ -252,6 +252,7 @@ _TOKEN_PROBLEMS = {
     "NOT_HEX": f"The session token holds characters that are not hex digits. {_EXPECTED}",
     "BASE64": f"The session token is written in base64. {_EXPECTED}",
     "HEX": f"The session token is given as hex digits where its bytes are needed. {_EXPECTED}",
+    "IN_USE": "Another session has this token already. Draw 16 other bytes at random.",
     "NOT_BYTES": f"The session token is not given as bytes. {_EXPECTED}",
 }
 
@@ -266,7 +267,7 @@ class SessionInvalid(Unauthenticated):
     reason = "SESSION_INVALID"
     problem: str = ""
     """Empty: the token is well formed, but its session has ended or never was. Otherwise a code for the token's fault:
-    MISSING, NOT_BEARER, WRONG_SIZE, NOT_HEX, BASE64, HEX (digits where bytes are needed) or NOT_BYTES."""
+    MISSING, NOT_BEARER, WRONG_SIZE, NOT_HEX, BASE64, HEX (digits where bytes are needed), NOT_BYTES or IN_USE."""
 
     def attributes(self) -> dict[str, str]:
         """The problem, unless it is empty."""

@@ -102,7 +102,7 @@ class Store(Protocol):
     def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
         """Make an account with its mailbox and a first session.
 
-        Raises UsernameTaken: the name is in use or held.
+        Raises UsernameTaken: the name is in use or held. SessionInvalid: another session has this token.
         """
 
     def account(self, username: str) -> StoredAccount | None:

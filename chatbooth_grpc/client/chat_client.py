@@ -15,7 +15,7 @@ from chatbooth_grpc.booth.errors import (
     Unavailable,
 )
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.booth.rules import check_token, folded_username
+from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.outgoing import Sendable, check_form, text_message
@@ -120,13 +120,14 @@ class ChatClient:
         """Make an account and act for it. Raises InvalidUsername, InvalidPassword, UsernameTaken.
 
         If the reply is lost, logs in with the same password, within another `timeout`: that succeeds if the account
-        was made; if not, the first failure is raised.
+        was made; if not, the first failure is raised. There is one session in the end.
         """
         check_unicode(username=username, password=password)
+        token = os.urandom(TOKEN_SIZE)
         try:
-            self.session = self._transport.sign_up(username, password, timeout=self.timeout)
+            self.session = self._transport.sign_up(username, password, token=token, timeout=self.timeout)
         except (Unavailable, DeadlineExceeded) as lost:
-            self.session = self._log_in_after(lost, username, password)
+            self.session = self._log_in_after(lost, username, password, token)
         return self.session
 
     def log_in(self, username: str, password: str) -> Session:
@@ -304,7 +305,8 @@ class ChatClient:
             except SessionInvalid:
                 self.session = None
         if self.session is None:
-            self._kept.keep(self.log_in(username, password))
+            self.session = self._log_in_once(username, password, self._kept.log_in_token())
+            self._kept.keep(self.session)
 
     def _token(self) -> bytes:
         if self.session is None:
@@ -312,13 +314,17 @@ class ChatClient:
         check_token(self.session.token)
         return self.session.token
 
-    def _log_in_after(self, lost: ChatboothError, username: str, password: str) -> Session:
+    def _log_in_after(self, lost: ChatboothError, username: str, password: str, token: bytes) -> Session:
         try:
-            return self._retrying.call(
-                lambda left: self._transport.log_in(username, password, timeout=left), timeout=self.timeout
-            )
+            return self._log_in_once(username, password, token)
         except ChatboothError:
             raise lost from None
+
+    def _log_in_once(self, username: str, password: str, token: bytes) -> Session:
+        """Log in, tried again as any call that may be repeated: under one token it opens one session."""
+        return self._retrying.call(
+            lambda left: self._transport.log_in(username, password, token=token, timeout=left), timeout=self.timeout
+        )
 
 
 def _transport(address: str) -> Transport:

@@ -58,14 +58,14 @@ class GrpcTransport:
         self._channel = grpc.insecure_channel(server, options=_channel_options(server))
         self._stub = stubs.ChatServiceStub(self._channel)
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Make an account and its first session."""
-        request = pb.SignUpRequest(username=username, password=password)
+        request = pb.SignUpRequest(username=username, password=password, token=token)
         return session_from_pb(self._call(self._stub.SignUp, request, b"", timeout).session)
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account."""
-        request = pb.LogInRequest(username=username, password=password)
+        request = pb.LogInRequest(username=username, password=password, token=token)
         return session_from_pb(self._call(self._stub.LogIn, request, b"", timeout).session)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from chatbooth_grpc.client.durable_file import replace_file
 from chatbooth_grpc.client.file_lock import file_lock
-from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
+from chatbooth_grpc.client.session_file import EPOCH_SIZE, SavedSession, decode_saved_session
+
+_NO_EPOCH = bytes(EPOCH_SIZE)
 
 
 class KeptSession:
@@ -35,8 +39,8 @@ class KeptSession:
 
     @property
     def session(self) -> Session | None:
-        """The session that was kept last, None if there is none."""
-        return None if self._saved is None else self._saved.session
+        """The session that was kept last, None if there is none, or if a log-in has begun since."""
+        return None if self._saved is None or self._saved.is_pending else self._saved.session
 
     def is_of(self, token: bytes) -> bool:
         """Say whether the session that was kept last has this token."""
@@ -48,6 +52,19 @@ class KeptSession:
         if self._saved is None or not self._saved.shown_through:
             return None, None
         return self._saved.shown_through, self._saved.session.epoch
+
+    def log_in_token(self) -> bytes:
+        """Return a new token to log in with, the same one until a session is kept. Raises OSError.
+
+        It is kept before it is returned. A program that is killed while it logs in repeats that log-in the next time,
+        and has the session that the first one opened.
+        """
+        with self._changing:
+            saved = self._saved or SavedSession(self._server, Session(b"", 0, self._username, _NO_EPOCH))
+            if not saved.is_pending:
+                saved = replace(saved, session=replace(saved.session, token=os.urandom(TOKEN_SIZE)), is_pending=True)
+                self._write(saved)
+            return saved.session.token
 
     def keep(self, session: Session) -> None:
         """Keep a session, and the place if it counts in that session's mailbox and epoch. Raises OSError."""

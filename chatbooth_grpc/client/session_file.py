@@ -19,12 +19,14 @@ _T = TypeVar("_T")
 class SavedSession:
     """A session on a server, and the last sequence of its mailbox that was shown here.
 
-    `shown_through` counts within the account id and the epoch of `session` alone.
+    `shown_through` counts within the account id and the epoch of `session` alone. While `is_pending`, a log-in with
+    the session's token may not have happened yet.
     """
 
     server: str
     session: Session
     shown_through: int = 0
+    is_pending: bool = False
 
     @property
     def username(self) -> str:
@@ -55,6 +57,7 @@ class SavedSession:
             "token": self.session.token.hex(),
             "epoch": self.session.epoch.hex(),
             "shown_through": self.shown_through,
+            **({"is_pending": True} if self.is_pending else {}),
         }
         return json.dumps(record, indent=1).encode() + b"\n"
 
@@ -74,6 +77,7 @@ def decode_saved_session(content: bytes) -> SavedSession:
                 _sized(record["epoch"], EPOCH_SIZE),
             ),
             _checked(record["shown_through"], int),
+            _checked(record.get("is_pending", False), bool),
         )
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("not a session") from error

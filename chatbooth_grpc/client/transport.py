@@ -45,11 +45,11 @@ class Transport(Protocol):
     DeadlineExceeded, after which it may have taken effect. Strings are well-formed Unicode.
     """
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
-        """Make an account and its first session."""
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        """Make an account and its first session, with the `token`: 16 bytes, or empty to let the server draw one."""
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
-        """Open another session of an account."""
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        """Open another session of an account, as `sign_up` does. A repeat with the same `token` returns the first."""
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         """End the session."""

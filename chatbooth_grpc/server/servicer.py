@@ -38,11 +38,11 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         self._calls = calls
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
-        session = self._booth.sign_up(request.username, request.password)
+        session = self._booth.sign_up(request.username, request.password, request.token)
         return pb.SignUpResponse(session=session_to_pb(session))
 
     def LogIn(self, request: pb.LogInRequest, context: grpc.ServicerContext) -> pb.LogInResponse:
-        session = self._booth.log_in(request.username, request.password)
+        session = self._booth.log_in(request.username, request.password, request.token)
         return pb.LogInResponse(session=session_to_pb(session))
 
     def LogOut(self, request: pb.LogOutRequest, context: grpc.ServicerContext) -> pb.LogOutResponse:

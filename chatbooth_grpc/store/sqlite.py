@@ -196,7 +196,12 @@ class SQLiteStore:
         def work(connection: apsw.Connection) -> StoredSession:
             if not _has_hash(connection, account):
                 raise WrongCredentials
-            return _insert_session(connection, account.account_id, token_hash, self._clock())
+            session = _session_by_token(connection, token_hash)
+            if session is None or session.account_id != account.account_id:
+                return _insert_session(connection, account.account_id, token_hash, self._clock())
+            self._sessions.drop_all_at_commit()
+            connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
+            return session
 
         return self._run(work)
 
@@ -391,6 +396,8 @@ def _snapshot(connection: apsw.Connection) -> Iterator[None]:
 
 
 def _insert_session(connection: apsw.Connection, account_id: int, token_hash: bytes, now: int) -> StoredSession:
+    if _session_by_token(connection, token_hash) is not None:
+        raise SessionInvalid("IN_USE")
     bindings = {"account_id": account_id, "token_hash": token_hash, "now": now}
     connection.execute(SQL["insert_session"], bindings)
     session = _session_by_token(connection, token_hash)

@@ -35,15 +35,28 @@ OPENED, BATCH, GAP, END = 1, 2, 3, 4
 ASK, ANSWER = 0, 1
 
 
+# The tag of the extension of SIGN_UP and LOG_IN that is the token which the client drew.
+_TOKEN_TAG = 1
+
+
 # Requests
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The body of SIGN_UP and LOG_IN: two strings. CHANGE_PASSWORD has the same form: old and new password."""
+    """The body of CHANGE_PASSWORD: the old and the new password."""
 
     first: str
     second: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogInRequest:
+    """The body of SIGN_UP and LOG_IN; the token is empty where the client drew none."""
+
+    username: str
+    password: str
+    token: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,18 @@ def decode_credentials(body: bytes) -> Credentials:
     credentials = Credentials(reader.string(), reader.string())
     reader.finish()
     return credentials
+
+
+def encode_log_in(request: LogInRequest) -> bytes:
+    """string username, string password; then the token, unless it is empty, as an extension"""
+    body = encode_credentials(request.username, request.password)
+    return body + encode_varint(_TOKEN_TAG) + _sized(request.token) if request.token else body
+
+
+def decode_log_in(body: bytes) -> LogInRequest:
+    reader = BodyReader(body)
+    username, password = reader.string(), reader.string()
+    return LogInRequest(username, password, reader.extensions().get(_TOKEN_TAG, b""))
 
 
 def encode_list_request(request: ListRequest) -> bytes:

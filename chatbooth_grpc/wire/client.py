@@ -48,14 +48,14 @@ class WireTransport:
         self._calls: Calls | None = None
         self._is_closed = False
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Make an account and its first session."""
-        body = bodies.encode_credentials(username, password)
+        body = bodies.encode_log_in(bodies.LogInRequest(username, password, token))
         return self._call(frames.SIGN_UP, body, b"", bodies.decode_session, timeout)
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account."""
-        body = bodies.encode_credentials(username, password)
+        body = bodies.encode_log_in(bodies.LogInRequest(username, password, token))
         return self._call(frames.LOG_IN, body, b"", bodies.decode_session, timeout)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:

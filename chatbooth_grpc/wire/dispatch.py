@@ -46,12 +46,12 @@ class Dispatcher:
         return answered(lambda: _OK + perform(frame), frame.action, peer)
 
     def _sign_up(self, frame: Frame) -> bytes:
-        credentials = bodies.decode_credentials(frame.body)
-        return bodies.encode_session(self.booth.sign_up(credentials.first, credentials.second))
+        request = bodies.decode_log_in(frame.body)
+        return bodies.encode_session(self.booth.sign_up(request.username, request.password, request.token))
 
     def _log_in(self, frame: Frame) -> bytes:
-        credentials = bodies.decode_credentials(frame.body)
-        return bodies.encode_session(self.booth.log_in(credentials.first, credentials.second))
+        request = bodies.decode_log_in(frame.body)
+        return bodies.encode_session(self.booth.log_in(request.username, request.password, request.token))
 
     def _log_out(self, frame: Frame) -> bytes:
         bodies.decode_empty(frame.body)

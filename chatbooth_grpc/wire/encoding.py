@@ -127,12 +127,20 @@ class BodyReader:
             raise BodyError("a flag is neither 0 nor 1")
         return value == 1
 
-    def finish(self) -> None:
-        """Skip the extensions behind the known fields; all bytes must be spent."""
+    def extensions(self) -> dict[int, bytes]:
+        """Take the extensions that follow the known fields, by their tags; all bytes must be spent."""
+        found: dict[int, bytes] = {}
         while not self.is_at_end:
-            if self.varint() == 0:
+            tag = self.varint()
+            if tag == 0:
                 raise BodyError("bytes are left over")
-            self.sized()
+            found[tag] = self.sized()
+        return found
+
+    def finish(self) -> None:
+        """Skip the extensions that follow the known fields; all bytes must be spent."""
+        if not self.is_at_end:
+            self.extensions()
 
 
 @lru_cache(maxsize=1_024)  # of a commit's messages, all but the sequences have been there before

@@ -21,6 +21,7 @@ import apsw
 import pytest
 
 from chatbooth_grpc.client import ChatClient, MessageBatch, Receipt
+from chatbooth_grpc.client.kept_session import KeptSession
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -252,3 +253,29 @@ def _await(ann: ChatClient, texts: list[str]) -> None:
     """Wait until the mailbox holds so many messages as these, and see that it holds these."""
     wait_until(lambda: len(ann.deliver(after=0).messages) >= len(texts), PATIENCE)
     assert [message.text for message in ann.deliver(after=0).messages] == texts
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_a_log_in_that_is_cut_off_leaves_no_session_that_nobody_knows(
+    tmp_path: Path, wire: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off after the server has opened the session, and before the client has noted it."""
+    server = Server(tmp_path / "chatbooth.db", wire)
+    state = tmp_path / "echo.state"
+    try:
+        with signed_up(server.address):
+            for _ in range(3):
+                with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+                    _resume_cut_off(patched, server.address, state)
+            ChatClient.resume(server.address, "echo", PASSWORD, state=state).close()
+    finally:
+        server.end()
+    assert sessions_of(server.store, "echo") == 1
+
+
+def _resume_cut_off(patched: pytest.MonkeyPatch, address: str, state: Path) -> None:
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    patched.setattr(KeptSession, "keep", cut_off)
+    ChatClient.resume(address, "echo", PASSWORD, state=state)

@@ -84,7 +84,7 @@ def test_errors_travel_unchanged(kind: type[ChatboothError], data: st.DataObject
     assert (rebuilt.reason, vars(rebuilt)) == (error.reason, vars(error))
 
 
-PROBLEMS = ("", "MISSING", "NOT_BEARER", "WRONG_SIZE", "NOT_HEX", "BASE64", "HEX", "NOT_BYTES")
+PROBLEMS = ("", "MISSING", "NOT_BEARER", "WRONG_SIZE", "NOT_HEX", "BASE64", "HEX", "NOT_BYTES", "IN_USE")
 PLAIN = [plain(kind) for kind in CONCRETE] + [SessionInvalid(problem) for problem in PROBLEMS]
 
 

@@ -46,13 +46,13 @@ class BoothTransport:
         self.before: Callable[[str], None] = lambda action: None
         self._booth = booth
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         self.before("sign_up")
-        return self._booth.sign_up(username, password)
+        return self._booth.sign_up(username, password, token)
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         self.before("log_in")
-        return self._booth.log_in(username, password)
+        return self._booth.log_in(username, password, token)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         self.before("log_out")

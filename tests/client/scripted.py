@@ -36,11 +36,11 @@ class ScriptedTransport:
     calls: list[Call] = field(default_factory=list)
     closed: bool = False
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
-        return self._answer("sign_up", timeout, username, password)
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        return self._answer("sign_up", timeout, username, password, token)
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
-        return self._answer("log_in", timeout, username, password)
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        return self._answer("log_in", timeout, username, password, token)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         return self._answer("log_out", timeout, token)

@@ -101,10 +101,12 @@ def test_a_sign_up_whose_reply_was_lost_logs_in(error: ChatboothError) -> None:
     client, transport = scripted_client(error, ServerUnreachable("s"), SESSION, session=None)
     assert client.sign_up("ann", "password") == SESSION
     assert client.session == SESSION
+    token = transport.calls[0].arguments[2]
+    assert len(token) == len(TOKEN)
     assert [(call.action, call.arguments) for call in transport.calls] == [
-        ("sign_up", ("ann", "password")),
-        ("log_in", ("ann", "password")),
-        ("log_in", ("ann", "password")),
+        ("sign_up", ("ann", "password", token)),
+        ("log_in", ("ann", "password", token)),
+        ("log_in", ("ann", "password", token)),
     ]
 
 

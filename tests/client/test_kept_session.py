@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,15 +95,41 @@ def test_a_file_that_is_none_or_of_someone_else_is_refused_and_kept(path: Path) 
     assert path.read_bytes() == before
 
 
+def test_a_token_to_log_in_with_is_the_same_until_a_session_is_kept(path: Path) -> None:
+    one = kept(path)
+    token = one.log_in_token()
+    assert len(token) == len(SESSION.token)
+    one = reopened(one, path)
+    assert (one.session, one.log_in_token()) == (None, token)
+    one.keep(replace(SESSION, token=token))
+    one.keep_place(EPOCH, 9)
+    one = reopened(one, path)
+    assert one.session == replace(SESSION, token=token)
+    assert one.log_in_token() != token
+    one = reopened(one, path)
+    assert one.session is None
+    one.keep(OTHER)
+    assert one.place == (9, EPOCH)
+    one.close()
+
+
 # Resuming
 
 
-def resumed(monkeypatch: pytest.MonkeyPatch, path: Path, *outcomes: object) -> tuple[ChatClient, ScriptedTransport]:
+def resumed(
+    monkeypatch: pytest.MonkeyPatch, path: Path, *outcomes: object, timeout: float = 0.01, keep: Any = KeptSession.keep
+) -> tuple[ChatClient, ScriptedTransport]:
     """A client that resumes over a transport which answers by a script."""
     transport = ScriptedTransport()
     transport.script.extend(outcomes)
     monkeypatch.setattr(chat_client, "_transport", lambda _address: transport)
-    return ChatClient.resume(SERVER, "Ann", "a long password", state=path, timeout=0.01), transport
+    monkeypatch.setattr(KeptSession, "keep", keep)
+    return ChatClient.resume(SERVER, "Ann", "a long password", state=path, timeout=timeout), transport
+
+
+def killed(*_: object) -> None:
+    """Stands for a kill between the log-in and the note of it."""
+    raise KeyboardInterrupt
 
 
 def actions(transport: ScriptedTransport) -> list[str]:
@@ -131,6 +158,20 @@ def test_an_ended_session_is_replaced_and_the_place_kept(path: Path, monkeypatch
     one = kept(path)
     assert (one.session, one.place) == (OTHER, (9, EPOCH))
     one.close()
+
+
+def test_a_log_in_whose_reply_was_lost_is_repeated_under_its_token(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        resumed(monkeypatch, path, SESSION, keep=killed)
+    one = kept(path)
+    token = one.log_in_token()
+    one.close()
+    lost = ServerUnreachable(SERVER)
+    client, transport = resumed(monkeypatch, path, lost, SESSION, timeout=5.0)
+    assert actions(transport) == ["log_in", "log_in"]
+    [(_, _, first), (_, _, second)] = [call.arguments for call in transport.calls]
+    assert first == second == token
+    client.close()
 
 
 @pytest.mark.parametrize("failure", [WrongCredentials(), ServerUnreachable(SERVER)])

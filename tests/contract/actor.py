@@ -43,6 +43,12 @@ class Actor:
     def log_in(self, name: str, password: str) -> object:
         return self._keep(name, self.transport.log_in(name, password, timeout=TIMEOUT))
 
+    def log_in_with(self, name: str, password: str, token: bytes) -> object:
+        return self._keep(name, self.transport.log_in(name, password, token=token, timeout=TIMEOUT))
+
+    def sign_up_with(self, name: str, password: str, token: bytes) -> object:
+        return self._keep(name, self.transport.sign_up(name, password, token=token, timeout=TIMEOUT))
+
     def log_out(self, name: str) -> object:
         self.transport.log_out(self.token(name), timeout=TIMEOUT)
         return "done"

@@ -15,6 +15,7 @@ from tests.contract.actor import FORGED, PASSWORD, ZEROS, Actor, number_id
 from tests.contract.transports import WAYS, transport_by
 
 NAMES = ("ann", "ben", "cy")
+CHOSEN, ANOTHER = b"\x02" * 16, b"\x03" * 16
 
 
 SCENARIO: list[tuple[Any, ...]] = [
@@ -27,6 +28,17 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("log_in", "ann", "wrong password"),
     ("log_in", "nobody", PASSWORD),
     ("log_in", "ann", PASSWORD),
+    ("log_in_with", "ann", "wrong password", CHOSEN),
+    *(("log_in_with", "ann", PASSWORD, token) for token in (CHOSEN, CHOSEN, b"short", ZEROS, CHOSEN * 2)),
+    *(("log_in_with", "ben", PASSWORD, token) for token in (CHOSEN, CHOSEN.hex().encode())),
+    ("sign_up_with", "dee", PASSWORD, CHOSEN),
+    ("list", "ann", "^dee$", "", 0, ""),
+    ("sign_up_with", "dee", PASSWORD, ANOTHER),
+    *(
+        ("sign_up_with", "dee", PASSWORD, ANOTHER),
+        ("log_in_with", "dee", PASSWORD, ANOTHER),
+        ("delete", "dee", PASSWORD),
+    ),
     ("list", "ann", "", "", 1, ""),
     ("list", "ann", "", "", 1, None),
     ("list", "ann", "(", "", 0, ""),

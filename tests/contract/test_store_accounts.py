@@ -184,6 +184,35 @@ def test_nobody_logs_in_with_a_password_that_was_changed_meanwhile(store: Store)
     assert store.session(token_hash) is None
 
 
+def test_a_session_that_is_opened_again_under_its_token_is_the_same(store: Store, clock: Clock) -> None:
+    ann = sign_up(store, "ann")
+    account, token_hash = stored_account(store, "ann"), new_token_hash()
+    first = store.create_session(account, token_hash)
+    send(store, new_message(ann, "ann"))
+    store.acknowledge(first, 1)
+    clock.now += 60_000_000
+    again = store.create_session(account, token_hash)
+    assert (again.session_id, again.account_id) == (first.session_id, ann.account_id)
+    found = store.session(token_hash)
+    assert found is not None
+    assert (found.session_id, found.cursor) == (first.session_id, 1)
+    assert found.used_time > first.used_time
+    store.end_session(first)
+    assert store.create_session(account, token_hash).session_id != first.session_id
+
+
+def test_a_token_of_another_account_opens_nothing(store: Store) -> None:
+    token_hash = new_token_hash()
+    ann = sign_up(store, "ann", token_hash)
+    sign_up(store, "bob")
+    with pytest.raises(SessionInvalid):
+        store.create_session(stored_account(store, "bob"), token_hash)
+    with pytest.raises(SessionInvalid):
+        sign_up(store, "cy", token_hash)
+    assert store.account("cy") is None
+    assert store.session(token_hash) == ann
+
+
 def test_accounts_survive_reopening(home: Home) -> None:
     store = home.open()
     token_hash = new_token_hash()

@@ -31,11 +31,11 @@ class BoothTransport:
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
 
-    def sign_up(self, username: str, password: str, *, timeout: float) -> Session:
-        return self._booth.sign_up(username, password)
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        return self._booth.sign_up(username, password, token)
 
-    def log_in(self, username: str, password: str, *, timeout: float) -> Session:
-        return self._booth.log_in(username, password)
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        return self._booth.log_in(username, password, token)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         self._booth.log_out(token)

@@ -44,6 +44,11 @@ PAIRS: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], st.SearchStrat
         st.builds(bodies.Credentials, texts, texts),
     ),
     (
+        bodies.encode_log_in,
+        bodies.decode_log_in,
+        st.builds(bodies.LogInRequest, texts, texts, st.just(b"") | ids),
+    ),
+    (
         bodies.encode_list_request,
         bodies.decode_list_request,
         st.builds(bodies.ListRequest, texts, texts, numbers, texts),
