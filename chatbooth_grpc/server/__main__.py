@@ -90,6 +90,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import GrpcConnections
+    from chatbooth_grpc.server.memory import return_memory
     from chatbooth_grpc.store.sqlite import SQLiteStore
     from chatbooth_grpc.wire.server import WireServer
 
@@ -106,6 +107,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
         wire_address = wire.start() if wire else None
         address = server.start() if server else None
         reaper.start()
+        return_memory()
         _greet(address, wire_address, str(settings.store))
         received = signals.wait_for_end()
         _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})

@@ -1,4 +1,4 @@
-"""What a server's process is told about its memory."""
+"""What a server's process is told about its memory, and that it gives back what a burst needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+
+from chatbooth_grpc.server.memory import MemoryReturner
+
+MIB = 1 << 20
 
 # Each thread leaves behind what it allocated in a heap of its own, if it has one.
 _GROWING = """
@@ -44,3 +48,91 @@ def test_garbage_is_searched_for_after_many_objects() -> None:
     code = "import gc; from chatbooth_grpc.server.memory import tune_memory as t; t(); print(gc.get_threshold()[0])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(run.stdout) == 10_000
+
+
+# As a burst of log-ins: blocks of 19 MiB on several threads at once, then a while of nothing.
+_BURSTING = """
+import ctypes, sys, threading, time
+from chatbooth_grpc.server import memory
+memory.LOOK_INTERVAL = 0.05
+if sys.argv[1] == "returning":
+    memory.tune_memory()
+    memory.return_memory()
+from argon2 import PasswordHasher
+hasher = PasswordHasher(time_cost=1, memory_cost=19_456, parallelism=1)
+before = memory._resident_size()
+barrier = threading.Barrier(6)
+def work():
+    for _ in range(3):
+        barrier.wait()
+        hasher.hash("a long password")
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+least = memory._resident_size()
+deadline = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < deadline and least - before > 10 << 20:
+    time.sleep(0.05)
+    least = min(least, memory._resident_size())
+print((least - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_a_burst_of_log_ins_needed_is_given_back() -> None:
+    def kept(how: str, seconds: str) -> int:
+        """How many MiB more than before the burst the process holds."""
+        command = [sys.executable, "-c", _BURSTING, how, seconds]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert kept("returning", "30") <= 10
+    assert kept("plain", "0.5") > 20
+
+
+class Process:
+    """A process whose memory and work the test sets; what it can give back is `spare`."""
+
+    def __init__(self) -> None:
+        self.used = 50 * MIB
+        self.spare = 0
+        self.times = 0
+        self.worked = 0.0
+        self.returner = MemoryReturner(lambda: self.used + self.spare, self.give_back, lambda: self.worked)
+        for _ in range(3):
+            self.returner.look()
+        assert self.times == 1  # what starting needed
+
+    def give_back(self) -> None:
+        self.spare = 0
+        self.times += 1
+
+
+def test_memory_is_given_back_once_a_burst_is_over_and_not_while_it_grows() -> None:
+    process = Process()
+    for _ in range(5):
+        process.spare += 20 * MIB
+        process.returner.look()
+    assert process.times == 1
+    process.returner.look()
+    assert (process.times, process.spare) == (2, 0)
+
+
+def test_what_was_in_use_when_memory_was_given_back_is_given_back_after_the_work() -> None:
+    process = Process()
+    process.used += 60 * MIB
+    for _ in range(3):
+        process.worked += 5.0
+        process.returner.look()
+    assert process.times == 2
+    process.used, process.spare = process.used - 60 * MIB, 60 * MIB
+    for _ in range(5):
+        process.returner.look()
+    assert (process.times, process.spare) == (3, 0)
+
+
+def test_memory_that_stays_in_use_is_not_asked_for_again_and_again() -> None:
+    process = Process()
+    process.used += 100 * MIB
+    for _ in range(10):
+        process.returner.look()
+    assert process.times == 2
