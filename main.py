@@ -3,8 +3,8 @@
     python main.py --server --port 8080 [the server's flags]
     python main.py --host HOST --port PORT [the client's command]
 
-A port inside --host wins over --port. Everything else is the server's and the client's own: `python -m
-chatbooth_grpc.server --help` and `python -m chatbooth_grpc.client --help` list it.
+A port inside --host wins over --port. `python main.py --server --help` lists the server's flags, and
+`python -m chatbooth_grpc.client --help` the client's commands.
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server or the client; return its exit code."""
     open_closed_streams()
     parsed, rest = _parser().parse_known_args(arguments)
+    if parsed.server:
+        return _serve(parsed, rest)
     if parsed.help:
         return _help()
-    if parsed.server:
-        from chatbooth_grpc.server.__main__ import main as serve
-
-        return serve(["--no-grpc", *_server_address(parsed), *rest])
     from chatbooth_grpc.client.__main__ import main as chat
 
     return chat(["--server", _client_address(parsed), *rest])
@@ -46,37 +44,48 @@ def _help() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python main.py", add_help=False, allow_abbrev=False)
     parser.add_argument("--server", action="store_true")
-    parser.add_argument("--host", default=DEFAULT_HOST)
-    parser.add_argument("--port", type=int)
+    # The server or the client refuses a value that is missing or wrong, in its own words.
+    parser.add_argument("--host", nargs="?", const="")
+    parser.add_argument("--port", nargs="?", const="")
     parser.add_argument("-h", "--help", action="store_true")
     return parser
 
 
-def _server_address(parsed: argparse.Namespace) -> list[str]:
-    host, port = _host_and_port(parsed)
-    return ["--host", host, "--wire-port", str(port)]
+def _serve(parsed: argparse.Namespace, rest: Sequence[str]) -> int:
+    from chatbooth_grpc.server.__main__ import main as serve
+    from chatbooth_grpc.server.flags import Program
+
+    host, port, warnings = _host_and_port(parsed)
+    given = [f"{flag}={value}" for flag, value in (("--host", host), ("--port", port)) if value is not None]
+    asked = ["--help"] if parsed.help else []
+    program = Program("python main.py --server", wire_port=DEFAULT_WIRE_PORT)
+    return serve([*given, *rest, *asked], program, warnings)
 
 
 def _client_address(parsed: argparse.Namespace) -> str:
-    host, port = _host_and_port(parsed)
+    host, port, warnings = _host_and_port(parsed)
+    host = DEFAULT_HOST if host is None else host
     bracketed = f"[{host}]" if ":" in host else host
+    for warning in warnings:
+        print(f"chatbooth: {warning}", file=sys.stderr)
     try:
-        return normal_address(f"{WIRE_SCHEME}{bracketed}:{port}")
+        return normal_address(f"{WIRE_SCHEME}{bracketed}:{DEFAULT_WIRE_PORT if port is None else port}")
     except ValueError as error:
         print(f"chatbooth: {error}", file=sys.stderr)
         sys.exit(USAGE)
 
 
-def _host_and_port(parsed: argparse.Namespace) -> tuple[str, int]:
-    """Split a port off the host, where it has one: HOST:PORT or [IPv6]:PORT."""
-    host: str = parsed.host
-    port: int | None = parsed.port
+def _host_and_port(parsed: argparse.Namespace) -> tuple[str | None, str | None, list[str]]:
+    """Split a port off the host, where it has one: HOST:PORT or [IPv6]:PORT. Return warnings, too."""
+    host: str | None = parsed.host
+    port: str | None = parsed.port
+    if host is None:
+        return None, port, []
     name, colon, inside = host.rpartition(":")
-    if colon and inside.isascii() and inside.isdigit() and len(inside) < 6 and (name.endswith("]") or ":" not in name):
-        if port is not None and port != int(inside):
-            print(f"chatbooth: --host names port {inside}; --port {port} is ignored", file=sys.stderr)
-        host, port = name, int(inside)
-    return host.strip("[]"), DEFAULT_WIRE_PORT if port is None else port
+    if not (colon and inside.isascii() and inside.isdigit() and (name.endswith("]") or ":" not in name)):
+        return host.strip("[]"), port, []
+    warnings = [] if port in (None, inside) else [f"--host names port {inside}; --port {port} is ignored"]
+    return name.strip("[]"), inside, warnings
 
 
 if __name__ == "__main__":

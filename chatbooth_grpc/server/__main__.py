@@ -14,7 +14,7 @@ from chatbooth_grpc import __version__
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
 from chatbooth_grpc.generated import StubsUnusable, load_stubs
-from chatbooth_grpc.server.flags import PROGRAM, Settings, parse_settings, wanted_log_format
+from chatbooth_grpc.server.flags import MODULE, Program, Settings, parse_settings, wanted_log_format
 from chatbooth_grpc.server.logs import announce, configure_logs, log_everything
 from chatbooth_grpc.server.signals import Signals
 from chatbooth_grpc.server.twins import FlagError
@@ -30,21 +30,24 @@ _SCRIPT = "chatbooth-server"
 _log = logging.getLogger("chatbooth_grpc.server")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server; return its exit code: 0 drained, 1 could not start, 2 wrong usage."""
+def main(arguments: Sequence[str] | None = None, program: Program | None = None, warnings: Sequence[str] = ()) -> int:
+    """Run the server; return its exit code: 0 drained, 1 could not start, 2 wrong usage.
+
+    `program`: how it was started, if not as a module or as the installed command. `warnings`: what to say first.
+    """
     open_closed_streams()
-    exit_code = _start(sys.argv[1:] if arguments is None else arguments)
+    exit_code = _start(sys.argv[1:] if arguments is None else arguments, program or _program(), warnings)
     # Only help is written to standard output. That it was not taken is a failure too.
     unprinted = settle_streams()
     return exit_code or int(unprinted is not None)
 
 
-def _start(arguments: Sequence[str]) -> int:
+def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) -> int:
     """Read the flags, and run the server; return the exit code."""
     configure_logs("info", wanted_log_format(arguments))
     log_everything()
     try:
-        settings = parse_settings(arguments, program=_program())
+        settings = parse_settings(arguments, program=program)
     except FlagError as error:
         return _fail(error, 2)
     except ListenError as error:
@@ -52,8 +55,8 @@ def _start(arguments: Sequence[str]) -> int:
     except SystemExit:  # the help was printed
         return 0
     configure_logs(settings.log_level, settings.log_format)
-    for remark in remarks(os.environ, SERVER_VARIABLES):
-        _log.warning(remark)
+    for warning in (*warnings, *remarks(os.environ, SERVER_VARIABLES)):
+        _log.warning(warning)
     return _run(settings)
 
 
@@ -169,16 +172,19 @@ def _greet(address: str | None, wire_address: str | None, store: str) -> None:
         announce("listening", text=text, protocol=protocol, address=listening, store=store, version=__version__)
 
 
-def _program() -> str:
-    """Return the words that started this program."""
-    name = PurePath(sys.argv[0]).name
-    return name if name == _SCRIPT else PROGRAM
+def _program() -> Program:
+    """Return how this program was started."""
+    return Program(_SCRIPT) if _is_installed() else MODULE
+
+
+def _is_installed() -> bool:
+    return PurePath(sys.argv[0]).name == _SCRIPT
 
 
 def _client_command() -> str:
     if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
         return script
-    return "chatbooth" if _program() == _SCRIPT else "python -m chatbooth_grpc.client"
+    return "chatbooth" if _is_installed() else "python -m chatbooth_grpc.client"
 
 
 def _reachable(address: str) -> str:

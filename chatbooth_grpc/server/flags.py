@@ -19,7 +19,24 @@ from chatbooth_grpc.server.units import duration, size, whole_number
 
 T = TypeVar("T", int, float)
 
-PROGRAM = "python -m chatbooth_grpc.server"
+
+@dataclass(frozen=True)
+class Program:
+    """How the server was started: the words for it, and what its --port is.
+
+    `wire_port`: None, or the default port of the wire protocol, which is then served alone, and on --port.
+    """
+
+    words: str
+    wire_port: int | None = None
+
+    @property
+    def served(self) -> str:
+        """The protocols that it may serve."""
+        return "gRPC and the wire protocol" if self.wire_port is None else "the wire protocol"
+
+
+MODULE = Program("python -m chatbooth_grpc.server")
 
 DEFAULT_THREADS = 16
 """Measured by bench/pool.py: as fast as any with a quick disk, and 1.6 times 8 threads where an fsync takes 5 ms."""
@@ -56,16 +73,14 @@ class Settings:
 def parse_settings(
     arguments: Sequence[str],
     environment: Mapping[str, str] = os.environ,
-    program: str = PROGRAM,
+    program: Program = MODULE,
     resolve: Callable[..., Any] = socket.getaddrinfo,
 ) -> Settings:
-    """Read the settings; a flag wins over its twin. Raises FlagError, and ListenError: the host does not resolve.
-
-    `program`: the words that start it.
-    """
+    """Read the settings; a flag wins over its twin. Raises FlagError, and ListenError: the host does not resolve."""
     parser = flag_parser(program)
     parsed = parser.read(arguments, environment)
-    if parsed.no_grpc and parsed.wire_port is None:
+    serves_grpc = program.wire_port is None and not parsed.no_grpc
+    if not serves_grpc and parsed.wire_port is None:
         parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
     host = look_up(parsed.host, resolve)
     if not parsed.insecure and not host.is_loopback:
@@ -75,9 +90,9 @@ def parse_settings(
         )
     return Settings(
         host=host,
-        port=parsed.port,
+        port=parsed.port if serves_grpc else 0,
         wire_port=parsed.wire_port,
-        grpc=not parsed.no_grpc,
+        grpc=serves_grpc,
         store=parsed.store,
         restored=parsed.restored,
         insecure=parsed.insecure,
@@ -111,11 +126,11 @@ def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] =
     return "json" if wanted == "json" else "text"
 
 
-def flag_parser(program: str = PROGRAM) -> FlagParser:
+def flag_parser(program: Program = MODULE) -> FlagParser:
     """Return the parser of the server's flags."""
     parser = FlagParser(
-        program,
-        description="Run the chatbooth server: gRPC and the wire protocol, everything kept in one file.",
+        program.words,
+        description=f"Run the chatbooth server: {program.served}, everything kept in one file.",
         epilog="Every flag has a twin in the environment: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE. The flag wins.",
     )
     add = parser.add_argument
@@ -125,19 +140,7 @@ def flag_parser(program: str = PROGRAM) -> FlagParser:
         default="127.0.0.1",
         help="address to listen on, or a name of it; localhost is 127.0.0.1 and ::1 (default: %(default)s)",
     )
-    add(
-        "--port",
-        type=_within(whole_number, 0, 65_535),
-        default=50051,
-        help="port; 0 takes a free one (default: %(default)s)",
-    )
-    add(
-        "--wire-port",
-        type=_within(whole_number, 0, 65_535),
-        metavar="PORT",
-        help="serve the wire protocol too, on this port; 0 takes a free one (default: not)",
-    )
-    add("--no-grpc", action="store_true", help="serve the wire protocol alone")
+    _add_ports(parser, program)
     add(
         "--store",
         type=Path,
@@ -260,6 +263,29 @@ def flag_parser(program: str = PROGRAM) -> FlagParser:
     add("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     add("--version", action="version", version=f"chatbooth {chatbooth_grpc.__version__}")
     return parser
+
+
+def _add_ports(parser: FlagParser, program: Program) -> None:
+    """Add the flags that say what is served, and where."""
+    port = _within(whole_number, 0, 65_535)
+    if program.wire_port is not None:
+        parser.add_argument(
+            "--port",
+            dest="wire_port",
+            type=port,
+            default=program.wire_port,
+            metavar="PORT",
+            help="port; 0 takes a free one; in the environment CHATBOOTH_WIRE_PORT (default: %(default)s)",
+        )
+        return
+    parser.add_argument("--port", type=port, default=50051, help="port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--wire-port",
+        type=port,
+        metavar="PORT",
+        help="serve the wire protocol too, on this port; 0 takes a free one (default: off)",
+    )
+    parser.add_argument("--no-grpc", action="store_true", help="serve the wire protocol alone")
 
 
 def _host(text: str) -> str:

@@ -13,6 +13,8 @@ from chatbooth_grpc.addresses import Host, ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.server.flags import (
     DEFAULT_THREADS,
+    MODULE,
+    Program,
     Settings,
     flag_parser,
     parse_settings,
@@ -110,6 +112,40 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc", "--restored"}
+
+
+def flags_in_help(capsys: pytest.CaptureFixture[str], program: Program) -> dict[str, str]:
+    """Each flag that --help lists, and the default that it names; of a switch that is "off"."""
+    with pytest.raises(SystemExit):
+        parse_settings(["--help"], {}, program)
+    found = {}
+    for entry in re.split(r"\n  (?=-)", capsys.readouterr().out)[1:]:
+        flag = re.match(r"(?:-h, )?(--[a-z-]+)", entry)
+        assert flag, entry
+        default = re.search(r"\(default:\s+([^),]+)", entry)
+        found[flag[1]] = default[1] if default else "off"
+    return found
+
+
+def test_the_readmes_table_has_every_flag_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    described: dict[str, str] = {}
+    for flags, defaults in re.findall(r"^\| (`--[^|]+) \| ([^|]+) \|", readme, re.MULTILINE):
+        described |= zip(re.findall(r"--[a-z-]+", flags), defaults.split(", "), strict=True)
+    listed = flags_in_help(capsys, MODULE)
+    assert described == {flag: default for flag, default in listed.items() if flag not in ("--help", "--version")}
+
+
+def test_the_first_command_line_has_the_same_flags_and_one_port(capsys: pytest.CaptureFixture[str]) -> None:
+    first = Program("python main.py --server", wire_port=8080)
+    module = flags_in_help(capsys, MODULE)
+    assert flags_in_help(capsys, first).keys() == module.keys() - {"--wire-port", "--no-grpc"}
+    settings = parse_settings([], {}, first)
+    assert (settings.grpc, settings.wire_port) == (False, 8080)
+    assert parse_settings(["--port", "1"], {"CHATBOOTH_WIRE_PORT": "2"}, first).wire_port == 1
+    assert parse_settings([], {"CHATBOOTH_WIRE_PORT": "2", "CHATBOOTH_PORT": "http"}, first).wire_port == 2
+    with pytest.raises(FlagError, match=r"^--port: .*; python main.py --server --help lists the flags$"):
+        parse_settings(["--port", "http"], {}, first)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +249,7 @@ def test_what_is_no_flag_is_refused(arguments: list[str], words: str) -> None:
 
 def test_help_is_named_as_the_program_was_started() -> None:
     with pytest.raises(FlagError, match="chatbooth-server --help lists the flags"):
-        parse_settings(["--moon"], {}, "chatbooth-server")
+        parse_settings(["--moon"], {}, Program("chatbooth-server"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])

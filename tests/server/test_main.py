@@ -164,21 +164,6 @@ def test_a_banner_is_said_at_every_level(serve: Callable[..., Served]) -> None:
     assert (listening["event"], listening["protocol"]) == ("listening", "grpc")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_standard_stream_that_is_closed_is_no_file_of_the_servers(tmp_path: Path, closed: str) -> None:
-    """As the store's file it would be written to by whatever prints."""
-    store = tmp_path / "s.db"
-    server = Served(tmp_path, start=["sh", "-c", f'exec "$0" "$@" {closed}'])
-    try:
-        wait_until(lambda: store.exists() and Path(f"{store}-wal").exists())
-        held = [Path(f"/proc/{server.process.pid}/fd/{number}").resolve() for number in range(3)]
-        assert not any(path.is_relative_to(tmp_path) and path.name != "stderr" for path in held)
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(PATIENCE) == 0
-    finally:
-        server.kill()
-
-
 def test_a_full_stderr_does_not_stop_it(tmp_path: Path) -> None:
     server = Served(tmp_path, stderr="/dev/full")
     try:

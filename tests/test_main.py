@@ -1,0 +1,66 @@
+"""main.py, the first command line: it hands the server's and the client's words over as they were typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import environment
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run main.py to its end."""
+    command = [sys.executable, str(ROOT / "main.py"), *words]
+    own = {**environment(), **variables}
+    return subprocess.run(command, capture_output=True, text=True, env=own, cwd=ROOT, timeout=60, check=False)
+
+
+def test_the_servers_help_is_the_servers() -> None:
+    for words in (["--server", "--help"], ["-h", "--server"]):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("usage: python main.py --server ")
+        assert "--session-expiry TIME" in done.stdout
+        assert "--wire-port" not in done.stdout
+    assert "python main.py --server --help" in run("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "http"], "--port: 'http' is not a whole number"),
+        (["--port"], "--port: '' is not a whole number"),
+        (["--port", "-1"], "--port: -1 is not within 0 and 65,535"),
+        (["--host", "127.0.0.1:70000"], "--port: 70000 is not within 0 and 65,535"),
+        (["--host"], "--host: the address is missing"),
+        (["--prot", "1"], "there is no flag --prot, did you mean --port?"),
+    ],
+)
+def test_an_error_of_the_servers_names_what_was_typed(words: list[str], said: str) -> None:
+    line = f"{said}; python main.py --server --help lists the flags"
+    done = run("--server", *words)
+    assert (done.returncode, done.stderr) == (2, f"chatbooth: {line}\n")
+    done = run("--server", *words, CHATBOOTH_LOG_FORMAT="json")
+    assert json.loads(done.stderr)["event"] == line
+
+
+def test_what_is_not_given_is_taken_from_the_environment() -> None:
+    variables = {"CHATBOOTH_HOST": "192.0.2.1", "CHATBOOTH_WIRE_PORT": "1", "CHATBOOTH_INSECURE": "1"}
+    done = run("--server", "--store", "/dev/null/s.db", **variables)
+    assert done.returncode == 1
+    assert "--host" not in done.stderr  # it got past the host, to the store
+    done = run("--server", CHATBOOTH_HOST="192.0.2.1")
+    assert "--host 192.0.2.1 would send passwords" in done.stderr
+
+
+def test_a_port_inside_the_host_wins_and_the_other_is_warned_of() -> None:
+    done = run("--server", "--host", "127.0.0.1:0", "--port", "5", "--store", "/dev/null/s.db")
+    warning, error = done.stderr.splitlines()
+    assert warning.endswith("warning: --host names port 0; --port 5 is ignored")
+    assert error.startswith("chatbooth: ")
