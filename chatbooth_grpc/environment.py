@@ -43,22 +43,20 @@ _VARIABLES = SERVER_VARIABLES | CLIENT_VARIABLES | _OTHER_VARIABLES
 
 # Kubernetes and Docker describe a service or a linked container named chatbooth, or chatbooth-wire, in such variables:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
-_LINK_NAME = re.compile(
-    r"CHATBOOTH_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_\w+)"
-)
-_LINK_PORT = re.compile(r"CHATBOOTH_(\w+_)?PORT")
-_LINK_PORT_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
-_LINK_PARENT = re.compile(r"CHATBOOTH_(\w+_)?NAME")
+_LINK_NAME = r"CHATBOOTH_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_\w+)"
+_LINK_PORT = r"CHATBOOTH_(\w+_)?PORT"
+_LINK_PORT_VALUE = r"(tcp|udp|sctp)://.*"
+_LINK_PARENT = r"CHATBOOTH_(\w+_)?NAME"
 
 
 def is_service_link(name: str, value: str) -> bool:
     """Whether Kubernetes or Docker has set a variable to describe a service, and nobody to tell chatbooth anything."""
-    if name in _VARIABLES and not _LINK_PORT.fullmatch(name):
+    if name in _VARIABLES and not name.endswith("_PORT"):
         return False
     return bool(
-        _LINK_NAME.fullmatch(name)
-        or (_LINK_PORT.fullmatch(name) and _LINK_PORT_VALUE.fullmatch(value))
-        or (_LINK_PARENT.fullmatch(name) and value.startswith("/"))
+        re.fullmatch(_LINK_NAME, name)
+        or (re.fullmatch(_LINK_PORT, name) and re.fullmatch(_LINK_PORT_VALUE, value))
+        or (re.fullmatch(_LINK_PARENT, name) and value.startswith("/"))
     )
 
 
@@ -74,7 +72,7 @@ def remarks(environment: Mapping[str, str], used: Iterable[str]) -> list[str]:
     `used`: the variables that the program reads.
     """
     found = []
-    links = sorted(name for name in used if is_service_link(name, environment.get(name, "")))
+    links = sorted(name for name in used if name in environment and is_service_link(name, environment[name]))
     if links:
         found.append(
             f"{', '.join(links)} in the environment describes a service and is ignored; in Kubernetes set "

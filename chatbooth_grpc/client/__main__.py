@@ -59,11 +59,14 @@ def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
     from chatbooth_grpc.client.failures import CommandFailure, exit_code
     from chatbooth_grpc.client.output import Output
     from chatbooth_grpc.client.running import run
+    from chatbooth_grpc.environment import CLIENT_VARIABLES, remarks
 
     gc.freeze()  # not searched at the end of the program either, which takes as long as a command
     gc.enable()
     output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
     try:
+        for remark in remarks(os.environ, CLIENT_VARIABLES):
+            output.say(remark)
         run(parsed, output, interrupts)
         output.flush()
     except BrokenPipeError:

@@ -21,6 +21,7 @@ from chatbooth_grpc.client.command_parser import (
     positional,
 )
 from chatbooth_grpc.client.invocation import program
+from chatbooth_grpc.environment import value_of
 
 DEFAULT_TIMEOUT = "10"
 
@@ -203,8 +204,7 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
     for flag in _SHARED_FLAGS:
         if getattr(parsed, flag.dest) is not None:
             continue
-        given = os.environ.get(flag.variable)
-        text = given or flag.default
+        text = value_of(flag.variable, os.environ) or flag.default
         try:
             setattr(parsed, flag.dest, None if text is None else flag.convert(text))
         except argparse.ArgumentTypeError as error:
