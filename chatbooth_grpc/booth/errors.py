@@ -27,6 +27,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, get_type_hints
 
+from chatbooth_grpc.booth.causes import advice
+
 
 class ChatboothError(Exception):
     """The root of every error that a caller of chatbooth may see.
@@ -409,9 +411,13 @@ class ServerUnreachable(Unavailable):
     server: str
     """The address, HOST:PORT."""
     retry_after: float = 1.0
+    cause: str = ""
+    """One of `booth.causes`, or empty if the cause is not known."""
+    variable: str = ""
+    """The environment variable that names the proxy in between, with the cause PROXY."""
 
     def __str__(self) -> str:
-        return f"No connection to {self.server}. Check the address and that the server runs, then try again."
+        return f"No connection to {self.server}. {advice(self.cause, self.server, self.variable)}"
 
 
 @dataclass(eq=False)

@@ -63,7 +63,7 @@ def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
 
     gc.freeze()  # not searched at the end of the program either, which takes as long as a command
     gc.enable()
-    output = Output(sys.stdout, sys.stderr, as_json=parsed.json)
+    output = Output(sys.stdout, sys.stderr, as_json=parsed.json, quiet=parsed.quiet)
     try:
         for remark in remarks(os.environ, CLIENT_VARIABLES):
             output.say(remark)

@@ -9,8 +9,8 @@ DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
 WIRE_SCHEME = "wire://"
 DEFAULT_WIRE_PORT = 8080
 
-_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?)(?::(?P<port>[0-9]{1,5}))?")
-_IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(?P<port>[0-9]{1,5}))?")
+_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?)(?::(?P<port>[0-9]{1,19}))?")
+_IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(?P<port>[0-9]{1,19}))?")
 
 
 def normal_address(address: str) -> str:
@@ -19,8 +19,11 @@ def normal_address(address: str) -> str:
     With `wire://` before it, which stays, it is the address of a wire protocol server, and the port left out 8080.
     """
     address = address.strip()
-    if address.lower().startswith(WIRE_SCHEME):
-        return WIRE_SCHEME + _normal_host_and_port(address[len(WIRE_SCHEME) :], DEFAULT_WIRE_PORT)
+    scheme, found, rest = address.partition("://")
+    if found and scheme.lower() != "wire":
+        raise ValueError(f"{address!r} is not a server's address: write {rest} alone, or wire:// for the wire protocol")
+    if found:
+        return WIRE_SCHEME + _normal_host_and_port(rest, DEFAULT_WIRE_PORT)
     return _normal_host_and_port(address, DEFAULT_PORT)
 
 
@@ -36,7 +39,7 @@ def _normal_host_and_port(address: str, default_port: int) -> str:
         host = parts["host"].lower()
     port = int(parts["port"] or default_port)
     if not 0 < port < 1 << 16:
-        raise _not_an_address(address)
+        raise ValueError(f"{address!r} is not a server's address: a port is within 1 and 65535")
     return f"{host}:{port}"
 
 
@@ -49,7 +52,10 @@ def is_loopback(address: str) -> bool:
 def _normal_ipv6(host: str) -> str:
     from ipaddress import IPv6Address  # few need it, and it is slow to import
 
-    return str(IPv6Address(host))
+    try:
+        return str(IPv6Address(host))
+    except ValueError as error:
+        raise _not_an_address(host) from error
 
 
 def _not_an_address(address: str) -> ValueError:

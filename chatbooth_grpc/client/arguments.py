@@ -137,8 +137,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, _COMMANDS)}")
         parser = _command_parser(parsed.command, as_json=as_json)
         _parse_command(parser, parsed, words[index + 1 :])
-    elif parsed.json:
-        parser.error("--json needs a command: the menu is for a person")
+    elif parsed.json or parsed.quiet:
+        parser.error(f"--{'json' if parsed.json else 'quiet'} needs a command: the menu is for a person")
     _fill_in_defaults(parser, parsed)
     return parsed
 
@@ -258,6 +258,13 @@ def _add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
         action="store_true",
         default=False if default is None else default,
         help="print JSON, one object a line",
+    )
+    parser.add_flag(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False if default is None else default,
+        help="print data and errors alone, for cron",
     )
 
 

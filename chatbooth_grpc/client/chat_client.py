@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
+from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.outgoing import Sendable, check_form, text_message
 from chatbooth_grpc.client.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
@@ -45,7 +46,8 @@ class ChatClient:
     2^32 - 1; 0 means the server's default, and a server may give fewer than it is asked for. An `epoch` is 16 bytes.
 
     An argument of the wrong type raises TypeError, a number out of range ValueError, and a string that is not
-    well-formed Unicode (one with lone surrogates) MalformedRequest, before anything is sent.
+    well-formed Unicode (one with lone surrogates) MalformedRequest, before anything is sent. In the child of a fork
+    every call raises UsedAfterFork, a RuntimeError, and `close` does nothing: open a client in each process.
     """
 
     def __init__(
@@ -58,7 +60,8 @@ class ChatClient:
     ) -> None:
         self.session = session
         self.timeout = timeout
-        self._transport = transport
+        self._opened = transport
+        self._process = OneProcess()
         self._retrying = retrying or Retrying()
         self._kept: KeptSession | None = None
 
@@ -283,7 +286,9 @@ class ChatClient:
 
     def close(self) -> None:
         """Let the connection go, and the file of a client that `resume` returned; the session stays valid."""
-        self._transport.close()
+        if not self._process.is_here:
+            return
+        self._opened.close()
         if self._kept is not None:
             self._kept.close()
 
@@ -294,6 +299,11 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _transport(self) -> Transport:
+        self._process.check()
+        return self._opened
 
     def _go_on(self, username: str, password: str) -> None:
         """Act for the session that is kept, or for a new one if that has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,12 @@ import grpc
 from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.causes import PROXY
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.address import is_loopback
 from chatbooth_grpc.client.apart import apart
+from chatbooth_grpc.client.proxies import proxy_variable
 from chatbooth_grpc.rpc.messages import (
     delivery_from_pb,
     event_from_pb,
@@ -196,7 +199,12 @@ def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
     """Return what a call ended with, as chatbooth's own error."""
     from chatbooth_grpc.rpc.errors import from_rpc_error  # a call that is answered needs none of its imports
 
-    return from_rpc_error(error, server)
+    decoded = from_rpc_error(error, server)
+    if isinstance(decoded, ServerUnreachable) and not is_loopback(server):
+        variable = proxy_variable(server, os.environ)
+        if variable:
+            return ServerUnreachable(server, cause=PROXY, variable=variable)
+    return decoded
 
 
 def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:

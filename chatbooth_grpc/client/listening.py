@@ -29,6 +29,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
 )
 from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening
+from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.history import History, Restored
 from chatbooth_grpc.client.transport import EventStream, Transport
 
@@ -93,12 +94,14 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         self._taken = 0
         self._connection: _Connection | None = None
         self._closed = threading.Event()
+        self._process = OneProcess()
 
     def __next__(self) -> MessageBatch | Gap | Restored:
         """Return the next messages, or a gap where retention removed some, or that the store was restored.
 
         Raises SessionInvalid: the session has ended. Other errors that a new connection would not mend.
         """
+        self._process.check()
         self._note_taken()
         while not self._closed.is_set():
             try:
@@ -124,7 +127,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
 
     def close(self) -> None:
         """Acknowledge what was taken, as far as the server can be reached, and end the stream."""
-        if self._closed.is_set():
+        if self._closed.is_set() or not self._process.is_here:
             return
         self._closed.set()
         connection, self._connection = self._connection, None

@@ -23,10 +23,12 @@ class Output:
     `err`, and nothing else is printed. Without, data goes to `out` and words to `err`, harmless to a terminal.
     """
 
-    def __init__(self, out: TextIO, err: TextIO | None, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, err: TextIO | None, *, as_json: bool, quiet: bool = False) -> None:
+        """`quiet`: words that are neither a notice nor an error are left out."""
         self.out = out
         self.as_json = as_json
         self._err = err
+        self._quiet = quiet
         self._passing = ""
 
     def datum(self, record: Mapping[str, object], shown: str) -> None:
@@ -51,6 +53,8 @@ class Output:
 
     def result(self, record: Mapping[str, object], words: str) -> None:
         """Say that something was done. Raises Unprinted: it was done, but the stream does not take the words."""
+        if self._quiet and not self.as_json:
+            return
         try:
             self.notice(record, words)
             if self.as_json:
@@ -63,7 +67,7 @@ class Output:
 
         A person who cannot be told loses only these words: the command goes on, and its exit code tells the outcome.
         """
-        if not self.as_json:
+        if not self.as_json and not self._quiet:
             with suppress(OSError):
                 self.notice({}, words)
 
@@ -82,7 +86,7 @@ class Output:
     @property
     def shows_passing(self) -> bool:
         """Whether `show_passing` shows anything: a person watches the words."""
-        return not self.as_json and self._err is not None and self._err.isatty()
+        return not self.as_json and not self._quiet and self._err is not None and self._err.isatty()
 
     def show_passing(self, words: str) -> None:
         """Show a line for now, on a person's terminal alone: the next words take its place, none clear it."""

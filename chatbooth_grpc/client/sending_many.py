@@ -10,6 +10,7 @@ from contextlib import closing
 
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, RequestTooLarge, TooBusy, Unavailable
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.outgoing import Sendable, check_form, outgoing_message
 from chatbooth_grpc.client.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
 from chatbooth_grpc.client.transport import SendStream, Transport
@@ -56,6 +57,7 @@ class _Sending:
         on_retry: Lost | None,
     ) -> None:
         self._transport = transport
+        self._process = OneProcess()
         self._token = token
         self._batches = _batched(messages)
         self._patience = patience
@@ -86,6 +88,7 @@ class _Sending:
                 sent += 1
             if not self._under_way:
                 return
+            self._process.check()
             outcomes = stream.receive()
             batch = self._under_way.popleft()
             sent -= 1

@@ -14,11 +14,12 @@ from chatbooth_grpc.client.line_editor import LineEditor
 
 _READ_SIZE = 65_536
 _SAME_PASTE = 0.03  # seconds; who pastes is faster, who types is slower
+_LOOK_INTERVAL = 0.2
 _ENABLE_PASTE_MARKS = "\x1b[?2004h"
 _DISABLE_PASTE_MARKS = "\x1b[?2004l"
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""Signals that end this program. Ctrl-C is not among them: Python raises KeyboardInterrupt for it."""
+"""Signals that end this program at once, unless they have a handler, which raises an exception instead."""
 
 
 class Question:
@@ -52,6 +53,9 @@ class Question:
                     self._write("\n")
 
     def _read(self) -> None:
+        # Another thread may take a signal. Python runs the handler on this thread, as soon as this thread runs Python.
+        while not self._has_input(_LOOK_INTERVAL):
+            pass
         try:
             data = os.read(self._fd, _READ_SIZE)
         except OSError:  # the terminal is gone
@@ -59,10 +63,15 @@ class Question:
         if not data:
             self._editor.is_done = self._editor.is_end = True
             return
-        more = data[-1:] in (b"\r", b"\n", b"\x1b") and bool(select.select([self._fd], [], [], _SAME_PASTE)[0])
+        more = data[-1:] in (b"\r", b"\n") and self._has_input(_SAME_PASTE)
         echo = self._editor.feed(data, more=more)
         if self._echo:
             self._write(echo)
+
+    def _has_input(self, wait: float) -> bool:
+        waiting = select.poll()
+        waiting.register(self._fd, select.POLLIN)
+        return bool(waiting.poll(1_000 * wait))
 
     def _enter(self, when: int) -> None:
         modes = [*self._before[:6], [*self._before[6]]]
@@ -87,17 +96,16 @@ class Question:
 
     @contextlib.contextmanager
     def _handling_signals(self) -> Iterator[None]:
-        """Restore the terminal before a signal ends or stops this program; one that is ignored stays so."""
+        """Restore the terminal before a signal without another handler ends or stops this program."""
         handlers = {**dict.fromkeys(_ENDING, self._end), signal.SIGTSTP: self._stop, signal.SIGCONT: self._go_on}
-        before = {number: signal.getsignal(number) for number in handlers}
-        changed = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        changed = [number for number in handlers if signal.getsignal(number) is signal.SIG_DFL]
         for number in changed:
             signal.signal(number, handlers[number])
         try:
             yield
         finally:
-            for number, handler in changed.items():
-                signal.signal(number, handler)
+            for number in changed:
+                signal.signal(number, signal.SIG_DFL)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         self._leave()

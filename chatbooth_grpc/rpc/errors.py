@@ -12,8 +12,9 @@ from google.protobuf.message import Message as ProtobufMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chatbooth_grpc.booth import errors
+from chatbooth_grpc.booth import causes, errors
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.rpc.connection_errors import cause_of
 
 ERROR_DOMAIN = "chatbooth"
 
@@ -66,8 +67,12 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
     if info is not None:
         return errors.from_reason(info.reason, words, info.metadata)
     code = call.code()
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # a server that stops cancels what is left
-        return errors.ServerUnreachable(server)
+    cause = cause_of(words)
+    if cause == causes.SPEAKS_HTTP or code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+    ):  # a server that stops cancels what is left
+        return errors.ServerUnreachable(server, cause=cause)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded()
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -15,8 +15,9 @@ from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.failures import unreachable
 from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError
-from chatbooth_grpc.wire.sockets import answer_ping, send_all, shut_down
+from chatbooth_grpc.wire.sockets import answer_ping, foreign_greeting, send_all, shut_down
 
 MAX_BODY = MAX_TEXT_SIZE + (2 << 20)
 READ_SIZE = 64 << 10
@@ -40,6 +41,7 @@ class Calls:
         self._waiting: deque[Future[bytes]] = deque()
         self._unasked: bytes | None = None  # a reply that nobody had asked for: a refusal at the door
         self.is_over = False
+        self._was_silent = True
         threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
 
     def ask(self, request: bytes, deadline: float) -> bytes:
@@ -83,23 +85,30 @@ class Calls:
             shut_down(self._socket)
 
     def _read(self) -> None:
+        failure = self._receive()
+        with self._lock:
+            self.is_over = True
+            waiting, self._waiting = self._waiting, deque()
+        shut_down(self._socket)
+        with self._write_lock:  # nobody writes to what may be another's by then
+            self._socket.close()
+        waiting_still = [reply for reply in waiting if reply.set_running_or_notify_cancel()]
+        if waiting_still and self._was_silent and not failure.cause:
+            failure = unreachable(self._server, foreign_greeting(self._server))
+        for reply in waiting_still:
+            reply.set_exception(failure)
+
+    def _receive(self) -> ServerUnreachable:
+        """Hand out frames until the connection ends; return why it ended."""
         decoder = FrameDecoder(MAX_BODY, from_client=False)
         try:
             while data := self._socket.recv(READ_SIZE):
+                self._was_silent = False
                 for frame in decoder.feed(data):
                     self._handle(frame)
-        except (OSError, FrameError, BodyError):
-            pass  # whatever ended it, those who wait are told below
-        finally:
-            with self._lock:
-                self.is_over = True
-                waiting, self._waiting = self._waiting, deque()
-            shut_down(self._socket)
-            with self._write_lock:  # nobody writes to what may be another's by then
-                self._socket.close()
-            for reply in waiting:
-                if reply.set_running_or_notify_cancel():
-                    reply.set_exception(ServerUnreachable(self._server))
+        except (OSError, FrameError, BodyError) as error:
+            return unreachable(self._server, error)
+        return unreachable(self._server)
 
     def _handle(self, frame: Frame) -> None:
         if frame.action == frames.RESPONSE:

@@ -27,6 +27,7 @@ from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding import BodyError
+from chatbooth_grpc.wire.failures import unreachable
 from chatbooth_grpc.wire.frames import FrameDecoder, FrameError, encode_request
 from chatbooth_grpc.wire.sockets import answer_ping, connect, send_all, send_ping, shut_down
 
@@ -151,7 +152,7 @@ class WireEventStream:
                 send_all(connected, self._request, time.monotonic() + CONNECT_TIMEOUT)
                 yield from self._events(connected)
             except (OSError, FrameError, BodyError) as error:
-                raise ServerUnreachable(self._server) from error
+                raise unreachable(self._server, error) from error
         raise ServerUnreachable(self._server)
 
     def cancel(self) -> None:
@@ -197,7 +198,7 @@ class WireSendStream:
         try:
             send_all(self._socket, b"".join(requests), time.monotonic() + KEEPALIVE_TIME)
         except OSError as error:
-            raise ServerUnreachable(self._server) from error
+            raise unreachable(self._server, error) from error
 
     def receive(self) -> list[Receipt | ChatboothError]:
         """Wait for the oldest batch's outcomes."""
@@ -209,7 +210,7 @@ class WireSendStream:
                     self._read()
                 outcomes.append(_send_outcome(self._replies.popleft()))
         except (OSError, FrameError, BodyError) as error:
-            raise ServerUnreachable(self._server) from error
+            raise unreachable(self._server, error) from error
         return outcomes
 
     def close(self) -> None:

@@ -8,8 +8,10 @@ import time
 
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.frames import Frame, encode_request
+from chatbooth_grpc.wire.failures import unreachable
+from chatbooth_grpc.wire.frames import VERSION, Frame, UnknownVersion, encode_request
 
+_GREETING_LIMIT = 0.3
 _PING_LIMIT = 10.0  # seconds that writing a ping may take
 
 
@@ -19,10 +21,25 @@ def connect(server: str, timeout: float) -> socket.socket:
     try:
         connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
     except (OSError, UnicodeError) as error:  # Python's own check of a name raises UnicodeError
-        raise ServerUnreachable(server) from error
+        raise unreachable(server, error) from error
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.settimeout(None)
     return connected
+
+
+def foreign_greeting(server: str) -> UnknownVersion | None:
+    """Return the error that a server's first byte stands for; None if it sends none, or one of this protocol.
+
+    Servers of other protocols, gRPC's too, speak first. They end a connection that begins with a request of this one,
+    perhaps before their words are read.
+    """
+    try:
+        with connect(server, _GREETING_LIMIT) as connected:
+            connected.settimeout(_GREETING_LIMIT)
+            first = connected.recv(1)
+    except (OSError, ServerUnreachable):
+        return None
+    return UnknownVersion(first[0]) if first and first[0] != VERSION else None
 
 
 def send_all(connected: socket.socket, data: bytes, deadline: float) -> None:

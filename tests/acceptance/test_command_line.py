@@ -169,6 +169,19 @@ def test_a_person_reads_a_refusal_on_standard_error(seated: tuple[CommandLine, s
     assert "\x1b" not in done.err
 
 
+def test_quiet_says_nothing_but_errors(chatbooth: CommandLine, ann: str) -> None:
+    for words in (["send", ann, "tea"], ["login", ann], ["send", "--queue", ann, "milk"]):
+        done = chatbooth("--quiet", *words)
+        assert (done.code, done.out, done.err) == (0, "", "")
+    done = chatbooth("deliver", "-q")
+    assert (done.code, done.out.count("\n"), done.err) == (0, 2, "")
+    done = chatbooth("deliver", "-q")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    done = chatbooth("-q", "send", "nobody-at-all", "hi")
+    assert done.code == 5
+    assert done.err.startswith("chatbooth: There is no account")
+
+
 def test_a_text_over_the_limit_names_it(chatbooth: CommandLine, ann: str) -> None:
     done = chatbooth("send", ann, typed=b"x" * ((1 << 20) + 1))
     assert done.code == 2

@@ -26,20 +26,22 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def test_the_defaults() -> None:
-    expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False, "command": None}
+    expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False}
+    expected |= {"quiet": False, "command": None}
     assert parsed("") == expected
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "--server H --as ann --timeout 2.5 --json list x",
-        "list x --server H --as ann --timeout 2.5 --json",
-        "--server H list --as ann x --timeout 2.5 --json",
+        "--server H --as ann --timeout 2.5 --json --quiet list x",
+        "list x --server H --as ann --timeout 2.5 --json -q",
+        "--server H -q list --as ann x --timeout 2.5 --json",
     ],
 )
 def test_shared_flags_stand_before_or_after_the_command(line: str) -> None:
-    expected = {"server": "h:50051", "as_user": "ann", "timeout": 2.5, "json": True, "pattern": "x", "prefix": ""}
+    expected = {"server": "h:50051", "as_user": "ann", "timeout": 2.5, "json": True}
+    expected |= {"quiet": True, "pattern": "x", "prefix": ""}
     assert parsed(line) == {**expected, "command": "list"}
 
 
@@ -152,7 +154,7 @@ def test_a_value_of_a_flag_stands_before_two_dashes(capsys: pytest.CaptureFixtur
         ("xyzzy", "there is no command 'xyzzy'\n"),
         ("list --prefx a", "did you mean --prefix?"),
         ("list --prefx=a", "did you mean --prefix?"),
-        ("send --que bob hi", "did you mean --queue?"),
+        ("send --qeue bob hi", "did you mean --queue?"),
         ("--servr h list", "did you mean --server?"),
     ],
 )
@@ -254,6 +256,7 @@ def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[st
         "--server http://h list",
         "login ann --password secret",
         "--json",
+        "--quiet",
     ],
 )
 def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:

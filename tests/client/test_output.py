@@ -14,10 +14,10 @@ from chatbooth_grpc.client.failures import Misuse
 from chatbooth_grpc.client.output import Output
 
 
-def printed(as_json: bool, *results: str) -> tuple[str, str]:
+def printed(as_json: bool, *results: str, quiet: bool = False) -> tuple[str, str]:
     """What a person, or a program, gets on each stream."""
     out, err = io.StringIO(), io.StringIO()
-    output = Output(out, err, as_json=as_json)
+    output = Output(out, err, as_json=as_json, quiet=quiet)
     for words in results:
         output.datum({"a": words}, words)
     output.result({"b": 1}, "done")
@@ -27,6 +27,16 @@ def printed(as_json: bool, *results: str) -> tuple[str, str]:
 
 def test_a_person_gets_data_and_words_apart() -> None:
     assert printed(False, "x", "y") == ("x\ny\n", "done\nin passing\n")
+
+
+def test_quiet_leaves_data_and_errors() -> None:
+    assert printed(False, "x", quiet=True) == ("x\n", "")
+    assert printed(True, "x", quiet=True) == printed(True, "x")
+    err = io.StringIO()
+    output = Output(io.StringIO(), err, as_json=False, quiet=True)
+    output.fail(Misuse("So not."))
+    output.notice({"type": "gap"}, "Messages are missing.")
+    assert err.getvalue() == "chatbooth: So not.\nMessages are missing.\n"
 
 
 def test_a_program_gets_one_object_a_line_and_no_words() -> None:

@@ -1,0 +1,42 @@
+"""Why a server cannot be reached: a stable code for programs, and what a person can do about it."""
+
+from __future__ import annotations
+
+NAME_UNKNOWN = "NAME_UNKNOWN"
+REFUSED = "REFUSED"
+TIMED_OUT = "TIMED_OUT"
+NO_ROUTE = "NO_ROUTE"
+NOT_PERMITTED = "NOT_PERMITTED"
+CLOSED = "CLOSED"
+SPEAKS_WIRE = "SPEAKS_WIRE"
+SPEAKS_GRPC = "SPEAKS_GRPC"
+SPEAKS_HTTP = "SPEAKS_HTTP"
+SPEAKS_TLS = "SPEAKS_TLS"
+SPEAKS_OTHER = "SPEAKS_OTHER"
+PROXY = "PROXY"
+
+_UNKNOWN = "Check the address and that the server runs, then try again."
+
+_WORDS = {
+    NAME_UNKNOWN: "That name is not known here. Check its spelling, and that this machine has a network.",
+    REFUSED: "Nothing listens on that port. Check the port and that the server runs, then try again.",
+    TIMED_OUT: "Nothing answers there. The machine may be off, or a firewall may drop the connection.",
+    NO_ROUTE: "There is no way to that address from here. Check the address and the network.",
+    NOT_PERMITTED: "This system does not permit that connection. Check its firewall.",
+    CLOSED: "Something there ends the connection at once. Check the port: chatbooth speaks no TLS by itself.",
+    SPEAKS_WIRE: "That port speaks the wire protocol. Use the address wire://{server}",
+    SPEAKS_GRPC: "That port speaks gRPC. Use the address {server} without wire://",
+    SPEAKS_HTTP: "A web server answers there, not chatbooth. Check the port.",
+    SPEAKS_TLS: "That port speaks TLS, and chatbooth's client does not. Use the port of chatbooth itself.",
+    SPEAKS_OTHER: "Something else than chatbooth answers there. Check the port.",
+    PROXY: "The variable {variable} sends the connection through a proxy. For a connection without the proxy, add the "
+    "server's host to no_proxy.",
+}
+
+CAUSES = frozenset(_WORDS)
+"""Every cause that an error may have; an empty one stands for a cause that is not known."""
+
+
+def advice(cause: str, server: str, variable: str) -> str:
+    """Return what to tell a person. `variable` names the environment variable that names a proxy."""
+    return _WORDS.get(cause, _UNKNOWN).format(server=server, variable=variable)

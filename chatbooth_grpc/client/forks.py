@@ -1,0 +1,34 @@
+"""What a client holds belongs to one process: connections and threads do not live on in the child of a fork."""
+
+from __future__ import annotations
+
+import os
+
+
+class UsedAfterFork(RuntimeError):
+    """A client was used in the child of a fork, where its connection and its threads are not its own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this client was opened by the parent process, before a fork; open a client in each process, with "
+            "ChatClient.connect(..., session=...) to go on with the session"
+        )
+
+
+class OneProcess:
+    """Remembers the process that made it."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is still the same process."""
+        return os.getpid() == self._process
+
+    def check(self) -> None:
+        """Raise UsedAfterFork in any other process."""
+        if not self.is_here:
+            raise UsedAfterFork

@@ -1,0 +1,24 @@
+"""Why a gRPC channel does not connect: gRPC says so only in words, which this table knows."""
+
+from __future__ import annotations
+
+import re
+
+from chatbooth_grpc.booth import causes
+
+_CAUSES = [
+    (r"errors resolving|DNS resolution failed|address lookup failed", causes.NAME_UNKNOWN),
+    (r"http1\.x server|http2 header with status", causes.SPEAKS_HTTP),
+    (r"Expected SETTINGS frame as the first frame, got frame type 0\)", causes.SPEAKS_WIRE),
+    (r"Expected SETTINGS frame as the first frame", causes.SPEAKS_OTHER),
+    (r"Connection refused", causes.REFUSED),
+    (r"No route to host|[Nn]etwork is unreachable|Cannot assign requested address", causes.NO_ROUTE),
+    (r"Permission denied|Operation not permitted", causes.NOT_PERMITTED),
+    (r"failed to connect.*(?:[Tt]imed? ?out|DEADLINE_EXCEEDED)", causes.TIMED_OUT),
+    (r"failed to connect.*(?:Socket closed|Connection reset)", causes.CLOSED),
+]
+
+
+def cause_of(details: str) -> str:
+    """Return the cause that the details of a call's status name, empty if they name none that is known."""
+    return next((cause for pattern, cause in _CAUSES if re.search(pattern, details, re.DOTALL)), "")
