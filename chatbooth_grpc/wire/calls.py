@@ -42,6 +42,8 @@ class Calls:
         self._unasked: bytes | None = None  # a reply that nobody had asked for: a refusal at the door
         self.is_over = False
         self._was_silent = True
+        # Why the connection ended, when it has.
+        self._failure = unreachable(server)
         threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
 
     def ask(self, request: bytes, deadline: float) -> bytes:
@@ -69,7 +71,7 @@ class Calls:
             if self._unasked is not None:
                 reply.set_result(self._unasked)
             elif self.is_over:
-                raise ServerUnreachable(self._server)
+                raise self._failure
             else:
                 self._waiting.append(reply)
         return reply
@@ -88,6 +90,7 @@ class Calls:
         failure = self._receive()
         with self._lock:
             self.is_over = True
+            self._failure = failure
             waiting, self._waiting = self._waiting, deque()
         shut_down(self._socket)
         with self._write_lock:  # nobody writes to what may be another's by then
