@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
+from dataclasses import replace
 
 from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
@@ -71,7 +72,7 @@ class Calls:
             if self._unasked is not None:
                 reply.set_result(self._unasked)
             elif self.is_over:
-                raise self._failure
+                raise replace(self._failure)
             else:
                 self._waiting.append(reply)
         return reply
