@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -22,23 +21,15 @@ import pytest
 
 from chatbooth_grpc.client import ChatClient, MessageBatch, Receipt
 from chatbooth_grpc.client.kept_session import KeptSession
+from tests.acceptance.documents import ROOT, blocks
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
 
-ROOT = Path(__file__).parents[2]
 MESSAGES = int(os.environ.get("CHATBOOTH_TEST_BOT_MESSAGES", "200"))
 KILLS = int(os.environ.get("CHATBOOTH_TEST_BOT_KILLS", "3"))
 SEED = os.environ.get("CHATBOOTH_TEST_BOT_SEED", "")
 """How many messages the bot answers, how often it is killed, and what decides when. The full size: 1500 and 8."""
 
 PATIENCE = 90.0
-
-
-def example(mark: str) -> str:
-    """Return the README's only Python example that holds a word."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    found: list[str] = [block for block in blocks if mark in block]
-    assert len(found) == 1
-    return found[0]
 
 
 class Server:
@@ -133,7 +124,8 @@ class Bot:
 def echo_bot(folder: Path, address: str) -> Iterator[Bot]:
     """The README's bot at work."""
     folder.mkdir(exist_ok=True)
-    bot = Bot(folder, example("reply_id"), address)
+    [program] = [block for block in blocks("README.md", "python") if "reply_id" in block]
+    bot = Bot(folder, program, address)
     try:
         yield bot
     finally:
