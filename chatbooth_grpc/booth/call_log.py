@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from chatbooth_grpc.booth.errors import InvalidUsername, WrongCredentials, WrongPassword
@@ -53,14 +52,20 @@ class Call:
 _current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
-@contextmanager
-def calling(call: Call | None) -> Iterator[None]:
-    """Make `call` the current one inside the block, so that the booth notes its account there."""
-    reset = _current_call.set(call)
-    try:
-        yield
-    finally:
-        _current_call.reset(reset)
+# A function with @contextmanager would take three times as long, and every call needs it.
+class calling:  # noqa: N801  # it reads as a function
+    """Make a call the current one inside a `with` block, so that the booth notes its account there."""
+
+    __slots__ = ("_call", "_reset")
+
+    def __init__(self, call: Call | None) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._reset = _current_call.set(self._call)
+
+    def __exit__(self, *_: object) -> None:
+        _current_call.reset(self._reset)
 
 
 def log_defect(call: Call | None) -> None:

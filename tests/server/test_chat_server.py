@@ -341,3 +341,18 @@ def test_connections_of_other_clients_work_alike(running: Running) -> None:
     with grpc.insecure_channel(running.address) as other:
         stub = pb_grpc.ChatServiceStub(other)
         assert stub.Deliver(pb.DeliverRequest(), metadata=bearer(ann), timeout=PATIENCE).opening.epoch == ann.epoch
+
+
+def test_a_drain_that_is_cut_short_waits_for_no_call(start: Start, gate: Gate) -> None:
+    running = start("--drain-grace", "1h")
+    ann = running.sign_up("ann")
+    running.store.before = lambda method: gate.hold() if method == "after" else None
+    held = running.stub.Deliver.future(pb.DeliverRequest(), metadata=bearer(ann), timeout=PATIENCE)
+    gate.wait_until_reached()
+    draining = threading.Thread(target=running.drain)
+    draining.start()
+    running.server.cut_short()
+    assert held.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+    gate.open()
+    draining.join(PATIENCE)
+    assert not draining.is_alive()

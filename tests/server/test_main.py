@@ -217,6 +217,8 @@ def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) ->
         code, said = run(*arguments, module=module, cwd=tmp_path, PYTHONPATH=str(tmp_path))
         assert code == 1
         assert said == "chatbooth: the gRPC code is not generated yet; run: scripts/gen_protos.sh\n"
+    _, said = run("--log-format", "json", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert json.loads(said)["event"] == "the gRPC code is not generated yet; run: scripts/gen_protos.sh"
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
