@@ -10,12 +10,14 @@ from pathlib import Path
 
 from bench.history.run import Outcome, Plan, run
 
+FAULTS = ("kill", "term", "stop", "reset", "restore", "mixed")
+
 
 def main() -> int:
     """Run the history checker; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
     add = parser.add_argument
-    add("--fault", choices=("kill", "term", "stop", "reset", "mixed"), default="mixed", help="(default: %(default)s)")
+    add("--fault", choices=FAULTS, default="mixed", help="(default: %(default)s)")
     add("--rounds", type=int, default=20, help="how many faults (default: %(default)s)")
     add("--seconds", type=float, help="run for this long instead; 3600 for an hour")
     add("--senders", type=int, default=8, help="(default: %(default)s)")
@@ -23,6 +25,7 @@ def main() -> int:
     add("--seed", type=int, default=1, help="what chance is drawn from (default: %(default)s)")
     add("--wire", action="store_true", help="speak the wire protocol instead of gRPC")
     add("--server-path", type=Path, default=Plan.source, help="where the server's package lies (default: here)")
+    add("--keep-epoch", action="store_true", help="set the old epoch back after each restore, which must be found out")
     add("--json", action="store_true", help="print JSON")
     parsed = parser.parse_args()
     plan = Plan(
@@ -34,6 +37,7 @@ def main() -> int:
         parsed.seconds,
         parsed.wire,
         parsed.server_path,
+        parsed.keep_epoch,
     )
     with tempfile.TemporaryDirectory(prefix="chatbooth-history-") as folder:
         outcome = run(plan, Path(folder))
@@ -44,6 +48,7 @@ def main() -> int:
 def _record(outcome: Outcome) -> dict[str, object]:
     return {
         "faults": dict(outcome.faults),
+        "restored": dict(outcome.ways),
         "acknowledged": outcome.acknowledged,
         "shown": outcome.shown,
         "seconds": round(outcome.seconds, 1),

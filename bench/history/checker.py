@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from bench.history.recording import History, Seen, Sent
 
@@ -39,10 +40,7 @@ def check(history: History) -> Verdict:
         _check_origin(receiver, (*stored, *shown), sent, verdict)
         for place, log in (("mailbox", stored), ("screen", shown)):
             _check_log(f"{receiver}'s {place}", log, missing, verdict)
-        seen = {one.sequence for one in shown}
-        for one in stored:
-            if one.sequence not in seen:
-                verdict.lost.append(f"{receiver} was never shown {one.sequence} ({one.text!r})")
+        _check_shown(receiver, stored, shown, verdict)
     _check_acknowledged(history, verdict)
     _check_senders_order(history, verdict)
     return verdict
@@ -57,9 +55,30 @@ def _check_origin(
             verdict.phantom.append(f"{receiver} has {one.sequence} ({one.text!r}), which nobody sent so")
 
 
+def _check_shown(receiver: str, stored: list[Seen], shown: list[Seen], verdict: Verdict) -> None:
+    """All that a mailbox holds was shown, and as the very message that it is."""
+    seen = {one.identity for one in shown}
+    last = shown[-1].sequence if shown else 0
+    for one in stored:
+        if one.identity in seen:
+            continue
+        if one.sequence < last:
+            verdict.skipped.append(f"{receiver} was shown {last}, and never {one.sequence} ({one.text!r})")
+        else:
+            verdict.lost.append(f"{receiver} was never shown {one.sequence} ({one.text!r})")
+
+
 def _check_log(name: str, log: list[Seen], missing: set[int], verdict: Verdict) -> None:
-    """A log goes 1, 2, 3 and so on, each once, with no hole but those announced."""
-    expected = 1
+    for part, messages in groupby(log, lambda one: one.part):
+        _check_part(name if part == 0 else f"{name}, part {part},", [*messages], missing, verdict)
+
+
+def _check_part(name: str, log: list[Seen], missing: set[int], verdict: Verdict) -> None:
+    """A log goes 1, 2, 3 and so on, each once, with no hole but those announced.
+
+    After a restore it goes on where the session's cursor was in the copy.
+    """
+    expected = 1 if log[0].part == 0 else log[0].sequence
     for one in log:
         if one.sequence < expected:
             kind = verdict.duplicated if log.count(one) > 1 else verdict.reordered
@@ -79,8 +98,12 @@ def _check_acknowledged(history: History, verdict: Verdict) -> None:
     kept = {(one.sender, receiver, one.message_id) for receiver, log in history.stored.items() for one in log}
     for own in history.sent.values():
         for one in own:
-            if one.acknowledged and (one.sender, one.recipient, one.message_id) not in kept:
+            if not one.acknowledged or (one.sender, one.recipient, one.message_id) in kept:
+                continue
+            if not any(restore.may_lack(one) for restore in history.restores):
                 verdict.lost.append(f"{one.recipient} never got {one.text!r}, acknowledged to {one.sender}")
+            elif not history.told.get(one.recipient):
+                verdict.skipped.append(f"{one.recipient} was not told of a restore that lacked {one.text!r}")
 
 
 def _check_senders_order(history: History, verdict: Verdict) -> None:

@@ -12,6 +12,7 @@ from bench.history.recording import Seen, Sent
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
 from chatbooth_grpc.booth.model import Gap, Receipt, Session
 from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.history import Restored
 from chatbooth_grpc.client.listening import Listening
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.outbox import Outbox
@@ -53,11 +54,13 @@ class Sender(threading.Thread):
             recipient = self._dice.choice(self._recipients)
             text = f"{self.username} {len(self.sent)} " + "x" * self._dice.randrange(200)
             message_id = new_message_id()
+            first_try = time.monotonic()
             if self._outbox is None:
                 self._send(recipient, text, message_id)
             else:
                 self._send_by_outbox(self._outbox, recipient, text, message_id)
-            self.sent.append(Sent(self.username, recipient, message_id, text, acknowledged=True))
+            times = (first_try, time.monotonic())
+            self.sent.append(Sent(self.username, recipient, message_id, text, True, *times))
             time.sleep(_LONGEST_PAUSE * self._dice.random())
 
     def _send(self, recipient: str, text: str, message_id: bytes) -> Receipt:
@@ -90,10 +93,12 @@ class Receiver(threading.Thread):
         self.username = session.username
         self.shown: list[Seen] = []
         self.gaps: set[int] = set()
+        self.told = 0  # how often it was told that the store was restored
         self.failure: ChatboothError | None = None
         self._address = address
         self._session = session
         self._dice = dice
+        self._epoch = session.epoch
         self._stopping = threading.Event()
         self._listening: Listening | None = None
 
@@ -112,17 +117,49 @@ class Receiver(threading.Thread):
         if listening is not None:
             listening.close()
 
+    def end_of_mailbox(self, address: str) -> int:
+        """Return the last sequence of its mailbox, asked by a connection of its own."""
+        with ChatClient.connect(address, session=self._session, timeout=60) as client:
+            return client.deliver(after=0, max_messages=1).opening.last_sequence
+
     def _live(self, events: int) -> None:
         """Be an application that dies after so many events, without acknowledging what it was shown last."""
-        after = self.shown[-1].sequence if self.shown else None
+        after = self.shown[-1].sequence if self.shown and self.shown[-1].part == self.told else None
         client = ChatClient.connect(self._address, session=self._session, timeout=_CALL_TIMEOUT)
-        self._listening = client.listen(after=after, epoch=self._session.epoch if self.shown else None)
+        self._listening = client.listen(after=after, epoch=self._epoch)
         for event, _ in zip(self._listening, range(events), strict=False):
             if isinstance(event, Gap):
                 self.gaps.update(range(event.first, event.last + 1))
+            elif isinstance(event, Restored):
+                self._epoch = event.epoch
+                self.told += 1
             else:
-                self.shown += [Seen(m.sequence, m.sender, m.message_id, m.text) for m in event.messages]
+                self.shown += [Seen(m.sequence, m.sender, m.message_id, m.text, self.told) for m in event.messages]
         client.close()
+
+
+class Filler:
+    """Lets mailboxes grow past what their receivers were shown, so that their length alone tells nothing."""
+
+    def __init__(self, session: Session) -> None:
+        self.username = session.username
+        self.sent: list[Sent] = []
+        self._session = session
+
+    def fill(self, address: str, receivers: list[Receiver]) -> None:
+        """Send each receiver a few more messages than it takes, by a connection of its own."""
+        with ChatClient.connect(address, session=self._session, timeout=60) as client:
+            for receiver in receivers:
+                shown = receiver.shown[-1].sequence if receiver.shown else 0
+                for _ in range(shown + 3 - receiver.end_of_mailbox(address)):
+                    self._send(client, receiver.username)
+
+    def _send(self, client: ChatClient, recipient: str) -> None:
+        message_id, first_try = new_message_id(), time.monotonic()
+        text = f"{self.username} {len(self.sent)}"
+        client.send(recipient, text, message_id=message_id)
+        times = (first_try, time.monotonic())
+        self.sent.append(Sent(self.username, recipient, message_id, text, True, *times))
 
 
 def stored_messages(address: str, session: Session) -> list[Seen]:

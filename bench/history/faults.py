@@ -1,4 +1,4 @@
-"""What goes wrong: a server that is killed, drained or frozen, and a proxy that cuts, delays and truncates."""
+"""Faults: a server that is killed, drained or frozen, and a proxy that cuts, delays and truncates."""
 
 from __future__ import annotations
 
@@ -26,19 +26,31 @@ class Server:
     def __init__(self, folder: Path, source: Path, *, wire: bool) -> None:
         """`source` is the folder whose package is run."""
         self._source = source
+        self._wire = wire
         self._log = folder / "server.log"
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         ports = ["--no-grpc", "--wire-port", str(self.port)] if wire else ["--port", str(self.port)]
-        self._command = [sys.executable, "-m", "chatbooth_grpc.server", *ports, "--store", str(folder / "store.db")]
+        self._command = [sys.executable, "-m", "chatbooth_grpc.server", *ports, "--store"]
+        # Where the next start finds the store.
+        self.store = folder / "store.db"
+        # When the latest start began, on the monotonic clock.
+        self.start_time = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @property
+    def address(self) -> str:
+        """Where it listens, without a proxy in between."""
+        return f"wire://127.0.0.1:{self.port}" if self._wire else f"127.0.0.1:{self.port}"
+
     def start(self) -> None:
         """Start it, and wait until it listens."""
+        self.start_time = time.monotonic()
         with self._log.open("w") as stderr:
             environment = {**os.environ, "PYTHONPATH": str(self._source)}
-            self._process = subprocess.Popen(self._command, stderr=stderr, cwd=self._source, env=environment)
+            command = [*self._command, str(self.store)]
+            self._process = subprocess.Popen(command, stderr=stderr, cwd=self._source, env=environment)
         deadline = time.monotonic() + _START_LIMIT
         while "listening on" not in self._log.read_text():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -83,6 +95,7 @@ class FaultyProxy:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._truncate = threading.Event()
+        self._is_shut = False
         self.delay = 0.0
         self._listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -102,6 +115,15 @@ class FaultyProxy:
         """Let the next chunk through in part, then cut its connection."""
         self._truncate.set()
 
+    def shut(self) -> None:
+        """Cut every connection, and each new one at once, until it is opened."""
+        self._is_shut = True
+        self.reset()
+
+    def open(self) -> None:
+        """Forward connections again."""
+        self._is_shut = False
+
     def close(self) -> None:
         """Take no more connections, and cut the rest."""
         self._listening.close()
@@ -113,6 +135,9 @@ class FaultyProxy:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            if self._is_shut:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(("127.0.0.1", self._port))
             except OSError:
@@ -146,8 +171,10 @@ def _reset(one: socket.socket) -> None:
         one.shutdown(socket.SHUT_RDWR)
 
 
-def faults(kind: str, server: Server, proxy: FaultyProxy, dice: random.Random) -> dict[str, Callable[[], None]]:
-    """Return what may happen in a run of a kind: kill, term, stop, reset, or mixed (any of them)."""
+def faults(
+    kind: str, server: Server, proxy: FaultyProxy, dice: random.Random, restore: Callable[[], None]
+) -> dict[str, Callable[[], None]]:
+    """Return what may happen in a run of a kind: kill, term, stop, reset, restore, or mixed (any of them)."""
 
     def delayed() -> None:
         proxy.delay = 0.05
@@ -158,6 +185,7 @@ def faults(kind: str, server: Server, proxy: FaultyProxy, dice: random.Random) -
         "kill": {"kill": lambda: server.restart(signal.SIGKILL)},
         "term": {"term": lambda: server.restart(signal.SIGTERM)},
         "stop": {"stop": lambda: server.freeze(0.2 + dice.random())},
+        "restore": {"restore": restore},
         "reset": {"reset": proxy.reset, "truncate": proxy.truncate, "delay": delayed},
     }
     if kind == "mixed":

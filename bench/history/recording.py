@@ -14,6 +14,10 @@ class Sent:
     message_id: bytes
     text: str
     acknowledged: bool
+    first_try: float = 0.0
+    """When it was first tried, on the monotonic clock."""
+    receipt: float = 0.0
+    """When its receipt had arrived, on the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,27 @@ class Seen:
     sender: str
     message_id: bytes
     text: str
+    part: int = 0
+    """How often the receiver had been told before that the store was restored. Sequences count within a part."""
+
+    @property
+    def identity(self) -> tuple[int, str, bytes]:
+        """Which message it is, and where it lies, whenever it was shown."""
+        return (self.sequence, self.sender, self.message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A store that was put back from a copy."""
+
+    holds_through: float
+    """What was acknowledged before this moment, on the monotonic clock, is in the copy."""
+    end: float
+    """When the server had ended whose store was replaced, on the monotonic clock."""
+
+    def may_lack(self, one: Sent) -> bool:
+        """Say whether a message may be missing by this."""
+        return one.receipt >= self.holds_through and one.first_try <= self.end
 
 
 @dataclass
@@ -35,3 +60,7 @@ class History:
     stored: dict[str, list[Seen]] = field(default_factory=dict)
     gaps: dict[str, set[int]] = field(default_factory=dict)
     """Sequences that a receiver was told are missing."""
+    restores: list[Restore] = field(default_factory=list)
+    """Each time that the store was put back, in order."""
+    told: dict[str, int] = field(default_factory=dict)
+    """How often a receiver was told that the store was restored."""

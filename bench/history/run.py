@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.history.checker import Verdict, check
-from bench.history.clients import Receiver, Sender, stored_messages
+from bench.history.clients import Filler, Receiver, Sender, stored_messages
 from bench.history.faults import FaultyProxy, Server, faults
-from bench.history.recording import History
+from bench.history.recording import History, Restore, Seen
+from bench.history.restoring import Restoring
 from chatbooth_grpc.client.chat_client import ChatClient
 
 PASSWORD = "correct-horse"  # noqa: S105
@@ -31,6 +34,7 @@ class Plan:
     seconds: float | None = None
     wire: bool = False
     source: Path = Path(__file__).parents[2]
+    keeps_epoch: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Outcome:
 
     verdict: Verdict
     faults: Counter[str]
+    ways: Counter[str]
     acknowledged: int
     shown: int
     seconds: float
@@ -52,35 +57,48 @@ def run(plan: Plan, folder: Path) -> Outcome:
     proxy = FaultyProxy(server.port, dice)
     try:
         address = f"wire://{proxy.address}" if plan.wire else proxy.address
+        restoring = Restoring(server, proxy, _own(dice), folder, keeps_epoch=plan.keeps_epoch)
         cast = _Cast(plan, address, dice, folder)
-        happened = _rounds(plan, server, proxy, dice, started)
-        history = cast.finish()
+        # A clean stop brings all accounts into the store's file, where each copy has them.
+        server.restart(signal.SIGTERM)
+        cast.start()
+        restoring.regrow = lambda: cast.regrow(server.address)
+        happened = _rounds(plan, faults(plan.fault, server, proxy, dice, restoring), dice, started)
+        history = cast.finish(restoring.restores)
     finally:
         proxy.close()
         server.end()
     shown = sum(len(log) for log in history.shown.values())
     acknowledged = sum(len(own) for own in history.sent.values())
-    return Outcome(check(history), happened, acknowledged, shown, time.monotonic() - started)
+    return Outcome(check(history), happened, restoring.ways, acknowledged, shown, time.monotonic() - started)
 
 
 class _Cast:
-    """The senders and the receivers of a run, at work from the start."""
+    """The senders and the receivers of a run."""
 
     def __init__(self, plan: Plan, address: str, dice: random.Random, folder: Path) -> None:
         self._address = address
         with ChatClient.connect(address, timeout=60) as client:
             self._mailboxes = [client.sign_up(f"receiver{number}", PASSWORD) for number in range(plan.receivers)]
             sessions = [client.sign_up(f"sender{number}", PASSWORD) for number in range(plan.senders)]
+            self._filler = Filler(client.sign_up("filler", PASSWORD))
         names = [session.username for session in self._mailboxes]
         self._receivers = [Receiver(address, session, _own(dice)) for session in self._mailboxes]
         self._senders = [
             Sender(address, session, names, _own(dice), folder / f"{number}.outbox" if number % 4 == 0 else None)
             for number, session in enumerate(sessions)
         ]
+
+    def start(self) -> None:
+        """Let everyone go to work."""
         for thread in (*self._receivers, *self._senders):
             thread.start()
 
-    def finish(self) -> History:
+    def regrow(self, address: str) -> None:
+        """Let each mailbox grow past what its receiver was shown."""
+        self._filler.fill(address, self._receivers)
+
+    def finish(self, restores: list[Restore]) -> History:
         """Let what is under way come to its end, and return what everyone recorded."""
         for sender in self._senders:
             sender.stop()
@@ -91,12 +109,14 @@ class _Cast:
             if sender.is_alive():
                 raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
         stored = {session.username: stored_messages(self._address, session) for session in self._mailboxes}
-        _catch_up(self._receivers, {name: len(log) for name, log in stored.items()})
+        _catch_up(self._receivers, stored)
         history = History(
-            sent={sender.username: sender.sent for sender in self._senders},
+            sent={sender.username: sender.sent for sender in (*self._senders, self._filler)},
             shown={receiver.username: list(receiver.shown) for receiver in self._receivers},
             stored=stored,
             gaps={receiver.username: receiver.gaps for receiver in self._receivers},
+            restores=restores,
+            told={receiver.username: receiver.told for receiver in self._receivers},
         )
         for receiver in self._receivers:
             receiver.stop()
@@ -107,9 +127,8 @@ def _own(dice: random.Random) -> random.Random:
     return random.Random(dice.random())  # noqa: S311
 
 
-def _rounds(plan: Plan, server: Server, proxy: FaultyProxy, dice: random.Random, started: float) -> Counter[str]:
+def _rounds(plan: Plan, possible: dict[str, Callable[[], None]], dice: random.Random, started: float) -> Counter[str]:
     happened: Counter[str] = Counter()
-    possible = faults(plan.fault, server, proxy, dice)
     while plan.seconds is not None or sum(happened.values()) < plan.rounds:
         if plan.seconds is not None and time.monotonic() - started > plan.seconds:
             break
@@ -120,11 +139,12 @@ def _rounds(plan: Plan, server: Server, proxy: FaultyProxy, dice: random.Random,
     return happened
 
 
-def _catch_up(receivers: list[Receiver], expected: dict[str, int]) -> None:
-    """Wait until each receiver was shown as much as its mailbox holds, or long enough."""
+def _catch_up(receivers: list[Receiver], stored: dict[str, list[Seen]]) -> None:
+    """Wait until each receiver was shown the last message that its mailbox holds, or long enough."""
     deadline = time.monotonic() + _CALM
     for receiver in receivers:
-        while len(receiver.shown) < expected[receiver.username] and time.monotonic() < deadline:
+        last = [one.identity for one in stored[receiver.username][-1:]]
+        while [one.identity for one in receiver.shown[-1:]] != last and time.monotonic() < deadline:
             if receiver.failure is not None:
                 raise receiver.failure
             time.sleep(0.02)

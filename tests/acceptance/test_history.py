@@ -67,14 +67,26 @@ def broken(tmp_path: Path, sabotage: tuple[str, ...]) -> Path:
 
 @pytest.mark.parametrize(
     ("fault", "rounds", "flags"),
-    [("kill", 4, []), ("mixed", 8, []), ("mixed", 8, ["--wire"])],
-    ids=["kill", "mixed", "mixed on the wire"],
+    [
+        ("kill", 4, []),
+        ("mixed", 8, []),
+        ("mixed", 8, ["--wire"]),
+        ("restore", 4, []),
+        ("restore", 4, ["--wire"]),
+    ],
+    ids=["kill", "mixed", "mixed on the wire", "restore", "restore on the wire"],
 )
 def test_no_promise_is_broken(fault: str, rounds: int, flags: list[str]) -> None:
     record = history(fault, rounds, "--seed", "11", *flags)
     assert {name: record[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, 0)
     assert sum(record["faults"].values()) == rounds
-    assert 0 < record["acknowledged"] == record["shown"]
+    assert record["acknowledged"] > 0
+    if "restore" not in record["faults"]:
+        assert record["acknowledged"] == record["shown"]
+
+
+def test_a_restore_that_keeps_the_epoch_is_caught() -> None:
+    assert history("restore", 2, "--seed", "3", "--keep-epoch")["skipped"] > 0
 
 
 def test_a_server_without_dedup_is_caught(tmp_path: Path) -> None:
