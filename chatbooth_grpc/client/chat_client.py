@@ -26,6 +26,7 @@ from chatbooth_grpc.client.transport import Transport
 from chatbooth_grpc.client.unicode import check_unicode
 
 if TYPE_CHECKING:
+    from chatbooth_grpc.client.history import Taken
     from chatbooth_grpc.client.kept_session import KeptSession
     from chatbooth_grpc.client.listening import Listening, Lost, Resumed
 
@@ -98,9 +99,9 @@ class ChatClient:
         """Return a client that goes on where the last program with the file `state` stopped, however it stopped.
 
         The file keeps the session and the place in the mailbox, for the account `username` on `server` alone. Logs in
-        with `password` if the file is absent or its session has ended. `listen` then starts at the kept place, and
-        keeps each new place before it acknowledges. `state` is readable by its owner alone, since whoever has it can
-        act for the account; another file beside it, with `.lock` at its end, lets one program at a time use it.
+        with `password` if the file is absent or its session has ended. `listen` and `messages` start at the kept
+        place, and keep each new place before they acknowledge. The file is readable by its owner alone, since whoever
+        has it can act for the account; another beside it, with `.lock` at its end, lets one program at a time use it.
 
         `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. OSError: the file cannot be
         used, or another program uses it. ValueError: it is damaged, or of another account or server.
@@ -246,9 +247,13 @@ class ChatClient:
     def messages(self, *, after: int | None = None, epoch: bytes | None = None) -> Inbox:
         """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`.
 
-        `after` and `epoch` are those of the message taken last, if the application keeps them.
+        `after` and `epoch` are those of the message taken last, if the application keeps them. A client that `resume`
+        returned keeps them by itself, as `listen` does.
         """
-        return Inbox(Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False))
+        check_range(MAX_SEQUENCE, after=0 if after is None else after)
+        after, epoch, on_taken = self._place(after, epoch)
+        batches = Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False, on_taken=on_taken)
+        return Inbox(batches)
 
     def listen(
         self,
@@ -270,18 +275,15 @@ class ChatClient:
         from chatbooth_grpc.client.listening import Listening
 
         check_range(MAX_SEQUENCE, after=0 if after is None else after)
-        token = self._token()
-        kept = self._kept if self._kept is not None and self._kept.is_of(token) else None
-        if kept is not None and after is None:
-            after, epoch = kept.place
+        after, epoch, on_taken = self._place(after, epoch)
         return Listening(
             self._transport,
-            token,
+            self._token(),
             after=after,
             epoch=epoch,
             on_lost=on_lost,
             on_resumed=on_resumed,
-            on_taken=None if kept is None else kept.keep_place,
+            on_taken=on_taken,
         )
 
     def close(self) -> None:
@@ -317,6 +319,14 @@ class ChatClient:
         if self.session is None:
             self.session = self._log_in_once(username, password, self._kept.log_in_token())
             self._kept.keep(self.session)
+
+    def _place(self, after: int | None, epoch: bytes | None) -> tuple[int | None, bytes | None, Taken | None]:
+        """Return where reading starts, and who is to note how far it came: the file of `resume`, if there is one."""
+        if self._kept is None or self.session is None or not self._kept.is_of(self.session.token):
+            return after, epoch, None
+        if after is None:
+            after, epoch = self._kept.place
+        return after, epoch, self._kept.keep_place
 
     def _token(self) -> bytes:
         if self.session is None:

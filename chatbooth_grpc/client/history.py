@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatbooth_grpc.booth.model import Opening
+
+Taken = Callable[[bytes, int], None]
+"""Called with an epoch and the last sequence that was taken in it. 0: no sequence counts any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from chatbooth_grpc.booth.errors import CursorPastEnd
 from chatbooth_grpc.booth.model import Delivery, Gap, Message
-from chatbooth_grpc.client.history import History, Restored
+from chatbooth_grpc.client.history import History, Restored, Taken
 
 
 class Deliver(Protocol):
@@ -36,7 +36,8 @@ class Batches(Iterator[Delivery]):
 
     If the server's store was restored from a backup, the batches start over at the session's cursor, and `restored`
     gets an entry before the next batch is returned. `epoch` is the one in which `after` counts, if that is known. With
-    `strict`, a first `after` past the mailbox's end raises CursorPastEnd instead.
+    `strict`, a first `after` past the mailbox's end raises CursorPastEnd instead. `on_taken` is called before each
+    acknowledgement; if it raises, nothing is acknowledged.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Batches(Iterator[Delivery]):
         max_messages: int = 0,
         keep: bool = False,
         strict: bool = True,
+        on_taken: Taken | None = None,
     ) -> None:
         self.restored: list[Restored] = []
         self.max_messages = max_messages
@@ -56,6 +58,7 @@ class Batches(Iterator[Delivery]):
         self._acknowledge = acknowledge
         self._keep = keep
         self._strict = strict
+        self._on_taken = on_taken
         self._after = after
         self._history = History(epoch, after or 0)
         self._acknowledged = 0
@@ -89,6 +92,7 @@ class Batches(Iterator[Delivery]):
         taken = self._last if through is None else through
         if taken <= self._acknowledged or self._keep:
             return
+        self._note(taken)
         try:
             self._acknowledge(taken)
         except CursorPastEnd:
@@ -100,6 +104,8 @@ class Batches(Iterator[Delivery]):
         """Acknowledge the batch before and fetch the next, from the session's cursor if the history went back."""
         while True:
             pending = self._last if self._last > self._acknowledged and not self._keep else 0
+            if pending:
+                self._note(pending)
             try:
                 delivery = self._deliver(acknowledge_through=pending, after=self._after, max_messages=self.max_messages)
             except CursorPastEnd:
@@ -120,6 +126,12 @@ class Batches(Iterator[Delivery]):
         self._after = None
         self._last = self._acknowledged = 0
         self._more = True
+        self._note(0)
+
+    def _note(self, through: int) -> None:
+        """Have the caller note up to which sequence messages were taken."""
+        if self._on_taken is not None and self._history.epoch is not None:
+            self._on_taken(self._history.epoch, through)
 
 
 class Inbox(Iterator[Message]):

@@ -30,7 +30,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening
 from chatbooth_grpc.client.forks import OneProcess
-from chatbooth_grpc.client.history import History, Restored
+from chatbooth_grpc.client.history import History, Restored, Taken
 from chatbooth_grpc.client.transport import EventStream, Transport
 
 ACKNOWLEDGE_MESSAGES = 64
@@ -45,9 +45,6 @@ _ACKNOWLEDGE_TIMEOUT = 5.0
 
 Lost = Callable[[ChatboothError, float], None]
 Resumed = Callable[[Opening], None]
-
-Taken = Callable[[bytes, int], None]
-"""Called with an epoch and the last sequence that was taken in it. 0: no sequence counts any more."""
 
 
 class Listening(Iterator[MessageBatch | Gap | Restored]):

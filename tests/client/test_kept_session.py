@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.errors import ServerUnreachable, SessionInvalid, Wrong
 from chatbooth_grpc.client import chat_client
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.kept_session import KeptSession
-from tests.client.scripted import EPOCH, SESSION, ScriptedTransport
+from tests.client.scripted import EPOCH, SESSION, ScriptedTransport, delivery
 
 SERVER = "127.0.0.1:50051"
 OTHER = replace(SESSION, token=b"o" * 16)
@@ -205,3 +205,50 @@ def test_listening_starts_at_the_kept_place(path: Path, monkeypatch: pytest.Monk
     client.session = OTHER
     assert client.listen()._after is None
     client.close()
+
+
+def test_messages_start_at_the_kept_place_and_keep_the_new_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    one = kept(path)
+    one.keep_place(EPOCH, 9)
+    one.close()
+    client, transport = resumed(monkeypatch, path, None, delivery(10, 11, more=True), delivery(12), None)
+    assert [message.sequence for message in client.messages()] == [10, 11, 12]
+    client.close()
+    assert [call.arguments[1:] for call in transport.calls[1:]] == [(0, 9, 0), (11, 11, 0), (12,)]
+    one = kept(path)
+    assert one.place == (12, EPOCH)
+    one.close()
+
+
+def test_messages_are_not_acknowledged_if_their_place_cannot_be_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    client, transport = resumed(monkeypatch, path, SESSION, delivery(1, more=True))
+    monkeypatch.setattr(KeptSession, "keep_place", fail)
+    inbox = client.messages()
+    assert next(inbox).sequence == 1
+    with pytest.raises(OSError, match="the disk is full"):
+        next(inbox)
+    assert actions(transport) == ["log_in", "deliver"]
+    client.close()
+
+
+def test_a_restored_store_takes_the_place_of_the_kept_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    one = kept(path)
+    one.keep_place(EPOCH, 9)
+    one.close()
+    elsewhere = delivery(4, epoch=OTHER_EPOCH)
+    client, _ = resumed(monkeypatch, path, None, elsewhere, elsewhere)
+    inbox = client.messages()
+    assert next(inbox).sequence == 4
+    client.close()
+    one = kept(path)
+    assert one.place == (None, None)
+    one.close()
