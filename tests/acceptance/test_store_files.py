@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,38 +16,14 @@ from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.store.sqlite import SQLiteStore
-from tests.acceptance.processes import PASSWORD, environment
+from tests.acceptance.logged_server import LoggedServer, wait_until
+from tests.acceptance.processes import PASSWORD
 from tests.contract.stores import log_in, mailbox
 from tests.server.health_of import NOT_SERVING, SERVING, watching_health
 from tests.store.taking_away import Take, log_of, remove_log, rename_file, rename_folder, replace_both, replace_folder
 
 PATIENCE = 60.0
 SENDERS = 4
-
-
-class Server:
-    """A server on both wires, whose log can be read."""
-
-    def __init__(self, store: Path) -> None:
-        self._log = store.parent.with_name("server.log")
-        command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0"]
-        with self._log.open("w") as stderr:
-            self.process = subprocess.Popen([*command, "--store", str(store)], stderr=stderr, env=environment())
-        wait_until(lambda: len(self._addresses()) == 2)
-        self.grpc, wire = self._addresses()
-        self.addresses = {"grpc": self.grpc, "wire": f"wire://{wire}"}
-
-    def _addresses(self) -> list[str]:
-        return re.findall(r"listening on (\S+),", self._log.read_text())
-
-    def lines(self, words: str) -> int:
-        """How many lines of the log hold some words."""
-        return self._log.read_text().count(words)
-
-    def end(self, number: signal.Signals) -> None:
-        """End it by a signal."""
-        self.process.send_signal(number)
-        self.process.wait(PATIENCE)
 
 
 class Sender(threading.Thread):
@@ -75,14 +48,6 @@ class Sender(threading.Thread):
                     self.acknowledged[message_id] = begun
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < PATIENCE, "it never came to hold"
-        threading.Event().wait(0.02)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the store lies: in a folder of its own."""
@@ -91,9 +56,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(path: Path) -> Iterator[Server]:
+def server(path: Path) -> Iterator[LoggedServer]:
     """A server of the store."""
-    server = Server(path)
+    server = LoggedServer(path)
     yield server
     server.process.kill()
     server.process.wait(PATIENCE)
@@ -128,7 +93,7 @@ def stop_and_gather(senders: list[Sender]) -> dict[bytes, float]:
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 @pytest.mark.parametrize("take", [rename_folder, replace_folder, rename_file, replace_both])
 def test_whatever_is_acknowledged_is_in_the_files_that_were_taken_away(
-    server: Server, path: Path, wire: str, take: Take, tmp_path: Path
+    server: LoggedServer, path: Path, wire: str, take: Take, tmp_path: Path
 ) -> None:
     """After a kill: the files lie somewhere else, so this brings them together there and compares."""
     senders = started_senders(server.addresses[wire])
@@ -146,7 +111,7 @@ def test_whatever_is_acknowledged_is_in_the_files_that_were_taken_away(
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_after_its_log_was_removed_a_stop_saves_what_was_acknowledged(server: Server, path: Path, wire: str) -> None:
+def test_after_its_log_was_removed_a_stop_saves_all_of_it(server: LoggedServer, path: Path, wire: str) -> None:
     senders = started_senders(server.addresses[wire])
     remove_log(path)
     wait_until(lambda: all(sender.refused for sender in senders))
@@ -156,7 +121,7 @@ def test_after_its_log_was_removed_a_stop_saves_what_was_acknowledged(server: Se
     assert acknowledged.keys() <= stored_ids(path)
 
 
-def test_health_and_the_log_say_it_once_and_say_when_it_is_over(server: Server, path: Path) -> None:
+def test_health_and_the_log_say_it_once_and_say_when_it_is_over(server: LoggedServer, path: Path) -> None:
     with watching_health(server.grpc) as whole, watching_health(server.grpc, SERVICE_NAME) as service:
         assert [next(whole), next(service)] == [SERVING, SERVING]
         undo = rename_folder(path)

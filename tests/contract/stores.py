@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,9 @@ class Home(Protocol):
     def open(self) -> Store:
         """Open the store; its data outlives it."""
 
+    def back_up(self) -> Callable[[], None]:
+        """Copy the data of the closed store; return what puts the copy back."""
+
 
 class SQLiteHome:
     """A file in a directory of its own."""
@@ -52,6 +56,15 @@ class SQLiteHome:
 
     def open(self) -> SQLiteStore:
         return SQLiteStore(self.path, clock=self.clock)
+
+    def back_up(self) -> Callable[[], None]:
+        copy = self.path.with_name("backup.db")
+        shutil.copy(self.path, copy)
+
+        def put_back() -> None:
+            shutil.copy(copy, self.path)
+
+        return put_back
 
 
 HOMES: dict[str, Callable[[Path], Home]] = {"sqlite": SQLiteHome}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -16,10 +20,11 @@ from chatbooth_grpc.store.opening import StoreOpenError
 from chatbooth_grpc.store.seal import Phase, Seal
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, log_in, new_message, send, send_texts, sign_up, texts
+from tests.store import killed_at_a_step
 from tests.store.disk_actions import Failing
 from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Disk
-from tests.store.serving_process import ServingProcess
+from tests.store.serving_process import ROOT, ServingProcess
 
 A_MOMENT = 0.05
 """In place of two seconds: how long ago a copy must have been taken to be told from the files themselves."""
@@ -244,6 +249,24 @@ def test_a_restart_keeps_the_epoch(home: SQLiteHome, caplog: pytest.LogCaptureFi
     with home.open() as store:
         assert {store.epoch} == epochs
         assert len(texts(store, log_in(store, "ann"))) == 6
+    assert causes(caplog) == []
+
+
+def test_a_kill_at_any_step_of_a_start_and_a_stop_keeps_the_epoch(
+    home: SQLiteHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    with home.open() as store:
+        sign_up(store, "ann")
+        epoch = store.epoch
+    for number in count():
+        command = [sys.executable, "-m", killed_at_a_step.__name__, str(home.path), str(number)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
+        with home.open() as store:
+            assert store.epoch == epoch, f"killed before step {number}"
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert number > 20
     assert causes(caplog) == []
 
 

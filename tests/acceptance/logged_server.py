@@ -1,0 +1,56 @@
+"""A server on both wires, whose log can be read."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.acceptance.processes import environment
+
+PATIENCE = 60.0
+
+
+class LoggedServer:
+    """A server on both wires, whose log can be read."""
+
+    def __init__(self, store: Path, *flags: str) -> None:
+        """Its log lies beside the folder of the store, and begins anew with each server."""
+        self._log = store.parent.with_name("server.log")
+        command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0", *flags]
+        with self._log.open("w") as stderr:
+            self.process = subprocess.Popen([*command, "--store", str(store)], stderr=stderr, env=environment())
+        wait_until(lambda: len(self._addresses()) == 2)
+        self.grpc, wire = self._addresses()
+        self.addresses = {"grpc": self.grpc, "wire": f"wire://{wire}"}
+
+    def _addresses(self) -> list[str]:
+        return re.findall(r"listening on (\S+),", self._log.read_text())
+
+    @property
+    def ports(self) -> list[str]:
+        """The flags by which the next server takes this one's addresses."""
+        grpc_port, wire_port = (self.addresses[wire].rpartition(":")[2] for wire in ("grpc", "wire"))
+        return ["--port", grpc_port, "--wire-port", wire_port]
+
+    def lines(self, words: str) -> int:
+        """How many lines of the log hold some words."""
+        return self._log.read_text().count(words)
+
+    def end(self, number: signal.Signals) -> None:
+        """End it by a signal."""
+        self.process.send_signal(number)
+        self.process.wait(PATIENCE)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < PATIENCE, "it never came to hold"
+        threading.Event().wait(0.02)
