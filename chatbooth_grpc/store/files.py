@@ -27,8 +27,9 @@ class StoreFiles:
     def __init__(self, path: Path, file_id: FileId) -> None:
         """`file_id`: the id of the store's file, which is open, as is its log. Raises OSError: there is no log."""
         log = Path(f"{path}-wal")
-        # Plain text for the paths: os.stat takes half as long as with a Path.
-        self._expected = ((str(path), *file_id), (str(log), *FileId.of(log.stat())))
+        pairs = ((path, file_id), (log, FileId.of(log.stat())))
+        # Each path with the inode and the device of its file. They are plain text and plain tuples, to be quick.
+        self._expected = tuple((str(one), (found.inode, found.device)) for one, found in pairs)
         self.are_lost = False
         self._guard = threading.Lock()
         self._watchers: list[Callable[[bool], None]] = []
@@ -62,19 +63,30 @@ class StoreFiles:
 
     def check(self) -> bool:
         """Say whether the files are in place now. The watchers hear of it before this returns, if it has changed."""
+        # Each commit waits for this line, so the rest is for the case that something is wrong.
+        if self._are_in_place() and not self.are_lost:
+            return True
         problem = self._problem()
         if (not problem) == self.are_lost:
             self._note(problem)
         return not problem
 
+    def _are_in_place(self) -> bool:
+        stat, (file, file_id), (log, log_id) = os.stat, *self._expected
+        try:
+            # The slice is the inode and the device.
+            return stat(file)[1:3] == file_id and stat(log)[1:3] == log_id
+        except OSError:
+            return False
+
     def _problem(self) -> str:
         """Return what is wrong with the first file that is not in its place, or nothing."""
-        for path, device, inode in self._expected:
+        for path, expected in self._expected:
             try:
                 found = os.stat(path)  # noqa: PTH116  # the path is text, to be quick
             except OSError as error:
                 return f"{path}: {(error.strerror or str(error)).lower()}"
-            if found.st_ino != inode or found.st_dev != device:
+            if found[1:3] != expected:
                 return f"{path}: another file has taken its place"
         return ""
 

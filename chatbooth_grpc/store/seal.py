@@ -159,7 +159,7 @@ class Seal:
             return self._try_to_make()
 
     def note(self, messages: int) -> None:
-        """Note that so many more messages are stored. Called after their commit, before anyone learns of it."""
+        """Note that so many more messages are stored. Called after their commit."""
         with self._guard:
             self._messages += messages
             if self._descriptor is None:

@@ -345,8 +345,6 @@ class SQLiteStore:
     def _end_transaction(self, committed: bool) -> None:
         self._checkpoints.end(committed)
         if committed:
-            if self._appender.grown:
-                self._seal.note(sum(map(len, self._appender.grown.values())))
             self._tails.remember(self._appender.grown, self._changed)
         else:
             self._appender.forget()
@@ -354,6 +352,10 @@ class SQLiteStore:
 
     def _announce(self, committed: bool) -> None:
         """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
+        if committed and self._appender.grown:
+            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
+            # the seal counts less than the store then, which it may.
+            self._seal.note(sum(map(len, self._appender.grown.values())))
         changed, self._changed = self._changed.union(self._appender.grown), set()
         prunes_on, self._prunes_on = self._prunes_on, False
         if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
