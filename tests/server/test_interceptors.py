@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import DeadlineExceeded
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.server.interceptors import ErrorInterceptor
@@ -150,12 +151,16 @@ def test_a_full_bulkhead_refuses_at_once_and_says_when_to_come_back(
     running: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch, limit: str, capacity: int
 ) -> None:
     ann = running.sign_up("ann")
+    # A connection carries fewer calls than a bulkhead holds, so several hold them.
+    channels = [grpc.insecure_channel(running.address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(4)]
+    stubs = [pb_grpc.ChatServiceStub(channel) for channel in channels]
     if limit == "log-ins at once":
         Argon2Spy(monkeypatch).during = gate.hold
-        calls = futures(running.stub.LogIn.future, capacity * 2, LOG_IN)
+        calls = [call for stub in stubs for call in futures(stub.LogIn.future, capacity // 2, LOG_IN)]
     else:
         running.store.before = held_at(gate, "usernames")
-        calls = futures(running.stub.List.future, capacity * 2, pb.ListRequest(), metadata=bearer(ann))
+        held = {"metadata": bearer(ann)}
+        calls = [call for stub in stubs for call in futures(stub.List.future, capacity // 2, pb.ListRequest(), **held)]
     refused = Refusal(first_failure(calls))
     assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_BUSY")
     assert limit in refused.words
@@ -165,6 +170,8 @@ def test_a_full_bulkhead_refuses_at_once_and_says_when_to_come_back(
     outcomes = [call.exception(timeout=PATIENCE) for call in calls]
     assert outcomes.count(None) >= capacity
     assert {Refusal(outcome).reason for outcome in outcomes if isinstance(outcome, grpc.RpcError)} == {"TOO_BUSY"}
+    for channel in channels:
+        channel.close()
 
 
 def first_failure(calls: list[grpc.Future]) -> grpc.RpcError:
