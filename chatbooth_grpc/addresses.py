@@ -67,7 +67,7 @@ def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ListenError(
-            f"the host {name} does not resolve ({reason.lower()}); give --host an address of this machine"
+            f"the host {name} does not resolve ({reason.lower()}); give an address of this machine"
         ) from error
     return Host(name, tuple(dict.fromkeys(str(address[0]) for *_, address in found)))
 
@@ -124,7 +124,7 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "the port is taken; stop what uses it, or choose another port"
     if error.errno in _NO_SUCH_ADDRESS:
-        return "the address is not this machine's; give --host one that is"
+        return "the address is not this machine's; give one that is"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "this needs rights that the server does not have; choose a port from 1024 on"
     return (error.strerror or str(error)).lower()

@@ -56,7 +56,7 @@ def test_what_is_not_given_is_taken_from_the_environment() -> None:
     assert done.returncode == 1
     assert "--host" not in done.stderr  # it got past the host, to the store
     done = run("--server", CHATBOOTH_HOST="192.0.2.1")
-    assert "--host 192.0.2.1 would send passwords" in done.stderr
+    assert "CHATBOOTH_HOST=192.0.2.1 would send passwords" in done.stderr
 
 
 def test_a_port_inside_the_host_wins_and_the_other_is_warned_of() -> None:

@@ -81,12 +81,13 @@ def parse_settings(
     parsed = parser.read(arguments, environment)
     serves_grpc = program.wire_port is None and not parsed.no_grpc
     if not serves_grpc and parsed.wire_port is None:
-        parser.error("--no-grpc leaves nothing to serve; say --wire-port too")
+        switch = "--no-grpc" if parser.written["no_grpc"].startswith("-") else f"{parser.written['no_grpc']}1"
+        raise FlagError(f"{switch} leaves nothing to serve; give --wire-port (CHATBOOTH_WIRE_PORT) too")
     host = look_up(parsed.host, resolve)
     if not parsed.insecure and not host.is_loopback:
         raise FlagError(
-            f"--host {host.name} would send passwords and messages in plain text over the network; "
-            "put a TLS proxy in front and keep 127.0.0.1, or say --insecure if you mean it"
+            f"{parser.written['host']}{host.name} would send passwords and messages in plain text over the network; "
+            "put a TLS proxy in front and keep 127.0.0.1, or say --insecure (CHATBOOTH_INSECURE=1) if you mean it"
         )
     return Settings(
         host=host,

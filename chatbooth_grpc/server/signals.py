@@ -28,8 +28,10 @@ def _known(names: Iterable[str]) -> frozenset[int]:
 _REAL_TIME = frozenset(range(signal.SIGRTMIN, signal.SIGRTMAX + 1)) if hasattr(signal, "SIGRTMIN") else frozenset()
 # A person, a supervisor, a used-up limit of processor time, a power supply that runs out and LXC's halt.
 _ENDING = _known(["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"])
-# Each of them would end a process that does not expect it.
-_IGNORED = _REAL_TIME | _known(["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGSTKFLT"])
+# Each would end a process that does not expect it. SIGTTOU would stop one that logs to a terminal in the background.
+_IGNORED = _REAL_TIME | _known(
+    ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGSTKFLT", "SIGTTOU"]
+)
 
 
 class Signals:

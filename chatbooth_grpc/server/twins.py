@@ -27,6 +27,8 @@ class FlagParser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, **settings: Any) -> None:
         super().__init__(prog=prog, allow_abbrev=False, **settings)
+        # Where each flag's value comes from, as a person would write it: "--host " or "CHATBOOTH_HOST=".
+        self.written: dict[str, str] = {}
 
     @property
     def twins(self) -> dict[str, argparse.Action]:
@@ -43,9 +45,13 @@ class FlagParser(argparse.ArgumentParser):
         if left_over:
             self.error(self._unknown(left_over[0].partition("=")[0]))
         for twin, flag in self.twins.items():
-            if getattr(parsed, flag.dest) is _NOT_GIVEN:
-                text = value_of(twin, environment)
-                setattr(parsed, flag.dest, flag.default if text is None else self._read_twin(twin, flag, text))
+            self.written[flag.dest] = f"{flag.option_strings[0]} "
+            if getattr(parsed, flag.dest) is not _NOT_GIVEN:
+                continue
+            text = value_of(twin, environment)
+            if text is not None:
+                self.written[flag.dest] = f"{twin}="
+            setattr(parsed, flag.dest, flag.default if text is None else self._read_twin(twin, flag, text))
         return parsed
 
     def _read_twin(self, twin: str, flag: argparse.Action, text: str) -> object:
