@@ -69,6 +69,10 @@ def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
             output.say(remark)
         run(parsed, output, interrupts)
         output.flush()
+    except Interrupted as interrupt:
+        if interrupt.open_end is not None:
+            output.fail(interrupt.open_end)
+        raise
     except BrokenPipeError:
         raise
     except (ChatboothError, CommandFailure, OSError) as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, SessionInvalid, Unavailable
+from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.display import harmless_line, harmless_name, local_time, utc_time
-from chatbooth_grpc.client.failures import Misuse, OutcomeUnknown, SessionFileDamaged
+from chatbooth_grpc.client.failures import Misuse, SessionFileDamaged, SessionNotKept, outcome_unknown
 from chatbooth_grpc.client.invocation import command_line
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.session_file import SavedSession
@@ -19,10 +19,15 @@ def sign_up(context: Context, username: str) -> None:
     """Make an account, and keep its session."""
     username = folded_username(username)
     password = context.passwords.first(username)
-    with context.client() as client:
+    log_in_command = command_line(context.server, "login", username)
+    with (
+        context.client() as client,
+        outcome_unknown(f"Whether the account was made is not known. To find out, type: {log_in_command}"),
+    ):
         session = client.sign_up(username, password)
-    _keep(context, session)
-    context.output.result(_account(context, session), f"Signed up as {session.username} on {context.server}.")
+    words = f"Signed up as {session.username} on {context.server}"
+    _keep(context, session, words)
+    context.output.result(_account(context, session), f"{words}.")
 
 
 def log_in(context: Context, username: str) -> None:
@@ -31,8 +36,9 @@ def log_in(context: Context, username: str) -> None:
     password = context.passwords.current(username)
     with context.client() as client:
         session = client.log_in(username, password)
-    _keep(context, session)
-    context.output.result(_account(context, session), f"Logged in as {session.username} on {context.server}.")
+    words = f"Logged in as {session.username} on {context.server}"
+    _keep(context, session, words)
+    context.output.result(_account(context, session), f"{words}.")
 
 
 def log_out(context: Context) -> None:
@@ -43,8 +49,10 @@ def log_out(context: Context) -> None:
             client.log_out()
         except SessionInvalid:
             context.output.say("The session had ended already.")
-    context.sessions.remove(saved)
-    context.output.result({"username": saved.username, "server": context.server}, f"Logged out {saved.username}.")
+    try:
+        context.output.result({"username": saved.username, "server": context.server}, f"Logged out {saved.username}.")
+    finally:
+        context.sessions.remove(saved)
 
 
 def who_am_i(context: Context) -> None:
@@ -60,7 +68,14 @@ def change_password(context: Context) -> None:
     saved = context.pick()
     old_password = context.passwords.current(saved.username)
     new_password = context.passwords.new(saved.username)
-    with context.client_of(saved) as client:
+    log_in_command = command_line(context.server, "login", saved.username)
+    with (
+        context.client_of(saved) as client,
+        outcome_unknown(
+            "Whether the password was changed is not known. To find out, log in with the new one; type: "
+            f"{log_in_command}"
+        ),
+    ):
         ended = client.change_password(old_password, new_password)
     context.output.result(
         {"username": saved.username, "sessions_ended": ended},
@@ -83,12 +98,15 @@ def send(context: Context, recipient: str, text: str, message_id: bytes | None =
     """Send a text; if it is not known whether it arrived, say how to repeat it so that it does so once."""
     message_id = message_id or new_message_id()
     saved = context.pick()
-    with context.client_of(saved) as client:
-        try:
-            receipt = client.send(recipient, text, message_id=message_id)
-        except (Unavailable, DeadlineExceeded) as error:
-            command = _repeating_command(context, saved, recipient, text, message_id)
-            raise OutcomeUnknown(error, message_id, command) from error
+    command = _repeating_command(context, saved, recipient, text, message_id)
+    with (
+        context.client_of(saved) as client,
+        outcome_unknown(
+            f"Whether it was stored is not known; to have it sent once, type: {command}",
+            {"message_id": message_id.hex(), "command": command},
+        ),
+    ):
+        receipt = client.send(recipient, text, message_id=message_id)
     record = {
         "recipient": recipient.lower(),
         "message_id": message_id.hex(),
@@ -103,14 +121,20 @@ def delete(context: Context, *, confirmed: bool = False) -> None:
     if not confirmed:
         confirm_deletion(context, saved)
     password = context.passwords.current(saved.username)
-    with context.client_of(saved) as client:
+    who_am_i_command = command_line(context.server, "--as", saved.username, "whoami")
+    with (
+        context.client_of(saved) as client,
+        outcome_unknown(f"Whether {saved.username} was deleted is not known. To find out, type: {who_am_i_command}"),
+    ):
         removal = client.delete(password)
-    context.sessions.remove(saved)
-    context.sessions.remove_outbox(saved)
-    context.output.result(
-        {"username": saved.username, "messages_removed": removal.messages, "sessions_ended": removal.sessions},
-        f"Deleted {saved.username}. Messages removed: {removal.messages}. Sessions ended: {removal.sessions}.",
-    )
+    try:
+        context.output.result(
+            {"username": saved.username, "messages_removed": removal.messages, "sessions_ended": removal.sessions},
+            f"Deleted {saved.username}. Messages removed: {removal.messages}. Sessions ended: {removal.sessions}.",
+        )
+    finally:
+        context.sessions.remove(saved)
+        context.sessions.remove_outbox(saved)
 
 
 def confirm_deletion(context: Context, saved: SavedSession) -> None:
@@ -126,15 +150,18 @@ def confirm_deletion(context: Context, saved: SavedSession) -> None:
         raise Misuse("Nothing was deleted.")
 
 
-def _keep(context: Context, session: Session) -> None:
-    """Keep a new session in place of the user's last, and end that one, so that they don't pile up."""
+def _keep(context: Context, session: Session, done: str) -> None:
+    """Keep a new session in place of the user's last, and end that one, so that they don't pile up.
+
+    Raises SessionNotKept, which begins with the words for what was `done`.
+    """
     try:
         old = _kept_before(context, session.username)
         shown = old.shown_of(session.account_id, session.epoch) if old else 0
         context.sessions.save(SavedSession(context.server, session, shown))
-    except OSError:
+    except OSError as error:
         _end_quietly(context, session)
-        raise
+        raise SessionNotKept(done, error, context.server, session.username) from error
     if old:
         _end_quietly(context, old.session)
 

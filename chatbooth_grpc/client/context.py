@@ -11,7 +11,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.failures import SessionEnded
-from chatbooth_grpc.client.interrupts import Interrupts
+from chatbooth_grpc.client.interrupts import Interrupted, Interrupts
 from chatbooth_grpc.client.output import Output
 from chatbooth_grpc.client.passwords import Passwords
 from chatbooth_grpc.client.prompts import Prompts
@@ -70,9 +70,23 @@ class Context:
 
         Raises SessionEnded.
         """
-        with self.client(saved.session, quiet=quiet, once=once) as client:
-            try:
+        client = self.client(saved.session, quiet=quiet, once=once)
+        try:
+            with leaving_open_when_interrupted(client):
                 yield client
-            except SessionInvalid as error:
-                self.sessions.remove(saved)
-                raise SessionEnded(self.server, saved.username) from error
+        except SessionInvalid as error:
+            self.sessions.remove(saved)
+            raise SessionEnded(self.server, saved.username) from error
+
+
+@contextmanager
+def leaving_open_when_interrupted(client: ChatClient) -> Iterator[None]:
+    """Close a client at the end, unless a signal ends the program: then closing could only delay that."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except BaseException:
+        client.close()
+        raise
+    client.close()

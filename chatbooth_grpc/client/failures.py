@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from chatbooth_grpc.booth.errors import (
@@ -14,6 +15,7 @@ from chatbooth_grpc.booth.errors import (
     Unavailable,
 )
 from chatbooth_grpc.client.exit_codes import FAILED, NOT_AUTHENTICATED, NOT_FOUND, UNPRINTED, UNREACHABLE, USAGE
+from chatbooth_grpc.client.interrupts import Interrupted
 from chatbooth_grpc.client.invocation import command_line
 
 EXIT_CODES: dict[type[ChatboothError], int] = {
@@ -146,19 +148,51 @@ class QueuedButRefused(CommandFailure):
 
 
 class OutcomeUnknown(CommandFailure):
-    """A message may or may not have been stored; says how to repeat it so that it is stored once."""
+    """The server may or may not have done what was asked. `advice` says how to find out or to repeat it safely."""
 
-    exit_code = UNREACHABLE
     must_be_said = True
 
-    def __init__(self, error: ChatboothError, message_id: bytes, command: str) -> None:
-        super().__init__(f"{error} Whether it was stored is not known; to have it sent once, type: {command}")
-        self.reason = error.reason
-        self._details = {**error.attributes(), "message_id": message_id.hex(), "command": command}
+    def __init__(self, cause: ChatboothError | Interrupted, advice: str, details: Mapping[str, str] = {}) -> None:
+        if isinstance(cause, Interrupted):
+            super().__init__(f"Interrupted. {advice}")
+            self.reason, self.exit_code, self._details = "INTERRUPTED", cause.exit_code, {**details}
+        else:
+            super().__init__(f"{cause} {advice}")
+            self.reason, self.exit_code = cause.reason, exit_code(cause)
+            self._details = {**cause.attributes(), **details}
 
     def details(self) -> dict[str, str]:
-        """The message's id and the command that repeats it."""
+        """The error's attributes, and of a message its id and the command that repeats it."""
         return self._details
+
+
+@contextmanager
+def outcome_unknown(advice: str, details: Mapping[str, str] = {}) -> Iterator[None]:
+    """Call the server inside. If the outcome stays unknown, say `advice`.
+
+    Raises OutcomeUnknown in place of Unavailable and DeadlineExceeded, and gives it to Interrupted.
+    """
+    try:
+        yield
+    except (Unavailable, DeadlineExceeded) as error:
+        raise OutcomeUnknown(error, advice, details) from error
+    except Interrupted as interrupt:
+        interrupt.open_end = OutcomeUnknown(interrupt, advice, details)
+        raise
+
+
+class SessionNotKept(CommandFailure):
+    """The server made an account or opened a session, but the session cannot be kept on this machine."""
+
+    reason = "SESSION_NOT_KEPT"
+    must_be_said = True
+
+    def __init__(self, done: str, error: OSError, server: str, username: str) -> None:
+        cause = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        super().__init__(
+            f"{done}, but the session cannot be kept here and was ended ({cause}). When that is mended, type: "
+            f"{_log_in_command(server, username)}"
+        )
 
 
 def exit_code(error: Exception) -> int:

@@ -22,11 +22,12 @@ _LOOK_INTERVAL = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the command to end."""
+    """A signal asked the command to end. `open_end` says what became of the call that was in flight, if one was."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.exit_code = ended_by(number)
+        self.open_end: Exception | None = None
 
 
 class Interrupts:

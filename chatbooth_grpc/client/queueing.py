@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from chatbooth_grpc.booth.errors import ChatboothError
@@ -14,6 +14,7 @@ from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.display import harmless_line, harmless_name, local_time, utc_time
 from chatbooth_grpc.client.failures import Misuse, QueuedButRefused, SessionEnded, SomeNotSent
+from chatbooth_grpc.client.interrupts import Interrupted
 from chatbooth_grpc.client.invocation import command_line
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.outbox import PASSING, Outbox, QueuedMessage, Send
@@ -26,9 +27,7 @@ _LONGEST_SHOWN_TEXT = 60
 _LONGEST_TRY = 1.0
 """The seconds for which `send --queue` waits for its turn, and then for the server's answer to each message."""
 
-_STAYS_QUEUED = (
-    "The message stays queued: it goes out with the next send --queue, outbox --send or listen that finds the server."
-)
+_GOES_OUT = "goes out with the next send --queue, outbox --send or listen that finds the server."
 
 
 def send_queued(context: Context, recipient: str, text: str, message_id: bytes | None = None) -> None:
@@ -41,7 +40,7 @@ def send_queued(context: Context, recipient: str, text: str, message_id: bytes |
         try:
             outcome = _outcome(replace(context, timeout=min(context.timeout, _LONGEST_TRY)), saved, outbox, queued)
         except PASSING as error:
-            context.output.say(f"{error} {_STAYS_QUEUED}")
+            context.output.say(f"{error} The message stays queued: it {_GOES_OUT}")
         except SessionEnded:
             context.output.say("The message stays queued: it goes out after you have logged in again.")
             raise
@@ -88,9 +87,25 @@ def emptying_outbox(context: Context, saved: SavedSession, client: ChatClient) -
     thread.start()
     try:
         yield
+    except Interrupted:
+        with suppress(OSError):
+            _say_what_stays(context, saved)
+        raise
     finally:
         stopping.set()
-        thread.join(context.timeout)
+    thread.join(context.timeout)
+
+
+def _say_what_stays(context: Context, saved: SavedSession) -> None:
+    if context.sessions.has_outbox(saved):
+        with context.sessions.outbox(saved) as outbox:
+            _say_what_waits(context, outbox)
+
+
+def _say_what_waits(context: Context, outbox: Outbox) -> None:
+    count = len(outbox.waiting())
+    if count:
+        context.output.say(f"Still queued: {count}. What is queued {_GOES_OUT}")
 
 
 def _check_text(text: str) -> None:
@@ -173,7 +188,11 @@ def _drop(context: Context, outbox: Outbox, message_id: bytes) -> None:
 
 def _send_waiting(context: Context, saved: SavedSession, outbox: Outbox) -> list[Receipt | ChatboothError]:
     with context.client_of(saved) as client:
-        return _flush(context, outbox, client, wait=context.timeout)
+        try:
+            return _flush(context, outbox, client, wait=context.timeout)
+        except Interrupted:
+            _say_what_waits(context, outbox)
+            raise
 
 
 def _flush(context: Context, outbox: Outbox, client: ChatClient, wait: float = 0.0) -> list[Receipt | ChatboothError]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,17 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.client import commands
-from chatbooth_grpc.client.failures import Misuse, NotLoggedIn, OutcomeUnknown, SessionEnded, exit_code
+from chatbooth_grpc.client.context import Context
+from chatbooth_grpc.client.failures import (
+    Misuse,
+    NotLoggedIn,
+    OutcomeUnknown,
+    SessionEnded,
+    SessionNotKept,
+    Unprinted,
+    exit_code,
+)
+from chatbooth_grpc.client.interrupts import Interrupted
 from tests.client.booths import PASSWORD, SERVER, Desk
 
 
@@ -93,9 +105,12 @@ def test_a_session_that_cannot_be_kept_is_ended(desk: Desk, booth: Booth) -> Non
     desk.state.write_text("in the way")
     called: list[str] = []
     desk.transport.before = called.append
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(SessionNotKept, match=r"Logged in as ann .* cannot be kept here .* Not a directory"):
         commands.log_in(desk.context(), "ann")
-    assert called == ["log_in", "log_out"]
+    with pytest.raises(SessionNotKept, match=r"Signed up as ben .* type: .* login ben") as caught:
+        commands.sign_up(desk.context(), "ben")
+    assert exit_code(caught.value) == 1
+    assert called == ["log_in", "log_out", "sign_up", "log_out"]
 
 
 def test_a_damaged_file_is_replaced_by_logging_in(desk: Desk) -> None:
@@ -269,3 +284,44 @@ def test_a_server_cannot_choose_the_file(desk: Desk, tmp_path: Path, monkeypatch
     with pytest.raises(InvalidUsername):
         commands.log_in(desk.context(), "ann")
     assert list(tmp_path.rglob("*evil*")) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "command", "words"),
+    [
+        ("sign_up", lambda context: commands.sign_up(context, "ben"), "account was made is not known.* login ben"),
+        ("change_password", commands.change_password, "password was changed is not known.* login ann"),
+        ("send", lambda context: commands.send(context, "ann", "tea?"), "stored is not known; .* send --message-id"),
+        ("delete", lambda context: commands.delete(context, confirmed=True), "ann was deleted is not known.* whoami"),
+    ],
+)
+@pytest.mark.parametrize("cause", [ServerUnreachable(SERVER), DeadlineExceeded(), Interrupted(15)])
+def test_what_stays_open_is_said(
+    desk: Desk, action: str, command: Callable[[Context], None], words: str, cause: Exception | Interrupted
+) -> None:
+    commands.sign_up(desk.context(), "ann")
+
+    def before(called: str) -> None:
+        if called in (action, "log_in"):
+            raise cause
+
+    desk.transport.before = before
+    both = {"CHATBOOTH_PASSWORD": PASSWORD, "CHATBOOTH_NEW_PASSWORD": "a newer password"}
+    with pytest.raises((OutcomeUnknown, Interrupted)) as raised:
+        command(desk.context("ann", environment=both))
+    unknown = raised.value.open_end if isinstance(raised.value, Interrupted) else raised.value
+    assert isinstance(unknown, OutcomeUnknown)
+    assert re.search(words, str(unknown))
+    assert exit_code(unknown) == (143 if isinstance(cause, Interrupted) else 4)
+
+
+@pytest.mark.parametrize("command", [commands.log_out, lambda context: commands.delete(context, confirmed=True)])
+def test_what_ended_is_forgotten_here_even_if_it_cannot_be_said(desk: Desk, command: Callable[[Context], None]) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    commands.sign_up(desk.context(), "ann")
+    with pytest.raises(Unprinted):
+        command(desk.context(out=Full(), as_json=True))
+    assert desk.context().sessions.usernames() == []

@@ -1,0 +1,130 @@
+"""Ctrl-C and SIGTERM at every command while the server is frozen: it ends soon, and says what it left open."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.client import ChatClient
+from chatbooth_grpc.client.session_directory import SessionDirectory
+from chatbooth_grpc.client.session_file import SavedSession
+from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess, wait_until
+
+PATIENCE = 60.0
+
+BOUND = 4.0
+"""The seconds until a command has ended. It takes less than one, but the machine may be busy."""
+
+COMMANDS: dict[str, tuple[list[str], str]] = {
+    "signup": (["signup", "ben"], "Whether the account was made is not known."),
+    "login": (["login", "ann"], ""),
+    "logout": (["logout"], ""),
+    "whoami": (["whoami"], ""),
+    "passwd": (["passwd"], "Whether the password was changed is not known."),
+    "list": (["list"], ""),
+    "send": (["send", "ann", "tea?"], "Whether it was stored is not known; to have it sent once, type:"),
+    "send --from-file": (["send", "--from-file", "FILE"], "0 sent so far. The same command"),
+    "deliver": (["deliver"], ""),
+    "listen": (["listen"], "Still queued: 1."),
+    "outbox --send": (["outbox", "--send"], "Still queued: 1."),
+    "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
+    "menu": ([], "Whether it was stored is not known"),
+}
+"""Each command that calls the server, and the words by which it says what it left open."""
+
+
+class Seat:
+    """Ann, logged in, with a message in the outbox."""
+
+    def __init__(self, server: ServerProcess, wire: str, folder: Path) -> None:
+        address = server.addresses[wire]
+        self.chatbooth = CommandLine(address, folder / "state")
+        self.chatbooth.variables["CHATBOOTH_NEW_PASSWORD"] = "another password"
+        self.file = folder / "messages.jsonl"
+        self.file.write_text(json.dumps({"recipient": "ann", "text": "from a file"}) + "\n")
+        self._port = int(address.rpartition(":")[2])
+        with ChatClient.connect(address) as client:
+            saved = SavedSession(address, client.sign_up("ann", PASSWORD))
+        sessions = SessionDirectory(folder / "state" / "chatbooth", address)
+        sessions.save(saved)
+        with sessions.outbox(saved) as outbox:
+            outbox.put("ann", "queued")
+
+    def start(self, command: str) -> subprocess.Popen[bytes]:
+        """Start a command, and wait until it has a connection."""
+        running = self.chatbooth.start(*[str(self.file) if word == "FILE" else word for word in COMMANDS[command][0]])
+        if command == "menu":
+            assert running.stdin is not None
+            running.stdin.write(b"3\nann\ntea?\n")
+            running.stdin.flush()
+        wait_until(lambda: self.is_connected(running.pid))
+        return running
+
+    def is_connected(self, pid: int) -> bool:
+        """Whether a process has a connection to the server, as the system's tables tell."""
+        tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+        lines = [line.split() for table in tables for line in table]
+        sockets = {line[9] for line in lines if line[3] == "01" and int(line[2].rpartition(":")[2], 16) == self._port}
+        return not sockets.isdisjoint(own_sockets(pid))
+
+
+def own_sockets(pid: int) -> set[str]:
+    """The numbers of the sockets that a process holds."""
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server of the test's own, on both wires."""
+    running = ServerProcess(tmp_path / "chatbooth.db", flags=["--wire-port", "0"])
+    yield running
+    running.end()
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_every_command_ends_soon_and_says_what_it_left_open(
+    server: ServerProcess, tmp_path: Path, wire: str, number: signal.Signals
+) -> None:
+    seat = Seat(server, wire, tmp_path)
+    server.freeze()
+    took: dict[str, float] = {}
+    for command, (_, words) in COMMANDS.items():
+        running = seat.start(command)
+        started = time.monotonic()
+        running.send_signal(number)
+        _, err = running.communicate(timeout=PATIENCE)
+        took[command] = time.monotonic() - started
+        assert running.returncode == 128 + number, (command, err)
+        assert words in err.decode(), (command, err)
+        assert b"Traceback" not in err, (command, err)
+    assert max(took.values()) < BOUND, took
+    server.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("wire", ["grpc", "wire"])
+def test_a_program_reads_how_to_repeat_what_was_in_flight(server: ServerProcess, tmp_path: Path, wire: str) -> None:
+    seat = Seat(server, wire, tmp_path)
+    server.freeze()
+    running = seat.chatbooth.start("--json", "send", "ann", "tea?")
+    wait_until(lambda: seat.is_connected(running.pid))
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=PATIENCE)
+    record = json.loads(err)
+    assert (out, record["error"], record["exit_code"]) == (b"", "INTERRUPTED", 130)
+    server.send_signal(signal.SIGCONT)
+    for _ in range(2):
+        again = seat.chatbooth("send", "--message-id", record["details"]["message_id"], "ann", "tea?")
+        assert again.code == 0
+    assert seat.chatbooth("deliver").out.count("tea?") == 1
