@@ -43,7 +43,15 @@ class DeafConnection:
         self._next = 1
         self.open: set[int] = set()
         self.is_over = False
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """End the connection and its thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._socket.close()
 
     def call(self, headers: bytes, message: bytes) -> None:
         """Make a call. Raises OSError."""

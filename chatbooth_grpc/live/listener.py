@@ -32,7 +32,7 @@ IDLE, QUEUED, RUNNING, WOKEN = range(4)
 
 
 class Listener:
-    """A stream's cursor and window. One thread at a time steps it."""
+    """A stream's cursor and window. One thread at a time steps it, when its sink is free."""
 
     __slots__ = (
         "_after",
@@ -61,7 +61,7 @@ class Listener:
         self._out_size = 0
 
     def step(self, store: Store) -> bool:
-        """Send what comes next, if anything may; return whether there is more to do at once.
+        """Write the next event, if there is one to be written; return whether there is more to do at once.
 
         Raises SessionInvalid, CursorPastEnd, and what the store raises when it cannot be read.
         """
@@ -90,9 +90,8 @@ class Listener:
     def _send(self, batch: Batch) -> bool:
         missing = gap(self.sent_through, batch)
         if missing is not None:
-            if not self.sink.send(missing):
-                return False
             self.sent_through = missing.last
+            return self.sink.send(missing)  # the next step reads again: a step writes one event
         return self._send_messages(self._fitting(batch.messages)) and self.sent_through < batch.last_sequence
 
     def _send_messages(self, messages: Sequence[Message]) -> bool:

@@ -1,7 +1,11 @@
 """Who listens to which mailbox: takes the store's hints to the listeners, and ends them all on a drain.
 
-`_lock` guards the registry and is held for dictionary operations only; it is taken by the store's writer (hints),
-by the transports (open, close) and by the pumps. It may be held when a pump's own lock is taken, never the reverse.
+A listener whose client has not taken the last event is set aside: it is not woken until its transport calls back. So
+streams that nobody reads cost a message to their mailbox nothing.
+
+`_lock` guards the registry and is held for dictionary operations only; it is taken by the store's writer (hints), by
+the transports (open, close, call back) and by the pumps. It may be held when a pump's own lock is taken, never the
+reverse.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from functools import partial
 
 from chatbooth_grpc.booth.errors import ChatboothError, ServerDraining, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import End, EndReason
@@ -18,10 +23,7 @@ from chatbooth_grpc.live.pumps import Pumps
 from chatbooth_grpc.live.sink import Sink
 
 DEFAULT_PUMPS = 1
-"""Two would win the interpreter's lock from each other message by message; one that blocks is lent a spare."""
-
-STUCK_LIMIT = 5.0
-"""How long a client may keep a pump waiting before its stream is cut off, in seconds."""
+"""Two would win the interpreter's lock from each other message by message."""
 
 
 class Switchboard:
@@ -33,16 +35,15 @@ class Switchboard:
         *,
         max_listeners: int = 20_000,
         pumps: int = DEFAULT_PUMPS,
-        stuck_limit: float = STUCK_LIMIT,
     ) -> None:
         self._store = store
         self._max_listeners = max_listeners
         self._lock = threading.Lock()
-        self._by_mailbox: dict[int, set[Listener]] = {}
-        self._count = 0
+        self._open: set[Listener] = set()
+        self._by_mailbox: dict[int, set[Listener]] = {}  # those that hints wake: not the ones set aside
         self._none_left = threading.Condition(self._lock)
         self._draining = False
-        self._pumps = Pumps(self._step, pumps, stuck_limit)
+        self._pumps = Pumps(self._step, pumps)
         store.watch(self.wake)
 
     def open(self, session: StoredSession, after: int | None, sink: Sink) -> Listener:
@@ -55,25 +56,22 @@ class Switchboard:
         with self._lock:
             if self._draining:
                 raise ServerDraining
-            if self._count >= self._max_listeners:
+            if len(self._open) >= self._max_listeners:
                 raise TooBusy(f"{self._max_listeners:,} open streams")
-            self._by_mailbox.setdefault(session.mailbox_id, set()).add(listener)
-            self._count += 1
+            self._open.add(listener)
+            self._link(listener)
         self._pumps.wake((listener,))
         return listener
 
     def close(self, listener: Listener) -> None:
         """Forget a listener whose stream is over. Never blocks; harmless if repeated."""
         with self._lock:
-            listeners = self._by_mailbox.get(listener.session.mailbox_id)
-            if listeners is None or listener not in listeners:
-                return
             listener.is_open = False
-            listeners.remove(listener)
-            if not listeners:
-                del self._by_mailbox[listener.session.mailbox_id]
-            self._count -= 1
-            if self._count == 0:
+            if listener not in self._open:
+                return
+            self._open.remove(listener)
+            self._unlink(listener)
+            if not self._open:
                 self._none_left.notify_all()
 
     def wake(self, mailbox_ids: Collection[int]) -> None:
@@ -88,17 +86,12 @@ class Switchboard:
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return self._count
+        return len(self._open)
 
     def sessions(self) -> list[StoredSession]:
         """The sessions of the open streams, each once."""
         with self._lock:
-            found = {
-                listener.session.session_id: listener.session
-                for listeners in self._by_mailbox.values()
-                for listener in listeners
-            }
-        return list(found.values())
+            return list({listener.session.session_id: listener.session for listener in self._open}.values())
 
     def sweep(self) -> None:
         """Have every listener look again: what makes a lost hint a delay and not a loss."""
@@ -113,9 +106,9 @@ class Switchboard:
         self.sweep()
         deadline = time.monotonic() + grace
         with self._lock:
-            while self._count and (left := deadline - time.monotonic()) > 0:
+            while self._open and (left := deadline - time.monotonic()) > 0:
                 self._none_left.wait(left)
-            late = [listener for listeners in self._by_mailbox.values() for listener in listeners]
+            late = list(self._open)
         for listener in late:
             listener.sink.abort()
         self._pumps.stop()
@@ -123,6 +116,9 @@ class Switchboard:
     def _step(self, listener: Listener) -> bool:
         """Serve a listener once, on a pump; return whether it has more to do at once."""
         if not listener.is_open:
+            return False
+        if not listener.sink.is_free:
+            self._set_aside(listener)
             return False
         if self._draining:
             self._end(listener, EndReason.DRAINING, ServerDraining())
@@ -136,7 +132,31 @@ class Switchboard:
         return False
 
     def _end(self, listener: Listener, reason: EndReason, error: ChatboothError) -> None:
-        try:
-            listener.sink.end(End(reason, listener.sent_through), error)
-        finally:
-            self.close(listener)  # not before: a drain cuts off who is still open, as one that does not read its end is
+        """Write a stream's end. The transport closes it when that is taken; a drain cuts off who does not take it."""
+        listener.is_open = False
+        listener.sink.end(End(reason, listener.sent_through), error)
+
+    def _set_aside(self, listener: Listener) -> None:
+        """Wake a listener no more until its sink is free. It is unlinked first: so the call back cannot be missed."""
+        with self._lock:
+            self._unlink(listener)
+        if not listener.sink.call_when_free(partial(self._put_back, listener)):
+            self._put_back(listener)
+
+    def _put_back(self, listener: Listener) -> None:
+        with self._lock:
+            if not listener.is_open:
+                return
+            self._link(listener)
+        self._pumps.wake((listener,))
+
+    # With the lock
+
+    def _link(self, listener: Listener) -> None:
+        self._by_mailbox.setdefault(listener.session.mailbox_id, set()).add(listener)
+
+    def _unlink(self, listener: Listener) -> None:
+        listeners = self._by_mailbox.get(listener.session.mailbox_id, set())
+        listeners.discard(listener)
+        if not listeners:
+            self._by_mailbox.pop(listener.session.mailbox_id, None)

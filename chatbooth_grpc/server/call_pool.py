@@ -10,6 +10,10 @@ returning a response it takes a third argument, and calls that once, on any thre
 it has set the context's code: so a call that waits for the disk holds no thread at all. Where both sides stream, it is
 given a StreamCall for its request, and None ends the call.
 
+An answered call is held until the client has taken its answer, since gRPC's core keeps the answer until then.
+`live/unread.py` limits how many are held and how large they are, and ends a call whose client takes nothing. Held calls
+have a limit of their own, so those of a client that does not read leave room for others' calls.
+
 This leans on internals of grpcio (`_server._unary_response_in_pool` and its neighbours, as of 1.81 to 1.85): what does
 not look like them is run as any pool would run it, and a test with half-sent calls fails if they move.
 """
@@ -18,75 +22,89 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
+from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
 from chatbooth_grpc.server.stream_call import StreamCall, start_receiving, taken_request
 
 _RECEIVES_ONE = "unary_request"  # what gRPC calls its function that receives a call's one request
 
 REQUEST_LIMIT = 10.0
-"""How long a call's request may take to arrive behind its headers, in seconds."""
+"""How long a call's request may take to arrive after its headers, in seconds."""
+
+answered_account: ContextVar[int | None] = ContextVar("answered_account", default=None)
+"""The account whose call is answered, where the answer can be large."""
 
 
 class _Call(NamedTuple):
-    """A call as gRPC hands it over."""
+    """A call as gRPC hands it over, and the future that is done when it is answered."""
 
     rpc_event: Any
     state: Any
     behaviour: Callable[..., Any]
     deserializer: Callable[[bytes], Any]
     serializer: Callable[[Any], bytes]
+    done: Future[Any]
 
 
 class CallPool(ThreadPoolExecutor):
     """A pool for `grpc.server`; also a bulkhead, since it knows how full it is."""
 
-    def __init__(self, name: str, threads: int, capacity: int | None = None) -> None:
-        """`capacity`: how many calls may run and wait before `is_full`; None: no end."""
+    def __init__(
+        self, name: str, threads: int, *, answers: Unread, pushes: Unread, capacity: int | None = None
+    ) -> None:
+        """`answers` and `pushes` hold what ends a call and what does not, until it is taken.
+
+        `capacity`: how many calls may run and wait before `is_full`; None: no end.
+        """
         super().__init__(threads, thread_name_prefix=name)
+        self._answers = answers
+        self._pushes = pushes
         self._capacity = capacity
-        self._held = 0
+        self._running = 0
         self._count = threading.Lock()
         self._receiving: dict[Future[Any], tuple[float, Any]] = {}  # since when, and the call to cancel
 
     @property
     def is_full(self) -> bool:
         """Whether as many calls run and wait as may; whoever would submit another asks first."""
-        return self._capacity is not None and self._held >= self._capacity
+        return self._capacity is not None and self._running >= self._capacity
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a call on a thread once it is whole. The future is done when the call is."""
+        """Run a call on a thread once it is whole. The future is done when the call is answered."""
         if not _is_call(args):
             return self._run(fn, *args, **kwargs)
         respond, rpc_event, state, behaviour, receive, *codecs = args
         answers_later = getattr(behaviour, "answers_later", False)
         done: Future[Any] = Future()
+        call = _Call(rpc_event, state, behaviour, codecs[0], codecs[1], done)
         if receive.__name__ != _RECEIVES_ONE:
             if not answers_later:
                 return self._run(fn, *args, **kwargs)
-            self._hold(done)
-            stream = StreamCall(rpc_event, state, *codecs)
-            fn(_begin, _Call(rpc_event, state, behaviour, *codecs), lambda: stream, done)
+            stream = StreamCall(rpc_event, state, self._pushes, *codecs)
+            self._enter()
+            fn(self._begin, call, lambda: stream)
             return done
 
         def received() -> None:
             self._receiving.pop(done, None)
             take = _taker(rpc_event, state)
             if answers_later:
-                fn(_begin, _Call(rpc_event, state, behaviour, *codecs), take, done)
+                self._enter()
+                fn(self._begin, call, take)
                 return
             try:
-                running = self._run(fn, respond, rpc_event, state, behaviour, take, *codecs)
+                self._run(fn, self._answering(respond, behaviour), call, take)
             except RuntimeError:  # the pool is shut down: nobody answers any more
                 rpc_event.call.cancel()
                 done.set_result(None)
-            else:
-                running.add_done_callback(lambda _: done.set_result(None))
 
         self._receiving[done] = (time.monotonic(), rpc_event.call)
         start_receiving(rpc_event, state, codecs[0], received)
@@ -98,20 +116,109 @@ class CallPool(ThreadPoolExecutor):
         for call in [call for since, call in list(self._receiving.values()) if since < oldest]:
             call.cancel()
 
+    # Running
+
     def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future = super().submit(fn, *args, **kwargs)
-        self._hold(future)
+        self._enter()
+        future.add_done_callback(lambda _: self._leave())
         return future
 
-    def _hold(self, future: Future[Any]) -> None:
-        """Count a call until it is done."""
+    def _enter(self) -> None:
+        """Count a call that runs or waits for a thread."""
         with self._count:
-            self._held += 1
-        future.add_done_callback(self._release)
+            self._running += 1
 
-    def _release(self, _: Future[Any]) -> None:
+    def _leave(self) -> None:
         with self._count:
-            self._held -= 1
+            self._running -= 1
+
+    # Answering
+
+    def _answering(self, respond: Callable[..., Any], behaviour: Callable[..., Any]) -> Callable[..., None]:
+        """Return what answers a call on a thread, in place of gRPC's `respond`."""
+        if respond is internals._unary_response_in_pool:
+            return self._answer
+        return self._open if getattr(behaviour, "experimental_non_blocking", False) else self._stream
+
+    def _answer(self, call: _Call, take: Callable[[], Any]) -> None:
+        """Answer a call that has one response."""
+        size = 0
+        try:
+            request = take()
+            response, has_answered = (None, False) if request is None else _behave(call, request)
+            if has_answered:
+                size = _send_answer(call, response)
+        finally:
+            self._hold(call, size)
+
+    def _open(self, call: _Call, take: Callable[[], Any]) -> None:
+        """Begin a call whose behaviour has others write its responses."""
+        request = take()
+        if request is not None and _behave(call, request)[1]:
+            call.done.set_result(None)
+        else:
+            self._hold(call, 0)
+
+    def _stream(self, call: _Call, take: Callable[[], Any]) -> None:
+        """Write the responses of a call; the thread waits until each is taken."""
+        try:
+            request = take()
+            responses, goes_on = (iter(()), False) if request is None else _behave(call, request)
+            while goes_on:
+                response, goes_on = internals._take_response_from_response_iterator(
+                    call.rpc_event, call.state, responses
+                )
+                if goes_on and response is None:
+                    internals._status(call.rpc_event, call.state, None)
+                    return
+                goes_on = goes_on and self._write(call, response)
+        finally:
+            self._hold(call, 0)
+
+    def _write(self, call: _Call, response: Any) -> bool:
+        """Write a response of a stream and wait until it is taken; return whether the call still stands."""
+        message = _serialized(call, response)
+        if message is None:
+            return False
+        held = self._pushes.hold(len(message), (), call.rpc_event.call.cancel)
+        try:
+            stands: bool = internals._send_response(call.rpc_event, call.state, message)
+            return stands
+        finally:
+            self._pushes.release(held)
+
+    def _begin(self, call: _Call, take: Callable[[], Any]) -> None:
+        """Begin a call that answers later."""
+
+        def finish(size: int) -> None:
+            self._leave()
+            self._hold(call, size)
+
+        def answer(response: Any) -> None:
+            size = 0
+            try:
+                size = _send_answer(call, response)
+            finally:
+                finish(size)
+
+        request = take()
+        begun = request is not None and _behave(call, request, answer)
+        if not begun or not begun[1]:
+            finish(0)  # it is answered: aborted, or gone
+
+    def _hold(self, call: _Call, size: int) -> None:
+        """Hold an answered call until the client has taken the answer, or the call is over."""
+        held = self._answers.hold(size, _owners(call) if size > SMALL_SIZE else (), call.rpc_event.call.cancel)
+
+        release = partial(self._answers.release, held)
+        call.done.set_result(None)
+        with call.state.condition:
+            is_over = call.state.callbacks is None
+            if not is_over:
+                call.state.callbacks.append(release)
+        if is_over:
+            release()
 
 
 def _is_call(args: tuple[Any, ...]) -> bool:
@@ -123,21 +230,33 @@ def _is_call(args: tuple[Any, ...]) -> bool:
     )
 
 
-def _begin(call: _Call, take: Callable[[], Any], done: Future[Any]) -> None:
-    """Begin a call that answers later; `done` is when it has answered."""
-
-    def answer(response: Any) -> None:
-        try:
-            internals._status(call.rpc_event, call.state, None if response is None else call.serializer(response))
-        finally:
-            done.set_result(None)
-
-    request = take()
-    begun = request is not None and internals._call_behavior(
-        call.rpc_event, call.state, call.behaviour, request, call.deserializer, answer
+def _behave(call: _Call, request: Any, *answer: Callable[[Any], None]) -> tuple[Any, bool]:
+    """Run a call's behaviour; return its response, and whether there is one: an error is answered already."""
+    behaved: tuple[Any, bool] = internals._call_behavior(
+        call.rpc_event, call.state, call.behaviour, request, call.deserializer, *answer
     )
-    if not begun or not begun[1]:
-        done.set_result(None)  # it is answered: aborted, or gone
+    return behaved
+
+
+def _owners(call: _Call) -> tuple[Hashable, ...]:
+    """Return a call's connection, and its account if that is known."""
+    account_id = call.state.context.get(answered_account)
+    connection = call.rpc_event.call.peer()
+    return (connection,) if account_id is None else (connection, account_id)
+
+
+def _send_answer(call: _Call, response: Any) -> int:
+    """Send a call's status, after its response unless that is None; return the response's size in bytes."""
+    message = None if response is None else _serialized(call, response)
+    if message is not None or response is None:
+        internals._status(call.rpc_event, call.state, message)
+    return len(message or b"")
+
+
+def _serialized(call: _Call, response: Any) -> bytes | None:
+    """Serialise a response; None: that fails, and the call is answered so."""
+    message: bytes | None = internals._serialize_response(call.rpc_event, call.state, response, call.serializer)
+    return message
 
 
 def _taker(rpc_event: Any, state: Any) -> Callable[[], Any]:

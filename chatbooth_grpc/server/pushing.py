@@ -1,8 +1,7 @@
 """Writing messages of a stream without a thread that waits for gRPC to take them.
 
-gRPC's own way blocks the writer until a message is taken, two handoffs between threads for each. `push` waits for the
-message before instead, which has nearly always been taken by then: a client that does not read blocks its second.
-`begin_push` never waits: it calls back, and until then nothing else may be written.
+gRPC's own way blocks the writer until a message is taken, two handoffs between threads for each. `push` never waits: it
+calls back, and until then nothing else may be written.
 
 This leans on internals of grpcio (`_server._send_response` and its neighbours, as of 1.81 to 1.85), as call_pool does.
 """
@@ -21,51 +20,32 @@ _log = logging.getLogger(__name__)
 _TOKENS = {internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN, internals._SEND_MESSAGE_TOKEN}
 
 
-def push(context: Any, message: bytes) -> bool:
-    """Write a serialised message to the call of a servicer's context; return whether the call still stands.
-
-    One thread at a time may do so.
-    """
-    rpc_event, state = context._rpc_event, context._state
-    with state.condition:
-        _wait_until_taken(state)
-        return _begin(rpc_event, state, message)
-
-
-def begin_push(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None]) -> bool:
-    """Write a serialised message to a call; return whether the call still stands.
+def push(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None]) -> bool:
+    """Begin to write a serialised message to a call; return whether the call still stands.
 
     If so, `taken` is called on gRPC's event thread, once gRPC has taken the message or the call is over.
     """
     with state.condition:
-        return _begin(rpc_event, state, message, taken)
-
-
-def wait_until_taken(context: Any) -> None:
-    """Wait until gRPC has taken what was written, or the call is over."""
-    with context._state.condition:
-        _wait_until_taken(context._state)
-
-
-def _begin(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None] | None = None) -> bool:
-    if not internals._is_rpc_state_active(state):
-        return False
-    operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
-    token = internals._SEND_MESSAGE_TOKEN
-    if state.initial_metadata_allowed:
-        operations = (internals._get_initial_metadata_operation(state, None), *operations)
-        state.initial_metadata_allowed = False
-        token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
-    on_event = internals._send_message(state, token)
-    if taken is not None:
-        on_event = followed(on_event, taken)
-    rpc_event.call.start_server_batch(operations, on_event)
-    state.due.add(token)
+        if not internals._is_rpc_state_active(state):
+            return False
+        operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
+        token = internals._SEND_MESSAGE_TOKEN
+        if state.initial_metadata_allowed:
+            operations = (internals._get_initial_metadata_operation(state, None), *operations)
+            state.initial_metadata_allowed = False
+            token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
+        rpc_event.call.start_server_batch(operations, followed(internals._send_message(state, token), taken))
+        state.due.add(token)
     return True
 
 
+def is_taken(state: Any) -> bool:
+    """Say whether gRPC has taken all messages that were written to a call, or the call is over."""
+    return _TOKENS.isdisjoint(state.due)
+
+
 def followed(on_event: Callable[[Any], Any], then: Callable[[], None]) -> Callable[[Any], Any]:
-    """Return what takes an event of gRPC's as `on_event` does, and calls `then` behind that."""
+    """Return what takes an event of gRPC's as `on_event` does, and calls `then` after that."""
 
     def take(event: Any) -> Any:
         outcome = on_event(event)
@@ -76,8 +56,3 @@ def followed(on_event: Callable[[Any], Any], then: Callable[[], None]) -> Callab
         return outcome
 
     return take
-
-
-def _wait_until_taken(state: Any) -> None:
-    while not _TOKENS.isdisjoint(state.due):
-        state.condition.wait()

@@ -16,9 +16,11 @@ from chatbooth_grpc.booth.errors import ChatboothError, Internal
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.server.call_pool import answered_account
 from chatbooth_grpc.server.interceptors import current_token
-from chatbooth_grpc.server.listening import SendResponse, listen
+from chatbooth_grpc.server.listening import listen
 from chatbooth_grpc.server.send_streams import SendStreams
 from chatbooth_grpc.server.stream_call import StreamCall
 
@@ -30,12 +32,26 @@ _SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy 
 class ChatServicer(pb_grpc.ChatServiceServicer):
     """Answers gRPC calls; errors leave as they are, for the error interceptor."""
 
-    def __init__(self, booth: Booth, switchboard: Switchboard, send_streams: SendStreams, calls: Executor) -> None:
-        """`calls` lends a thread to what would block one of gRPC's own."""
+    def __init__(
+        self,
+        booth: Booth,
+        switchboard: Switchboard,
+        send_streams: SendStreams,
+        calls: Executor,
+        *,
+        answers: Unread,
+        pushes: Unread,
+    ) -> None:
+        """`calls` lends a thread to what would block one of gRPC's own.
+
+        `answers` and `pushes` hold what clients have not taken: of calls, and of live streams.
+        """
         self._booth = booth
         self._switchboard = switchboard
         self._send_streams = send_streams
         self._calls = calls
+        self._pushes = pushes
+        self._answers = answers
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
         session = self._booth.sign_up(request.username, request.password, request.token)
@@ -60,6 +76,7 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         return pb.DeleteResponse(messages_removed=removal.messages, sessions_ended=removal.sessions)
 
     def List(self, request: pb.ListRequest, context: grpc.ServicerContext) -> pb.ListResponse:
+        self._admit_large_answer()
         page = self._booth.list(
             current_token.get(),
             request.pattern,
@@ -109,6 +126,7 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None
+        self._admit_large_answer()
         delivery = self._booth.deliver(current_token.get(), request.acknowledge_through, after, request.max_messages)
         return delivery_to_pb(delivery)
 
@@ -117,9 +135,15 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         return pb.AcknowledgeResponse()
 
     def Listen(  # type: ignore[override]  # in gRPC's form without a thread: see the mark below
-        self, request: pb.ListenRequest, context: grpc.ServicerContext, send_response: SendResponse
+        self, request: pb.ListenRequest, context: grpc.ServicerContext, _send_response: object = None
     ) -> None:
         after = request.after if request.HasField("after") else None
-        listen(self._switchboard, self._booth.authenticated(current_token.get()), after, context, send_response)
+        listen(self._switchboard, self._booth.authenticated(current_token.get()), after, context, self._pushes)
 
-    Listen.experimental_non_blocking = True  # type: ignore[attr-defined]  # gRPC's mark: send_response is passed in
+    Listen.experimental_non_blocking = True  # type: ignore[attr-defined]  # gRPC's mark
+
+    def _admit_large_answer(self) -> None:
+        """Note whose answer it is. Raises TooBusy: its account leaves too much unread."""
+        account_id = self._booth.authenticated(current_token.get()).account_id
+        self._answers.check(account_id)
+        answered_account.set(account_id)

@@ -11,7 +11,8 @@ from typing import Any
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
-from chatbooth_grpc.server.pushing import begin_push, followed
+from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.server.pushing import followed, push
 
 _NO_FLAGS = 0
 
@@ -19,17 +20,20 @@ _NO_FLAGS = 0
 class StreamCall:
     """Both directions of a call. What is called back runs on gRPC's event thread: it must not block, nor raise."""
 
-    __slots__ = ("_deserializer", "_rpc_event", "_serializer", "_state")
+    __slots__ = ("_deserializer", "_pushes", "_rpc_event", "_serializer", "_state")
 
     def __init__(
         self,
         rpc_event: Any,
         state: Any,
+        pushes: Unread,
         deserializer: Callable[[bytes], Any],
         serializer: Callable[[Any], bytes],
     ) -> None:
+        """`pushes` holds each message until the client takes it."""
         self._rpc_event = rpc_event
         self._state = state
+        self._pushes = pushes
         self._deserializer = deserializer
         self._serializer = serializer
 
@@ -43,7 +47,17 @@ class StreamCall:
 
         If so, `taken` is called, and until then nothing else may be written.
         """
-        return begin_push(self._rpc_event, self._state, self._serializer(response), taken)
+        message = self._serializer(response)
+        held = self._pushes.hold(len(message), (), self._rpc_event.call.cancel)
+
+        def release() -> None:
+            self._pushes.release(held)
+            taken()
+
+        stands = push(self._rpc_event, self._state, message, release)
+        if not stands:
+            self._pushes.release(held)
+        return stands
 
 
 def start_receiving(

@@ -7,8 +7,8 @@ reads on, and whoever learns what came of them writes the replies. Each such run
 few are under way at once, and any other request waits until those before it are answered. What else comes together is
 also answered together, in one write. Pushes of a live stream and pings come from other threads (`frame_writer`).
 
-A client that does not read blocks its own thread, and a pump for as long as the watchdog allows; then the connection is
-shut down, which frees both. `_lock` guards the places, `_stream_lock` which live stream is open; neither is held while
+A client that does not read blocks its own thread alone, for as long as the watchdog allows; then the connection is shut
+down. `_lock` guards the places, `_stream_lock` which live stream is open; neither is held while
 anything is waited for.
 """
 
@@ -20,6 +20,7 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from chatbooth_grpc.booth.errors import (
@@ -99,17 +100,21 @@ class Connection:
         dispatcher: Dispatcher,
         switchboard: Switchboard,
         max_body: int,
-        shared_reader: SharedReader | None = None,
+        writer: FrameWriter,
         *,
+        shared_reader: SharedReader | None = None,
         peer: str = "",
     ) -> None:
-        """`shared_reader`: None, if no other thread is to read for this connection. `peer`: its address in the logs."""
+        """`writer` writes to the client. `shared_reader`: None, if no other thread is to read for this connection.
+
+        `peer` is its address in the logs.
+        """
         self._socket = client
         self.peer = partial(str, peer)
         self._dispatcher = dispatcher
         self._switchboard = switchboard
         self._decoder = FrameDecoder(max_body, from_client=True)
-        self._writer = FrameWriter(client)
+        self._writer = writer
         self._shared_reader = shared_reader
         self._reads_of_sends = 0  # small ones, since anything else was read
         self._returned: queue.SimpleQueue[bytes | OSError] | None = None  # by the shared reader, once it has read
@@ -175,7 +180,12 @@ class Connection:
         """Send a ping. Never blocks."""
         self.asked_since = now  # before the answer can come
         with contextlib.suppress(OSError):
-            self._writer.put_at_once(_PING)
+            self._writer.put(_PING)
+
+    @property
+    def writer(self) -> FrameWriter:
+        """What writes the connection's frames."""
+        return self._writer
 
     def push(self, event: Event) -> None:
         """Write an event of the live stream. Raises OSError."""
@@ -185,11 +195,14 @@ class Connection:
         self._writer.put(frame)
 
     def push_end(self, end: End, error: ChatboothError) -> None:
-        """Write the live stream's last event; whoever has read it may open another. Raises OSError."""
+        """Write the live stream's last event, and close the stream; a client that has read it may open another."""
         frame = encode_frame(frames.MESSAGE, bodies.encode_ended(end, error))
         with self._stream_lock:
-            self._writer.put(frame)
-            self._listener = None
+            with contextlib.suppress(OSError):  # the client is gone too
+                self._writer.put(frame)
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            self._switchboard.close(listener)
 
     def take_quickly(self, data: bytes, sends: Sends) -> bool:
         """Put SENDs that the shared reader has read to others', if nothing about that can block; say whether so."""
@@ -267,12 +280,15 @@ class Connection:
                 for frame in run:
                     if self.over_since is None:
                         self._answer(frame)
+                        self._writer.wait_for_room()
         if failure is not None:
             self._wait_for_runs(0)
             self._reply(encode_error(_refusal(failure)))
         self._flush()
         if failure is not None:
             self._close()
+        else:
+            self._writer.wait_for_room()
         self._look_again()
 
     def _count_sends(self, data: bytes, requests: list[Frame]) -> None:
@@ -320,7 +336,7 @@ class Connection:
                 self._under_way.pop(0)
                 if self.over_since is None:
                     with contextlib.suppress(OSError):  # the connection's own thread learns of it
-                        self._writer.put_at_once(first.replies)
+                        self._writer.put(first.replies)
                     if first.has_failed:
                         self._close()
             self.last_used = time.monotonic()
@@ -342,8 +358,16 @@ class Connection:
         if frame.action == frames.LISTEN:
             self._listen(frame)
         else:
-            self._reply(self._dispatcher.answer(frame, self.peer))
+            with self._dispatcher.at_once(frame.action):
+                self._reply(self._dispatcher.answer(frame, self.peer))
+                self._note_account(frame.token)
         self.last_used = time.monotonic()
+
+    def _note_account(self, token: bytes) -> None:
+        """Note whose answers are written, since they can be large."""
+        session = self._dispatcher.booth.session_at_hand(token)
+        if session is not None:
+            self._writer.account_id = session.account_id
 
     def _answer_ping(self, frame: Frame) -> None:
         """Answer a client's ping; its answer to ours needed only to arrive."""
@@ -368,9 +392,10 @@ class Connection:
         with self._stream_lock:  # holds the pushes back
             if self._listener is not None:
                 raise AlreadyListening
+            self._writer.account_id = session.account_id
             self._listener = self._switchboard.open(session, after, WireSink(self))
             with contextlib.suppress(OSError):  # the next read ends the connection
-                self._writer.put_at_once(encode_frame(frames.RESPONSE, bytes((OK,))))
+                self._writer.put(encode_frame(frames.RESPONSE, bytes((OK,))))
         return b""
 
     def _reply(self, body: bytes) -> None:
@@ -388,11 +413,12 @@ class Connection:
 
     def _flush(self) -> None:
         if self._held:
-            held, self._held, self._held_size = self._held, [], 0
-            self._writer.put(b"".join(held))
+            together = b"".join(self._held)
+            self._held, self._held_size = [], 0
+            self._writer.put(together)
 
     def _end(self) -> None:
-        self._writer.close()  # frees a pump that is blocked in a write, too
+        self._writer.close()
         with self._stream_lock:
             listener, self._listener = self._listener, None
         if listener is not None:
@@ -407,6 +433,13 @@ class WireSink:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @property
+    def is_free(self) -> bool:
+        return self._connection.writer.is_free
+
+    def call_when_free(self, call: Callable[[], None]) -> bool:
+        return self._connection.writer.call_when_free(call)
+
     def send(self, event: Event) -> bool:
         try:
             self._connection.push(event)
@@ -415,8 +448,7 @@ class WireSink:
         return True
 
     def end(self, end: End, error: ChatboothError) -> None:
-        with contextlib.suppress(OSError):  # the client is gone too
-            self._connection.push_end(end, error)
+        self._connection.push_end(end, error)
 
     def abort(self) -> None:
         self._connection.shut_down()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 
 from chatbooth_grpc.booth.booth import Booth
@@ -13,6 +15,7 @@ from chatbooth_grpc.booth.errors import (
     MalformedRequest,
     UnknownAction,
 )
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding import BodyError
@@ -23,12 +26,17 @@ Peer = Callable[[], str]
 
 _OK = bytes((OK,))
 
+_AT_ONCE = {frames.DELIVER: 32, frames.LIST: 64}
+"""How many large replies are made at once: a reply takes memory before it can be held until its client reads it."""
+
 
 class Dispatcher:
     """Answers requests. Safe to use from many threads."""
 
-    def __init__(self, booth: Booth) -> None:
+    def __init__(self, booth: Booth, unread: Unread) -> None:
+        """`unread` holds what clients have not read."""
         self.booth = booth
+        self._unread = unread
         self._actions: dict[int, Callable[[Frame], bytes]] = {
             frames.SIGN_UP: self._sign_up,
             frames.LIST: self._list,
@@ -39,6 +47,11 @@ class Dispatcher:
             frames.ACKNOWLEDGE: self._acknowledge,
             frames.CHANGE_PASSWORD: self._change_password,
         }
+        self._at_once = {action: threading.BoundedSemaphore(count) for action, count in _AT_ONCE.items()}
+
+    def at_once(self, action: int) -> contextlib.AbstractContextManager[object]:
+        """Return what to enter while an action's reply is made and written: too many at once wait there."""
+        return self._at_once.get(action, contextlib.nullcontext())
 
     def answer(self, frame: Frame, peer: Peer) -> bytes:
         """Perform one action but SEND and LISTEN; return its reply's body, whatever comes of it."""
@@ -68,11 +81,13 @@ class Dispatcher:
 
     def _list(self, frame: Frame) -> bytes:
         request = bodies.decode_list_request(frame.body)
+        self._admit(frame.token)
         page = self.booth.list(frame.token, request.pattern, request.prefix, request.page_size, request.page_token)
         return bodies.encode_page(page)
 
     def _deliver(self, frame: Frame) -> bytes:
         request = bodies.decode_deliver_request(frame.body)
+        self._admit(frame.token)
         return bodies.encode_delivery(
             self.booth.deliver(frame.token, request.acknowledge_through, request.after, request.max_messages)
         )
@@ -81,6 +96,10 @@ class Dispatcher:
         through = bodies.decode_number(frame.body)
         self.booth.acknowledge(frame.token, through)
         return b""
+
+    def _admit(self, token: bytes) -> None:
+        """Refuse a large answer to an account that leaves too much unread. Raises TooBusy, SessionInvalid."""
+        self._unread.check(self.booth.authenticated(token).account_id)
 
 
 def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:

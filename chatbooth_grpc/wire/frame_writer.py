@@ -1,9 +1,8 @@
-"""Writing a connection's frames, whole and in order, from many threads.
+"""Writing a connection's frames, whole and in order, from many threads, none of which waits for the client.
 
-What the socket takes at once is written by whoever comes, under the lock, since that waits for nothing. Where the
-client does not read, one thread writes slowly: `put` makes it the caller's, which blocks as long as that takes;
-`put_at_once` lends one to the connection until the client reads, or until the watchdog ends it. Others leave their
-frames to it.
+What the socket takes at once is written by the thread that has it, under the lock. The rest is left to the slow writer
+(`slow_writer`), one thread for all connections, which writes it as the client reads. A connection's own thread waits
+for room, so that a client that does not read is not read from.
 """
 
 from __future__ import annotations
@@ -11,55 +10,65 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
+from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
 from chatbooth_grpc.wire.quick_io import MOST, send_now
+from chatbooth_grpc.wire.slow_writer import SlowWriter
 
 _MOST_LEFT = 256 << 10
-"""How many bytes may be left to whoever writes before those who may block wait."""
+"""How many bytes may be left to the slow writer before a connection's own thread waits."""
 
-_PIECE = 64 << 10  # a write of more is watched piece by piece: who reads slowly still reads
+_PIECES = 4
+"""How many pieces of MOST bytes one connection is written before the slow writer turns to the next."""
 
 
 class FrameWriter:
-    """One connection's write side. `_lock` guards what is left to be written, and whether a thread writes it.
+    """One connection's write side. `_lock` guards what is left to be written, and whether the slow writer has it.
 
     What is seldom needed, to wait for a change, is made when it is: there may be thousands of connections.
     """
 
-    __slots__ = ("_changed", "_is_ended", "_is_slow", "_left", "_lock", "_size", "_socket", "writing_since")
+    __slots__ = (
+        "_call_when_free",
+        "_changed",
+        "_is_ended",
+        "_is_slow",
+        "_left",
+        "_lock",
+        "_size",
+        "_slow_writer",
+        "_socket",
+        "_unread",
+        "account_id",
+        "writing_since",
+    )
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, slow_writer: SlowWriter, unread: Unread) -> None:
+        """`unread` holds what is left until the socket takes it."""
         self._socket = connected
+        self._slow_writer = slow_writer
+        self._unread = unread
         self._lock = threading.Lock()
         self._changed: threading.Condition | None = None  # of the lock, once somebody has waited
-        self._left: list[bytes] = []
-        self._size = 0
-        self._is_slow = False  # a thread writes what is left; without one, nothing is
+        self._call_when_free: Callable[[], None] | None = None
+        self._left: deque[tuple[memoryview, Held]] = deque()
+        self._size = 0  # of what is left, in bytes
+        self._is_slow = False  # the slow writer has this connection; without it, nothing is left
         self._is_ended = False  # nothing more is taken
-        self.writing_since: float | None = None  # since when a write may be blocked, monotonic: for the watchdog
+        self.account_id: int | None = None  # whose large answers these are, as far as is known
+        self.writing_since: float | None = None  # when the socket last took some of what is left, monotonic
 
     def put(self, frames: bytes) -> None:
-        """Write whole frames, or leave them to who writes, if that is not too much. Raises OSError."""
+        """Write whole frames as far as the socket takes them, and leave the rest. Never blocks. Raises OSError."""
         with self._lock:
-            if self._put(frames):
-                while self._is_slow and self._size > _MOST_LEFT:
-                    self._wait()
-                    self._check()
+            self._check()
+            sent = 0 if self._is_slow else self._write_now(frames)
+            if sent == len(frames):
                 return
-        self._write_left()
-
-    def put_at_once(self, frames: bytes) -> None:
-        """Write whole frames as far as that does not block, and see to the rest. Raises OSError."""
-        with self._lock:
-            if self._put(frames):
-                return
-        try:
-            threading.Thread(target=self._write_slowly, name="wire-writer", daemon=True).start()
-        except RuntimeError as error:  # the system allows no more threads
-            with self._lock:
-                self._break()
-            raise OSError("no thread to write on") from error
+            self._leave(frames, sent)
 
     @property
     def has_room(self) -> bool:
@@ -68,13 +77,27 @@ class FrameWriter:
 
     def wait_for_room(self) -> None:
         """Wait until not too much is left. Raises OSError."""
+        if self.has_room:
+            return
         with self._lock:
             while self._is_slow and self._size > _MOST_LEFT:
                 self._wait()
             self._check()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is left."""
+        return not self._is_slow
+
+    def call_when_free(self, call: Callable[[], None]) -> bool:
+        """Have `call` made once, on the slow writer's thread, when nothing is left. False: nothing is left now."""
+        with self._lock:
+            if self._is_slow:
+                self._call_when_free = call
+            return self._is_slow
+
     def end(self) -> None:
-        """Take no more frames, and tell the client so behind what is left."""
+        """Take no more frames, and tell the client so after what is left."""
         with self._lock:
             if not self._is_ended:
                 self._is_ended = True
@@ -87,31 +110,54 @@ class FrameWriter:
             while self._is_slow:
                 self._wait()
 
+    def cut_off(self) -> None:
+        """End the connection at once, from any thread. Never blocks."""
+        self._shut_down(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
-        self._shut_down(socket.SHUT_RDWR)
+        self.cut_off()
         with self._lock:
             self._is_ended = True
             while self._is_slow:
                 self._wait()
             self._socket.close()
 
+    # The slow writer's
+
+    def write_left(self) -> bool:
+        """Write what is left, as far as the socket takes it; return whether nothing is left."""
+        with self._lock:
+            for _ in range(_PIECES):
+                if not self._left or not self._write_piece():
+                    break
+            return not self._left
+
+    def settle(self) -> bool:
+        """Be written by others again, unless more was left meanwhile; return whether so."""
+        with self._lock:
+            if self._left:
+                return False
+            self._is_slow = False
+            self.writing_since = None
+            if self._is_ended:
+                self._shut_down(socket.SHUT_WR)
+            if self._changed is not None:
+                self._changed.notify_all()
+            call, self._call_when_free = self._call_when_free, None
+        if call is not None:
+            call()
+        return True
+
+    def give_up(self) -> None:
+        """End the connection, which cannot be watched."""
+        with self._lock:
+            self._break()
+
     # With the lock
 
-    def _put(self, frames: bytes) -> bool:
-        """Write as much as can be at once; return whether the rest is none, or another's to write. Raises OSError."""
-        self._check()
-        if not self._is_slow:
-            frames = self._write_now(frames)
-            if not frames:
-                return True
-        self._left.append(frames)
-        self._size += len(frames)
-        was_slow, self._is_slow = self._is_slow, True
-        return was_slow
-
-    def _write_now(self, frames: bytes) -> bytes:
-        """Write without blocking; return what the socket did not take. Raises OSError."""
+    def _write_now(self, frames: bytes) -> int:
+        """Write without blocking; return how many bytes the socket took. Raises OSError."""
         try:
             sent = send_now(self._socket, frames)
             while sent < len(frames) and (more := send_now(self._socket, frames[sent : sent + MOST])):
@@ -119,7 +165,39 @@ class FrameWriter:
         except OSError:
             self._break()
             raise
-        return frames[sent:]
+        return sent
+
+    def _leave(self, frames: bytes, sent: int) -> None:
+        left = memoryview(frames)[sent:]
+        owners = (self, self.account_id) if self.account_id is not None else (self,)
+        held = self._unread.hold(len(left), owners if len(left) > SMALL_SIZE else (), self.cut_off)
+        self._left.append((left, held))
+        self._size += len(left)
+        if not self._is_slow:
+            self._is_slow = True
+            self.writing_since = time.monotonic()
+            self._slow_writer.add(self._socket.fileno(), self)
+
+    def _write_piece(self) -> bool:
+        """Write one piece of what is left first; return whether the socket took any of it."""
+        left, held = self._left[0]
+        try:
+            sent = self._socket.send(left[:MOST], socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._break()
+            return False
+        self._size -= sent
+        self.writing_since = time.monotonic()
+        if sent == len(left):
+            self._left.popleft()
+            self._unread.release(held)
+        else:
+            self._left[0] = (left[sent:], held)
+        if self._changed is not None:
+            self._changed.notify_all()
+        return True
 
     def _check(self) -> None:
         if self._is_ended:
@@ -132,54 +210,12 @@ class FrameWriter:
 
     def _break(self) -> None:
         """End the connection, perhaps within a frame: nothing may follow."""
-        self._shut_down(socket.SHUT_RDWR)
+        self.cut_off()
         self._is_ended = True
-        self._forget_left()
-
-    def _forget_left(self) -> None:
-        """Note that nobody writes slowly any more."""
-        self._is_slow = False
+        for _, held in self._left:
+            self._unread.release(held)
         self._left.clear()
         self._size = 0
-        if self._changed is not None:
-            self._changed.notify_all()
-
-    # The thread that writes what is left
-
-    def _write_left(self) -> None:
-        """Write what is left, blocking while the client does not read. Raises OSError."""
-        try:
-            while data := self._take():
-                for start in range(0, len(data), _PIECE):
-                    self.writing_since = time.monotonic()
-                    self._socket.sendall(data[start : start + _PIECE])
-                self.writing_since = None
-        except OSError:
-            with self._lock:
-                self._break()
-            raise
-        finally:
-            self.writing_since = None
-
-    def _take(self) -> bytes:
-        """Take what is left; nothing: nobody writes slowly any more."""
-        with self._lock:
-            data = b"".join(self._left)
-            self._left.clear()
-            self._size = 0
-            if not data:
-                self._forget_left()
-                if self._is_ended:
-                    self._shut_down(socket.SHUT_WR)
-            elif self._changed is not None:
-                self._changed.notify_all()
-        return data
-
-    def _write_slowly(self) -> None:
-        try:
-            self._write_left()
-        except OSError:
-            return  # the connection's own thread learns of it, too
 
     def _shut_down(self, how: int) -> None:
         with suppress(OSError):  # it has ended already

@@ -10,6 +10,7 @@ keepalive finds a peer that is cut off, but not a process that is stopped, whose
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -19,14 +20,17 @@ from chatbooth_grpc.addresses import Host, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
-from chatbooth_grpc.live.switchboard import STUCK_LIMIT, Switchboard
+from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
 from chatbooth_grpc.wire import frames
 from chatbooth_grpc.wire.codes import encode_error
 from chatbooth_grpc.wire.connection import Connection
 from chatbooth_grpc.wire.dispatch import Dispatcher
+from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.frames import encode_frame
 from chatbooth_grpc.wire.listening import ListeningSockets
 from chatbooth_grpc.wire.shared_reader import CAN_SHARE, SharedReader
+from chatbooth_grpc.wire.slow_writer import SlowWriter
 from chatbooth_grpc.wire.spare_descriptor import SpareDescriptor
 
 FRAME_LIMIT = 10.0
@@ -58,7 +62,8 @@ class WireServer:
 
     def __init__(self, booth: Booth, switchboard: Switchboard, settings: WireSettings) -> None:
         self._settings = settings
-        self._dispatcher = Dispatcher(booth)
+        self._unread = Unread(stuck_limit=math.inf)  # the watchdog knows better who takes nothing
+        self._dispatcher = Dispatcher(booth, self._unread)
         self._switchboard = switchboard
         self._lock = threading.Lock()
         self._connections: dict[Connection, threading.Thread] = {}
@@ -67,6 +72,7 @@ class WireServer:
         self._shared_reader: SharedReader | None = None
         self._spare = SpareDescriptor()
         self._refusing = LastingState(_log, "new wire connections are refused", "new wire connections are taken again")
+        self._slow_writer: SlowWriter | None = None
         self._threads = [
             threading.Thread(target=self._accept, name="wire-accept", daemon=True),
             threading.Thread(target=self._watch, name="wire-watchdog", daemon=True),
@@ -80,6 +86,7 @@ class WireServer:
     def start(self) -> str:
         """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
         self._listening = ListeningSockets(bind(self._settings.host, self._settings.port))
+        self._slow_writer = SlowWriter()
         if CAN_SHARE:
             self._shared_reader = SharedReader(self._dispatcher.booth)
         for thread in self._threads:
@@ -107,6 +114,8 @@ class WireServer:
             thread.join()
         if self._shared_reader is not None:
             self._shared_reader.stop()
+        if self._slow_writer is not None:
+            self._slow_writer.stop()
 
     def cut_short(self) -> None:
         """Have a drain, from any thread, wait no longer for what connections still write and read. Returns at once."""
@@ -149,8 +158,12 @@ class WireServer:
             self._refusing.refused(f"{limit} are open")
             self._refuse(client, limit)
             return
+        assert self._slow_writer is not None  # noqa: S101  # made before the thread that accepts starts
         max_body = self._settings.text_size + _BODY_OVERHEAD
-        connection = Connection(client, self._dispatcher, self._switchboard, max_body, self._shared_reader, peer=peer)
+        writer = FrameWriter(client, self._slow_writer, self._unread)
+        connection = Connection(
+            client, self._dispatcher, self._switchboard, max_body, writer, shared_reader=self._shared_reader, peer=peer
+        )
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
             self._connections[connection] = thread
@@ -192,6 +205,7 @@ class WireServer:
                 connections = list(self._connections)
             for connection in connections:
                 self._look_at(connection, now)
+            self._unread.cut_off_late()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         settings = self._settings

@@ -56,7 +56,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def switchboard(place: Place) -> Iterator[Switchboard]:
-    """The switchboard, with a short patience for clients that do not read."""
-    board = Switchboard(place.store, max_listeners=50, stuck_limit=0.5)
+    """The switchboard."""
+    board = Switchboard(place.store, max_listeners=50)
     yield board
     board.drain(1)

@@ -8,49 +8,79 @@ from collections.abc import Callable
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import End, Event, Gap, Message, MessageBatch, Opening
+from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.live.listener import Listener
+from chatbooth_grpc.live.switchboard import Switchboard
 
 PATIENCE = 20.0
 
 
 class RecordingSink:
-    """A Sink in memory; fails a test in which two threads write to it at once."""
+    """A Sink in memory; fails a test in which two threads write to it at once, or one before it is free."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.error: ChatboothError | None = None
         self.aborted = threading.Event()
         self.two_writers = False
+        self.is_over = False
+        self.closes: Callable[[], None] = lambda: None
         self._writing = threading.Lock()
-        self._open = threading.Event()
-        self._open.set()
+        self._lock = threading.Lock()
+        self._reads = True
+        self._is_taken = True
+        self._call_when_free: Callable[[], None] | None = None
 
     def block(self) -> None:
-        """Read no more."""
-        self._open.clear()
+        """Read no more: the next event stays untaken."""
+        self._reads = False
 
     def unblock(self) -> None:
         """Read on."""
-        self._open.set()
+        self._reads = True
+        self._take()
+
+    @property
+    def is_free(self) -> bool:
+        return self._is_taken
+
+    def call_when_free(self, call: Callable[[], None]) -> bool:
+        with self._lock:
+            if not self._is_taken:
+                self._call_when_free = call
+            return not self._is_taken
 
     def send(self, event: Event) -> bool:
-        if not self._writing.acquire(blocking=False):
+        if not self._is_taken or not self._writing.acquire(blocking=False):
             self.two_writers = True
             return False
-        try:
-            while not self._open.wait(0.01):
-                if self.aborted.is_set():
-                    return False
+        with self._lock:
             self.events.append(event)
-            return not self.aborted.is_set()
-        finally:
-            self._writing.release()
+            self._is_taken = self._reads or self.is_over
+        self._writing.release()
+        return not self.is_over
 
     def end(self, end: End, error: ChatboothError) -> None:
         self.send(end)
         self.error = error
+        if self._is_taken:
+            self._finish()
 
     def abort(self) -> None:
         self.aborted.set()
+        self._finish()
+
+    def _finish(self) -> None:
+        self.is_over = True
+        self._take()
+        self.closes()
+
+    def _take(self) -> None:
+        with self._lock:
+            self._is_taken = True
+            call, self._call_when_free = self._call_when_free, None
+        if call is not None:
+            call()
 
     @property
     def opening(self) -> Opening:
@@ -73,6 +103,15 @@ class RecordingSink:
     def gaps(self) -> list[Gap]:
         """The gaps told of behind the opening."""
         return [event for event in self.events if isinstance(event, Gap)]
+
+
+def open_stream(board: Switchboard, session: StoredSession, after: int | None, sink: RecordingSink) -> Listener:
+    """Open a stream, and have its listener closed when the stream is over, as a transport does."""
+    listener = board.open(session, after, sink)
+    sink.closes = lambda: board.close(listener)
+    if sink.is_over:
+        board.close(listener)
+    return listener
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""The pumps: every wake is followed by a step, no stream has two threads, and one that blocks holds up nobody."""
+"""The pumps: every wake is followed by a step, no stream has two threads, and mailboxes take turns."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chatbooth_grpc.live.pumps import Pumps
 from tests.live.recording_sink import RecordingSink, wait_until
 
 SESSION = StoredSession(1, 1, "ann", 1, 0, 0)
+OTHER_SESSION = StoredSession(2, 2, "bob", 2, 0, 0)
 NEVER = 60.0
 """A limit, in seconds, that no test here reaches."""
 
@@ -36,7 +37,7 @@ def sink_of(listener: Listener) -> RecordingSink:
 
 
 def pump_threads() -> set[threading.Thread]:
-    """All pumps of this process, the watchdogs too."""
+    """All pumps of this process."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("pump-")}
 
 
@@ -46,15 +47,12 @@ def make() -> Iterator[Make]:
     before = pump_threads()
     made: list[Pumps] = []
 
-    def make(step: module.Step, count: int = 2, stuck_limit: float = NEVER) -> Pumps:
-        made.append(Pumps(step, count, stuck_limit))
+    def make(step: module.Step, count: int = 2) -> Pumps:
+        made.append(Pumps(step, count))
         return made[-1]
 
     yield make
     for pumps in made:
-        for one in [pump.listener for pump in pumps._pumps]:  # what a test that failed left blocked
-            if one is not None:
-                one.sink.abort()
         pumps.stop()
     assert pump_threads() <= before
 
@@ -153,80 +151,25 @@ def test_a_defect_ends_its_own_stream_alone(make: Make, caplog: pytest.LogCaptur
     assert "a listener failed" in caplog.text
 
 
-def blocking_step(events: list[Listener], blocked: set[Listener]) -> module.Step:
-    """A step that blocks for some listeners until their stream is cut off, and notes the others."""
+def test_a_mailbox_with_thousands_of_listeners_delays_another_by_one_step(make: Make) -> None:
+    steps: list[Listener] = []
+    gate = threading.Event()
 
     def step(one: Listener) -> bool:
-        if one in blocked:
-            sink_of(one).aborted.wait(NEVER)
-        else:
-            events.append(one)
+        assert gate.wait(NEVER)
+        steps.append(one)
         return False
 
-    return step
-
-
-def test_others_are_served_while_some_block_and_spare_pumps_go_away(make: Make) -> None:
-    stuck = [listener() for _ in range(8)]
-    served: list[Listener] = []
-    before = len(pump_threads())
-    pumps = make(blocking_step(served, set(stuck)))
-    for one in stuck:
-        pumps.wake([one])
-    for _ in range(5):
-        other = listener()
-        pumps.wake([other])
-        wait_until(lambda other=other: other in served)  # type: ignore[misc]
-    wait_until(lambda: len(pump_threads()) >= before + 1 + 2 + len(stuck))  # two that are free, as ever
-    for one in stuck:
-        one.sink.abort()
-
-    def are_as_before() -> bool:
-        pumps.wake([listener()])  # one that is not needed goes when it has been of use
-        return len(pump_threads()) == before + 1 + 2
-
-    wait_until(are_as_before)
-
-
-def test_there_are_no_more_spare_pumps_than_may_be(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SPARE_PUMPS", 3)
-    monkeypatch.setattr(module, "_WATCH_INTERVAL", 0.01)
-    stuck = [listener() for _ in range(12)]
-    served: list[Listener] = []
-    before = len(pump_threads())
-    pumps = make(blocking_step(served, set(stuck)), stuck_limit=0.3)
-    last = listener()
-    for one in [*stuck, last]:
-        pumps.wake([one])
-    most = 0
-
-    def is_served() -> bool:
-        nonlocal most
-        most = max(most, len(pump_threads()) - before)
-        return last in served
-
-    wait_until(is_served)
-    assert most == 1 + 2 + 3
-    assert all(sink_of(one).aborted.is_set() for one in stuck[:5])
-
-
-def test_one_that_blocks_is_cut_off_at_the_limit_and_not_before(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    stuck, brief = listener(), listener()
-    cut_off_after: list[float] = []
-
-    def step(one: Listener) -> bool:
-        started = time.monotonic()
-        sink_of(one).aborted.wait(NEVER if one is stuck else 0.2)
-        cut_off_after.append(time.monotonic() - started)
-        return False
-
-    pumps = make(step, stuck_limit=0.6)
-    pumps.wake([brief])
-    pumps.wake([stuck])
-    wait_until(lambda: len(cut_off_after) == 2)
-    assert cut_off_after[1] >= 0.6
-    assert not sink_of(brief).aborted.is_set()
-    assert "its client does not read" in caplog.text
+    pumps = make(step, count=1)
+    first, *many = [listener() for _ in range(3_001)]
+    other = Listener(OTHER_SESSION, None, RecordingSink())
+    pumps.wake([first])
+    pumps.wake(many)
+    pumps.wake([other])
+    gate.set()
+    wait_until(lambda: len(steps) == 3_002)
+    assert steps.index(other) <= 2
+    assert [one for one in steps if one is not other] == [first, *many]
 
 
 def test_stopping_does_what_is_queued_first() -> None:
@@ -239,7 +182,7 @@ def test_stopping_does_what_is_queued_first() -> None:
         served.append(one)
         return False
 
-    pumps = Pumps(step, 2, NEVER)
+    pumps = Pumps(step, 2)
     listeners = [listener() for _ in range(20)]
     for one in listeners:
         pumps.wake([one])

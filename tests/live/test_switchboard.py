@@ -17,13 +17,13 @@ from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
-from tests.live.recording_sink import RecordingSink, wait_until
+from tests.live.recording_sink import RecordingSink, open_stream, wait_until
 
 
 def test_it_opens_replays_and_then_pushes(place: Place, switchboard: Switchboard) -> None:
     place.send(b"one", b"two")
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: len(sink.messages) == 2)
     assert (sink.opening.resumed_after, sink.opening.replaying, sink.opening.gap) == (0, 2, None)
     assert (sink.opening.epoch, sink.opening.account_id) == (place.store.epoch, place.bob.account_id)
@@ -35,7 +35,7 @@ def test_it_opens_replays_and_then_pushes(place: Place, switchboard: Switchboard
 def test_it_starts_after_the_sequence_that_the_client_names(place: Place, switchboard: Switchboard) -> None:
     place.send(b"one", b"two", b"three")
     sink = RecordingSink()
-    switchboard.open(place.bob, 2, sink)
+    open_stream(switchboard, place.bob, 2, sink)
     wait_until(lambda: sink.sequences == [3])
     assert (sink.opening.resumed_after, sink.opening.replaying) == (2, 1)
 
@@ -43,7 +43,7 @@ def test_it_starts_after_the_sequence_that_the_client_names(place: Place, switch
 def test_every_device_gets_everything(place: Place, switchboard: Switchboard) -> None:
     sinks = [RecordingSink() for _ in range(3)]
     for sink, session in zip(sinks, (place.bob, place.bob, place.another_session()), strict=True):
-        switchboard.open(session, None, sink)
+        open_stream(switchboard, session, None, sink)
     for _ in range(20):
         place.send(b"text")
     wait_until(lambda: all(sink.sequences == list(range(1, 21)) for sink in sinks))
@@ -52,7 +52,7 @@ def test_every_device_gets_everything(place: Place, switchboard: Switchboard) ->
 def test_a_window_of_256_messages_waits_for_the_acknowledgement(place: Place, switchboard: Switchboard) -> None:
     place.send(*[b"x"] * 700)
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: len(sink.messages) == 256)
     switchboard.sweep()
     place.send(b"more")
@@ -67,7 +67,7 @@ def test_a_window_of_256_messages_waits_for_the_acknowledgement(place: Place, sw
 def test_a_window_of_a_mebibyte_lets_one_large_message_through(place: Place, switchboard: Switchboard) -> None:
     place.send(b"x" * (2 << 20), b"y" * (600 << 10), b"z" * (600 << 10))
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: sink.sequences == [1])
     place.store.acknowledge(place.bob, 1)
     wait_until(lambda: sink.sequences == [1, 2])
@@ -79,7 +79,7 @@ def test_a_window_of_a_mebibyte_lets_one_large_message_through(place: Place, swi
 def test_a_sequence_far_beyond_the_cursor_does_not_close_the_window(place: Place, switchboard: Switchboard) -> None:
     place.send(*[b"x"] * 600)
     sink = RecordingSink()
-    switchboard.open(place.bob, 400, sink)
+    open_stream(switchboard, place.bob, 400, sink)
     wait_until(lambda: sink.sequences == list(range(401, 601)))
 
 
@@ -89,7 +89,7 @@ def test_what_retention_removed_is_told(place: Place, switchboard: Switchboard) 
         connection.execute("DELETE FROM messages WHERE sequence <= 2")
         connection.execute("UPDATE mailboxes SET removed_through = 2 WHERE last_sequence = 3")
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: sink.sequences == [3])
     assert sink.opening.gap == Gap(1, 2, GapReason.RETENTION)
     assert sink.opening.replaying == 1
@@ -99,7 +99,7 @@ def test_what_retention_removed_is_told(place: Place, switchboard: Switchboard) 
 def test_what_retention_removes_behind_a_slow_stream_is_told(place: Place, switchboard: Switchboard) -> None:
     place.send(*[b"x"] * 300)
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: len(sink.messages) == 256)
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM messages WHERE sequence <= 280")
@@ -113,7 +113,7 @@ def test_what_retention_removes_behind_a_slow_stream_is_told(place: Place, switc
 def test_the_end_of_the_session_ends_the_stream(place: Place, switchboard: Switchboard, ending: str) -> None:
     other = place.another_session()
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: bool(sink.events))
     account = place.store.account("bob")
     assert account is not None
@@ -134,25 +134,25 @@ def test_the_end_of_the_session_ends_the_stream(place: Place, switchboard: Switc
 
 def test_a_cursor_past_the_end_ends_the_stream(place: Place, switchboard: Switchboard) -> None:
     sink = RecordingSink()
-    switchboard.open(place.bob, 1, sink)
+    open_stream(switchboard, place.bob, 1, sink)
     wait_until(lambda: sink.error is not None)
     assert isinstance(sink.error, CursorPastEnd)
 
 
 def test_there_may_be_so_many_and_no_more(place: Place, switchboard: Switchboard) -> None:
-    listeners = [switchboard.open(place.bob, None, RecordingSink()) for _ in range(50)]
+    listeners = [open_stream(switchboard, place.bob, None, RecordingSink()) for _ in range(50)]
     with pytest.raises(TooBusy, match="50 open streams"):
-        switchboard.open(place.bob, None, RecordingSink())
+        open_stream(switchboard, place.bob, None, RecordingSink())
     switchboard.close(listeners[0])
     switchboard.close(listeners[0])
-    switchboard.open(place.bob, None, RecordingSink())
+    open_stream(switchboard, place.bob, None, RecordingSink())
     assert switchboard.count == 50
 
 
 def test_a_lost_hint_is_found_by_the_sweep(place: Place) -> None:
     board = Switchboard(_Deaf(place))  # type: ignore[arg-type]  # it gives all that is asked of a store here
     sink = RecordingSink()
-    board.open(place.bob, None, sink)
+    open_stream(board, place.bob, None, sink)
     wait_until(lambda: bool(sink.events))
     place.send(b"unannounced")
     assert sink.messages == []
@@ -172,29 +172,60 @@ class _Deaf:
         """Tell nobody."""
 
 
-def test_a_client_that_does_not_read_holds_up_nobody_and_is_cut_off(place: Place, switchboard: Switchboard) -> None:
-    pumps = _pumps()
-    stuck = [RecordingSink() for _ in range(6)]  # more than there are pumps
+def test_a_client_that_does_not_read_holds_up_nobody_and_goes_on_where_it_was(
+    place: Place, switchboard: Switchboard
+) -> None:
+    stuck = [RecordingSink() for _ in range(40)]
     for sink in stuck:
         sink.block()
-        switchboard.open(place.bob, None, sink)
+        open_stream(switchboard, place.bob, None, sink)
     reading = RecordingSink()
-    switchboard.open(place.bob, None, reading)
-    place.send(b"text")
-    wait_until(lambda: reading.sequences == [1])
-    wait_until(lambda: all(sink.aborted.is_set() for sink in stuck))
-    assert not reading.aborted.is_set()
-    wait_until(lambda: _pumps() <= pumps)
+    open_stream(switchboard, place.bob, None, reading)
+    for number in range(1, 101):
+        place.send(b"text")
+        wait_until(lambda number=number: reading.sequences == list(range(1, number + 1)))  # type: ignore[misc]
+    assert all(len(sink.events) == 1 for sink in stuck)  # its opening, which it has not taken
+    for sink in stuck:
+        sink.unblock()
+    wait_until(lambda: all(sink.sequences == list(range(1, 101)) for sink in stuck))
+    assert not any(sink.two_writers for sink in (*stuck, reading))
 
 
-def _pumps() -> int:
-    return sum(thread.name.startswith("pump-") and "watchdog" not in thread.name for thread in threading.enumerate())
+def test_a_stream_that_nobody_reads_costs_a_message_nothing(place: Place, switchboard: Switchboard) -> None:
+    sink = RecordingSink()
+    open_stream(switchboard, place.bob, None, sink)
+    wait_until(lambda: bool(sink.events))
+    sink.block()
+    place.send(b"one")
+    wait_until(lambda: not sink.is_free)
+    place.send(b"two")
+    wait_until(lambda: not switchboard._by_mailbox)  # so no message looks for it
+    assert switchboard.count == 1
+    assert switchboard.sessions() == [place.bob]  # which an open stream keeps in use
+    sink.unblock()
+    wait_until(lambda: sink.sequences == [1, 2])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_wake_is_lost_while_clients_read_now_and_then(place: Place, switchboard: Switchboard, seed: int) -> None:
+    """Streams that become free at any moment, also while the pump sets them aside."""
+    chance = random.Random(seed)
+    sinks = [RecordingSink() for _ in range(8)]
+    for sink in sinks:
+        open_stream(switchboard, place.bob, None, sink)
+    for _ in range(150):
+        sink = chance.choice(sinks)
+        chance.choice((sink.block, sink.unblock))()
+        place.send(b"x")
+    for sink in sinks:
+        sink.unblock()
+    wait_until(lambda: all(sink.sequences == list(range(1, 151)) for sink in sinks))
 
 
 def test_no_stream_ever_has_two_writers(place: Place, switchboard: Switchboard) -> None:
     sinks = [RecordingSink() for _ in range(10)]
     for sink in sinks:
-        switchboard.open(place.bob, None, sink)
+        open_stream(switchboard, place.bob, None, sink)
 
     def press() -> None:
         for _ in range(30):
@@ -213,31 +244,30 @@ def test_no_stream_ever_has_two_writers(place: Place, switchboard: Switchboard) 
 
 def test_a_drain_ends_every_stream_with_its_cursor(place: Place) -> None:
     before = threading.active_count()
-    board = Switchboard(place.store, stuck_limit=0.5)
+    board = Switchboard(place.store)
     place.send(b"one", b"two")
     sinks = [RecordingSink() for _ in range(3)]
     for sink in sinks:
-        board.open(place.bob, None, sink)
+        open_stream(board, place.bob, None, sink)
     wait_until(lambda: all(sink.sequences == [1, 2] for sink in sinks))
     stuck = RecordingSink()
     stuck.block()
-    board.open(place.bob, None, stuck)
+    open_stream(board, place.bob, None, stuck)
     board.drain(1)
     assert all(isinstance(sink.error, ServerDraining) for sink in sinks)
     assert all(sink.events[-1] == End(EndReason.DRAINING, 2) for sink in sinks)
     assert stuck.aborted.is_set()
     with pytest.raises(ServerDraining):
-        board.open(place.bob, None, RecordingSink())
+        open_stream(board, place.bob, None, RecordingSink())
     assert threading.active_count() == before
 
 
 def test_a_drain_waits_no_longer_than_its_grace_for_those_who_do_not_read_their_end(place: Place) -> None:
-    """As many as there are pumps at most would hold it up, each until the stuck limit, were they not cut off."""
-    board = Switchboard(place.store, stuck_limit=60)
+    board = Switchboard(place.store)
     deaf = [_DeafAtTheEnd() for _ in range(50)]
     reading = RecordingSink()
     for sink in (*deaf, reading):
-        board.open(place.bob, None, sink)
+        open_stream(board, place.bob, None, sink)
     wait_until(lambda: all(sink.events for sink in (*deaf, reading)))
     started = time.monotonic()
     board.drain(0.3)
@@ -258,7 +288,7 @@ def test_a_full_window_opens_by_the_acknowledgement_alone(place: Place, switchbo
     """No sweep, no other message: what the store says after the acknowledgement is what goes on."""
     place.send(*[b"x"] * 300)
     sink = RecordingSink()
-    switchboard.open(place.bob, None, sink)
+    open_stream(switchboard, place.bob, None, sink)
     wait_until(lambda: len(sink.messages) == 256)
     place.store.acknowledge(place.bob, 44)
     wait_until(lambda: sink.sequences == list(range(1, 301)))
@@ -285,7 +315,7 @@ def test_clients_that_come_and_go_see_everything_once_and_in_order(place: Place,
         while len(shown) < total:
             sink = RecordingSink()
             after = shown[-1] if shown and chance.random() < 0.7 else None
-            listener = board.open(_as_now(place, sessions[number]), after, sink)
+            listener = open_stream(board, _as_now(place, sessions[number]), after, sink)
             enough = chance.randint(1, 120)
             wait_until(lambda sink=sink, enough=enough: len(sink.messages) >= enough or _is_last(sink, total))  # type: ignore[misc]
             board.close(listener)

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.server import call_pool
 from chatbooth_grpc.server.call_pool import CallPool
@@ -23,7 +24,7 @@ from tests.server.running import PATIENCE, Running, bearer
 @pytest.fixture
 def pool() -> Iterator[CallPool]:
     """Two threads, room for three."""
-    with CallPool("test", 2, 3) as pool:
+    with CallPool("test", 2, answers=Unread(), pushes=Unread(), capacity=3) as pool:
         yield pool
 
 
@@ -65,7 +66,7 @@ def test_what_fails_and_what_is_cancelled_makes_room(pool: CallPool) -> None:
 
 
 def test_a_pool_without_a_capacity_is_never_full() -> None:
-    with CallPool("test", 1) as pool:
+    with CallPool("test", 1, answers=Unread(), pushes=Unread()) as pool:
         gate = Gate()
         for _ in range(1_000):
             pool.submit(gate.hold)

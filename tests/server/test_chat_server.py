@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +64,18 @@ def test_calls_past_the_connections_limit_wait_for_their_turn(running: Running) 
         sends[0].result(0.5)
     listening[0].cancel()
     assert len({send.result().accept_time.ToNanoseconds() for send in sends}) == 1
+
+
+def test_a_plain_client_may_make_more_calls_at_once_than_a_connection_carries(running: Running) -> None:
+    """gRPC's own protection against overload refuses most of these (RST_STREAM 7) where it is not switched off."""
+    ann = running.sign_up("ann")
+    sends: deque[grpc.Future] = deque()
+    for number in range(3_000):
+        request = pb.SendRequest(recipient="ann", message_id=new_message_id(), text=str(number))
+        sends.append(running.stub.Send.future(request, timeout=PATIENCE, metadata=bearer(ann)))
+        if len(sends) == 3 * CALLS_PER_CONNECTION:
+            sends.popleft().result()
+    assert [send.exception() for send in sends] == [None] * len(sends)
 
 
 def test_the_library_waits_where_a_connection_has_no_room(running: Running) -> None:

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.server import call_pool, stream_call
 from tests.live.recording_sink import wait_until
 from tests.server.conftest import Start
@@ -291,9 +291,14 @@ def test_storms_of_listeners_leave_nothing_behind(running: Running) -> None:
     stream.cancel()
 
 
+def patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have a server that is started from now on cut off a client that takes nothing for so long."""
+    defaults = {**(Unread.__init__.__kwdefaults__ or {}), "stuck_limit": seconds}
+    monkeypatch.setattr(Unread.__init__, "__kwdefaults__", defaults)
+
+
 def test_one_that_acknowledges_but_never_reads_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = {**(Switchboard.__init__.__kwdefaults__ or {}), "stuck_limit": 0.5}  # seconds
-    monkeypatch.setattr(Switchboard.__init__, "__kwdefaults__", defaults)
+    patience(monkeypatch, 0.5)
     running = start()
     ann = running.sign_up("ann")
     with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:

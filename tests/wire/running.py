@@ -100,7 +100,7 @@ class Running(AbstractContextManager["Running"]):
 
     def __init__(self, path: Path, *, port: int = 0, host: Host | None = None, **settings: Any) -> None:
         self.store = InterruptedStore(path)
-        self.switchboard = Switchboard(self.store, stuck_limit=settings.get("stuck_limit", 5.0))
+        self.switchboard = Switchboard(self.store)
         self.booth = Booth(self.store, passwords=cheap_passwords())
         merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
         self.server = WireServer(self.booth, self.switchboard, merged)

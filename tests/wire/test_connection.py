@@ -22,11 +22,14 @@ from chatbooth_grpc.booth.errors import (
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire import bodies, frame_writer, frames
 from chatbooth_grpc.wire.connection import Connection, _Run
 from chatbooth_grpc.wire.dispatch import Dispatcher
+from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.frames import HEADER, encode_frame, encode_request
-from chatbooth_grpc.wire.quick_io import send_now
+from chatbooth_grpc.wire.quick_io import MOST, send_now
+from chatbooth_grpc.wire.slow_writer import SlowWriter
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 
@@ -35,7 +38,9 @@ from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refus
 def served(running: Running) -> Iterator[tuple[Peer, Connection, socket.socket]]:
     """A connection over a pair of sockets, with its thread."""
     near, far = socket.socketpair()
-    one = Connection(far, Dispatcher(running.booth), running.switchboard, 2 * TEXT_SIZE)
+    slow_writer, unread = SlowWriter(), Unread()
+    writer = FrameWriter(far, slow_writer, unread)
+    one = Connection(far, Dispatcher(running.booth, unread), running.switchboard, 2 * TEXT_SIZE, writer)
     thread = threading.Thread(target=one.serve)
     thread.start()
     peer = Peer(near)
@@ -45,6 +50,7 @@ def served(running: Running) -> Iterator[tuple[Peer, Connection, socket.socket]]
         peer.close()
         thread.join(PATIENCE)
         assert not thread.is_alive()
+        slow_writer.stop()
 
 
 def test_pipelined_requests_are_answered_in_their_order(running: Running) -> None:
@@ -337,8 +343,8 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
         wait_until(lambda: one.writing_since is not None)
         blocked = one.writing_since
         received = 0
-        while received < 4 * frame_writer._PIECE:
-            received += len(peer.socket.recv(frame_writer._PIECE))
+        while received < 4 * MOST:
+            received += len(peer.socket.recv(MOST))
         wait_until(lambda: one.writing_since != blocked)
 
 

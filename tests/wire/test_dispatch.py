@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.codes import OK, decode_error
 from chatbooth_grpc.wire.dispatch import Dispatcher
@@ -48,7 +49,7 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.store = InterruptedStore(path)
-        self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()))
+        self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()), Unread())
         self.ann = self.session(frames.SIGN_UP, "ann")
 
     def session(self, action: int, name: str) -> Session:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.frame_writer import FrameWriter
 from chatbooth_grpc.wire.quick_io import MOST, send_now
+from chatbooth_grpc.wire.slow_writer import SlowWriter
 from tests.wire.running import PATIENCE, wait_until
 
 FULL = 4 << 20  # more than the sockets' buffers hold
@@ -26,6 +27,28 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     far.close()
 
 
+@pytest.fixture
+def unread() -> Unread:
+    """What the clients have not read."""
+    return Unread()
+
+
+@pytest.fixture
+def writer(pair: tuple[socket.socket, socket.socket], unread: Unread) -> Iterator[FrameWriter]:
+    """The writer of the server's socket."""
+    slow_writer = SlowWriter()
+    writer = FrameWriter(pair[0], slow_writer, unread)
+    yield writer
+    writer.close()
+    slow_writer.stop()
+
+
+@pytest.fixture
+def far(pair: tuple[socket.socket, socket.socket]) -> socket.socket:
+    """The client's socket."""
+    return pair[1]
+
+
 def received(far: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size and (part := far.recv(1 << 16)):
@@ -33,52 +56,101 @@ def received(far: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def test_what_is_put_arrives_in_order_however_it_is_put(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
-    writer = FrameWriter(near)
+def test_what_is_put_arrives_in_order(writer: FrameWriter, far: socket.socket) -> None:
     expected = b""
     for number in range(200):
         frame = b"%04d" % number * 16
-        (writer.put if number % 2 else writer.put_at_once)(frame)
+        writer.put(frame)
         expected += frame
     assert received(far, len(expected)) == expected
 
 
-def test_who_must_not_block_does_not_while_a_client_does_not_read(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
-    writer = FrameWriter(near)
-    started = time.monotonic()
-    writer.put_at_once(b"a" * FULL)
-    writer.put_at_once(b"b" * 10)
-    writer.put(b"c" * 10)  # little: it may be left to the thread that waits
-    assert time.monotonic() - started < PATIENCE / 2
-    wait_until(lambda: writer.writing_since is not None)  # so the watchdog sees it
-    data = received(far, FULL + 20)
-    assert data == b"a" * FULL + b"b" * 10 + b"c" * 10
+def test_no_one_who_writes_waits_for_a_client_that_does_not_read(
+    writer: FrameWriter, far: socket.socket, unread: Unread
+) -> None:
+    threads = threading.active_count()
+    writer.put(b"a" * FULL)
+    writer.put(b"b" * FULL)
+    assert threading.active_count() == threads  # no thread is lent to it
+    assert writer.writing_since is not None  # so the watchdog sees it
+    assert FULL < unread.size < 2 * FULL
+    assert received(far, 2 * FULL) == b"a" * FULL + b"b" * FULL
     writer.wait_until_written()
     assert writer.writing_since is None
+    assert (unread.size, unread.count) == (0, 0)
 
 
-def test_who_may_block_waits_where_much_is_left(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
-    writer = FrameWriter(near)
-    writer.put_at_once(b"a" * FULL)
-    blocked = threading.Thread(target=writer.put, args=(b"b" * FULL,), daemon=True)
+def test_who_may_block_waits_where_much_is_left(writer: FrameWriter, far: socket.socket) -> None:
+    writer.put(b"a" * FULL)
+    assert not writer.has_room
+    blocked = threading.Thread(target=writer.wait_for_room, daemon=True)
     blocked.start()
     blocked.join(0.1)
     assert blocked.is_alive()
-    assert received(far, 2 * FULL) == b"a" * FULL + b"b" * FULL
+    assert received(far, FULL) == b"a" * FULL
     blocked.join(PATIENCE)
     assert not blocked.is_alive()
 
 
-def test_frames_of_many_threads_stay_whole(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
-    writer = FrameWriter(near)
+def test_it_calls_back_once_nothing_is_left(writer: FrameWriter, far: socket.socket) -> None:
+    called = threading.Semaphore(0)
+    assert writer.is_free
+    assert not writer.call_when_free(called.release)
+    writer.put(b"a" * FULL)
+    assert not writer.is_free
+    assert writer.call_when_free(called.release)
+    assert not called.acquire(timeout=0.1)
+    received(far, FULL)
+    assert called.acquire(timeout=PATIENCE)
+    assert writer.is_free
+    assert not called.acquire(timeout=0.05)
 
+
+def test_it_calls_back_when_the_connection_breaks(writer: FrameWriter, unread: Unread) -> None:
+    called = threading.Semaphore(0)
+    writer.put(b"a" * FULL)
+    assert writer.call_when_free(called.release)
+    writer.cut_off()
+    assert called.acquire(timeout=PATIENCE)
+    assert (unread.size, unread.count) == (0, 0)
+    with pytest.raises(OSError, match="has ended"):
+        writer.put(b"late")
+
+
+def test_a_slow_reader_shows_progress(writer: FrameWriter, far: socket.socket) -> None:
+    writer.put(b"a" * FULL)
+    before = writer.writing_since
+    received(far, FULL // 2)
+    wait_until(lambda: writer.writing_since != before)
+
+
+def test_a_client_with_too_much_unread_is_cut_off(pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    slow_writer = SlowWriter()
+    unread = Unread(share_size=FULL)
+    writer = FrameWriter(near, slow_writer, unread)
+    writer.account_id = 1
+
+    def is_cut_off() -> bool:
+        try:
+            writer.put(b"a" * FULL)
+        except OSError:
+            return True
+        return False
+
+    wait_until(is_cut_off)
+    assert unread.size == 0
+    writer.close()
+    slow_writer.stop()
+    far.close()
+
+
+def test_frames_of_many_threads_stay_whole(writer: FrameWriter, far: socket.socket) -> None:
     def put(letter: bytes) -> None:
         for number in range(300):
-            (writer.put if number % 3 else writer.put_at_once)(letter * 500)
+            writer.put(letter * 500)
+            if number % 3:
+                writer.wait_for_room()
 
     threads = [threading.Thread(target=put, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
     for thread in threads:
@@ -93,50 +165,47 @@ def test_frames_of_many_threads_stay_whole(pair: tuple[socket.socket, socket.soc
     )
 
 
-def test_an_end_comes_behind_what_is_left_and_nothing_behind_it(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_an_end_comes_after_what_is_left_and_nothing_after_it(
+    pair: tuple[socket.socket, socket.socket], writer: FrameWriter
+) -> None:
     near, far = pair
-    writer = FrameWriter(near)
-    writer.put_at_once(b"a" * FULL)
+    writer.put(b"a" * FULL)
     writer.end()
     with pytest.raises(OSError, match="has ended"):
         writer.put(b"late")
-    with pytest.raises(OSError, match="has ended"):
-        writer.put_at_once(b"late")
     assert received(far, FULL + 100) == b"a" * FULL
     far.sendall(b"bye")
     assert near.recv(10) == b"bye"
 
 
 def test_closing_frees_who_is_blocked_and_leaves_the_socket_to_nobody(
-    pair: tuple[socket.socket, socket.socket],
+    pair: tuple[socket.socket, socket.socket], writer: FrameWriter
 ) -> None:
     near, _ = pair
-    writer = FrameWriter(near)
     outcomes: list[type] = []
 
-    def put() -> None:
+    def wait() -> None:
         try:
-            writer.put(b"a" * FULL)
+            writer.wait_for_room()
         except OSError as error:
             outcomes.append(type(error))
 
-    blocked = threading.Thread(target=put)
+    writer.put(b"a" * FULL)
+    blocked = threading.Thread(target=wait)
     blocked.start()
-    wait_until(lambda: writer.writing_since is not None)
+    blocked.join(0.05)
     writer.close()
     assert near.fileno() == -1
     blocked.join(PATIENCE)
     assert len(outcomes) == 1
     with pytest.raises(OSError, match="has ended"):
-        writer.put_at_once(b"late")
+        writer.put(b"late")
 
 
-def test_a_client_that_has_gone_is_an_error_for_who_writes(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
+def test_a_client_that_has_gone_is_an_error_for_who_writes(writer: FrameWriter, far: socket.socket) -> None:
     far.close()
-    writer = FrameWriter(near)
     with pytest.raises(BrokenPipeError):
-        writer.put_at_once(b"a")
+        writer.put(b"a")
     assert writer.writing_since is None
 
 
