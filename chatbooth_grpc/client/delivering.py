@@ -7,15 +7,19 @@ it, a message may be shown again, never lost.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.display import shown_message, utc_time
+from chatbooth_grpc.client.failures import AlreadyReading
 from chatbooth_grpc.client.history import History, Restored
 from chatbooth_grpc.client.session_file import SavedSession
 
 _BATCH = 256
+
+LISTEN = "listen"
+"""The command that delivers for as long as nobody ends it."""
 
 
 def deliver(context: Context, *, after: int | None = None, most: int | None = None, keep: bool = False) -> None:
@@ -23,7 +27,7 @@ def deliver(context: Context, *, after: int | None = None, most: int | None = No
     saved = context.pick()
     with ExitStack() as stack:
         if not keep:
-            stack.enter_context(context.sessions.reading(saved.username, context.timeout))
+            stack.enter_context(only_reader(context, saved.username, "deliver"))
             saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
         client = stack.enter_context(context.client_of(saved))
         showing = Showing(context, saved, repeat=after is not None, note=not keep)
@@ -39,6 +43,24 @@ def deliver(context: Context, *, after: int | None = None, most: int | None = No
             batches.max_messages = _batch_size(left)
     if not showing.anything:
         context.output.say("No new messages.")
+
+
+def only_reader(context: Context, username: str, command: str) -> AbstractContextManager[None]:
+    """Be the only one who delivers for a user. Say at once if another command does, and wait for it if it will end.
+
+    Raises AlreadyReading.
+    """
+
+    def tell(holder: str) -> None:
+        # A listen ends only when somebody ends it.
+        if holder.startswith(LISTEN):
+            raise AlreadyReading(username, holder)
+        context.output.say(
+            f"Another command{f', {holder},' if holder else ''} is delivering for {username} on this machine. "
+            f"Waiting for its end, for up to {context.timeout:g} s…"
+        )
+
+    return context.sessions.reading(username, context.timeout, command=command, on_wait=tell)
 
 
 class Showing:

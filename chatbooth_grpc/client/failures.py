@@ -92,12 +92,15 @@ class SessionFileDamaged(CommandFailure):
 
 
 class AlreadyReading(CommandFailure):
-    """Another process is delivering with the same session."""
+    """Another process is delivering with the same session. `holder` names its command and process, if it said so."""
 
     reason = "ALREADY_READING"
 
-    def __init__(self, username: str) -> None:
-        super().__init__(f"Another command is delivering for {username} here. Try again when it has ended.")
+    def __init__(self, username: str, holder: str = "") -> None:
+        super().__init__(
+            f"Another command{f', {holder},' if holder else ''} is delivering for {username} on this machine and shows "
+            "its messages. End it first, or read what it prints."
+        )
 
 
 class Unprinted(CommandFailure):

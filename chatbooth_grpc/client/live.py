@@ -8,7 +8,7 @@ from dataclasses import replace
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, Gap, Opening
 from chatbooth_grpc.client.context import Context
-from chatbooth_grpc.client.delivering import Showing
+from chatbooth_grpc.client.delivering import LISTEN, Showing, only_reader
 from chatbooth_grpc.client.history import Restored
 from chatbooth_grpc.client.queueing import emptying_outbox
 
@@ -17,7 +17,7 @@ def listen(context: Context, *, most: int | None = None) -> None:
     """Print messages as they come, `most` of them at most; send meanwhile what is queued in the outbox."""
     saved = context.pick()
     with ExitStack() as stack:
-        stack.enter_context(context.sessions.reading(saved.username, context.timeout))
+        stack.enter_context(only_reader(context, saved.username, LISTEN))
         saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
         client = stack.enter_context(context.client_of(saved, quiet=True))
         connection = _ConnectionWords(context)

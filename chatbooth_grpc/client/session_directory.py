@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.durable_file import replace_file, sync_directory
 from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
+from chatbooth_grpc.client.file_lock import OnWait, file_lock
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".json"
 _OUTBOX_SUFFIX = ".outbox"
-_POLL = 0.05  # seconds between two tries to take a lock that is held
 
 
 def state_directory() -> Path:
@@ -131,14 +130,19 @@ class SessionDirectory:
                 sync_directory(self._directory)
 
     @contextmanager
-    def reading(self, username: str, wait: float, *, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-        """Be the only one who delivers for this user. Raises AlreadyReading after `wait` seconds."""
-        with self._lock_file(f".{username}.reading") as lock:
-            end = clock() + wait
-            while not _try_lock(lock):
-                if clock() >= end:
-                    raise AlreadyReading(username)
-                time.sleep(_POLL)
+    def reading(
+        self, username: str, wait: float, *, command: str = "", on_wait: OnWait | None = None
+    ) -> Iterator[None]:
+        """Be the only one who delivers for this user, and let others know by which `command`.
+
+        `on_wait` gets the words of another process that delivers for this user. Raises AlreadyReading: it still does
+        after `wait` seconds.
+        """
+        self._make_directories()
+        holder = f"{command} (process {os.getpid()})"
+        with file_lock(self._directory / f".{username}.reading", wait, holder=holder, on_wait=on_wait) as is_ours:
+            if not is_ours:
+                raise AlreadyReading(username)
             yield
 
     def _outbox_path(self, saved: SavedSession) -> Path:
@@ -178,11 +182,3 @@ class SessionDirectory:
     def _write(self, saved: SavedSession) -> None:
         """Replace a file so that, whatever happens, the old or the new one is there, whole. Needs the lock."""
         replace_file(self.path(saved.username), saved.encode())
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

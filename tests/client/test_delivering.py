@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -213,10 +214,27 @@ def test_an_interrupt_notes_what_was_shown_whole(desk: Desk, ann: Session) -> No
 
 def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
     context = replace(desk.context(), timeout=0.0)
-    with desk.context().sessions.reading("ann", 0):
+    with desk.context().sessions.reading("ann", 0, command="deliver"):
         with pytest.raises(AlreadyReading):
             deliver(context)
+        assert "Another command, deliver (process " in desk.said()
         deliver(desk.context(), keep=True)
+    assert texts(desk) == list("abcde")
+
+
+def test_a_listen_is_not_waited_for(desk: Desk, ann: Session) -> None:
+    with desk.context().sessions.reading("ann", 0, command="listen"):
+        with pytest.raises(AlreadyReading, match=r"listen \(process \d+\), is delivering for ann .* End it first"):
+            deliver(replace(desk.context(), timeout=3_600.0))
+        assert desk.said() == ""
+
+
+def test_a_deliver_is_waited_for(desk: Desk, ann: Session) -> None:
+    with ExitStack() as running:
+        running.enter_context(desk.context().sessions.reading("ann", 0, command="deliver"))
+        context = replace(desk.context(), timeout=3_600.0)
+        context.output.say = lambda words: running.close()  # type: ignore[method-assign]  # it ends when it is told of
+        deliver(context)
     assert texts(desk) == list("abcde")
 
 
