@@ -3,8 +3,11 @@
     python main.py --server --port 8080 [the server's flags]
     python main.py --host HOST --port PORT [the client's command]
 
-A port inside --host wins over --port. `python main.py --server --help` lists the server's flags, and
-`python -m chatbooth_grpc.client --help` the client's commands.
+A port inside --host wins over --port. The client's --host and --port stand before the command.
+`python main.py --server --help` lists the server's flags, and `python main.py COMMAND --help` a command's. The client's
+commands:
+
+    {commands}
 """
 
 from __future__ import annotations
@@ -14,28 +17,42 @@ import sys
 from collections.abc import Sequence
 
 from chatbooth_grpc.client.address import DEFAULT_WIRE_PORT, WIRE_SCHEME, normal_address
+from chatbooth_grpc.client.arguments import COMMANDS
 from chatbooth_grpc.client.exit_codes import FAILED, OK, USAGE
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 DEFAULT_HOST = "127.0.0.1"
 
+# Flags that may stand before a command and have no value.
+_SWITCHES = {"--server", "-h", "--help", "--json", "-q", "--quiet", "--version"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server or the client; return its exit code."""
     open_closed_streams()
-    parsed, rest = _parser().parse_known_args(arguments)
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    command = _command_index(words)
+    parsed, rest = _parser().parse_known_args(words[:command])
     if parsed.server:
-        return _serve(parsed, rest)
+        return _serve(*_parser().parse_known_args(words))
     if parsed.help:
         return _help()
     from chatbooth_grpc.client.__main__ import main as chat
 
-    return chat(["--server", _client_address(parsed), *rest])
+    return chat(["--server", _client_address(parsed), *rest, *words[command:]])
+
+
+def _command_index(words: Sequence[str]) -> int:
+    """Return where the client's command stands. Words after it are the client's alone: one may be a text."""
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 1 if words[index] in _SWITCHES or "=" in words[index] else 2
+    return min(index, len(words))
 
 
 def _help() -> int:
     try:
-        print(__doc__)
+        print(__doc__.format(commands=", ".join(COMMANDS)))
     except OSError:
         return FAILED
     return OK if settle_streams() is None else FAILED

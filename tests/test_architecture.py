@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
 ONLY_IN_MAIN = {"server": {"store", "wire", "generated", "streams"}, "client": {"generated", "streams"}}
 """What only the room's __main__ may import: it wires things up."""
 
-CLIENT_OF_BOOTH = {"causes", "errors", "model", "rules"}
+CLIENT_OF_BOOTH = {"causes", "errors", "model", "repeating", "rules"}
 CLIENT_OF_WIRE = {"client"}
 STRANGERS = {
     "booth": {"grpc", "google", "apsw", "sqlite3", "socket", "chatbooth_grpc._gen"},

@@ -64,3 +64,28 @@ def test_a_port_inside_the_host_wins_and_the_other_is_warned_of() -> None:
     warning, error = done.stderr.splitlines()
     assert warning.endswith("warning: --host names port 0; --port 5 is ignored")
     assert error.startswith("chatbooth: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["-h", "--help", "--server", "--host", "--port", "--port=1", "--json", "-x", "--host=x"]
+)
+def test_a_word_after_the_command_is_the_clients(text: str, tmp_path: Path) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path)}
+    refused = run("--port", "1", "send", "bob", text, **state)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert " -- " in refused.stderr
+    for words in (["send", "bob", "--", text], ["--host", "127.0.0.1", "--timeout", "2", "list", "--", text]):
+        done = run("--port", "1", *words, **state)
+        assert (done.returncode, done.stdout) == (3, "")  # nobody is logged in
+        assert f"{sys.executable} {ROOT / 'main.py'} --host 127.0.0.1 --port 1 login USERNAME" in done.stderr
+
+
+def test_the_clients_help_is_named_as_it_was_typed() -> None:
+    done = run("send", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: {sys.executable} {ROOT / 'main.py'} send ")
+    assert "--server" not in done.stdout
+    done = run("--port", "x", "sned")
+    assert done.returncode == 2
+    assert run("sned").stderr.startswith(f"{sys.executable} {ROOT / 'main.py'}: error: there is no command 'sned' (did")
+    assert "signup, login, logout" in run("--help").stdout

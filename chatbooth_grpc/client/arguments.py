@@ -20,7 +20,7 @@ from chatbooth_grpc.client.command_parser import (
     mark_literals,
     positional,
 )
-from chatbooth_grpc.client.invocation import program
+from chatbooth_grpc.client.invocation import is_first_command_line, program
 from chatbooth_grpc.environment import value_of
 
 DEFAULT_TIMEOUT = "10"
@@ -133,8 +133,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parsed.command = None
     if index < len(words):
         parsed.command = words[index]
-        if parsed.command not in _COMMANDS:
-            parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, _COMMANDS)}")
+        if parsed.command not in COMMANDS:
+            parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, COMMANDS)}")
         parser = _command_parser(parsed.command, as_json=as_json)
         _parse_command(parser, parsed, words[index + 1 :])
     elif parsed.json or parsed.quiet:
@@ -213,8 +213,8 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
 
 def _program_parser(*, as_json: bool) -> CommandParser:
     """Return the parser of what stands before the command."""
-    width = max(map(len, _COMMANDS))
-    commands = "".join(f"    {name:{width}}  {words}\n" for name, (words, _) in _COMMANDS.items())
+    width = max(map(len, COMMANDS))
+    commands = "".join(f"    {name:{width}}  {words}\n" for name, (words, _) in COMMANDS.items())
     parser = CommandParser(
         program(),
         as_json=as_json,
@@ -230,7 +230,7 @@ def _program_parser(*, as_json: bool) -> CommandParser:
 
 def _command_parser(name: str, *, as_json: bool) -> CommandParser:
     """Return the parser of what stands after a command."""
-    words, add_flags = _COMMANDS[name]
+    words, add_flags = COMMANDS[name]
     parser = CommandParser(
         f"{program()} {name}",
         as_json=as_json,
@@ -245,13 +245,14 @@ def _command_parser(name: str, *, as_json: bool) -> CommandParser:
 def _add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
     """Add the flags that may stand before or after the command; only before it have they a default."""
     for flag in _SHARED_FLAGS:
+        is_hidden = flag.name == "--server" and is_first_command_line()
         parser.add_flag(
             flag.name,
             dest=flag.dest,
             metavar=flag.metavar,
             type=flag_value(flag.convert),
             default=default,
-            help=flag.help,
+            help=argparse.SUPPRESS if is_hidden else flag.help,
         )
     parser.add_flag(
         "--json",
@@ -372,7 +373,7 @@ def _add_deliver(parser: CommandParser) -> None:
     parser.add_flag("--max", dest="most", type=flag_value(values.count), metavar="N", help="stop after N messages")
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[CommandParser], None]]] = {
+COMMANDS: dict[str, tuple[str, Callable[[CommandParser], None]]] = {
     "signup": ("make an account, and log in", _add_log_in),
     "login": ("log in to an account", _add_log_in),
     "logout": ("end the session", _add_none),

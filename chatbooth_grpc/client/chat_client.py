@@ -39,7 +39,10 @@ class ChatClient:
 
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
     (`list_page`, `send`, `deliver`, `acknowledge`) are tried again meanwhile, with backoff, when they fail with
-    Unavailable, DeadlineExceeded or TooBusy. After Unavailable or DeadlineExceeded a call may have taken effect.
+    Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and
+    INTERNAL are raised at once, and are worth another try later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a
+    call may have taken effect; after other errors it has not.
+
     `session` is the Session that calls act for, or None; calls that need one raise SessionInvalid then.
 
     Sequences (`after`, `through`, `acknowledge_through`) are from 0, before the first message, to 2^64 - 1; `after`

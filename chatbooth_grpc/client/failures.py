@@ -14,6 +14,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
     Unavailable,
 )
+from chatbooth_grpc.booth.repeating import OUTCOME_UNKNOWN
 from chatbooth_grpc.client.exit_codes import FAILED, NOT_AUTHENTICATED, NOT_FOUND, UNPRINTED, UNREACHABLE, USAGE
 from chatbooth_grpc.client.interrupts import Interrupted
 from chatbooth_grpc.client.invocation import command_line
@@ -173,11 +174,11 @@ class OutcomeUnknown(CommandFailure):
 def outcome_unknown(advice: str, details: Mapping[str, str] = {}) -> Iterator[None]:
     """Call the server inside. If the outcome stays unknown, say `advice`.
 
-    Raises OutcomeUnknown in place of Unavailable and DeadlineExceeded, and gives it to Interrupted.
+    Raises OutcomeUnknown in place of Unavailable, DeadlineExceeded and Internal, and gives it to Interrupted.
     """
     try:
         yield
-    except (Unavailable, DeadlineExceeded) as error:
+    except OUTCOME_UNKNOWN as error:
         raise OutcomeUnknown(error, advice, details) from error
     except Interrupted as interrupt:
         interrupt.open_end = OutcomeUnknown(interrupt, advice, details)

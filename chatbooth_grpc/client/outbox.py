@@ -17,14 +17,11 @@ from pathlib import Path
 
 import apsw
 
+from chatbooth_grpc.booth import repeating
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
-    DeadlineExceeded,
-    Internal,
     MessageIdReused,
-    ResourceExhausted,
     Unauthenticated,
-    Unavailable,
 )
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.file_lock import file_lock
@@ -44,7 +41,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) STRICT
 """
 
-PASSING = (Unavailable, DeadlineExceeded, ResourceExhausted, Unauthenticated, Internal)
+PASSING = (*repeating.PASSING, Unauthenticated)
 """The failures that do not concern the message itself: the same message may be stored later."""
 
 Send = Callable[[str, str, bytes], Receipt]

@@ -14,6 +14,7 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
     Unavailable,
 )
+from chatbooth_grpc.booth.repeating import RETRIED
 
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 2.0
@@ -25,7 +26,7 @@ _T = TypeVar("_T")
 class Retrying:
     """Repeats a call until it answers, fails for good, or has no time left.
 
-    What is worth another try: Unavailable, DeadlineExceeded and TooBusy. `clock` gives seconds that only grow,
+    `booth.repeating.RETRIED` says which failures are worth another try. `clock` gives seconds that only grow,
     `random` a number from 0 to 1; `on_retry` is told of each failure and of the pause, in seconds, that follows it.
     """
 
@@ -50,7 +51,7 @@ class Retrying:
         while True:
             try:
                 return attempt(deadline - self._clock())
-            except (Unavailable, DeadlineExceeded, TooBusy) as error:
+            except RETRIED as error:
                 worst = _worse(worst, error)
                 pause = _least_pause(error) + backoff * self._random()
                 if not 0 <= pause < deadline - self._clock():  # so written that a pause of NaN ends it too

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, RequestTooLarge, TooBusy, Unavailable
+from chatbooth_grpc.booth.errors import ChatboothError, RequestTooLarge
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.repeating import RETRIED
 from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.outgoing import Sendable, check_form, outgoing_message
 from chatbooth_grpc.client.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
@@ -74,7 +75,7 @@ class _Sending:
                     return
             except RequestTooLarge as error:
                 yield from self._too_large(error)
-            except (Unavailable, DeadlineExceeded, TooBusy) as error:
+            except RETRIED as error:
                 self._pause_after(error)
 
     def _over(self, stream: SendStream) -> Iterator[Outcome]:

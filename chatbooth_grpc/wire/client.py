@@ -15,14 +15,12 @@ from typing import TypeVar
 
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
-    DeadlineExceeded,
     Internal,
-    ResourceExhausted,
     ServerUnreachable,
     SessionInvalid,
-    Unavailable,
 )
 from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire import bodies, frames
 from chatbooth_grpc.wire.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
 from chatbooth_grpc.wire.codes import OK, decode_error
@@ -235,7 +233,7 @@ def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
     if reply[:1] == bytes((OK,)):
         return bodies.decode_receipt(reply[1:])
     error = decode_error(reply)
-    if isinstance(error, (Unavailable, ResourceExhausted, DeadlineExceeded, SessionInvalid, Internal)):
+    if isinstance(error, (*PASSING, SessionInvalid)):
         raise error
     return error
 

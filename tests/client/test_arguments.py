@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -311,3 +313,21 @@ def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> No
     for code in codes:
         assert f"  {code}" in words
     assert max(map(len, words.splitlines())) <= 80
+
+
+def flags_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The long flags that a command's help lists; of the program's if there is no command."""
+    with pytest.raises(SystemExit):
+        parsed(f"{command} --help")
+    entries = re.findall(r"^  (-.*)$", capsys.readouterr().out, re.MULTILINE)
+    return {flag for entry in entries for flag in re.findall(r"--[a-z-]+", entry.split("   ")[0])}
+
+
+def test_the_readmes_table_has_every_flag_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    described: dict[str, set[str]] = {command: set() for command in COMMANDS}
+    for commands, flags in re.findall(r"^\| (all|`[a-z`, ]+) \| (`-[^|]+) \|", readme, re.MULTILINE):
+        for command in COMMANDS if commands == "all" else re.findall("[a-z]+", commands):
+            described[command] |= {*re.findall(r"--[a-z-]+", flags)}
+    program = flags_in_help("", capsys)
+    assert {command: flags_in_help(command, capsys) | program for command in COMMANDS} == described
