@@ -6,15 +6,18 @@ the name of an account. No line ever holds a password, a token or a message's te
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 import logging
 import re
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
+
+from chatbooth_grpc.server.log_stream import LogStream
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -52,22 +55,40 @@ def announce(event: str, *, text: str, level: int = logging.INFO, **fields: obje
 
 
 class _StderrHandler(logging.Handler):
-    """Writes each record to stderr in one go. A stderr that is closed, full or broken loses lines, and nothing else."""
+    """Writes records to stderr. A stderr that is closed, full, broken or read by nobody loses lines, and nothing else.
 
-    def __init__(self, stream: TextIO | None) -> None:
+    The threads that log answer calls, and anybody may make them log, by a wrong password. So they do not wait for
+    the reader of the logs.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._stream = stream
+        self._write = _writer(stream)
+        self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
         except Exception as error:  # noqa: BLE001  # a bug in one log call must not end what it reports on
             line = self.format(_unwritable(record, error))
-        if self._stream is not None:
-            # ValueError: the stream is closed.
-            with contextlib.suppress(OSError, ValueError):
-                self._stream.write(f"{line}\n")
-                self._stream.flush()
+        if self._lost and self._write(self.format(_lost(self._lost))):
+            self._lost = 0
+        if self._lost or not self._write(line):
+            self._lost += 1
+
+
+def _writer(stream: TextIO) -> Callable[[str], bool]:
+    """Return what writes a line to a stream and says whether it was taken."""
+    try:
+        return LogStream(stream.fileno()).write
+    except io.UnsupportedOperation:  # a test's stream is no file
+        return lambda line: bool(stream.write(f"{line}\n"))
+
+
+def _lost(count: int) -> logging.LogRecord:
+    """Return a record that says how many lines were lost."""
+    event = "log lines were lost, since stderr did not take them"
+    return _log.makeRecord(_log.name, logging.WARNING, "", 0, event, (), None, extra={"count": count})
 
 
 def _unwritable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:

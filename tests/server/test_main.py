@@ -164,6 +164,28 @@ def test_a_banner_is_said_at_every_level(serve: Callable[..., Served]) -> None:
     assert (listening["event"], listening["protocol"]) == ("listening", "grpc")
 
 
+def test_a_stderr_that_nobody_reads_does_not_stop_it(tmp_path: Path) -> None:
+    flags = ["--port", "0", "--store", str(tmp_path / "s.db"), "--log-format", "json", "--log-level", "debug"]
+    command = [sys.executable, "-m", "chatbooth_grpc.server", *flags]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stderr is not None
+        address = json.loads(process.stderr.readline())["address"]
+        with ChatClient.connect(address) as client:
+            client.sign_up("ann", PASSWORD)
+            for _ in range(1_000):  # each is a line, and a pipe holds some three hundred
+                client.deliver()
+            said = os.read(process.stderr.fileno(), 1 << 20)
+            client.deliver()
+        process.send_signal(signal.SIGTERM)
+        said += process.stderr.read()
+        assert process.wait(PATIENCE) == 0
+    events = [json.loads(line) for line in said.splitlines()]
+    [lost] = [entry for entry in events if entry["event"] == "log lines were lost, since stderr did not take them"]
+    calls = [entry for entry in events if entry["event"] == "call"]
+    assert len(calls) + lost["count"] == 1_002
+    assert events[-1]["event"] == "stopped"
+
+
 def test_a_full_stderr_does_not_stop_it(tmp_path: Path) -> None:
     server = Served(tmp_path, stderr="/dev/full")
     try:
