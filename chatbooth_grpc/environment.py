@@ -37,8 +37,8 @@ SERVER_VARIABLES = frozenset(
     )
 )
 CLIENT_VARIABLES = frozenset(PREFIX + name for name in ("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD"))
-# CLIENT_COMMAND and VENV are the scripts', TEST_AWAY is a test's.
-_OTHER_VARIABLES = frozenset(PREFIX + name for name in ("CLIENT_COMMAND", "VENV", "TEST_AWAY"))
+# TEST_AWAY is a test's, the others are the scripts'.
+_OTHER_VARIABLES = frozenset(PREFIX + name for name in ("CLIENT_COMMAND", "SERVER_COMMAND", "VENV", "TEST_AWAY"))
 _VARIABLES = SERVER_VARIABLES | CLIENT_VARIABLES | _OTHER_VARIABLES
 
 # Kubernetes and Docker describe a service or a linked container named chatbooth, or chatbooth-wire, in such variables:

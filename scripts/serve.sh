@@ -16,4 +16,6 @@ source "$scripts/setup.sh"
 set_up runtime
 printf -v client %q "$scripts/client.sh"
 export CHATBOOTH_CLIENT_COMMAND=${CHATBOOTH_CLIENT_COMMAND:-$client} # what it tells a person to type
+printf -v server %q "$0"
+export CHATBOOTH_SERVER_COMMAND=${CHATBOOTH_SERVER_COMMAND:-$server} # how its help and its errors call it
 run_module chatbooth_grpc.server "$@"

@@ -65,5 +65,7 @@ def test_an_unknown_variable_is_named_and_its_value_is_not(name: str, meant: str
 
 
 def test_known_variables_are_not_remarked_on() -> None:
-    known = SERVER_VARIABLES | CLIENT_VARIABLES | {"CHATBOOTH_CLIENT_COMMAND", "CHATBOOTH_VENV"}
+    known = (
+        SERVER_VARIABLES | CLIENT_VARIABLES | {"CHATBOOTH_CLIENT_COMMAND", "CHATBOOTH_SERVER_COMMAND", "CHATBOOTH_VENV"}
+    )
     assert remarks(dict.fromkeys(known, "1"), SERVER_VARIABLES) == []

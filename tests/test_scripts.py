@@ -118,6 +118,13 @@ def test_a_command_is_told_as_it_can_be_typed_again(tree: Path, tmp_path: Path) 
     assert (again.returncode, again.stdout[:7]) == (0, "usage: ")
 
 
+def test_the_server_names_the_script_that_was_typed(tree: Path) -> None:
+    done = subprocess.run(
+        ["bash", "scripts/serve.sh", "--moon"], cwd=tree, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "chatbooth: there is no flag --moon; scripts/serve.sh --help lists the flags\n"
+
+
 def test_every_script_finds_its_folder_in_the_same_way() -> None:
     pieces = set()
     for name in SCRIPTS:

@@ -173,7 +173,9 @@ def _greet(address: str | None, wire_address: str | None, store: str) -> None:
 
 
 def _program() -> Program:
-    """Return how this program was started."""
+    """Return how this program was started; a script that starts it says its own name."""
+    if script := os.environ.get("CHATBOOTH_SERVER_COMMAND"):
+        return Program(script)
     return Program(_SCRIPT) if _is_installed() else MODULE
 
 
