@@ -231,14 +231,14 @@ class Booth:
         acknowledge_through: int = 0,
         after: int | None = None,
         max_messages: int = 0,
+        epoch: bytes = b"",
     ) -> Delivery:
-        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
+        """Acknowledge up to a sequence of `epoch`, then return the next messages after the cursor, or after `after`.
 
-        `max_messages` 0: the default. Raises CursorPastEnd.
+        `max_messages` 0: the default. `epoch` is as in `acknowledge`. Raises CursorPastEnd.
         """
         session = self.authenticated(token)
-        if acknowledge_through > session.cursor:
-            self._store.acknowledge(session, acknowledge_through)
+        self._acknowledge(session, acknowledge_through, epoch)
         wanted = min(max_messages or DEFAULT_BATCH, MAX_BATCH)
         batch = self._store.after(session, after, wanted, MAX_BATCH_SIZE)
         start = batch.cursor if after is None else after
@@ -249,13 +249,18 @@ class Booth:
             last_delivered < batch.last_sequence,
         )
 
-    def acknowledge(self, token: bytes, through: int) -> None:
-        """Advance the session's cursor up to `through`. Raises CursorPastEnd."""
-        session = self.authenticated(token)
-        if through > session.cursor:
-            self._store.acknowledge(session, through)
+    def acknowledge(self, token: bytes, through: int, epoch: bytes = b"") -> None:
+        """Advance the session's cursor up to `through`, a sequence of `epoch`. Raises CursorPastEnd.
+
+        In a store of another epoch the sequence is another message's, so the cursor stays. An empty epoch is any.
+        """
+        self._acknowledge(self.authenticated(token), through, epoch)
 
     # What the actions share
+
+    def _acknowledge(self, session: StoredSession, through: int, epoch: bytes) -> None:
+        if through > session.cursor and epoch in (b"", self._store.epoch):
+            self._store.acknowledge(session, through)
 
     def _session_or_refusal(self, token: bytes) -> StoredSession | ChatboothError:
         try:

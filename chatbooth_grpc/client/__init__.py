@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     )
     from chatbooth_grpc.client.chat_client import ChatClient
     from chatbooth_grpc.client.history import Restored
-    from chatbooth_grpc.client.inbox import Batches, Deliver, Inbox
+    from chatbooth_grpc.client.inbox import Acknowledge, Batches, Deliver, Inbox
     from chatbooth_grpc.client.listening import Listening
     from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
     from chatbooth_grpc.client.outbox import Outbox, QueuedMessage
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
 
 __all__ = [
+    "Acknowledge",
     "AlreadyExists",
     "AlreadyListening",
     "BatchTooLarge",
@@ -166,6 +167,7 @@ _NAMES = {
     "client.chat_client": ("ChatClient",),
     "client.history": ("Restored",),
     "client.inbox": (
+        "Acknowledge",
         "Batches",
         "Deliver",
         "Inbox",

@@ -222,25 +222,39 @@ class ChatClient:
 
         return send_many(self._transport, self._token(), messages, patience=self.timeout, on_retry=on_retry)
 
-    def deliver(self, *, acknowledge_through: int = 0, after: int | None = None, max_messages: int = 0) -> Delivery:
+    def deliver(
+        self,
+        *,
+        acknowledge_through: int = 0,
+        after: int | None = None,
+        max_messages: int = 0,
+        epoch: bytes | None = None,
+    ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
 
-        `max_messages` 0: the server's default. Raises CursorPastEnd.
+        `max_messages` 0: the server's default. `epoch` is the one in which `acknowledge_through` counts: if the server
+        has another, since its store was restored from a backup, nothing is acknowledged. Raises CursorPastEnd.
         """
         check_range(MAX_SEQUENCE, acknowledge_through=acknowledge_through, after=0 if after is None else after)
         check_range(MAX_COUNT, max_messages=max_messages)
         token = self._token()
         return self._retrying.call(
-            lambda left: self._transport.deliver(token, acknowledge_through, after, max_messages, timeout=left),
+            lambda left: self._transport.deliver(
+                token, acknowledge_through, after, max_messages, timeout=left, epoch=epoch or b""
+            ),
             timeout=self.timeout,
         )
 
-    def acknowledge(self, through: int) -> None:
-        """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd."""
+    def acknowledge(self, through: int, *, epoch: bytes | None = None) -> None:
+        """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd.
+
+        `epoch` is the one in which `through` counts, as in `deliver`.
+        """
         check_range(MAX_SEQUENCE, through=through)
         token = self._token()
         self._retrying.call(
-            lambda left: self._transport.acknowledge(token, through, timeout=left), timeout=self.timeout
+            lambda left: self._transport.acknowledge(token, through, timeout=left, epoch=epoch or b""),
+            timeout=self.timeout,
         )
 
     def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:

@@ -96,10 +96,19 @@ class GrpcTransport:
         return GrpcSendStream(self._stub, token, self._server)
 
     def deliver(
-        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
     ) -> Delivery:
         """Acknowledge, then return the next messages."""
-        request = pb.DeliverRequest(acknowledge_through=acknowledge_through, after=after, max_messages=max_messages)
+        request = pb.DeliverRequest(
+            acknowledge_through=acknowledge_through, after=after, max_messages=max_messages, epoch=epoch
+        )
         return delivery_from_pb(self._call(self._stub.Deliver, request, token, timeout))
 
     def listen(self, token: bytes, after: int | None) -> GrpcEventStream:
@@ -110,9 +119,9 @@ class GrpcTransport:
             raise ServerUnreachable(self._server) from error
         return GrpcEventStream(call, self._server)
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
-        self._call(self._stub.Acknowledge, pb.AcknowledgeRequest(through=through), token, timeout)
+        self._call(self._stub.Acknowledge, pb.AcknowledgeRequest(through=through, epoch=epoch), token, timeout)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account."""

@@ -7,7 +7,7 @@ acknowledged nothing that its application may not have seen; the rest is deliver
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol
 
@@ -19,12 +19,21 @@ from chatbooth_grpc.client.history import History, Restored, Taken
 class Deliver(Protocol):
     """`ChatClient.deliver`."""
 
-    def __call__(self, *, acknowledge_through: int, after: int | None, max_messages: int) -> Delivery:
+    def __call__(
+        self, *, acknowledge_through: int, after: int | None, max_messages: int, epoch: bytes | None
+    ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages.
 
         `acknowledge_through` 0 acknowledges nothing, `after` None starts at the session's cursor, and `max_messages` 0
-        leaves the number to the server.
+        leaves the number to the server. `epoch` is the one in which `acknowledge_through` counts, None if not known.
         """
+
+
+class Acknowledge(Protocol):
+    """`ChatClient.acknowledge`."""
+
+    def __call__(self, through: int, *, epoch: bytes | None) -> None:
+        """Acknowledge up to a sequence, which counts in `epoch`."""
 
 
 class Batches(Iterator[Delivery]):
@@ -43,7 +52,7 @@ class Batches(Iterator[Delivery]):
     def __init__(
         self,
         deliver: Deliver,
-        acknowledge: Callable[[int], None],
+        acknowledge: Acknowledge,
         *,
         after: int | None = None,
         epoch: bytes | None = None,
@@ -94,7 +103,7 @@ class Batches(Iterator[Delivery]):
             return
         self._note(taken)
         try:
-            self._acknowledge(taken)
+            self._acknowledge(taken, epoch=self._history.epoch)
         except CursorPastEnd:
             self._note_past_end()
         else:
@@ -107,7 +116,12 @@ class Batches(Iterator[Delivery]):
             if pending:
                 self._note(pending)
             try:
-                delivery = self._deliver(acknowledge_through=pending, after=self._after, max_messages=self.max_messages)
+                delivery = self._deliver(
+                    acknowledge_through=pending,
+                    after=self._after,
+                    max_messages=self.max_messages,
+                    epoch=self._history.epoch,
+                )
             except CursorPastEnd:
                 # Without a sequence of this reader's, another try would fail in the same way.
                 if self._after is None or (self._strict and not self._last):

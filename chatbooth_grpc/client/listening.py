@@ -231,7 +231,9 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._due = None
             return
         try:
-            self._transport.acknowledge(self._token, self._taken, timeout=_ACKNOWLEDGE_TIMEOUT)
+            self._transport.acknowledge(
+                self._token, self._taken, timeout=_ACKNOWLEDGE_TIMEOUT, epoch=self._history.epoch or b""
+            )
         except ChatboothError:
             self._due = self._clock() + ACKNOWLEDGE_DELAY
         else:

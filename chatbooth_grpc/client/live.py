@@ -45,7 +45,7 @@ def listen(context: Context, *, most: int | None = None) -> None:
             shown = showing.show(delivery)
             left = None if left is None else left - shown
             if left == 0:
-                client.acknowledge(delivery.messages[-1].sequence)
+                client.acknowledge(delivery.messages[-1].sequence, epoch=opening.epoch)
                 break
 
 

@@ -67,18 +67,26 @@ class Transport(Protocol):
         """Open a stream of batches. Does not wait for the server."""
 
     def deliver(
-        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
     ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
 
-        `acknowledge_through` 0 acknowledges nothing; `max_messages` 0 leaves the number to the server.
+        `acknowledge_through` 0 acknowledges nothing; `max_messages` 0 leaves the number to the server. `epoch` is the
+        one in which `acknowledge_through` counts: a server with another epoch acknowledges nothing. Empty: any.
         """
 
     def listen(self, token: bytes, after: int | None) -> EventStream:
         """Open a live stream after the session's cursor, or after `after`. Does not wait for the server."""
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
-        """Advance the session's cursor up to the sequence `through`."""
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
+        """Advance the session's cursor up to the sequence `through`, which counts in `epoch` as in `deliver`."""
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account, at once and whole."""

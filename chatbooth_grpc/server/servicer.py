@@ -127,11 +127,13 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None
         self._admit_large_answer()
-        delivery = self._booth.deliver(current_token.get(), request.acknowledge_through, after, request.max_messages)
+        delivery = self._booth.deliver(
+            current_token.get(), request.acknowledge_through, after, request.max_messages, request.epoch
+        )
         return delivery_to_pb(delivery)
 
     def Acknowledge(self, request: pb.AcknowledgeRequest, context: grpc.ServicerContext) -> pb.AcknowledgeResponse:
-        self._booth.acknowledge(current_token.get(), request.through)
+        self._booth.acknowledge(current_token.get(), request.through, request.epoch)
         return pb.AcknowledgeResponse()
 
     def Listen(  # type: ignore[override]  # in gRPC's form without a thread: see the mark below

@@ -38,6 +38,9 @@ ASK, ANSWER = 0, 1
 # The tag of the extension of SIGN_UP and LOG_IN that is the token which the client drew.
 _TOKEN_TAG = 1
 
+# The tag of the extension of DELIVER and ACKNOWLEDGE that is the epoch in which the acknowledged sequence counts.
+_EPOCH_TAG = 1
+
 
 # Requests
 
@@ -71,11 +74,23 @@ class ListRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeliverRequest:
-    """The body of DELIVER: acknowledge through, most messages (0: the default), and perhaps where to start."""
+    """The body of DELIVER: acknowledge through, most messages (0: the default), and perhaps where to start.
+
+    `epoch` is the one in which the acknowledged sequence counts; empty: whatever epoch the store has.
+    """
 
     acknowledge_through: int
     max_messages: int
     after: int | None
+    epoch: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeRequest:
+    """The body of ACKNOWLEDGE: the sequence, and its epoch as in DELIVER."""
+
+    through: int
+    epoch: bytes = b""
 
 
 def encode_credentials(first: str, second: str) -> bytes:
@@ -94,7 +109,7 @@ def decode_credentials(body: bytes) -> Credentials:
 def encode_log_in(request: LogInRequest) -> bytes:
     """string username, string password; then the token, unless it is empty, as an extension"""
     body = encode_credentials(request.username, request.password)
-    return body + encode_varint(_TOKEN_TAG) + _sized(request.token) if request.token else body
+    return body + _extension(_TOKEN_TAG, request.token)
 
 
 def decode_log_in(body: bytes) -> LogInRequest:
@@ -131,16 +146,25 @@ def decode_outgoing(body: bytes) -> OutgoingMessage:
 
 
 def encode_deliver_request(request: DeliverRequest) -> bytes:
-    """varint acknowledge through, varint most messages, optional sequence to start after"""
+    """varint acknowledge through, varint most messages, optional sequence to start after; then the epoch"""
     writer = BodyWriter().varint(request.acknowledge_through).varint(request.max_messages)
-    return _write_optional(writer, request.after).bytes()
+    return _write_optional(writer, request.after).bytes() + _extension(_EPOCH_TAG, request.epoch)
 
 
 def decode_deliver_request(body: bytes) -> DeliverRequest:
     reader = BodyReader(body)
-    request = DeliverRequest(reader.varint(), reader.varint(), _read_optional(reader))
-    reader.finish()
-    return request
+    through, max_messages, after = reader.varint(), reader.varint(), _read_optional(reader)
+    return DeliverRequest(through, max_messages, after, reader.extensions().get(_EPOCH_TAG, b""))
+
+
+def encode_acknowledge_request(request: AcknowledgeRequest) -> bytes:
+    """varint through; then the epoch"""
+    return encode_varint(request.through) + _extension(_EPOCH_TAG, request.epoch)
+
+
+def decode_acknowledge_request(body: bytes) -> AcknowledgeRequest:
+    reader = BodyReader(body)
+    return AcknowledgeRequest(reader.varint(), reader.extensions().get(_EPOCH_TAG, b""))
 
 
 def encode_listen_request(after: int | None) -> bytes:
@@ -156,7 +180,7 @@ def decode_listen_request(body: bytes) -> int | None:
 
 
 def encode_number(value: int) -> bytes:
-    """varint: the body of ACKNOWLEDGE, and of CHANGE_PASSWORD's reply"""
+    """varint: the body of CHANGE_PASSWORD's reply"""
     return encode_varint(value)
 
 
@@ -393,6 +417,11 @@ def _write_optional(writer: BodyWriter, value: int | None) -> BodyWriter:
 
 def _read_optional(reader: BodyReader) -> int | None:
     return reader.varint() if reader.flag() else None
+
+
+def _extension(tag: int, value: bytes) -> bytes:
+    """An extension, unless it is empty."""
+    return encode_varint(tag) + _sized(value) if value else b""
 
 
 def _sized(body: bytes) -> bytes:

@@ -82,10 +82,18 @@ class WireTransport:
         return WireSendStream(self._server, token)
 
     def deliver(
-        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, timeout: float
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
     ) -> Delivery:
         """Acknowledge, then return the next messages."""
-        body = bodies.encode_deliver_request(bodies.DeliverRequest(acknowledge_through, max_messages, after))
+        request = bodies.DeliverRequest(acknowledge_through, max_messages, after, epoch)
+        body = bodies.encode_deliver_request(request)
         return self._call(frames.DELIVER, body, token, bodies.decode_delivery, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
@@ -94,9 +102,10 @@ class WireTransport:
             raise ServerUnreachable(self._server)
         return WireEventStream(self._server, token, after)
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
-        self._call(frames.ACKNOWLEDGE, bodies.encode_number(through), token, bodies.decode_empty, timeout)
+        body = bodies.encode_acknowledge_request(bodies.AcknowledgeRequest(through, epoch))
+        self._call(frames.ACKNOWLEDGE, body, token, bodies.decode_empty, timeout)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account."""

@@ -88,13 +88,14 @@ class Dispatcher:
     def _deliver(self, frame: Frame) -> bytes:
         request = bodies.decode_deliver_request(frame.body)
         self._admit(frame.token)
-        return bodies.encode_delivery(
-            self.booth.deliver(frame.token, request.acknowledge_through, request.after, request.max_messages)
+        delivery = self.booth.deliver(
+            frame.token, request.acknowledge_through, request.after, request.max_messages, request.epoch
         )
+        return bodies.encode_delivery(delivery)
 
     def _acknowledge(self, frame: Frame) -> bytes:
-        through = bodies.decode_number(frame.body)
-        self.booth.acknowledge(frame.token, through)
+        request = bodies.decode_acknowledge_request(frame.body)
+        self.booth.acknowledge(frame.token, request.through, request.epoch)
         return b""
 
     def _admit(self, token: bytes) -> None:

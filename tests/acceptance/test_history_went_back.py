@@ -1,4 +1,4 @@
-"""A store that was put back without another epoch: clients notice it by the length of the log, and miss nothing."""
+"""A store that was put back while clients read: they are told, and miss nothing that is sent from then on."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ class Place:
         shutil.copy(self.file, self._backup)
         self._start()
 
-    def restore(self) -> None:
-        """Kill the server, put the copy back, and start it with the epoch that the copy has."""
+    def restore(self, *, keeps_epoch: bool = True) -> None:
+        """Kill the server, put the copy back, and start it, with the epoch that the copy has or with a new one."""
         self.server.end(signal.SIGKILL)
         for path in self.file.parent.glob(f"{self.file.name}*"):
             path.unlink()
         shutil.copy(self._backup, self.file)
         epoch = self._epoch()
         self._start()
+        if not keeps_epoch:
+            return
         # Written while the server runs, so that it does not take the file for another one at the next start.
         self._set_epoch(epoch)
         self.server.end(signal.SIGTERM)
@@ -134,3 +136,33 @@ def test_the_listen_command_is_told_too(place: Place, tmp_path: Path) -> None:
     told = command("listen", "--max", "2")
     assert "The server was restored from a backup." in told.err
     assert [line.partition("ann: ")[2] for line in told.out.splitlines()] == ["one", "four"]
+
+
+def test_a_reader_between_two_batches_acknowledges_nothing_of_another_history(place: Place) -> None:
+    with ChatClient.connect(place.address, timeout=30) as client:
+        client.sign_up("ann", PASSWORD)
+        place.back_up()
+        for text in ("one", "two", "three"):
+            client.send("ann", text)
+        batches = client.batches(max_messages=2)
+        assert [message.text for message in next(batches).messages] == ["one", "two"]
+        place.restore(keeps_epoch=False)
+        for text in ("four", "five", "six", "seven"):
+            client.send("ann", text)
+        rest = [message.text for batch in batches for message in batch.messages]
+        assert rest == ["four", "five", "six", "seven"]
+        assert len(batches.restored) == 1
+
+
+def test_an_inbox_that_is_closed_acknowledges_nothing_of_another_history(place: Place) -> None:
+    with ChatClient.connect(place.address, timeout=30) as client:
+        client.sign_up("ann", PASSWORD)
+        place.back_up()
+        for text in ("one", "two", "three"):
+            client.send("ann", text)
+        with client.messages() as inbox:
+            assert [next(inbox).text for _ in range(3)] == ["one", "two", "three"]
+            place.restore(keeps_epoch=False)
+            for text in ("four", "five", "six", "seven"):
+                client.send("ann", text)
+        assert [message.text for message in client.messages()] == ["four", "five", "six", "seven"]

@@ -614,6 +614,20 @@ def test_a_text_of_the_limits_size_is_sent(store: InterruptedStore, clock: Clock
     assert [message.text for message in booth.deliver(ann.token).messages] == ["é" * 50]
 
 
+@pytest.mark.parametrize("action", ["acknowledge", "deliver"])
+def test_a_sequence_of_another_epoch_acknowledges_nothing(booth: Booth, sign_up: SignUp, action: str) -> None:
+    ann = sign_up("ann")
+    send_texts(booth, ann, "ann", "one", "two", "three")
+    acknowledge = getattr(booth, action)
+    for through in (2, 99):
+        acknowledge(ann.token, through, epoch=b"another epoch 16")
+        assert cursor(booth, ann) == 0
+    acknowledge(ann.token, 1, epoch=ann.epoch)
+    assert cursor(booth, ann) == 1
+    acknowledge(ann.token, 2)
+    assert cursor(booth, ann) == 2
+
+
 @pytest.mark.parametrize("method", ["append", "acknowledge", "after"])
 def test_a_session_that_ends_meanwhile_does_nothing_more(
     booth: Booth, store: InterruptedStore, sign_up: SignUp, method: str

@@ -58,14 +58,21 @@ class ScriptedTransport:
         return self._answer("send_stream", 0.0, token)
 
     def deliver(
-        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, *, timeout: float
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
     ) -> Delivery:
         return self._answer("deliver", timeout, token, acknowledge_through, after, max_messages)
 
     def listen(self, token: bytes, after: int | None) -> EventStream:
         return self._answer("listen", 0.0, token, after)
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         return self._answer("acknowledge", timeout, token, through)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:

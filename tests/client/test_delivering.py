@@ -244,9 +244,7 @@ def with_opening(desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[
     monkeypatch.setattr(
         desk.transport,
         "deliver",
-        lambda *arguments, timeout: replace(
-            found := genuine(*arguments, timeout=timeout), opening=change(found.opening)
-        ),
+        lambda *arguments, **settings: replace(found := genuine(*arguments, **settings), opening=change(found.opening)),
     )
 
 

@@ -55,7 +55,8 @@ class Breaking:
         self.starts.append(after)
         return Stream(next(self._connections))
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
+        assert epoch in (EPOCH, OTHER_EPOCH)
         assert timeout > 0
         if not self.refusals.empty():
             raise self.refusals.get()

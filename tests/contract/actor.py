@@ -88,6 +88,16 @@ class Actor:
         self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT)
         return "done"
 
+    def deliver_of(self, epoch: bytes, name: str, through: int) -> object:
+        """Acknowledge up to a sequence of that epoch, and deliver."""
+        delivery = self.transport.deliver(self.token(name), through, None, 0, timeout=TIMEOUT, epoch=epoch)
+        return replace(delivery, opening=replace(delivery.opening, epoch=b""))
+
+    def acknowledge_of(self, epoch: bytes, name: str, through: int) -> object:
+        """Acknowledge up to a sequence of that epoch."""
+        self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT, epoch=epoch)
+        return "done"
+
     def _outcome(self, outcome: Receipt | ChatboothError) -> object:
         if isinstance(outcome, Receipt):
             return outcome

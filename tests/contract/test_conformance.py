@@ -79,6 +79,8 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("deliver", "ben", 0, 0, 1),
     ("deliver", "ben", 4, None, 0),
     ("deliver", "ben", 0, (1 << 64) - 1, 0),
+    *(("acknowledge_of", epoch, "ben", 3) for epoch in (CHOSEN, b"short")),
+    *(("deliver_of", epoch, "ben", 99) for epoch in (CHOSEN, b"short")),
     ("acknowledge", "ben", 2),
     ("acknowledge", "ben", 1),
     ("acknowledge", "ben", 99),

@@ -53,15 +53,22 @@ class BoothTransport:
         return BoothSendStream(self._booth, token)
 
     def deliver(
-        self, token: bytes, acknowledge_through: int, after: int | None, max_messages: int, timeout: float
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
     ) -> Delivery:
-        return self._booth.deliver(token, acknowledge_through, after, max_messages)
+        return self._booth.deliver(token, acknowledge_through, after, max_messages, epoch)
 
     def listen(self, token: bytes, after: int | None) -> EventStream:
         raise LookupError("a stream needs a transport")
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float) -> None:
-        self._booth.acknowledge(token, through)
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
+        self._booth.acknowledge(token, through, epoch)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         return self._booth.delete(token, password)

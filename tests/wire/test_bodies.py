@@ -57,7 +57,12 @@ PAIRS: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], st.SearchStrat
     (
         bodies.encode_deliver_request,
         bodies.decode_deliver_request,
-        st.builds(bodies.DeliverRequest, numbers, numbers, st.none() | numbers),
+        st.builds(bodies.DeliverRequest, numbers, numbers, st.none() | numbers, st.just(b"") | ids),
+    ),
+    (
+        bodies.encode_acknowledge_request,
+        bodies.decode_acknowledge_request,
+        st.builds(bodies.AcknowledgeRequest, numbers, st.just(b"") | ids),
     ),
     (bodies.encode_listen_request, bodies.decode_listen_request, st.none() | numbers),
     (bodies.encode_number, bodies.decode_number, numbers),
