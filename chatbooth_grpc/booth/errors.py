@@ -39,9 +39,10 @@ class ChatboothError(Exception):
     reason: ClassVar[str] = "UNKNOWN"
 
     def attributes(self) -> dict[str, str]:
-        """The error's typed attributes as text, as they travel."""
+        """The error's typed attributes as text, as they travel. An empty one that may be empty is left out."""
         fields = getattr(self, "__dataclass_fields__", {})
-        return {name: str(getattr(self, name)) for name in fields}
+        values = {name: str(getattr(self, name)) for name in fields}
+        return {name: value for name, value in values.items() if value or fields[name].default != ""}
 
 
 class InvalidArgument(ChatboothError):
@@ -307,8 +308,12 @@ class RecipientNotFound(NotFound):
     recipient: str
     """The name, in lower case."""
 
+    similar: str = ""
+    """Names of accounts that are nearly the recipient's, if a client has looked for some."""
+
     def __str__(self) -> str:
-        return f"There is no account named {self.recipient}. List the accounts to see who is there."
+        advice = f"Perhaps you mean {self.similar}." if self.similar else "List the accounts to see who is there."
+        return f"There is no account named {self.recipient}. {advice}"
 
 
 @dataclass(eq=False)

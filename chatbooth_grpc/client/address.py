@@ -9,6 +9,8 @@ DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
 WIRE_SCHEME = "wire://"
 DEFAULT_WIRE_PORT = 8080
 
+_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
+
 _HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?)(?::(?P<port>[0-9]{1,19}))?")
 _IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(?P<port>[0-9]{1,19}))?")
 
@@ -41,6 +43,25 @@ def _normal_host_and_port(address: str, default_port: int) -> str:
     if not 0 < port < 1 << 16:
         raise ValueError(f"{address!r} is not a server's address: a port is within 1 and 65535")
     return f"{host}:{port}"
+
+
+def server_identity(address: str) -> str:
+    """Return the one name of the server at a normal address: this machine has several, and a name may end with a dot.
+
+    Two addresses of this machine with one port are one server.
+    """
+    scheme, found, rest = address.rpartition("://")
+    host, _, port = rest.rpartition(":")
+    host = host.rstrip(".")
+    return f"{scheme}{found}{_THIS_MACHINE[0] if host in _THIS_MACHINE else host}:{port}"
+
+
+def other_names(identity: str) -> list[str]:
+    """Return the other normal addresses of the server with this identity."""
+    scheme, found, rest = identity.rpartition("://")
+    host, _, port = rest.rpartition(":")
+    hosts = [*_THIS_MACHINE[1:], "localhost."] if host == _THIS_MACHINE[0] else [f"{host}."]
+    return [f"{scheme}{found}{other}:{port}" for other in hosts]
 
 
 def is_loopback(address: str) -> bool:

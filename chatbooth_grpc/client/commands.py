@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
+from chatbooth_grpc.booth.errors import ChatboothError, RecipientNotFound, SessionInvalid
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.context import Context
@@ -106,7 +106,12 @@ def send(context: Context, recipient: str, text: str, message_id: bytes | None =
             {"message_id": message_id.hex(), "command": command},
         ),
     ):
-        receipt = client.send(recipient, text, message_id=message_id)
+        try:
+            receipt = client.send(recipient, text, message_id=message_id)
+        except RecipientNotFound as error:
+            from chatbooth_grpc.client.suggestions import with_near_names  # commands that go well need none
+
+            raise with_near_names(client, error) from error
     record = {
         "recipient": recipient.lower(),
         "message_id": message_id.hex(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class SeveralSessions(Misuse):
     reason = "SEVERAL_SESSIONS"
 
     def __init__(self, server: str, usernames: list[str]) -> None:
+        self.usernames = usernames
         names = ", ".join(usernames)
         super().__init__(f"Several accounts are logged in to {server}: {names}. Pick one: --as {usernames[0]}")
 
@@ -67,9 +68,11 @@ class NotLoggedIn(CommandFailure):
     reason = "NOT_LOGGED_IN"
     exit_code = NOT_AUTHENTICATED
 
-    def __init__(self, server: str, username: str | None) -> None:
+    def __init__(self, server: str, username: str | None, similar: Sequence[str] = ()) -> None:
+        """`similar`: users who are logged in, and whose names are nearly `username`."""
         state = f"{username} is not logged in" if username else "Nobody is logged in"
-        super().__init__(f"{state} to {server} here. Type: {_log_in_command(server, username)}")
+        question = f"Did you mean {', '.join(similar)}? Else type" if similar else "Type"
+        super().__init__(f"{state} to {server} here. {question}: {_log_in_command(server, username)}")
 
 
 class SessionEnded(CommandFailure):

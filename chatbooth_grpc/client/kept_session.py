@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
+from chatbooth_grpc.client.address import server_identity
 from chatbooth_grpc.client.durable_file import replace_file
 from chatbooth_grpc.client.file_lock import file_lock
 from chatbooth_grpc.client.session_file import EPOCH_SIZE, SavedSession, decode_saved_session
@@ -90,7 +91,7 @@ class KeptSession:
             return None
         except ValueError as error:
             raise ValueError(f"{self._path} is damaged or no state of a session. Remove it to log in anew.") from error
-        if (saved.server, saved.username) != (self._server, self._username):
+        if (server_identity(saved.server), saved.username) != (server_identity(self._server), self._username):
             raise ValueError(
                 f"{self._path} is the state of {saved.username} on {saved.server}, not of {self._username} on "
                 f"{self._server}. Give each account a file of its own."

@@ -10,6 +10,7 @@ from chatbooth_grpc.client import commands
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.delivering import deliver
 from chatbooth_grpc.client.failures import CommandFailure, NotLoggedIn, SeveralSessions
+from chatbooth_grpc.client.session_file import SavedSession
 
 _CHOICES = (
     "1  sign up or log in",
@@ -40,7 +41,7 @@ class _Menu:
             "1": self._sign_up_or_log_in,
             "2": self._list,
             "3": self._send,
-            "4": lambda: deliver(self._context),
+            "4": self._deliver,
             "5": self._delete,
         }
 
@@ -75,7 +76,7 @@ class _Menu:
         except NotLoggedIn:
             return "not logged in"
         except SeveralSessions as several:
-            return str(several)
+            return f"{', '.join(several.usernames)} are logged in"
         except (ChatboothError, CommandFailure, OSError) as error:
             return str(error)
 
@@ -88,17 +89,31 @@ class _Menu:
         (commands.sign_up if kind == "s" else commands.log_in)(self._context, username)
         self._context = replace(self._context, as_user=username)
 
+    def _pick(self) -> SavedSession:
+        """Return the session to act with, after asking which of several. Raises as `Context.pick`."""
+        try:
+            return self._context.pick()
+        except SeveralSessions as several:
+            username = self._ask(f"Which account acts: {', '.join(several.usernames)}? ")
+        saved = self._context.sessions.pick(folded_username(username))
+        self._context = replace(self._context, as_user=saved.username)
+        return saved
+
     def _list(self) -> None:
-        self._context.pick()
+        self._pick()
         commands.list_accounts(self._context, self._ask("Pattern (none: all): "), "")
 
     def _send(self) -> None:
-        self._context.pick()
+        self._pick()
         recipient = self._ask("To: ")
         commands.send(self._context, recipient, self._context.prompts.line("Text: ", lines=True))
 
+    def _deliver(self) -> None:
+        self._pick()
+        deliver(self._context)
+
     def _delete(self) -> None:
-        saved = self._context.pick()
+        saved = self._pick()
         question = f"Delete {saved.username} and all its messages? Type its name to do so: "
         if self._context.prompts.line(question, flush=True).strip() != saved.username:
             self._context.output.say("Nothing was deleted.")

@@ -113,6 +113,16 @@ class Outbox:
         """The messages that the server refused, in order."""
         return self._select("WHERE refusal IS NOT NULL ORDER BY position")
 
+    def take_from(self, other: Path) -> None:
+        """Put the messages of another outbox's file after those here; one that is here too is not put again."""
+        with _disk_errors(other):
+            self._database.execute("ATTACH ? AS other", (str(other),))
+            self._database.execute(
+                "INSERT INTO main.outbox (message_id, recipient, text, refusal) "
+                "SELECT message_id, recipient, text, refusal FROM other.outbox ORDER BY position ON CONFLICT DO NOTHING"
+            )
+            self._database.execute("DETACH other")
+
     def drop(self, message_id: bytes) -> bool:
         """Forget a message; return whether there was one."""
         with _disk_errors(self._path):

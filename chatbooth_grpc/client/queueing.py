@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.errors import ChatboothError, RecipientNotFound
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.chat_client import ChatClient
@@ -145,6 +145,10 @@ def _outcome(
         try:
             for message, outcome in outbox.flush(_sending_by(client), wait=context.timeout):
                 if message.message_id == queued.message_id:
+                    if isinstance(outcome, RecipientNotFound):
+                        from chatbooth_grpc.client.suggestions import with_near_names  # as in commands.send
+
+                        outcome = with_near_names(client, outcome)  # noqa: PLW2901
                     outcomes.append(outcome)
                     _report_own(context, message, outcome)
                 else:

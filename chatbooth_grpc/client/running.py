@@ -36,11 +36,13 @@ def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts)
     prompts = Prompts(sys.stdin.buffer, sys.stderr)
     piped_menu = parsed.command is None and not prompts.is_terminal
     passwords = Passwords(prompts, os.environ, from_stdin=piped_menu or getattr(parsed, "password_stdin", False))
+    sessions = SessionDirectory(state_directory(), parsed.server)
+    sessions.move_former()
     return Context(
         server=parsed.server,
         as_user=parsed.as_user,
         timeout=parsed.timeout,
-        sessions=SessionDirectory(state_directory(), parsed.server),
+        sessions=sessions,
         output=output,
         prompts=prompts,
         passwords=passwords,

@@ -1,8 +1,9 @@
 """The session files of a server: private, replaced whole, safe to use from several processes at once.
 
-They lie in `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. Whoever changes one holds the lock of their
-directory; readers need none, since a file is only ever replaced. A second lock, one a user, is held by who delivers,
-so that no message is shown by two processes; whoever holds it may take the first, never the other way about.
+They lie in `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For this machine HOST is 127.0.0.1, whatever
+name was typed. Whoever changes one holds the lock of their directory. Readers need none, since a file is only ever
+replaced. A second lock, one a user, is held by who delivers, so that no message is shown by two processes. Whoever holds
+it may take the first, never the other way about.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
+from chatbooth_grpc.client.address import other_names, server_identity
 from chatbooth_grpc.client.durable_file import replace_file, sync_directory
 from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
 from chatbooth_grpc.client.file_lock import OnWait, file_lock
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
+from chatbooth_grpc.client.session_moving import OUTBOX_SUFFIX, SESSION_SUFFIX, move_sessions
 
 if TYPE_CHECKING:
     from chatbooth_grpc.client.outbox import Outbox
-
-_SUFFIX = ".json"
-_OUTBOX_SUFFIX = ".outbox"
 
 
 def state_directory() -> Path:
@@ -52,12 +52,21 @@ class SessionDirectory:
 
     def __init__(self, state: Path, server: str) -> None:
         self._server = server
+        self._identity = server_identity(server)
         self._parents = (state, state / "sessions")
-        self._directory = state / "sessions" / server.replace("://", ":")
+        self._directory = self._folder(self._identity)
+
+    def move_former(self) -> None:
+        """Bring here what an earlier chatbooth kept under other names of this server. Raises OSError."""
+        former = [folder for folder in map(self._folder, other_names(self._identity)) if folder.is_dir()]
+        if former:
+            with self._changing():
+                for folder in former:
+                    move_sessions(folder, self._directory)
 
     def path(self, username: str) -> Path:
         """Return the file of a user's session. Raises InvalidUsername: a server could name any file as a user."""
-        return self._directory / f"{folded_username(username)}{_SUFFIX}"
+        return self._directory / f"{folded_username(username)}{SESSION_SUFFIX}"
 
     def outbox(self, saved: SavedSession) -> Outbox:
         """Open the outbox of a session's account, made if absent. Raises OSError."""
@@ -76,7 +85,7 @@ class SessionDirectory:
 
     def usernames(self) -> list[str]:
         """Return whose sessions are kept, sorted."""
-        return sorted(path.name.removesuffix(_SUFFIX) for path in self._directory.glob(f"[!.]*{_SUFFIX}"))
+        return sorted(path.name.removesuffix(SESSION_SUFFIX) for path in self._directory.glob(f"[!.]*{SESSION_SUFFIX}"))
 
     def load(self, username: str) -> SavedSession | None:
         """Return a user's session, None if none is kept. Raises SessionFileDamaged."""
@@ -87,7 +96,7 @@ class SessionDirectory:
             return None
         except ValueError as error:
             raise SessionFileDamaged(path, self._server, username) from error
-        if (saved.server, saved.username) != (self._server, username):
+        if (server_identity(saved.server), saved.username) != (self._identity, username):
             raise SessionFileDamaged(path, self._server, username)
         return saved
 
@@ -99,7 +108,9 @@ class SessionDirectory:
         username = folded_username(as_user) if as_user else self._only_username()
         saved = self.load(username)
         if saved is None:
-            raise NotLoggedIn(self._server, username)
+            from chatbooth_grpc.client.suggestions import near_names  # commands that go well need none
+
+            raise NotLoggedIn(self._server, username, near_names(username, self.usernames()))
         return saved
 
     def save(self, saved: SavedSession) -> None:
@@ -145,9 +156,12 @@ class SessionDirectory:
                 raise AlreadyReading(username)
             yield
 
+    def _folder(self, server: str) -> Path:
+        return self._parents[1] / server.replace("://", ":")
+
     def _outbox_path(self, saved: SavedSession) -> Path:
         # By the account's id too: who takes a freed name must not send what another wrote.
-        return self._directory / f"{folded_username(saved.username)}.{saved.session.account_id}{_OUTBOX_SUFFIX}"
+        return self._directory / f"{folded_username(saved.username)}.{saved.session.account_id}{OUTBOX_SUFFIX}"
 
     def _only_username(self) -> str:
         usernames = self.usernames()

@@ -182,6 +182,23 @@ def test_quiet_says_nothing_but_errors(chatbooth: CommandLine, ann: str) -> None
     assert done.err.startswith("chatbooth: There is no account")
 
 
+def test_a_name_that_is_nearly_right_is_asked_about(chatbooth: CommandLine, ann: str) -> None:
+    typed = ann[:6] + ann[7:]
+    for words in (["send", typed, "hi"], ["send", "--queue", typed, "hi"]):
+        done = chatbooth(*words)
+        assert done.code == 5
+        assert f"There is no account named {typed}. Perhaps you mean {ann}." in done.err
+    done = chatbooth("--as", typed, "whoami")
+    assert done.code == 3
+    assert f"Did you mean {ann}?" in done.err
+
+
+def test_this_machine_is_one_server_by_every_name(chatbooth: CommandLine, ann: str) -> None:
+    for host in ("localhost", "LocalHost", "127.0.0.1"):
+        done = chatbooth("--server", f"{host}:{chatbooth.server.rpartition(':')[2]}", "whoami")
+        assert (done.code, done.out) == (0, f"{ann}\n")
+
+
 def test_a_text_over_the_limit_names_it(chatbooth: CommandLine, ann: str) -> None:
     done = chatbooth("send", ann, typed=b"x" * ((1 << 20) + 1))
     assert done.code == 2

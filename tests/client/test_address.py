@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.client.address import is_loopback, normal_address
+from chatbooth_grpc.client.address import is_loopback, normal_address, other_names, server_identity
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,19 @@ def test_a_normal_address_names_one_directory(written: str) -> None:
 )
 def test_loopback_is_known(address: str, loopback: bool) -> None:
     assert is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize(
+    ("addresses", "identity"),
+    [
+        (["localhost", "LOCALHOST:50051", "localhost.", "127.0.0.1", "::1", "[0::1]:50051"], "127.0.0.1:50051"),
+        (["wire://localhost", "wire://[::1]:8080", "WIRE://127.0.0.1"], "wire://127.0.0.1:8080"),
+        (["chat.example.org.", "Chat.Example.org:50051"], "chat.example.org:50051"),
+        (["127.0.0.2"], "127.0.0.2:50051"),
+    ],
+)
+def test_a_server_has_one_identity(addresses: list[str], identity: str) -> None:
+    normal = {*map(normal_address, addresses)}
+    assert {server_identity(address) for address in normal} == {identity}
+    assert normal <= {identity, *other_names(identity)}
+    assert {server_identity(other) for other in other_names(identity)} == {identity}

@@ -113,8 +113,24 @@ def test_a_server_that_is_away_is_shown_and_it_goes_on(desk: Desk) -> None:
     assert words.count("chatbooth: No connection") == 2
 
 
-def test_several_sessions_are_named(desk: Desk) -> None:
+def test_of_several_who_are_logged_in_it_asks_which_one_acts(desk: Desk, booth: Booth) -> None:
     for username in ("ann", "ben"):
         commands.sign_up(desk.context(), username)
-    assert "ann, ben" in through_menu(desk, "4", "Q")
+    words = through_menu(desk, "7", "3", "Ben", "ann", "tea", "3", "ann", "milk", "Q")
+    assert words.count("Which account acts: ann, ben?") == 1
+    assert words.index("ann, ben are logged in") < words.index("you are ben")
+    messages = booth.deliver(booth.log_in("ann", PASSWORD).token).messages
+    assert [(message.sender, message.text) for message in messages] == [("ben", "tea"), ("ben", "milk")]
     assert "you are ben" in through_menu(desk, "Q", as_user="ben")
+
+
+@pytest.mark.parametrize("choice", ["2", "3", "4", "5"])
+def test_an_answer_that_is_no_account_of_them_does_nothing(desk: Desk, choice: str) -> None:
+    for username in ("ann", "ben"):
+        commands.sign_up(desk.context(), username)
+    desk.said()
+    words = through_menu(desk, choice, "bem", choice, "", "Q")
+    assert "bem is not logged in to 127.0.0.1:50051 here. Did you mean ben?" in words
+    assert "is not a username" in words
+    assert desk.printed() == []
+    assert desk.context().sessions.usernames() == ["ann", "ben"]

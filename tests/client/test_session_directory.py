@@ -149,7 +149,17 @@ def test_no_name_leads_out_of_the_directory(sessions: SessionDirectory, username
 
 def test_servers_are_kept_apart(state: Path, sessions: SessionDirectory) -> None:
     sessions.save(saved())
-    assert SessionDirectory(state, "[::1]:50051").usernames() == []
+    for other in ("127.0.0.1:50052", "wire://127.0.0.1:50051", "127.0.0.2:50051", "h:50051"):
+        assert SessionDirectory(state, other).usernames() == []
+
+
+@pytest.mark.parametrize("name", ["localhost:50051", "[::1]:50051", "localhost.:50051"])
+def test_this_machine_is_one_server_by_every_name(state: Path, sessions: SessionDirectory, name: str) -> None:
+    other = SessionDirectory(state, name)
+    other.save(replace(saved(), server=name))
+    assert sessions.pick(None).session == SESSION
+    sessions.note_shown("ann", OPENING, 7)
+    assert other.pick("ann").shown_through == 7
 
 
 def test_one_at_a_time_delivers(sessions: SessionDirectory, state: Path) -> None:
