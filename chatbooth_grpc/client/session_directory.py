@@ -2,8 +2,8 @@
 
 They lie in `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For this machine HOST is 127.0.0.1, whatever
 name was typed. Whoever changes one holds the lock of their directory. Readers need none, since a file is only ever
-replaced. A second lock, one a user, is held by who delivers, so that no message is shown by two processes. Whoever holds
-it may take the first, never the other way about.
+replaced. A second lock, one a user, is held by who delivers, so that no message is shown by two processes. Whoever
+holds it may take the first, never the other way about.
 """
 
 from __future__ import annotations
