@@ -17,7 +17,9 @@ from chatbooth_grpc.store.leftover_log import why_log_does_not_fit
 
 LOG = "-wal"
 _BESIDE = (LOG, "-shm")
-_BESIDE_THE_LOG = "beside the log"
+
+# How often the log of a killed server is left beside the file that is put back, where there is one.
+_LEFT_LOG = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,18 @@ def put_back(backup: Backup, server: Server, folder: Path, dice: random.Random) 
 
     That is a moment as in `Backup`. `folder` is a new one, in which the server may start instead.
     """
-    possible = dict(_WAYS_TO_PUT_BACK)
-    if _beside(backup.file, LOG).exists() or not _beside(server.store, LOG).exists():
-        del possible[_BESIDE_THE_LOG]
-    way = dice.choice(sorted(possible))
-    possible[way](backup, server, folder)
-    if way != _BESIDE_THE_LOG:
-        server.start()
-        return way, backup.holds_through
+    leaves_log = not _beside(backup.file, LOG).exists() and _beside(server.store, LOG).exists()
+    if leaves_log and dice.random() < _LEFT_LOG:
+        return _put_beside_the_log(backup, server)
+    way = dice.choice(sorted(_WAYS_TO_PUT_BACK))
+    _WAYS_TO_PUT_BACK[way](backup, server, folder)
+    server.start()
+    return way, backup.holds_through
+
+
+def _put_beside_the_log(backup: Backup, server: Server) -> tuple[str, float]:
+    """Put a file back and leave the log of a killed server; follow the server's advice if it refuses that."""
+    server.store.write_bytes(backup.file.read_bytes())
     try:
         server.start()
     except RuntimeError as refusal:
@@ -59,8 +65,8 @@ def put_back(backup: Backup, server: Server, folder: Path, dice: random.Random) 
             raise
         _beside(server.store, LOG).rename(_beside(server.store, ".moved"))
         server.start()
-        return f"{way}, refused", backup.holds_through
-    return f"{way}, fitting", float("inf")
+        return "beside the log, refused", backup.holds_through
+    return "beside the log, fitting", float("inf")
 
 
 def _stopped(server: Server, file: Path) -> Backup:
@@ -122,15 +128,10 @@ def _in_another_folder(backup: Backup, server: Server, folder: Path) -> None:
     _copy_log(backup.file, server.store)
 
 
-def _beside_the_log(backup: Backup, server: Server, _folder: Path) -> None:
-    server.store.write_bytes(backup.file.read_bytes())
-
-
 _WAYS_TO_PUT_BACK: dict[str, Callable[[Backup, Server, Path], None]] = {
     "in place": _in_place,
     "by rename": _by_rename,
     "in another folder": _in_another_folder,
-    _BESIDE_THE_LOG: _beside_the_log,
 }
 
 

@@ -10,15 +10,19 @@ from pathlib import Path
 
 from bench.history.recording import Seen, Sent
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
-from chatbooth_grpc.booth.model import Gap, Receipt, Session
+from chatbooth_grpc.booth.model import Gap, Message, Receipt, Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.history import Restored
+from chatbooth_grpc.client.inbox import Batches, Inbox
 from chatbooth_grpc.client.listening import Listening
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.outbox import Outbox
 
 _CALL_TIMEOUT = 5.0
 _LONGEST_PAUSE = 0.03
+
+# How often a receiver asks for what waits, instead of listening.
+_ASKING = 0.3
 
 
 class Sender(threading.Thread):
@@ -83,7 +87,7 @@ class Sender(threading.Thread):
 
 
 class Receiver(threading.Thread):
-    """Listens, and keeps what it was shown; now and then it dies without a word and is started again.
+    """Listens or asks, and keeps what it was shown; now and then it dies without a word and is started again.
 
     What stays of it then is what an application keeps durably: the last sequence shown, and its epoch.
     """
@@ -126,16 +130,44 @@ class Receiver(threading.Thread):
         """Be an application that dies after so many events, without acknowledging what it was shown last."""
         after = self.shown[-1].sequence if self.shown and self.shown[-1].part == self.told else None
         client = ChatClient.connect(self._address, session=self._session, timeout=_CALL_TIMEOUT)
+        if self._dice.random() < _ASKING:
+            self._ask(client, after, events)
+        else:
+            self._listen(client, after, events)
+        client.close()
+
+    def _listen(self, client: ChatClient, after: int | None, events: int) -> None:
         self._listening = client.listen(after=after, epoch=self._epoch)
         for event, _ in zip(self._listening, range(events), strict=False):
             if isinstance(event, Gap):
                 self.gaps.update(range(event.first, event.last + 1))
             elif isinstance(event, Restored):
-                self._epoch = event.epoch
-                self.told += 1
+                self._note(event)
             else:
-                self.shown += [Seen(m.sequence, m.sender, m.message_id, m.text, self.told) for m in event.messages]
-        client.close()
+                self.shown += [self._seen(message) for message in event.messages]
+
+    def _ask(self, client: ChatClient, after: int | None, events: int) -> None:
+        """Ask for what waits, slowly enough for the server to be restored between two batches."""
+        inbox = Inbox(
+            Batches(client.deliver, client.acknowledge, after=after, epoch=self._epoch, max_messages=3, strict=False)
+        )
+        noted = 0
+        with contextlib.suppress(Unavailable, DeadlineExceeded, TooBusy):
+            for message, _ in zip(inbox, range(events), strict=False):
+                for restored in inbox.restored[noted:]:
+                    self._note(restored)
+                noted = len(inbox.restored)
+                self.shown.append(self._seen(message))
+                time.sleep(_LONGEST_PAUSE * self._dice.random())
+        for restored in inbox.restored[noted:]:
+            self._note(restored)
+
+    def _note(self, restored: Restored) -> None:
+        self._epoch = restored.epoch
+        self.told += 1
+
+    def _seen(self, message: Message) -> Seen:
+        return Seen(message.sequence, message.sender, message.message_id, message.text, self.told)
 
 
 class Filler:

@@ -16,7 +16,7 @@ from bench.history.faults import FaultyProxy, Server
 from bench.history.recording import Restore
 
 # How often the server is stopped and started after the copy was taken, so that the copy does not fit the log.
-_NEW_LOG = 0.3
+_NEW_LOG = 0.5
 
 # How often mailboxes grow past what was shown, so that their length does not tell that the store was put back.
 _REGROWN = 0.5
