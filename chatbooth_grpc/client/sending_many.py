@@ -12,7 +12,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, RequestTooLarge
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.repeating import RETRIED
 from chatbooth_grpc.client.forks import OneProcess
-from chatbooth_grpc.client.outgoing import Sendable, check_form, outgoing_message
+from chatbooth_grpc.client.outgoing import Sendable, are_fit, check_form, outgoing_message
 from chatbooth_grpc.client.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
 from chatbooth_grpc.client.transport import SendStream, Transport
 
@@ -132,46 +132,34 @@ class _Sending:
 class _Batch:
     """Messages that are sent together, and those between them that no protocol can carry."""
 
-    def __init__(self) -> None:
-        self.fit: list[OutgoingMessage] = []
-        self._all: list[tuple[OutgoingMessage, ChatboothError | None]] = []
-        self._size = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was added."""
-        return not self._all
-
-    def has_room_for(self, message: OutgoingMessage) -> bool:
-        """Say whether the batch may grow by a message."""
-        return not self._all or (len(self._all) < BATCH_MESSAGES and self._size + len(message.content) <= BATCH_SIZE)
-
-    def add(self, message: OutgoingMessage, refusal: ChatboothError | None) -> None:
-        """Add a message; with a `refusal` it is not sent, and has that outcome."""
-        self._all.append((message, refusal))
-        self._size += len(message.content)
-        if refusal is None:
-            self.fit.append(message)
+    def __init__(self, messages: list[OutgoingMessage]) -> None:
+        self._all = messages
+        self._refusals = [] if are_fit(messages) else [_refusal(message) for message in messages]
+        self.fit = messages
+        if self._refusals:
+            refused = zip(messages, self._refusals, strict=True)
+            self.fit = [message for message, refusal in refused if refusal is None]
 
     def outcomes(self, received: Iterable[Receipt | ChatboothError]) -> Iterator[Outcome]:
         """Yield every message with its outcome, given those of the messages that were sent."""
-        if len(self.fit) == len(self._all):
-            return zip(self.fit, received, strict=True)
+        if not self._refusals:
+            return zip(self._all, received, strict=True)
         rest = iter(received)
-        return ((message, refusal or next(rest)) for message, refusal in self._all)
+        return ((message, refusal or next(rest)) for message, refusal in zip(self._all, self._refusals, strict=True))
 
 
 def _batched(messages: Iterable[Sendable]) -> Iterator[_Batch]:
-    batch = _Batch()
+    batch: list[OutgoingMessage] = []
+    size = 0
     for given in messages:
-        message = outgoing_message(given)
-        refusal = _refusal(message)
-        if not batch.has_room_for(message):
-            yield batch
-            batch = _Batch()
-        batch.add(message, refusal)
-    if not batch.is_empty:
-        yield batch
+        message = given if type(given) is OutgoingMessage else outgoing_message(given)
+        if batch and (len(batch) == BATCH_MESSAGES or size + len(message.content) > BATCH_SIZE):
+            yield _Batch(batch)
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message.content)
+    if batch:
+        yield _Batch(batch)
 
 
 def _refusal(message: OutgoingMessage) -> ChatboothError | None:

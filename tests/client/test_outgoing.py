@@ -6,7 +6,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import ChatboothError, InvalidMessageId, MalformedRequest
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.outgoing import check_form, outgoing_message, text_message
+from chatbooth_grpc.client.outgoing import are_fit, check_form, outgoing_message, text_message
 
 ID = bytes(range(16))
 
@@ -53,9 +53,20 @@ def test_a_message_that_no_protocol_can_carry_is_refused(
     with pytest.raises(error) as refused:
         check_form(message)
     assert refused.value.attributes() == {"field": field}
+    assert not are_fit([GOOD, message, GOOD])
 
 
 @pytest.mark.parametrize("wrong", [{"content": "tea?"}, {"content": None}, {"recipient": None}, {"recipient": b"ben"}])
 def test_a_field_of_a_wrong_type_is_named(wrong: dict[str, object]) -> None:
+    message = GOOD._replace(**wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=f"^{next(iter(wrong))} must be"):
-        check_form(GOOD._replace(**wrong))  # type: ignore[arg-type]
+        check_form(message)
+    assert not are_fit([GOOD, message])
+
+
+def test_a_character_that_is_cut_off_is_not_completed_by_the_next_message() -> None:
+    first, second = ("☕".encode()[:2], "☕".encode()[2:])
+    assert not are_fit([GOOD._replace(content=first), GOOD._replace(content=second)])
+    high, low = "\ud83d", "\udc4b"
+    assert not are_fit([GOOD._replace(recipient=high), GOOD._replace(recipient=low)])
+    assert are_fit([GOOD, GOOD._replace(content="☕".encode()), GOOD._replace(content=b"")])
