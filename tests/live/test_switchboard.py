@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -204,6 +205,23 @@ def test_a_stream_that_nobody_reads_costs_a_message_nothing(place: Place, switch
     assert switchboard.sessions() == [place.bob]  # which an open stream keeps in use
     sink.unblock()
     wait_until(lambda: sink.sequences == [1, 2])
+
+
+class _FreedWhileSetAside(RecordingSink):
+    """A stream whose client reads on after the pump has found it not free, and before the pump asks for a call back."""
+
+    def call_when_free(self, call: Callable[[], None]) -> bool:
+        self.unblock()
+        return super().call_when_free(call)
+
+
+def test_a_stream_that_is_free_before_it_is_set_aside_goes_on(place: Place, switchboard: Switchboard) -> None:
+    sink = _FreedWhileSetAside()
+    sink.block()
+    open_stream(switchboard, place.bob, None, sink)
+    wait_until(lambda: bool(sink.events))
+    place.send(b"one")
+    wait_until(lambda: sink.sequences == [1])
 
 
 @pytest.mark.parametrize("seed", range(5))
