@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import note_account
-from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -73,12 +72,13 @@ class Booth:
         *,
         limits: Limits | None = None,
         passwords: Passwords | None = None,
-        clock: Clock = wall_clock,
+        listens: Callable[[StoredSession], bool] = lambda _session: False,
     ) -> None:
+        """`listens` says whether a session has an open stream, which is use."""
         self._store = store
+        self._listens = listens
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()
-        self._clock = clock
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
         self._lists = Bulkhead("lists at once", working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
@@ -284,17 +284,16 @@ class Booth:
             raise SessionInvalid(problem_of_unknown(token))
         note_account(session.username)
         if self._is_to_be_touched(session):
-            if self._unused(session) > self._limits.session_expiry:
+            age = self._store.clock.age(session.used_time) / 1_000_000
+            if age > self._limits.session_expiry and not self._listens(session):
                 raise SessionInvalid
             self._touch(session)
         return session
 
     def _is_to_be_touched(self, session: StoredSession) -> bool:
-        return self._unused(session) > self._limits.session_expiry / TOUCHES_PER_EXPIRY
-
-    def _unused(self, session: StoredSession) -> float:
-        """Return the seconds since a session's last use was noted."""
-        return (self._clock() - session.used_time) / 1_000_000
+        # Time that is in doubt counts here: once it is sure, this use must stand after it.
+        since_noted = (self._store.clock.now() - session.used_time) / 1_000_000
+        return since_noted > self._limits.session_expiry / TOUCHES_PER_EXPIRY
 
     def _touch(self, session: StoredSession) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
+from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ class Store(Protocol):
     """Accounts, their sessions and their mailboxes, kept durably."""
 
     @property
+    def clock(self) -> StoreClock:
+        """The clock that ages are told by: of sessions, held names and messages."""
+
+    @property
     def epoch(self) -> bytes:
         """16 bytes that name this store's history; a restore from a backup changes them."""
 
@@ -151,7 +156,7 @@ class Store(Protocol):
         """
 
     def expire_sessions(self, unused_since: int, limit: int) -> int:
-        """End up to `limit` sessions that were last used before a time in microseconds; return how many it ended."""
+        """End up to `limit` sessions that were last used before a store time; return how many it ended."""
 
     def touch_session(self, session: StoredSession) -> None:
         """Note that the session is in use now."""
@@ -192,11 +197,11 @@ class Store(Protocol):
         Raises SessionInvalid, CursorPastEnd.
         """
 
-    def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
+    def remove_old(self, young: Stamps | None, start: int = 0) -> RetentionStep:
         """Take one small step of a walk over all mailboxes, and remove messages that need not be kept any longer.
 
-        A message goes if it was accepted before a time in microseconds and some session of its account has acknowledged
-        it. With None it goes, whatever its age, if every live session has acknowledged it, and some session ever did.
+        A message goes if its stamp is not among the `young` ones and some session of its account has acknowledged it.
+        With None it goes, whatever its age, if every live session has acknowledged it, and some session ever did.
         Only a mailbox's oldest go, so one that may not go keeps those behind it. `append` knows their ids for ever.
 
         `start`: 0, then what the step before said to go on from. A step removes at most 250 messages or 4 MiB (at least

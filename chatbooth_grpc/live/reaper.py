@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-from chatbooth_grpc.booth.clock import Clock, wall_clock
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.model import TOUCHES_PER_EXPIRY
@@ -30,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Looks over sessions and streams at intervals. Times in seconds; the clock is injected."""
+    """Looks over sessions and streams at intervals. Times in seconds."""
 
     def __init__(
         self,
@@ -39,14 +38,12 @@ class Reaper:
         session_expiry: float,
         *,
         retain: float,
-        clock: Clock = wall_clock,
         sweep_interval: float = SWEEP_INTERVAL,
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self._session_expiry = session_expiry
         self._retain = retain
-        self._clock = clock
         self._stopping = threading.Event()
         self._noted: dict[int, int] = {}  # when a listening session's use was last noted
         rounds = min(max(session_expiry / TOUCHES_PER_EXPIRY, _SHORTEST_ROUND), _LONGEST_ROUND)
@@ -70,7 +67,7 @@ class Reaper:
     def reap(self) -> None:
         """Note the use of the sessions that listen, then end those that nobody has used for the expiry."""
         self._touch_listening()
-        unused_since = self._clock() - round(self._session_expiry * 1_000_000)
+        unused_since = self._store.clock.cutoff(self._session_expiry)
         ended = 0
         while step := self._store.expire_sessions(unused_since, _SESSIONS_PER_STEP):
             ended += step
@@ -82,18 +79,18 @@ class Reaper:
         while self._store.prune_deleted():
             if self._stopping.wait(_BREATH):
                 return
-        accepted_before = self._clock() - round(self._retain * 1_000_000) if self._retain else None
-        step = self._store.remove_old(accepted_before)
+        young = self._store.clock.younger_than(self._retain) if self._retain else None
+        step = self._store.remove_old(young)
         removed = step.removed
         while step.go_on_from is not None and not self._stopping.wait(_BREATH):
-            step = self._store.remove_old(accepted_before, step.go_on_from)
+            step = self._store.remove_old(young, step.go_on_from)
             removed += step.removed
         if removed:
             _log.info("old messages removed", extra={"count": removed})
 
     def _touch_listening(self) -> None:
         """An open stream is use: note it as often as a call would."""
-        now = self._clock()
+        now = self._store.clock.now()
         stale = now - round(self._session_expiry * 1_000_000 / TOUCHES_PER_EXPIRY)
         sessions = self._switchboard.sessions()
         noted = {session.session_id: self._noted.get(session.session_id, session.used_time) for session in sessions}

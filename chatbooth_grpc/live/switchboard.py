@@ -88,6 +88,12 @@ class Switchboard:
         """How many streams are open."""
         return len(self._open)
 
+    def listens(self, session: StoredSession) -> bool:
+        """Say whether a session has an open stream."""
+        with self._lock:
+            listeners = self._by_mailbox.get(session.mailbox_id, ())
+            return any(listener.session.session_id == session.session_id for listener in listeners)
+
     def sessions(self) -> list[StoredSession]:
         """The sessions of the open streams, each once."""
         with self._lock:

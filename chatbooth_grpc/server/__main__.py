@@ -99,7 +99,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
 
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
-        booth = Booth(store, limits=settings.limits)
+        booth = Booth(store, limits=settings.limits, listens=switchboard.listens)
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
         shares = _shares(settings)
         wire = WireServer(booth, switchboard, _wire_settings(settings, shares.wire)) if shares.wire else None

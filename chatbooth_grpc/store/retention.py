@@ -7,20 +7,24 @@ inside the writer's transaction, and asks everything again, since what the first
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 
 from chatbooth_grpc.booth.store import RetentionStep
+from chatbooth_grpc.booth.store_clock import Stamps
 from chatbooth_grpc.store.pruning import BYTES_PER_STEP, MESSAGES_PER_STEP, remove_messages
+
+_NO_STAMPS = (0, -1)
 
 MAILBOXES_PER_STEP = 1_000
 """Bounds how long a step reads, and so how long it keeps the log from being checkpointed."""
 
 
 def due_mailboxes(
-    connection: apsw.Connection, sql: Mapping[str, str], accepted_before: int | None, start: int
+    connection: apsw.Connection, sql: Mapping[str, str], young: Stamps | None, start: int
 ) -> tuple[list[int], int | None]:
     """Walk over the next mailboxes from the id `start`; return those with something to remove, and where to go on.
 
@@ -30,10 +34,12 @@ def due_mailboxes(
     if end is None:
         return [], None
     bounds = {"start": start, "end": end}
-    if accepted_before is None:
+    if young is None:
         found = connection.execute(sql["mailboxes_acknowledged_by_all"], bounds)
     else:
-        found = connection.execute(sql["mailboxes_with_old_messages"], {**bounds, "accepted_before": accepted_before})
+        [(first, last), *others] = young or [_NO_STAMPS]
+        stamps = {"first": first, "last": last, "others": json.dumps(others)}
+        found = connection.execute(sql["mailboxes_with_old_messages"], {**bounds, **stamps})
     return [mailbox_id for (mailbox_id,) in found], end + 1
 
 
@@ -41,14 +47,14 @@ def remove_from(
     connection: apsw.Connection,
     sql: Mapping[str, str],
     mailbox_ids: Sequence[int],
-    accepted_before: int | None,
+    young: Stamps | None,
     go_on_from: int | None,
 ) -> RetentionStep:
     """Remove the oldest messages of these mailboxes, up to one step's worth.
 
     `go_on_from`: where the walk goes on behind these mailboxes; a step that is full goes on where it stopped.
     """
-    step = _Step(connection, sql, accepted_before)
+    step = _Step(connection, sql, young)
     for mailbox_id in mailbox_ids:
         step.take_from(mailbox_id)
         if step.is_full:
@@ -59,10 +65,10 @@ def remove_from(
 class _Step:
     """What one step has removed so far."""
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], accepted_before: int | None) -> None:
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], young: Stamps | None) -> None:
         self._connection = connection
         self._sql = sql
-        self._accepted_before = accepted_before
+        self._young = young
         self._size = 0
         self.removed = 0
 
@@ -85,7 +91,7 @@ class _Step:
             self._connection.execute(self._sql["note_removed"], (through, mailbox_id))
 
     def _is_old(self, accept_time: int) -> bool:
-        return self._accepted_before is None or accept_time < self._accepted_before
+        return self._young is None or not any(first <= accept_time <= last for first, last in self._young)
 
     def _acknowledged_messages(self, mailbox_id: int) -> list[tuple[Any, ...]]:
         """Read the sequence, accept time and size of a mailbox's oldest messages that nobody must still be given."""
@@ -94,7 +100,7 @@ class _Step:
             return []  # deleted and pruned since it was found
         removed_through, acknowledged_through, least_cursor = bounds
         end = acknowledged_through
-        if self._accepted_before is None and least_cursor is not None:
+        if self._young is None and least_cursor is not None:
             end = min(end, least_cursor)
         return self._connection.execute(
             self._sql["oldest_messages"], (mailbox_id, removed_through, end, MESSAGES_PER_STEP)

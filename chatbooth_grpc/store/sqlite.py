@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from chatbooth_grpc.booth.clock import Clock, wall_clock
+from chatbooth_grpc.booth.clock import Clock, steady_clock, wall_clock
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
@@ -32,11 +32,13 @@ from chatbooth_grpc.booth.store import (
     StoredAccount,
     StoredSession,
 )
+from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
 from chatbooth_grpc.store.admission import admit, read_standing
 from chatbooth_grpc.store.appending import Appender
 from chatbooth_grpc.store.checkpoints import Checkpoints
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
+from chatbooth_grpc.store.kept_clock import open_clock
 from chatbooth_grpc.store.opening import (
     StoreOpenError,
     absolute_path,
@@ -68,12 +70,14 @@ class SQLiteStore:
         path: str | os.PathLike[str],
         *,
         clock: Clock = wall_clock,
+        steady: Clock | None = None,
         vfs: str | None = None,
         store_wait: float = 30.0,
         restored: bool = False,
     ) -> None:
         """Open the file, made if absent. Raises `StoreOpenError`.
 
+        `clock` tells the time of day, and `steady` the time that passes. None: the system's, or `clock` if that is not.
         `vfs` names the SQLite VFS to reach the file through; `store_wait` is the longest that a change waits for the
         disk, in seconds. `restored` says that the file was put back from a copy, which mostly is noticed without that.
         """
@@ -84,6 +88,8 @@ class SQLiteStore:
         try:
             file_before = FileState.of(os.fstat(self._lock.descriptor))
             writer, self._files = open_writer(self._path, vfs, self._lock.file_id)
+            steady = steady or (steady_clock if clock is wall_clock else clock)
+            self._kept_clock = open_clock(writer, SQL, clock, steady, self._path)  # the writer's thread's, from here on
         except BaseException:
             self._lock.release()
             raise
@@ -124,6 +130,10 @@ class SQLiteStore:
         self.close()
 
     @property
+    def clock(self) -> StoreClock:
+        return self._kept_clock.clock
+
+    @property
     def epoch(self) -> bytes:
         return self._epoch
 
@@ -132,12 +142,12 @@ class SQLiteStore:
     def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
         def work(connection: apsw.Connection) -> StoredSession:
             now = self._clock()
-            connection.execute(SQL["release_expired_name"], (username, now))
+            self._release_name(connection, username)
             if not connection.execute(SQL["name_is_free"], {"username": username}).get:
                 raise UsernameTaken(username)
             account_id = connection.execute(SQL["insert_account"], (username, password_hash, now)).get
             connection.execute(SQL["insert_mailbox"], (account_id,))
-            return _insert_session(connection, account_id, token_hash, now)
+            return self._insert_session(connection, account_id, token_hash)
 
         return self._run(work)
 
@@ -182,8 +192,9 @@ class SQLiteStore:
             messages = connection.execute(SQL["detach_mailbox"], (account.account_id,)).get
             connection.execute(SQL["delete_account"], (account.account_id,))
             if name_hold > 0:
-                free_time = self._clock() + round(name_hold * 1_000_000)
-                connection.execute(SQL["hold_name"], (account.username, free_time))
+                hold_time = self.clock.now()
+                free_time = hold_time + round(name_hold * 1_000_000)
+                connection.execute(SQL["hold_name"], (account.username, hold_time, free_time))
             self._changed.add(session.mailbox_id)
             self._writer.run_later(self._prune)
             return Removal(messages, sessions)
@@ -198,9 +209,9 @@ class SQLiteStore:
                 raise WrongCredentials
             session = _session_by_token(connection, token_hash)
             if session is None or session.account_id != account.account_id:
-                return _insert_session(connection, account.account_id, token_hash, self._clock())
+                return self._insert_session(connection, account.account_id, token_hash)
             self._sessions.drop_all_at_commit()
-            connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
+            connection.execute(SQL["touch_session"], (self.clock.now(), session.session_id))
             return session
 
         return self._run(work)
@@ -214,7 +225,7 @@ class SQLiteStore:
     def touch_session(self, session: StoredSession) -> None:
         def work(connection: apsw.Connection) -> None:
             self._sessions.drop_all_at_commit()
-            connection.execute(SQL["touch_session"], (self._clock(), session.session_id))
+            connection.execute(SQL["touch_session"], (self.clock.now(), session.session_id))
 
         self._run(work)
 
@@ -281,12 +292,12 @@ class SQLiteStore:
 
         self._run(work, ends_nothing=True)
 
-    def remove_old(self, accepted_before: int | None, start: int = 0) -> RetentionStep:
+    def remove_old(self, young: Stamps | None, start: int = 0) -> RetentionStep:
         with self._reader() as connection:
-            due, go_on_from = due_mailboxes(connection, SQL, accepted_before, start)
+            due, go_on_from = due_mailboxes(connection, SQL, young, start)
         if not due:
             return RetentionStep(0, go_on_from)
-        return self._run(lambda connection: remove_from(connection, SQL, due, accepted_before, go_on_from))
+        return self._run(lambda connection: remove_from(connection, SQL, due, young, go_on_from))
 
     def prune_deleted(self) -> bool:
         return self._run(lambda connection: prune_detached(connection, SQL))
@@ -298,6 +309,7 @@ class SQLiteStore:
         self._files.stop()
         # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
         all_read = self._readers.close(self._store_wait)
+        self._writer.run_later(lambda _connection: self._kept_clock.keep())
         self._writer.run_later(self._checkpoints.end_log)
         self._writer.close()
         if all_read:
@@ -326,6 +338,22 @@ class SQLiteStore:
 
         return self._writer.run(run)
 
+    def _release_name(self, connection: apsw.Connection, username: str) -> None:
+        """Free a name if it was held for as long as it was to be."""
+        held = connection.execute(SQL["held_name"], (username,)).fetchone()
+        if held is not None and self.clock.age(held[0]) >= held[1] - held[0]:
+            connection.execute(SQL["release_name"], (username,))
+
+    def _insert_session(self, connection: apsw.Connection, account_id: int, token_hash: bytes) -> StoredSession:
+        if _session_by_token(connection, token_hash) is not None:
+            raise SessionInvalid("IN_USE")
+        times = {"create_time": self._clock(), "used_time": self.clock.now()}
+        connection.execute(SQL["insert_session"], {"account_id": account_id, "token_hash": token_hash, **times})
+        session = _session_by_token(connection, token_hash)
+        if session is None:
+            raise WrongCredentials
+        return session
+
     def _read_session(self, token_hash: bytes) -> StoredSession | None:
         with self._reader() as connection:
             return _session_by_token(connection, token_hash)
@@ -335,7 +363,7 @@ class SQLiteStore:
         if self._files.are_lost:
             self._check_files()
         self._checkpoints.begin()
-        self._appender.begin(self._clock())
+        self._appender.begin(self._kept_clock.begin())
 
     def _check_files(self) -> None:
         """Raise StoreUnavailable if a restart would not find what was just committed."""
@@ -344,6 +372,7 @@ class SQLiteStore:
 
     def _end_transaction(self, committed: bool) -> None:
         self._checkpoints.end(committed)
+        self._kept_clock.end(committed=committed)
         if committed:
             self._tails.remember(self._appender.grown, self._changed)
         else:
@@ -395,17 +424,6 @@ def _snapshot(connection: apsw.Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
-
-
-def _insert_session(connection: apsw.Connection, account_id: int, token_hash: bytes, now: int) -> StoredSession:
-    if _session_by_token(connection, token_hash) is not None:
-        raise SessionInvalid("IN_USE")
-    bindings = {"account_id": account_id, "token_hash": token_hash, "now": now}
-    connection.execute(SQL["insert_session"], bindings)
-    session = _session_by_token(connection, token_hash)
-    if session is None:
-        raise WrongCredentials
-    return session
 
 
 def _session_by_token(connection: apsw.Connection, token_hash: bytes) -> StoredSession | None:

@@ -43,4 +43,4 @@ def passwords() -> Passwords:
 @pytest.fixture
 def booth(store: InterruptedStore, passwords: Passwords, clock: Clock) -> Booth:
     """A booth on the store."""
-    return Booth(store, passwords=passwords, clock=clock)
+    return Booth(store, passwords=passwords)

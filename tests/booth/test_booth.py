@@ -206,7 +206,7 @@ def test_a_new_session_starts_at_the_accounts_furthest_cursor(booth: Booth, sign
 def test_a_log_in_renews_a_hash_of_old_parameters(booth: Booth, store: InterruptedStore, clock: Clock) -> None:
     booth.sign_up("ann", PASSWORD)
     stronger = cheap_passwords(time_cost=2)
-    Booth(store, passwords=stronger, clock=clock).log_in("ann", PASSWORD)
+    Booth(store, passwords=stronger).log_in("ann", PASSWORD)
     account = store.account("ann")
     assert account is not None
     assert not stronger.is_outdated(account.password_hash)
@@ -216,7 +216,7 @@ def test_a_log_in_renews_a_hash_of_old_parameters(booth: Booth, store: Interrupt
 def test_a_log_in_stands_though_its_hash_cannot_be_renewed(booth: Booth, store: InterruptedStore, clock: Clock) -> None:
     booth.sign_up("ann", PASSWORD)
     store.before = _failing("replace_password_hash")
-    session = Booth(store, passwords=cheap_passwords(time_cost=2), clock=clock).log_in("ann", PASSWORD)
+    session = Booth(store, passwords=cheap_passwords(time_cost=2)).log_in("ann", PASSWORD)
     assert booth.deliver(session.token).messages == []
 
 
@@ -225,7 +225,7 @@ def test_log_ins_succeed_while_another_renews_the_hash(
 ) -> None:
     """The others have compared with the old hash when it is replaced."""
     booth.sign_up("ann", PASSWORD)
-    newer = Booth(store, passwords=cheap_passwords(time_cost=2), clock=clock)
+    newer = Booth(store, passwords=cheap_passwords(time_cost=2))
     spy, gate = Argon2Spy(monkeypatch), Gate()
     outcomes: list[Session] = []
     spy.during = gate.hold
@@ -238,7 +238,7 @@ def test_log_ins_succeed_while_another_renews_the_hash(
     gate.wait_until_reached()
     spy.during = lambda: None
     # A booth of its own: the held ones occupy every turn of the newer's.
-    Booth(store, passwords=cheap_passwords(time_cost=3), clock=clock).log_in("ann", PASSWORD)
+    Booth(store, passwords=cheap_passwords(time_cost=3)).log_in("ann", PASSWORD)
     gate.open()
     for other in others:
         other.join()
@@ -319,7 +319,7 @@ def test_a_session_lives_to_its_last_moment(booth: Booth, sign_up: SignUp, clock
 
 
 def test_how_long_a_session_lives_is_a_limit(store: InterruptedStore, clock: Clock) -> None:
-    booth = Booth(store, limits=Limits(session_expiry=60.0), passwords=cheap_passwords(), clock=clock)
+    booth = Booth(store, limits=Limits(session_expiry=60.0), passwords=cheap_passwords())
     ann = booth.sign_up("ann", PASSWORD)
     clock.advance(59)
     booth.deliver(ann.token)
@@ -328,6 +328,23 @@ def test_how_long_a_session_lives_is_a_limit(store: InterruptedStore, clock: Clo
     clock.advance(61)
     with pytest.raises(SessionInvalid):
         booth.deliver(ann.token)
+
+
+def test_a_session_that_listens_does_not_expire(store: InterruptedStore, passwords: Passwords, clock: Clock) -> None:
+    listening: set[int] = set()
+    booth = Booth(store, passwords=passwords, listens=lambda session: session.session_id in listening)
+    ann, other = booth.sign_up("ann", PASSWORD), booth.log_in("ann", PASSWORD)
+    listening.add(booth.authenticated(ann.token).session_id)
+    store.before = _failing("touch_session")
+    clock.advance(31 * DAY)
+    assert booth.authenticated(ann.token).username == "ann"
+    with pytest.raises(SessionInvalid):
+        booth.authenticated(other.token)
+    store.before = lambda _method: None
+    assert booth.authenticated(ann.token).username == "ann"
+    listening.clear()
+    clock.advance(29 * DAY)
+    assert booth.authenticated(ann.token).username == "ann"
 
 
 def test_a_session_whose_use_is_to_be_noted_is_not_at_hand(booth: Booth, sign_up: SignUp, clock: Clock) -> None:
@@ -412,7 +429,7 @@ def test_a_hash_renewed_meanwhile_is_no_wrong_password(
     def renew_hash(method: str) -> None:
         if method == action:
             store.before = lambda _: None
-            Booth(store, passwords=cheap_passwords(time_cost=2), clock=clock).log_in("ann", PASSWORD)
+            Booth(store, passwords=cheap_passwords(time_cost=2)).log_in("ann", PASSWORD)
 
     store.before = renew_hash
     if action == "change_password":
@@ -468,7 +485,7 @@ def test_a_deleted_accounts_name_is_held(booth: Booth, sign_up: SignUp, clock: C
 def test_a_name_that_is_not_held_is_free_at_once_and_inherits_nothing(
     store: InterruptedStore, passwords: Passwords, clock: Clock
 ) -> None:
-    booth = Booth(store, limits=Limits(name_hold=0), passwords=passwords, clock=clock)
+    booth = Booth(store, limits=Limits(name_hold=0), passwords=passwords)
     first, ben = booth.sign_up("ann", PASSWORD), booth.sign_up("ben", PASSWORD)
     message = outgoing("ann", "for the first ann")
     booth.send(ben.token, message)
@@ -598,7 +615,7 @@ def test_one_may_write_to_oneself(booth: Booth, sign_up: SignUp) -> None:
 def test_sending_refuses_and_stores_nothing(
     store: InterruptedStore, clock: Clock, store_path: Path, message: OutgoingMessage, error: ChatboothError
 ) -> None:
-    booth = Booth(store, limits=Limits(text_size=100), passwords=cheap_passwords(), clock=clock)
+    booth = Booth(store, limits=Limits(text_size=100), passwords=cheap_passwords())
     ann = booth.sign_up("ann", PASSWORD)
     before = rows_of(store_path)
     with pytest.raises(type(error)) as refusal:
@@ -608,7 +625,7 @@ def test_sending_refuses_and_stores_nothing(
 
 
 def test_a_text_of_the_limits_size_is_sent(store: InterruptedStore, clock: Clock) -> None:
-    booth = Booth(store, limits=Limits(text_size=100), passwords=cheap_passwords(), clock=clock)
+    booth = Booth(store, limits=Limits(text_size=100), passwords=cheap_passwords())
     ann = booth.sign_up("ann", PASSWORD)
     booth.send(ann.token, outgoing("ann", "é" * 50))
     assert [message.text for message in booth.deliver(ann.token).messages] == ["é" * 50]

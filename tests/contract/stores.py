@@ -15,6 +15,7 @@ import apsw
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, RetentionStep, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store_clock import END_OF_TIME, Stamps
 from chatbooth_grpc.store.sqlite import SQLiteStore
 
 PLENTY = 1 << 30
@@ -127,6 +128,11 @@ def delete(store: Store, session: StoredSession, name_hold: float = 0.0) -> None
     store.delete_account(session, stored_account(store, session.username), name_hold)
 
 
+def stamped_from(time: int) -> Stamps:
+    """The stamps of a time and later."""
+    return [(time, END_OF_TIME)]
+
+
 def retain(store: Store, accepted_before: int | None) -> int:
     """Let retention walk once over all mailboxes; return how many messages it removed."""
     return sum(step.removed for step in retention_steps(store, accepted_before))
@@ -134,9 +140,10 @@ def retain(store: Store, accepted_before: int | None) -> int:
 
 def retention_steps(store: Store, accepted_before: int | None) -> Iterator[RetentionStep]:
     """Take the steps of one walk."""
-    yield (step := store.remove_old(accepted_before))
+    young = None if accepted_before is None else stamped_from(accepted_before)
+    yield (step := store.remove_old(young))
     while step.go_on_from is not None:
-        yield (step := store.remove_old(accepted_before, step.go_on_from))
+        yield (step := store.remove_old(young, step.go_on_from))
 
 
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:

@@ -9,6 +9,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.booth.store import RetentionStep, StoredSession
+from chatbooth_grpc.booth.store_clock import Stamps
 from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -20,7 +21,7 @@ RETAIN = 10 * 86_400.0
 
 
 def test_an_unused_session_ends_and_a_listening_one_lives(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     unused = place.another_session()
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
@@ -39,12 +40,12 @@ def test_more_sessions_than_one_step_ends(
     monkeypatch.setattr(module, "_SESSIONS_PER_STEP", 5)
     sessions = [place.another_session() for _ in range(12)]
     place.clock.advance(EXPIRY + 1)
-    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock).reap()
+    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN).reap()
     assert all(_is_over(place, session.session_id) for session in sessions)
 
 
 def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     place.clock.advance(EXPIRY)
     reaper.reap()
     assert not _is_over(place, place.bob.session_id)
@@ -54,7 +55,7 @@ def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard:
 
 
 def test_a_session_that_listened_lives_for_an_expiry_behind_its_stream(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     listener = switchboard.open(place.bob, None, RecordingSink())
     for _ in range(40):
         place.clock.advance(EXPIRY / 20)
@@ -79,7 +80,7 @@ def test_the_use_of_an_open_stream_is_noted_now_and_then_not_each_round(
         touch(session)
 
     monkeypatch.setattr(place.store, "touch_session", noted_touch)
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     for _ in range(3):
         switchboard.open(place.bob, None, RecordingSink())  # one session, however many streams
     for _ in range(600):
@@ -109,7 +110,7 @@ def test_a_round_that_the_store_refuses_is_followed_by_another(
         return expire(unused_since, limit)
 
     monkeypatch.setattr(place.store, "expire_sessions", refuse_first)
-    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN)
     place.clock.advance(10)
     reaper.start()
     wait_until(lambda: _is_over(place, place.alice.session_id))
@@ -118,7 +119,7 @@ def test_a_round_that_the_store_refuses_is_followed_by_another(
 
 
 def test_its_threads_sweep_and_stop(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN, clock=place.clock, sweep_interval=0.01)
+    reaper = Reaper(place.store, switchboard, 3.0, retain=RETAIN, sweep_interval=0.01)
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
     wait_until(lambda: bool(sink.events))
@@ -132,7 +133,7 @@ def test_its_threads_sweep_and_stop(place: Place, switchboard: Switchboard) -> N
 
 
 def test_a_message_is_kept_for_the_retention_and_no_longer(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     place.send(b"one", b"two")
     place.clock.advance(60)
     place.send(b"three")
@@ -152,12 +153,12 @@ def test_a_message_that_nobody_acknowledged_is_kept_for_ever(place: Place, switc
     place.send(b"one")
     place.clock.advance(1_000 * RETAIN)
     for retain in (RETAIN, 0.0):
-        Reaper(place.store, switchboard, EXPIRY, retain=retain, clock=place.clock).prune()
+        Reaper(place.store, switchboard, EXPIRY, retain=retain).prune()
     assert _removed_through(place) == 0
 
 
 def test_kept_for_no_time_a_message_goes_once_every_device_has_it(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0)
     other = place.another_session()
     place.send(b"one", b"two")
     place.store.acknowledge(place.bob, 2)
@@ -174,7 +175,7 @@ def test_a_round_goes_on_until_all_is_removed(
     caplog.set_level("INFO")
     place.send(*[b"x"] * 1_100)
     place.store.acknowledge(place.bob, 1_100)
-    Reaper(place.store, switchboard, EXPIRY, retain=0, clock=place.clock).prune()
+    Reaper(place.store, switchboard, EXPIRY, retain=0).prune()
     assert _removed_through(place) == 1_100
     [removed] = [record for record in caplog.records if record.message == "old messages removed"]
     assert removed.__dict__["count"] == 1_100
@@ -185,7 +186,7 @@ def test_a_round_takes_up_what_a_deletion_left(place: Place, switchboard: Switch
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM sessions WHERE account_id = ?", (place.bob.account_id,))
         connection.execute("UPDATE mailboxes SET account_id = NULL WHERE account_id = ?", (place.bob.account_id,))
-    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN, clock=place.clock).prune()
+    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN).prune()
     assert connection.execute("SELECT count(*) FROM messages").get == 0
     assert connection.execute("SELECT count(*) FROM mailboxes").get == 1
     connection.close()
@@ -205,7 +206,7 @@ def test_its_third_thread_removes_and_outlives_a_store_that_fails(
     monkeypatch.setattr(place.store, "prune_deleted", refuse_first)
     place.send(b"one")
     place.store.acknowledge(place.bob, 1)
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0)
     reaper.start()
     wait_until(lambda: _removed_through(place) == 1)
     reaper.stop()
@@ -223,12 +224,12 @@ def test_it_stops_amid_a_round_that_would_never_end(
         begun.set()
         return True
 
-    def walk_on(accepted_before: int | None, start: int = 0) -> RetentionStep:
+    def walk_on(young: Stamps | None, start: int = 0) -> RetentionStep:
         begun.set()
         return RetentionStep(0, start + 1)
 
     monkeypatch.setattr(place.store, endless, {"prune_deleted": prune_on, "remove_old": walk_on}[endless])
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0, clock=place.clock)
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=0)
     reaper.start()
     assert begun.wait(20)
     reaper.stop()

@@ -50,6 +50,17 @@ def test_every_device_gets_everything(place: Place, switchboard: Switchboard) ->
     wait_until(lambda: all(sink.sequences == list(range(1, 21)) for sink in sinks))
 
 
+def test_it_says_which_sessions_listen(place: Place, switchboard: Switchboard) -> None:
+    other = place.another_session()
+    assert not switchboard.listens(place.bob)
+    listeners = [switchboard.open(place.bob, None, RecordingSink()) for _ in range(2)]
+    switchboard.close(listeners[0])
+    assert switchboard.listens(place.bob)
+    assert not switchboard.listens(other)
+    switchboard.close(listeners[1])
+    assert not switchboard.listens(place.bob)
+
+
 def test_a_window_of_256_messages_waits_for_the_acknowledgement(place: Place, switchboard: Switchboard) -> None:
     place.send(*[b"x"] * 700)
     sink = RecordingSink()

@@ -39,7 +39,7 @@ class Running(AbstractContextManager["Running"]):
         self.clock = Clock()
         self.settings = parse_settings(["--port", "0", "--drain-grace", "5s", *flags], {})
         self.store = InterruptedStore(path, clock=self.clock)
-        booth = Booth(self.store, limits=self.settings.limits, passwords=cheap_passwords(), clock=self.clock)
+        booth = Booth(self.store, limits=self.settings.limits, passwords=cheap_passwords())
         switchboard = Switchboard(self.store, max_listeners=self.settings.max_listeners)
         self.server = ChatServer(booth, switchboard, self.settings)
         self.address = self.server.start()

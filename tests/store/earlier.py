@@ -24,7 +24,8 @@ def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> Stor
     account_id = connection.execute(sql["insert_account"], (username, "", home.clock())).get
     connection.execute(sql["insert_mailbox"], (account_id,))
     token_hash = new_token_hash()
-    connection.execute(sql["insert_session"], {"account_id": account_id, "token_hash": token_hash, "now": home.clock()})
+    times = {"create_time": home.clock(), "used_time": home.clock()}
+    connection.execute(sql["insert_session"], {"account_id": account_id, "token_hash": token_hash, **times})
     session = StoredSession(*connection.execute(sql["session_by_token"], (token_hash,)).get)
     connection.close()
     return session

@@ -23,11 +23,14 @@ UPDATE store SET start_id = ?
 -- name: begin_epoch
 UPDATE store SET epoch = ?, start_id = ?
 
--- name: release_expired_name
-DELETE FROM held_names WHERE username = ? AND free_time <= ?
+-- name: held_name
+SELECT hold_time, free_time FROM held_names WHERE username = ?
+
+-- name: release_name
+DELETE FROM held_names WHERE username = ?
 
 -- name: hold_name
-INSERT INTO held_names (username, free_time) VALUES (?, ?)
+INSERT INTO held_names (username, hold_time, free_time) VALUES (?, ?, ?)
 
 -- name: name_is_free
 SELECT NOT EXISTS (SELECT 1 FROM held_names WHERE username = :username)
@@ -41,7 +44,7 @@ INSERT INTO mailboxes (account_id) VALUES (?)
 
 -- name: insert_session
 INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time)
-SELECT account_id, :token_hash, acknowledged_through, :now, :now FROM mailboxes WHERE account_id = :account_id
+SELECT account_id, :token_hash, acknowledged_through, :create_time, :used_time FROM mailboxes WHERE account_id = :account_id
 
 -- name: account_by_name
 SELECT account_id, username, password_hash FROM accounts WHERE username = ?
@@ -66,6 +69,15 @@ SELECT session_id, account_id, username, mailbox_id, cursor, used_time
 
 -- name: unused_sessions
 SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE used_time < ? LIMIT ?
+
+-- name: kept_clock
+SELECT clock, (SELECT ifnull(max(used_time), 0) FROM sessions) FROM store
+
+-- name: keep_clock
+UPDATE store SET clock = ?
+
+-- name: bound_used_times
+UPDATE sessions SET used_time = :now WHERE used_time > :now
 
 -- name: session_is_live
 SELECT 1 FROM sessions WHERE session_id = ?
@@ -165,7 +177,8 @@ SELECT max(mailbox_id) FROM (
 -- name: mailboxes_with_old_messages
 SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged JOIN messages USING (mailbox_id)
  WHERE removed_through < acknowledged_through AND mailbox_id BETWEEN :start AND :end
-   AND sequence = removed_through + 1 AND accept_time < :accepted_before
+   AND sequence = removed_through + 1 AND accept_time NOT BETWEEN :first AND :last
+   AND NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE accept_time BETWEEN value ->> 0 AND value ->> 1)
  ORDER BY mailbox_id
 
 -- name: mailboxes_acknowledged_by_all

@@ -1,0 +1,62 @@
+"""The store's clock, kept in the store's row by the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import apsw
+
+from chatbooth_grpc.booth.clock import Clock
+from chatbooth_grpc.booth.store_clock import SECOND, History, StoreClock
+from chatbooth_grpc.store.opening import StoreOpenError
+
+KEEP_INTERVAL = 600 * SECOND
+"""How much store time may pass until it is kept again. After a crash the time of day tells the rest."""
+
+
+class KeptClock:
+    """Reads the clock when the store is opened, and writes it within transactions. The writer's thread's alone."""
+
+    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], wall: Clock, steady: Clock) -> None:
+        self._connection = connection
+        self._sql = sql
+        row: tuple[str | None, int] = connection.execute(sql["kept_clock"]).fetchall()[0]  # type: ignore[assignment]
+        kept, newest = row
+        self._is_first = kept is None
+        self.clock = StoreClock(wall, steady, None if kept is None else History.from_json(kept), newest)
+        self._kept_now = self._written_now = self.clock.now() - KEEP_INTERVAL
+
+    def begin(self) -> int:
+        """Begin a transaction: keep the clock if it is time to; return the stamp for what is accepted in it."""
+        stamp = self.clock.stamp()
+        if self.clock.is_changed or self.clock.now() - self._kept_now >= KEEP_INTERVAL:
+            self.keep()
+        return stamp
+
+    def keep(self) -> None:
+        """Write the clock within the transaction."""
+        history = self.clock.history()
+        self._connection.execute(self._sql["keep_clock"], (history.to_json(),))
+        if self._is_first:
+            # A clock that was once ahead must not let a session live longer.
+            self._connection.execute(self._sql["bound_used_times"], {"now": history.now})
+        self._written_now = history.now
+
+    def end(self, *, committed: bool) -> None:
+        """End a transaction. If it failed, the next one writes the clock again."""
+        if committed and self._written_now > self._kept_now:
+            self._kept_now = self._written_now
+            self._is_first = self.clock.is_changed = False
+        self._written_now = self._kept_now
+
+
+def open_clock(
+    connection: apsw.Connection, sql: Mapping[str, str], wall: Clock, steady: Clock, path: Path
+) -> KeptClock:
+    """Return the clock of the store at `path`, through its writing connection. Raises StoreOpenError."""
+    try:
+        return KeptClock(connection, sql, wall, steady)
+    except apsw.Error as error:
+        connection.close()
+        raise StoreOpenError(f"cannot open the store {path}: {error}") from error
