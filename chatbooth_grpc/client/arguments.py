@@ -6,8 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.client import argument_values as values
@@ -78,8 +77,7 @@ _OMITTED: Any = object()
 """Stands for a TEXT that was not given."""
 
 
-@dataclass(frozen=True)
-class _SharedFlag:
+class _SharedFlag(NamedTuple):
     """A flag with a value that every command takes, and the variable that stands in for it."""
 
     name: str

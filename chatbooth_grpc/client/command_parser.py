@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -63,6 +61,8 @@ class CommandParser(argparse.ArgumentParser):
         """Exit with 2 after saying what is wrong and where the help is."""
         words = f"{message}. {self._hint}" if self._hint else message
         if self._as_json:
+            import json  # as difflib, it takes long to import, and only errors need it
+
             record = {"error": "USAGE", "message": words, "exit_code": USAGE, "details": {}}
             lines = json.dumps(record)
         else:
@@ -121,6 +121,8 @@ def flag_value(convert: Callable[[str], _T]) -> Callable[[str], _T]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest of the known words, or nothing if none is near."""
+    import difflib
+
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""
 

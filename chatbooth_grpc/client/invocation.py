@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from pathlib import PurePath
 
@@ -25,6 +24,8 @@ def program() -> str:
     name = PurePath(sys.argv[0]).name
     if name in {"", "-c", "-m", "__main__.py", _FIRST_COMMAND_LINE}:
         return f"python -m {_MODULE}"
+    import shutil
+
     return name if shutil.which(name) == sys.argv[0] else shlex.quote(sys.argv[0])
 
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
 from chatbooth_grpc.client.failures import Misuse
-from chatbooth_grpc.client.line_editor import LineEditor
 
 _LONGEST_LINE = 1 << 20
 _LONGEST_SECRET = 1 << 16
@@ -33,7 +32,7 @@ class Prompts:
         `flush`: at a terminal, drop what was typed before the question. `lines`: what is pasted may have several lines.
         """
         if self.is_terminal:
-            answer = _asked(self.stdin.fileno(), question, LineEditor(_LONGEST_LINE), flush=flush)
+            answer = _asked(self.stdin.fileno(), question, _LONGEST_LINE, flush=flush)
             if "\n" in answer and not lines:
                 raise Misuse("That has several lines, where one is asked for. Nothing was done with it.")
             return answer
@@ -50,7 +49,7 @@ class Prompts:
     def rest(self, most: int) -> str:
         """Return all the input that is left, up to `most` bytes, less one line break at its end. Raises Misuse."""
         if self.is_terminal:
-            return _asked(self.stdin.fileno(), "", LineEditor(most, multiline=True), may_be_empty=True)
+            return _asked(self.stdin.fileno(), "", most, multiline=True)
         rest = _without_line_break(self._without_mark(self.stdin.read(most + len(codecs.BOM_UTF8) + 3)))
         if len(rest) > most:
             raise Misuse(f"The input has more than {most:,} bytes, the most that a text may have. Send it in parts.")
@@ -59,7 +58,7 @@ class Prompts:
     def secret(self, question: str) -> str:
         """Return what is typed without showing it. Raises EOFError; Misuse where there is no terminal to ask at."""
         with self._terminal() as terminal:
-            answer = _asked(terminal, question, LineEditor(_LONGEST_SECRET), echo=False, flush=True)
+            answer = _asked(terminal, question, _LONGEST_SECRET, echo=False, flush=True)
         if "\n" in answer:
             raise Misuse("A password has no line breaks. Nothing was done; try again.")
         return answer
@@ -92,19 +91,15 @@ class Prompts:
 
 
 def _asked(
-    terminal: int,
-    question: str,
-    editor: LineEditor,
-    *,
-    echo: bool = True,
-    flush: bool = False,
-    may_be_empty: bool = False,
+    terminal: int, question: str, most: int, *, multiline: bool = False, echo: bool = True, flush: bool = False
 ) -> str:
-    """Ask at a terminal. Raises EOFError, Misuse."""
-    from chatbooth_grpc.client.terminal import Question  # a command that asks nothing does without termios
+    """Ask at a terminal. Raises EOFError, which several lines never do; Misuse."""
+    from chatbooth_grpc.client.line_editor import LineEditor  # a command that asks nothing does without
+    from chatbooth_grpc.client.terminal import Question
 
+    editor = LineEditor(most, multiline=multiline)
     Question(terminal, question, editor, echo=echo, flush=flush).answer()
-    if editor.is_end and not may_be_empty:
+    if editor.is_end and not multiline:
         raise EOFError
     if editor.is_too_long:
         raise Misuse("That is too long. Nothing was done with it.")
