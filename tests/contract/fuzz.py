@@ -28,6 +28,7 @@ from tests.contract.transports import WAYS, transport_by
 from tests.wire.running import PATIENCE, Running, send_body, wait_until
 
 PASSWORDS = (PASSWORD, "another password", "short", "")
+TOKENS = (b"", bytes(16), b"short")
 TEXTS = ("", "a", "b", "\u4f60\u597d", "\x00\x1b[2J", "x" * 5_000)
 STEPS_PER_CASE = 40
 STREAMS_PER_CASE = 4
@@ -53,6 +54,12 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
     makers: list[Callable[[], Step]] = [
         lambda: ("sign_up", dice.choice(anyone), dice.choice(PASSWORDS)),
         lambda: ("log_in", dice.choice(anyone), dice.choice(PASSWORDS)),
+        lambda: (
+            dice.choice(("sign_up_with", "log_in_with")),
+            dice.choice(anyone),
+            dice.choice(PASSWORDS),
+            dice.choice((*TOKENS, prefix.encode().ljust(16, b"\x01"))),
+        ),
         lambda: ("log_out", dice.choice(anyone)),
         lambda: ("change_password", dice.choice(anyone), dice.choice(PASSWORDS), dice.choice(PASSWORDS)),
         lambda: ("delete", dice.choice(names), dice.choice(PASSWORDS)),
@@ -73,7 +80,7 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
         return ("send_batches", dice.choice(anyone), *batches)
 
     makers.append(send_batches)
-    weights = [2, 3, 1, 1, 1, 3, 4, 6, 3]
+    weights = [2, 3, 2, 1, 1, 1, 3, 4, 6, 3]
     count = dice.randrange(STEPS_PER_CASE)
     steps = [send() if dice.random() < 0.4 else dice.choices(makers, weights)[0]() for _ in range(count)]
     return [*(("sign_up", name, PASSWORD) for name in names), *steps]

@@ -119,12 +119,14 @@ def test_one_scenario_one_outcome(tmp_path: Path) -> None:
 
 names = st.sampled_from((*NAMES, "nobody", "No One"))
 passwords = st.sampled_from((PASSWORD, "another password", "short"))
+tokens = st.sampled_from((CHOSEN, ANOTHER, b"", ZEROS, b"short"))
 small = st.integers(0, 4)
 patterns = st.sampled_from(("", "n", "^a", "("))
 batches = st.lists(st.tuples(names, small.map(number_id), st.text(max_size=3)), min_size=1, max_size=4)
 steps = st.one_of(
     st.tuples(st.just("sign_up"), names, passwords),
     st.tuples(st.just("log_in"), names, passwords),
+    st.tuples(st.sampled_from(("sign_up_with", "log_in_with")), names, passwords, tokens),
     st.tuples(st.just("log_out"), names),
     st.tuples(st.just("change_password"), names, passwords, passwords),
     st.tuples(st.just("delete"), names, passwords),
