@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.history.faults import Server
-from chatbooth_grpc.store.leftover_log import why_log_does_not_fit
+from chatbooth_grpc.store.leftovers import why_leftovers_do_not_fit
 
 LOG = "-wal"
 _BESIDE = (LOG, "-shm")
@@ -136,7 +136,7 @@ _WAYS_TO_PUT_BACK: dict[str, Callable[[Backup, Server, Path], None]] = {
 
 
 def _is_sound(file: Path) -> bool:
-    if why_log_does_not_fit(file, None) is not None:
+    if why_leftovers_do_not_fit(file, None) is not None:
         return False
     if _beside(file, LOG).exists():
         return True

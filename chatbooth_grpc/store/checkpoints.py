@@ -7,7 +7,7 @@ with the next transaction. Both ends of a log are marked in the store's one row:
 - the last transaction before a checkpoint gives the store a new generation.
 
 So the file that a log goes on from has the log's `log_base` as its generation, and a file that a whole log was copied
-into has the log's last generation. `leftover_log` refuses any other file. For that, a generation may only change once
+into has the log's last generation. `leftovers` refuses any other file. For that, a generation may only change once
 between two complete checkpoints.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from chatbooth_grpc.store.files import StoreFiles
-from chatbooth_grpc.store.leftover_log import why_log_does_not_fit
+from chatbooth_grpc.store.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.lock import FileId, StoreLock
 from chatbooth_grpc.store.seal import FileState
 from chatbooth_grpc.store.sql import load_migrations, load_statements
@@ -85,7 +85,7 @@ def open_writer(path: Path, vfs: str | None, file_id: FileId) -> tuple[apsw.Conn
     """
     try:
         # This comes before the first connection that may write, because that one already copies a log into the file.
-        misfit = why_log_does_not_fit(path, vfs)
+        misfit = why_leftovers_do_not_fit(path, vfs)
         if misfit is not None:
             raise StoreOpenError(misfit)
         connection = connect(path, vfs, statements=_WRITER_STATEMENTS)

@@ -1,13 +1,17 @@
-"""Whether the write-ahead log beside a store's file belongs to that file.
+"""Whether the write-ahead log, or the rollback journal, beside a store's file belongs to that file.
 
 A server that was killed leaves a log, with changes that are not in the store's file yet. The next server reads the
 file through the log. If someone puts another file in place meanwhile, that would mix two states of the store. So the
 generation is read twice before anything is written: from the file alone, and through the log. `checkpoints` says which
 they are if both belong together.
+
+A rollback journal is left by a server that was killed at its first start, when it made the file or turned it into one
+with a log. SQLite would undo that, and so cut a file that was put in place meanwhile down to nothing.
 """
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,6 +23,11 @@ from chatbooth_grpc.store.sql import load_statements
 _SQL = load_statements("sqlite.sql")
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+
+# A rollback journal's header, by the description of SQLite's file format: the number of pages that the file had, and
+# the size of a page.
+_JOURNAL_HEADER = struct.Struct(">16xI4xI")
+
 _UNREADABLE = (apsw.CorruptError, apsw.NotADBError)
 
 
@@ -29,11 +38,14 @@ class _Generations(NamedTuple):
     log_base: bytes | None
 
 
-def why_log_does_not_fit(path: Path, vfs: str | None) -> str | None:
-    """Return why the log beside `path` does not belong to it, and what to do; None if it does, or if there is none.
+def why_leftovers_do_not_fit(path: Path, vfs: str | None) -> str | None:
+    """Return why a log or a journal beside `path` does not belong to it, and what to do; None if all fits.
 
-    Changes neither file. Raises apsw.Error if the file cannot be read.
+    Changes no file. Raises apsw.Error if the file cannot be read.
     """
+    journal = Path(f"{path}-journal")
+    if not _journal_fits(path, journal):
+        return _journal_is_another(path, journal)
     log = Path(f"{path}-wal")
     if _size(log) == 0:
         return None
@@ -42,6 +54,22 @@ def why_log_does_not_fit(path: Path, vfs: str | None) -> str | None:
     if _fits(path, vfs):
         return None
     return _file_is_another(path, log)
+
+
+def _journal_fits(path: Path, journal: Path) -> bool:
+    if _size(journal) == 0:
+        return True
+    try:
+        with journal.open("rb") as file:
+            header = file.read(_JOURNAL_HEADER.size)
+    except OSError:
+        return True  # SQLite cannot read it either, and says why
+    if len(header) < _JOURNAL_HEADER.size:
+        return True  # SQLite undoes nothing by it
+    pages_before, page_size = _JOURNAL_HEADER.unpack(header)
+    pages = _size(path) // page_size if page_size else 0
+    # The file that a server had begun to make has a page at most.
+    return pages in {pages_before, 0, 1}
 
 
 def _size(path: Path) -> int:
@@ -82,6 +110,13 @@ def _read(path: Path, vfs: str | None, how: str) -> _Generations:
         return _Generations(*row)
     finally:
         connection.close()
+
+
+def _journal_is_another(path: Path, journal: Path) -> str:
+    return (
+        f"the store {path} and the file beside it, {journal}, do not belong together, as when a backup is put back "
+        f"after a server was killed at its first start; move {journal.name} away, and start"
+    )
 
 
 def _file_is_missing(path: Path, log: Path) -> str:

@@ -1,4 +1,4 @@
-"""The log beside a store's file: read if it belongs to the file, refused without a change if it does not."""
+"""What lies beside a store's file: read if it belongs to the file, refused without a change if it does not."""
 
 from __future__ import annotations
 
@@ -235,3 +235,64 @@ def test_another_programs_checkpoint_does_no_harm(home: SQLiteHome, tmp_path: Pa
             other.close()
             stage = copied(home, tmp_path / str(number))
             assert numbers_in(put_together(stage, stage, tmp_path / f"again {number}")) == [*range(number + 1)]
+
+
+@pytest.fixture
+def journals(tmp_path: Path, disk: Disk) -> list[dict[str, bytes]]:
+    """The files of a server that was killed at its first start, wherever it left a rollback journal."""
+    new = SQLiteHome(tmp_path / "new")
+    moments: list[dict[str, bytes]] = []
+
+    def remember(_name: str) -> None:
+        moments.append({path.name: path.read_bytes() for path in new.path.parent.iterdir()})
+
+    with disk.before("write", remember), disk.before("sync", remember):
+        SQLiteStore(new.path, vfs=disk.name).close()
+    return [moment for moment in moments if moment.get("chatbooth.db-journal")]
+
+
+def test_a_file_beside_the_journal_of_a_first_start_is_not_undone(
+    stages: list[Path], journals: list[dict[str, bytes]], home: SQLiteHome, tmp_path: Path
+) -> None:
+    assert len(journals) > 2
+    for number, moment in enumerate(journals):
+        put_back = SQLiteHome(tmp_path / f"journal {number}")
+        shutil.copy(home.path, put_back.path)
+        journal = put_back.path.with_name("chatbooth.db-journal")
+        journal.write_bytes(moment["chatbooth.db-journal"])
+        with pytest.raises(StoreOpenError, match=r"move chatbooth\.db-journal away"):
+            put_back.open()
+        assert put_back.path.read_bytes() == home.path.read_bytes()
+        journal.unlink()
+        assert numbers_in(put_back) == [*range(40)]
+
+
+def test_a_first_start_that_was_killed_can_be_repeated(journals: list[dict[str, bytes]], tmp_path: Path) -> None:
+    for number, moment in enumerate(journals):
+        again = tmp_path / f"again {number}"
+        lay_out(moment, again)
+        with SQLiteHome(again).open() as store:
+            sign_up(store, "ann")
+
+
+def test_a_store_without_a_log_that_was_killed_at_its_first_start_opens(
+    stages: list[Path], home: SQLiteHome, tmp_path: Path, disk: Disk
+) -> None:
+    """`VACUUM INTO` makes a file that is no WAL database; the first start turns it into one, by a journal."""
+    plain = SQLiteHome(tmp_path / "plain")
+    connection = apsw.Connection(str(home.path))
+    connection.execute("VACUUM INTO ?", (str(plain.path),))
+    connection.close()
+    moments: list[dict[str, bytes]] = []
+
+    def remember(_name: str) -> None:
+        moments.append({path.name: path.read_bytes() for path in plain.path.parent.iterdir()})
+
+    with disk.before("write", remember), disk.before("sync", remember):
+        SQLiteStore(plain.path, vfs=disk.name).close()
+    journals = [moment for moment in moments if moment.get("chatbooth.db-journal")]
+    assert len(journals) > 2
+    for number, moment in enumerate(journals):
+        again = tmp_path / f"again {number}"
+        lay_out(moment, again)
+        assert numbers_in(SQLiteHome(again)) == [*range(40)]
