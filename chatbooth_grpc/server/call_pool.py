@@ -65,6 +65,7 @@ class CallPool(ThreadPoolExecutor):
         `capacity`: how many calls may run and wait before `is_full`; None: no end.
         """
         super().__init__(threads, thread_name_prefix=name)
+        self.threads = threads
         self._answers = answers
         self._pushes = pushes
         self._capacity = capacity

@@ -22,6 +22,7 @@ from chatbooth_grpc.server.descriptors import GrpcConnections
 from chatbooth_grpc.server.flags import Settings
 from chatbooth_grpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
+from chatbooth_grpc.server.pool_threads import start_threads
 from chatbooth_grpc.server.send_streams import SendStreams
 from chatbooth_grpc.server.servicer import ChatServicer
 
@@ -94,11 +95,23 @@ class ChatServer:
     def start(self) -> str:
         """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
         port = self._listen()
+        self._start_threads()
         if self._connections:
             self._connections.begin()
         self._server.start()
-        self._late_calls.start()
         return self._settings.host.text(port)
+
+    def _start_threads(self) -> None:
+        try:
+            self._late_calls.start()
+            for pool in self._pools:
+                start_threads(pool, pool.threads)
+            self.send_streams.start()
+        except RuntimeError as error:
+            raise ListenError(
+                "cannot start: the system allows this process no more threads; raise the limit of processes "
+                "(ulimit -u, or the container's), or start fewer with --threads"
+            ) from error
 
     def _listen(self) -> int:
         """Have gRPC listen on each address of the host; return the port.

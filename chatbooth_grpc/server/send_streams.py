@@ -35,6 +35,7 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import Lane, StoredSession
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.server.interceptors import UNREADABLE
+from chatbooth_grpc.server.pool_threads import start_threads
 from chatbooth_grpc.server.stream_call import StreamCall
 
 BATCHES_UNDER_WAY = 4
@@ -55,6 +56,10 @@ class SendStreams:
         self._open: set[_SendStream] = set()
         self._is_draining = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="send-stream")
+
+    def start(self) -> None:
+        """Start the threads. Raises RuntimeError: the system allows no more."""
+        start_threads(self._threads, _THREADS)
 
     def open(self, token: bytes, call: StreamCall, end: End) -> None:
         """Serve a call from now on; returns at once. `end` is told once what ended it; None: the client."""
