@@ -23,6 +23,7 @@ def test_an_opening_accounts_for_every_sequence_behind_its_start(data: st.DataOb
     missing = range(opened.gap.first, opened.gap.last + 1) if opened.gap else range(0)
     assert [*missing] == [sequence for sequence in range(start + 1, last + 1) if sequence <= removed]
     assert opened.replaying == last - start - len(missing)
+    assert opened.last_sequence == last
 
 
 def test_a_gap_says_why() -> None:

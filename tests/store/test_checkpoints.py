@@ -1,0 +1,118 @@
+"""Checkpoints: when the log is copied into the file, and how both are marked."""
+
+from __future__ import annotations
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.store import checkpoints
+from chatbooth_grpc.store.sqlite import SQLiteStore
+from tests.contract.stores import SQLiteHome, send_texts, sign_up
+from tests.store.disk_actions import Failing
+from tests.store.power_loss import Disk
+
+Marks = tuple[bytes, bytes]
+"""A generation and the base of the log."""
+
+
+@pytest.fixture
+def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a log be long when it has a few pages."""
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 24)
+
+
+def marks(home: SQLiteHome, how: str) -> Marks:
+    """Read the marks from the file alone (`immutable=1`), or through the log (`mode=ro`)."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(f"file:{home.path}?{how}", flags=flags)
+    generation, log_base = connection.execute("SELECT generation, log_base FROM store").get
+    connection.close()
+    return generation, log_base
+
+
+def alone(home: SQLiteHome) -> Marks:
+    return marks(home, "immutable=1")
+
+
+def through_log(home: SQLiteHome) -> Marks:
+    return marks(home, "mode=ro")
+
+
+def until_copied(store: SQLiteStore, home: SQLiteHome, ann: StoredSession) -> int:
+    """Send until the file has another generation; return how many messages that took."""
+    before = alone(home)
+    for count in range(1, 100):
+        send_texts(store, ann, "ann", "x" * 3_000)
+        if alone(home) != before:
+            return count
+    raise AssertionError("no checkpoint came")
+
+
+@pytest.mark.usefixtures("few_pages")
+def test_a_log_begins_with_the_generation_of_its_file_and_ends_with_a_new_one(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        found = set()
+        for _ in range(5):
+            base, _ = alone(home)
+            send_texts(store, ann, "ann", "first of a log")
+            assert through_log(home) == (base, base)
+            assert until_copied(store, home, ann) > 1
+            generation, log_base = alone(home)
+            assert log_base == base != generation
+            found.add(generation)
+    assert len(found) == 5
+
+
+@pytest.mark.usefixtures("few_pages")
+def test_a_generation_stays_while_a_reader_keeps_the_log_from_being_copied(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        reader = apsw.Connection(str(home.path))
+        reader.execute("BEGIN; SELECT * FROM mailboxes").fetchall()
+        for _ in range(20):
+            send_texts(store, ann, "ann", "x" * 3_000)
+        first = through_log(home)
+        for _ in range(20):
+            send_texts(store, ann, "ann", "x" * 3_000)
+        assert through_log(home) == first
+        assert first[1] in alone(home)
+        reader.close()
+        until_copied(store, home, ann)
+        assert alone(home) == first
+
+
+@pytest.mark.usefixtures("few_pages")
+def test_a_checkpoint_that_fails_fails_no_send_and_is_tried_again(home: SQLiteHome, disk: Disk) -> None:
+    with SQLiteStore(home.path, clock=home.clock, vfs=disk.name) as store:
+        ann = sign_up(store, "ann")
+        failing = Failing(apsw.SQLITE_IOERR, file=".db")
+        with disk.before("write", failing):
+            for _ in range(20):
+                send_texts(store, ann, "ann", "x" * 3_000)
+        assert failing.failed
+        send_texts(store, ann, "ann", "x" * 3_000)
+        assert alone(home)[0] == through_log(home)[0]
+
+
+def test_opening_copies_what_a_killed_server_left_in_the_log(home: SQLiteHome) -> None:
+    with home.open() as store:
+        sign_up(store, "ann")
+    reader = apsw.Connection(str(home.path))
+    reader.execute("SELECT * FROM store").fetchall()  # keeps the log from being removed at the end
+    with home.open() as store:
+        sign_up(store, "ben")
+    with home.open() as store:
+        assert alone(home)[0] in through_log(home)
+        assert store.account("ben") is not None
+    reader.close()
+
+
+def test_a_clean_stop_ends_the_log_with_a_new_generation(home: SQLiteHome) -> None:
+    found: list[bytes] = []
+    for _ in range(3):
+        with home.open() as store:
+            store.expire_sessions(0, 1)
+        found.append(alone(home)[0])
+    assert len(set(found)) == 3
