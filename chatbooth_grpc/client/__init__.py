@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from chatbooth_grpc.client.inbox import Acknowledge, Batches, Deliver, Inbox
     from chatbooth_grpc.client.listening import Listening
     from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
-    from chatbooth_grpc.client.outbox import Outbox, QueuedMessage
+    from chatbooth_grpc.client.outbox import Outbox, OutboxDamaged, QueuedMessage
     from chatbooth_grpc.client.outgoing import Sendable, text_message
     from chatbooth_grpc.client.reply_ids import reply_id
     from chatbooth_grpc.client.retrying import Retrying
@@ -111,6 +111,7 @@ __all__ = [
     "Opening",
     "OutOfRange",
     "Outbox",
+    "OutboxDamaged",
     "OutgoingMessage",
     "Page",
     "QueuedMessage",
@@ -179,6 +180,7 @@ _NAMES = {
     ),
     "client.outbox": (
         "Outbox",
+        "OutboxDamaged",
         "QueuedMessage",
     ),
     "client.outgoing": (

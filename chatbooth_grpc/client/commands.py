@@ -175,7 +175,9 @@ def _kept_before(context: Context, username: str) -> SavedSession | None:
     try:
         return context.sessions.load(username)
     except SessionFileDamaged:
-        return None  # it is replaced
+        kept = context.sessions.set_aside(username)
+        context.output.say(f"The damaged session file is kept as {kept}. A new one takes its place.")
+        return None
 
 
 def _end_quietly(context: Context, session: Session) -> None:

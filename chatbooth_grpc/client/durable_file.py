@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -12,13 +13,25 @@ def replace_file(path: Path, content: bytes) -> None:
     The content is on the disk when this returns. One process at a time may call it for a path.
     """
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # left by a process that was killed
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_directory(path.parent)
+    try:
+        new.unlink(missing_ok=True)  # left by a process that was killed
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        # A write that fails names no file.
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def damaged_name(path: Path) -> Path:
+    """Return a name that is free, under which a damaged file can be kept beside its place."""
+    numbered = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
+    return next(name for name in numbered if not name.exists())
 
 
 def sync_directory(directory: Path) -> None:

@@ -10,7 +10,7 @@ from chatbooth_grpc.booth.model import Delivery, Gap, Opening
 from chatbooth_grpc.client.context import Context
 from chatbooth_grpc.client.delivering import LISTEN, Showing, only_reader
 from chatbooth_grpc.client.history import Restored
-from chatbooth_grpc.client.queueing import emptying_outbox
+from chatbooth_grpc.client.outbox_sender import emptying_outbox
 
 
 def listen(context: Context, *, most: int | None = None) -> None:

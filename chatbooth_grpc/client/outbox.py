@@ -10,6 +10,7 @@ The file is SQLite's, private to its owner. One process at a time sends from it;
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
 )
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.client.durable_file import damaged_name, sync_directory
 from chatbooth_grpc.client.file_lock import file_lock
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.unicode import check_unicode
@@ -41,11 +43,19 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) STRICT
 """
 
+_COLUMNS = ("position", "message_id", "recipient", "text", "refusal")
+
+_BUSY_TIMEOUT = 5.0  # seconds for which another process may hold the file
+
 PASSING = (*repeating.PASSING, Unauthenticated)
 """The failures that do not concern the message itself: the same message may be stored later."""
 
 Send = Callable[[str, str, bytes], Receipt]
 """Sends (recipient, text, message id)."""
+
+
+class OutboxDamaged(OSError):
+    """The file is not an outbox, or no longer a whole one. Its messages may still be found in it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +79,17 @@ class Outbox:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, made if absent, readable by its owner alone. Raises OSError."""
+        """Open the file, made if absent, readable by its owner alone. Raises OSError, OutboxDamaged."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._path = path
-        with _disk_errors(path):
+        with _disk_errors(path), contextlib.ExitStack() as failed:
             self._database = apsw.Connection(str(path))
-            self._database.set_busy_timeout(5_000)
+            failed.callback(self._database.close)
+            self._database.set_busy_timeout(round(1_000 * _BUSY_TIMEOUT))
+            _check_whole(self._database, path)
             self._database.execute(_SETTINGS).fetchall()  # execute() alone stops at the first PRAGMA that answers
             self._database.execute(_SCHEMA)
+            failed.pop_all()
 
     def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
         """Accept a message: when this returns its id, it is on the disk.
@@ -185,10 +198,48 @@ class Outbox:
             )
 
 
+def set_aside(path: Path) -> Path | None:
+    """Rename a damaged outbox, so that a new one can take its place, and return its new name.
+
+    None: another process has done so. Raises OSError.
+    """
+    with file_lock(Path(f"{path}.lock"), _BUSY_TIMEOUT) as is_ours:
+        if not is_ours:
+            raise BlockingIOError(errno.EAGAIN, "another command uses the outbox", str(path))
+        try:
+            Outbox(path).close()
+        except OutboxDamaged:
+            return _renamed(path)
+        return None
+
+
+def _renamed(path: Path) -> Path:
+    kept = damaged_name(path)
+    # The journal goes first. Left alone beside a new outbox, it would be rolled back into that one.
+    with contextlib.suppress(FileNotFoundError):
+        Path(f"{path}-journal").rename(f"{kept}-journal")
+    path.rename(kept)
+    sync_directory(path.parent)
+    return kept
+
+
+def _check_whole(database: apsw.Connection, path: Path) -> None:
+    """Raise OutboxDamaged unless the file is empty or a whole outbox."""
+    [(verdict,)] = database.execute("PRAGMA quick_check(1)")
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    columns = tuple(column for _, column, *_ in database.execute("PRAGMA table_info(outbox)"))
+    if verdict != "ok":
+        raise OutboxDamaged(0, f"the outbox is damaged ({verdict})", str(path))
+    if tables and (tables != {"outbox", "sqlite_sequence"} or columns != _COLUMNS):
+        raise OutboxDamaged(0, "the file is another program's and no outbox", str(path))
+
+
 @contextlib.contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
     """Raise what SQLite reports of the file as OSError, in words for its owner."""
     try:
         yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise OutboxDamaged(0, f"the outbox is damaged ({error})", str(path)) from error
     except apsw.Error as error:
         raise OSError(0, f"the outbox cannot be used: {error}", str(path)) from error

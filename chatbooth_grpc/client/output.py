@@ -73,7 +73,7 @@ class Output:
 
     def fail(self, error: Exception) -> None:
         """Say why it failed. What must be said goes to standard output if standard error does not take it."""
-        line = json.dumps(_error_record(error)) if self.as_json else harmless_line(f"chatbooth: {_words(error)}")
+        line = json.dumps(_error_record(error)) if self.as_json else harmless_line(f"chatbooth: {error_words(error)}")
         self.show_passing("")
         try:
             if self._err is not None:
@@ -134,7 +134,7 @@ def _columns(terminal: TextIO) -> int:
 
 
 def _error_record(error: Exception) -> dict[str, object]:
-    record: dict[str, object] = {"error": "FAILED", "message": _words(error), "exit_code": exit_code(error)}
+    record: dict[str, object] = {"error": "FAILED", "message": error_words(error), "exit_code": exit_code(error)}
     if isinstance(error, ChatboothError):
         record |= {"error": error.reason, "details": error.attributes()}
     elif isinstance(error, CommandFailure):
@@ -142,7 +142,8 @@ def _error_record(error: Exception) -> dict[str, object]:
     return record
 
 
-def _words(error: Exception) -> str:
+def error_words(error: Exception) -> str:
+    """Return the words that tell a person of an error."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

@@ -1,11 +1,9 @@
-"""Sending through the outbox: `send --queue`, the `outbox` command, and the thread that empties it meanwhile."""
+"""Sending through the outbox: `send --queue` and the `outbox` command."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from chatbooth_grpc.booth.errors import ChatboothError, RecipientNotFound
 from chatbooth_grpc.booth.model import Receipt
@@ -17,11 +15,10 @@ from chatbooth_grpc.client.failures import Misuse, QueuedButRefused, SessionEnde
 from chatbooth_grpc.client.interrupts import Interrupted
 from chatbooth_grpc.client.invocation import command_line
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.client.outbox import PASSING, Outbox, QueuedMessage, Send
+from chatbooth_grpc.client.outbox import PASSING, Outbox, OutboxDamaged, QueuedMessage, Send, set_aside
 from chatbooth_grpc.client.session_file import SavedSession
 from chatbooth_grpc.client.unicode import check_unicode
 
-_LOOK_INTERVAL = 1.0
 _LONGEST_SHOWN_TEXT = 60
 
 _LONGEST_TRY = 1.0
@@ -35,7 +32,7 @@ def send_queued(context: Context, recipient: str, text: str, message_id: bytes |
     recipient = folded_username(recipient, "recipient")
     _check_text(text)
     saved = context.pick()
-    with context.sessions.outbox(saved) as outbox:
+    with open_outbox(context, saved) as outbox:
         queued = _accept(context, outbox, QueuedMessage(message_id or new_message_id(), recipient, text))
         try:
             outcome = _outcome(replace(context, timeout=min(context.timeout, _LONGEST_TRY)), saved, outbox, queued)
@@ -55,7 +52,7 @@ def show_outbox(context: Context, *, send: bool = False, drop: bytes | None = No
     Raises SomeNotSent: the server refused some of the messages that `send` tried.
     """
     saved = context.pick()
-    with context.sessions.outbox(saved) as outbox:
+    with open_outbox(context, saved) as outbox:
         if drop is not None:
             _drop(context, outbox, drop)
         outcomes = _send_waiting(context, saved, outbox) if send else []
@@ -69,40 +66,23 @@ def show_outbox(context: Context, *, send: bool = False, drop: bytes | None = No
         raise SomeNotSent(len(outcomes) - failed, failed)
 
 
-@contextmanager
-def emptying_outbox(context: Context, saved: SavedSession, client: ChatClient) -> Iterator[None]:
-    """Send what is queued, and what other commands queue, for as long as the block runs."""
-    stopping = threading.Event()
-
-    def run() -> None:
-        while not stopping.wait(_LOOK_INTERVAL):
-            if context.sessions.has_outbox(saved):
-                try:
-                    with context.sessions.outbox(saved) as outbox:
-                        _flush(context, outbox, client)
-                except (ChatboothError, OSError):
-                    continue  # it stays queued; the stream beside it tells the person what is wrong
-
-    thread = threading.Thread(target=run, name="outbox-sender", daemon=True)
-    thread.start()
+def open_outbox(context: Context, saved: SavedSession) -> Outbox:
+    """Open the outbox of a session's account. A damaged file is set aside, and that is said. Raises OSError."""
     try:
-        yield
-    except Interrupted:
-        with suppress(OSError):
-            _say_what_stays(context, saved)
-        raise
-    finally:
-        stopping.set()
-    thread.join(context.timeout)
+        return context.sessions.outbox(saved)
+    except OutboxDamaged as damage:
+        if (kept := set_aside(Path(damage.filename))) is not None:
+            context.output.notice(
+                {"type": "outbox_damaged", "path": damage.filename, "kept": str(kept), "message": damage.strerror},
+                f"{damage.filename}: {damage.strerror}. It is kept as {kept}, and a new outbox takes its place. "
+                "Messages that waited in it were not sent. To send one again, queue it under the id that was said when "
+                "it was queued: then it is stored once, even if it was sent after all.",
+            )
+        return context.sessions.outbox(saved)
 
 
-def _say_what_stays(context: Context, saved: SavedSession) -> None:
-    if context.sessions.has_outbox(saved):
-        with context.sessions.outbox(saved) as outbox:
-            _say_what_waits(context, outbox)
-
-
-def _say_what_waits(context: Context, outbox: Outbox) -> None:
+def say_what_waits(context: Context, outbox: Outbox) -> None:
+    """Say how many messages stay queued, if any do."""
     count = len(outbox.waiting())
     if count:
         context.output.say(f"Still queued: {count}. What is queued {_GOES_OUT}")
@@ -193,13 +173,15 @@ def _drop(context: Context, outbox: Outbox, message_id: bytes) -> None:
 def _send_waiting(context: Context, saved: SavedSession, outbox: Outbox) -> list[Receipt | ChatboothError]:
     with context.client_of(saved) as client:
         try:
-            return _flush(context, outbox, client, wait=context.timeout)
+            return flush_outbox(context, outbox, client, wait=context.timeout)
         except Interrupted:
-            _say_what_waits(context, outbox)
+            say_what_waits(context, outbox)
             raise
 
 
-def _flush(context: Context, outbox: Outbox, client: ChatClient, wait: float = 0.0) -> list[Receipt | ChatboothError]:
+def flush_outbox(
+    context: Context, outbox: Outbox, client: ChatClient, wait: float = 0.0
+) -> list[Receipt | ChatboothError]:
     """Send what waits, say what became of each message, and return that."""
     outcomes = []
     for message, outcome in outbox.flush(_sending_by(client), wait=wait):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.client.address import other_names, server_identity
-from chatbooth_grpc.client.durable_file import replace_file, sync_directory
+from chatbooth_grpc.client.durable_file import damaged_name, replace_file, sync_directory
 from chatbooth_grpc.client.failures import AlreadyReading, Misuse, NotLoggedIn, SessionFileDamaged, SeveralSessions
 from chatbooth_grpc.client.file_lock import OnWait, file_lock
 from chatbooth_grpc.client.session_file import SavedSession, decode_saved_session
@@ -69,7 +69,7 @@ class SessionDirectory:
         return self._directory / f"{folded_username(username)}{SESSION_SUFFIX}"
 
     def outbox(self, saved: SavedSession) -> Outbox:
-        """Open the outbox of a session's account, made if absent. Raises OSError."""
+        """Open the outbox of a session's account, made if absent. Raises OSError, OutboxDamaged."""
         from chatbooth_grpc.client.outbox import Outbox  # few commands need it, and it brings SQLite
 
         self._make_directories()
@@ -81,11 +81,27 @@ class SessionDirectory:
 
     def remove_outbox(self, saved: SavedSession) -> None:
         """Forget what an account that is no more had queued."""
-        self._outbox_path(saved).unlink(missing_ok=True)
+        for suffix in ("", "-journal", ".lock"):
+            Path(f"{self._outbox_path(saved)}{suffix}").unlink(missing_ok=True)
 
     def usernames(self) -> list[str]:
-        """Return whose sessions are kept, sorted."""
-        return sorted(path.name.removesuffix(SESSION_SUFFIX) for path in self._directory.glob(f"[!.]*{SESSION_SUFFIX}"))
+        """Return whose sessions are kept, sorted. Raises OSError: the folder cannot be read."""
+        try:
+            names = [path.name for path in self._directory.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(
+            name.removesuffix(SESSION_SUFFIX) for name in names if name.endswith(SESSION_SUFFIX) and name[0] != "."
+        )
+
+    def set_aside(self, username: str) -> Path:
+        """Rename a user's session file, which is damaged, so that a new one can take its place. Raises OSError."""
+        with self._changing():
+            path = self.path(username)
+            kept = damaged_name(path)
+            path.rename(kept)
+            sync_directory(self._directory)
+            return kept
 
     def load(self, username: str) -> SavedSession | None:
         """Return a user's session, None if none is kept. Raises SessionFileDamaged."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +22,7 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
 )
 from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.client.outbox import Outbox
+from chatbooth_grpc.client.outbox import Outbox, OutboxDamaged, set_aside
 
 RECEIPT = Receipt(1)
 
@@ -130,10 +135,78 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_damaged_or_unwritable_file_is_a_clear_error(path: Path, tmp_path: Path) -> None:
+def filled(path: Path) -> None:
+    """An outbox of many pages."""
+    with Outbox(path) as outbox:
+        for number in range(40):
+            outbox.put("ben", f"{number} {'x' * 1_000}")
+
+
+def garbage(path: Path) -> None:
     path.write_bytes(b"no database, by far" * 100)
-    with pytest.raises(OSError, match="the outbox cannot be used"):
+
+
+def truncated(path: Path) -> None:
+    filled(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def torn(path: Path) -> None:
+    filled(path)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\x5a" * 8192)
+
+
+def of_another_program(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE bookmarks (url TEXT)")
+
+
+def of_another_form(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT)")
+
+
+@pytest.mark.parametrize("damage", [garbage, truncated, torn, of_another_program, of_another_form])
+def test_a_damaged_file_is_set_aside_and_lost_by_nobody(path: Path, damage: Callable[[Path], None]) -> None:
+    damage(path)
+    found = path.read_bytes()
+    with pytest.raises(OutboxDamaged) as damaged:
         Outbox(path)
-    with pytest.raises(NotADirectoryError):
-        Outbox(path / "below")
-    assert tmp_path.exists()
+    assert damaged.value.filename == str(path)
+    assert path.read_bytes() == found
+    kept = set_aside(path)
+    assert kept == path.with_name(f"{path.name}.damaged-1")
+    assert kept.read_bytes() == found
+    with Outbox(path) as outbox:
+        outbox.put("ben", "tea?")
+    assert set_aside(path) is None  # there is nothing wrong with the new one
+    damage_again = path.with_name("again")
+    garbage(damage_again)
+    damage_again.replace(path)
+    assert set_aside(path) == path.with_name(f"{path.name}.damaged-2")
+
+
+def test_no_journal_of_a_damaged_file_stays_beside_the_new_one(path: Path) -> None:
+    """It would be rolled back into the new outbox."""
+    garbage(path)
+    Path(f"{path}-journal").write_bytes(b"a journal")
+    set_aside(path)
+    assert not Path(f"{path}-journal").exists()
+
+
+def test_two_that_find_the_damage_set_it_aside_once(path: Path) -> None:
+    garbage(path)
+    with ThreadPoolExecutor(4) as pool:
+        kept = [name for name in pool.map(lambda _: set_aside(path), range(8)) if name]
+    assert len(kept) == 1
+    assert len(list(path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_an_unusable_path_is_a_plain_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        Outbox(path)
+    with pytest.raises(FileNotFoundError):
+        Outbox(path / "below" / "x")

@@ -1,0 +1,197 @@
+"""Every file that the command line keeps, damaged or unusable: a clear line, no traceback, and nothing thrown away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.client import ChatClient
+from chatbooth_grpc.client.session_directory import SessionDirectory
+from chatbooth_grpc.client.session_file import SavedSession
+from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
+from tests.acceptance.test_listen_command import Listener
+
+COMMANDS = (
+    ["whoami"],
+    ["list"],
+    ["send", "ann", "tea?"],
+    ["send", "--queue", "ann", "tea?"],
+    ["listen", "--max", "1"],
+    ["deliver"],
+    ["outbox"],
+    ["outbox", "--send"],
+    ["login", "ann"],
+)
+
+
+class Seat:
+    """Ann, logged in, with a message in the mailbox and another in the outbox."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.chatbooth = CommandLine(address, folder)
+        with ChatClient.connect(address) as client:
+            self.saved = SavedSession(address, client.sign_up("ann", PASSWORD))
+            for _ in range(4):
+                client.send("ann", "waiting")
+        self.sessions = SessionDirectory(folder / "chatbooth", address)
+        self.sessions.save(self.saved)
+        self.queue()
+        self.session = self.sessions.path("ann")
+        self.outbox = self.sessions._outbox_path(self.saved)
+
+    def queue(self) -> str:
+        """Put a message into the outbox, without the command line."""
+        with self.sessions.outbox(self.saved) as outbox:
+            return outbox.put("ann", "queued").hex()
+
+    def files(self) -> dict[str, Path]:
+        """Each file that is kept, by what it is."""
+        folder = self.session.parent
+        return {
+            "session": self.session,
+            "outbox": self.outbox,
+            "outbox lock": Path(f"{self.outbox}.lock"),
+            "lock": folder / ".lock",
+            "reader's lock": folder / ".ann.reading",
+        }
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A server of the test's own, over the wire, where a command starts fastest."""
+    server = ServerProcess(tmp_path / "chatbooth.db", flags=["--wire-port", "0"])
+    yield server.addresses["wire"]
+    server.end()
+
+
+@pytest.fixture
+def seat(address: str, tmp_path: Path) -> Seat:
+    return Seat(address, tmp_path / "state")
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 8)
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def of_another_program(path: Path) -> None:
+    path.write_text(json.dumps({"format": 1, "bookmarks": []}))
+
+
+def a_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def a_broken_link(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(path.parent / "nowhere" / "x")
+
+
+DAMAGES = [garbage, truncated, of_another_program, a_folder, a_broken_link]
+FILES = ["session", "outbox", "outbox lock", "lock", "reader's lock"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_no_command_ends_in_a_traceback(seat: Seat, name: str, damage: Callable[[Path], None]) -> None:
+    path = seat.files()[name]
+    if damage is not truncated or path.exists():
+        damage(path)
+    for words in COMMANDS:
+        done = seat.chatbooth(*words)
+        assert "Traceback" not in done.err, words
+        assert done.code in {0, 1, 3}, (words, done)
+        if done.code == 1:
+            assert str(path) in done.err, (words, done)
+    if damage in (garbage, truncated, of_another_program) and name in ("session", "outbox"):
+        assert [kept.name for kept in path.parent.glob("*.damaged-*")] == [f"{path.name}.damaged-1"]
+    assert damage is a_folder or damage is a_broken_link or seat.chatbooth("deliver").code == 0
+
+
+def test_a_damaged_outbox_beside_listen_is_spoken_of_once_and_the_next_message_goes_out(seat: Seat) -> None:
+    garbage(seat.outbox)
+    listener = Listener(seat.chatbooth, "listen")
+    kept = f"{seat.outbox}.damaged-1"
+    listener.wait_for(lambda: any(kept in line for line in listener.err))
+    [words] = [line for line in listener.err if kept in line]
+    assert words.startswith(f"{seat.outbox}: ")
+    message_id = seat.queue()
+    listener.wait_for(lambda: any("Sent to ann" in line for line in listener.err))
+    listener.wait_for(lambda: "ann: queued" in listener.out[-1])
+    assert listener.end(signal.SIGINT) == 130
+    assert sum(kept in line for line in listener.err) == 1
+    assert message_id
+
+
+def test_an_outbox_that_cannot_be_used_beside_listen_is_spoken_of_once(seat: Seat) -> None:
+    seat.outbox.unlink()
+    seat.outbox.mkdir()
+    listener = Listener(seat.chatbooth, "--json", "listen")
+    listener.wait_for(lambda: any('"outbox_unusable"' in line for line in listener.out))
+    seat.outbox.rmdir()
+    seat.queue()
+    listener.wait_for(lambda: any('"sent"' in line for line in listener.out))
+    assert sum('"outbox_unusable"' in line for line in listener.out) == 1
+    listener.end(signal.SIGINT)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few pages."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount here")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=True)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 4096):
+                pass
+        except OSError:
+            return
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("trouble", [fill, make_read_only])
+def test_a_disk_that_takes_nothing_is_named(address: str, small_disk: Path, trouble: Callable[[Path], None]) -> None:
+    seat = Seat(address, small_disk / "state")
+    trouble(small_disk)
+    for words, codes in {
+        ("whoami",): {0},
+        ("send", "ann", "tea?"): {0},
+        ("send", "--queue", "ann", "x" * 10_000): {1},
+        ("deliver",): {0, 1},
+        ("login", "ann"): {0, 1},
+    }.items():
+        done = seat.chatbooth(*words)
+        assert done.code in codes, (words, done)
+        assert "Traceback" not in done.err
+        assert "is queued" not in done.err
+        if done.code == 1:
+            assert str(small_disk) in done.err, (words, done)
+    if trouble is fill:
+        (small_disk / "filler").unlink()
+        assert seat.chatbooth("outbox", "--send").code in {0, 3}
