@@ -28,6 +28,8 @@ class KeptSession:
 
     def __init__(self, path: Path, server: str, username: str) -> None:
         """Read the file, if there is one. Raises OSError: it cannot be used, or another program uses it; ValueError."""
+        # A link stays a link when the file is replaced, and a change of the working directory moves nothing.
+        path = path.resolve()
         self._path = path
         self._server = server
         self._username = username
@@ -86,6 +88,8 @@ class KeptSession:
 
     def _read(self) -> SavedSession | None:
         try:
+            if self._path.stat().st_mode & 0o077:
+                self._path.chmod(0o600)
             saved = decode_saved_session(self._path.read_bytes())
         except FileNotFoundError:
             return None

@@ -71,6 +71,32 @@ def test_another_epochs_place_takes_the_place_of_a_later_one(path: Path) -> None
         assert one.place == ((through, epoch) if through else (None, None))
 
 
+def test_a_link_stays_a_link_and_a_relative_path_is_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a container, whose folder is made anew each time but for a volume."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "bot.state").symlink_to(tmp_path / "volume" / "kept")
+    monkeypatch.chdir(tmp_path / "folder")
+    one = kept(Path("bot.state"))
+    monkeypatch.chdir(tmp_path)
+    one.keep(SESSION)
+    one.close()
+    assert (tmp_path / "folder" / "bot.state").is_symlink()
+    one = kept(tmp_path / "volume" / "kept")
+    assert one.session == SESSION
+    one.close()
+
+
+def test_a_file_that_others_can_read_is_closed_to_them(path: Path) -> None:
+    one = kept(path)
+    one.keep(SESSION)
+    path.chmod(0o644)
+    reopened(one, path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_one_program_at_a_time_has_the_file(path: Path) -> None:
     first = kept(path)
     with pytest.raises(OSError, match="another program uses this state"):
@@ -177,7 +203,7 @@ def test_a_log_in_whose_reply_was_lost_is_repeated_under_its_token(path: Path, m
 @pytest.mark.parametrize("failure", [WrongCredentials(), ServerUnreachable(SERVER)])
 def test_a_start_that_fails_lets_the_file_go(path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     with pytest.raises(type(failure)):
-        resumed(monkeypatch, path, failure)
+        resumed(monkeypatch, path, *[failure] * 9)  # tried again for as long as there is time
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
 
