@@ -51,10 +51,10 @@ class KeptSession:
 
     @property
     def place(self) -> tuple[int | None, bytes | None]:
-        """The last sequence that was taken, and the epoch in which it counts; None and None if no place is kept."""
-        if self._saved is None or not self._saved.shown_through:
+        """The last sequence that was taken, None if none was, and the epoch in which it counts, None if not known."""
+        if self._saved is None:
             return None, None
-        return self._saved.shown_through, self._saved.session.epoch
+        return self._saved.shown_through or None, self._saved.session.epoch
 
     def log_in_token(self) -> bytes:
         """Return a new token to log in with, the same one until a session is kept. Raises OSError.

@@ -39,7 +39,7 @@ def test_a_session_and_a_place_are_found_again(path: Path) -> None:
     assert (one.session, one.place) == (None, (None, None))
     one.keep(SESSION)
     one = reopened(one, path)
-    assert (one.session, one.place) == (SESSION, (None, None))
+    assert (one.session, one.place) == (SESSION, (None, EPOCH))
     one.keep_place(EPOCH, 9)
     one = reopened(one, path)
     assert (one.session, one.place) == (SESSION, (9, EPOCH))
@@ -50,8 +50,8 @@ def test_a_session_and_a_place_are_found_again(path: Path) -> None:
     ("session", "place"),
     [
         (OTHER, (9, EPOCH)),
-        (replace(OTHER, epoch=OTHER_EPOCH), (None, None)),
-        (replace(OTHER, account_id=8), (None, None)),
+        (replace(OTHER, epoch=OTHER_EPOCH), (None, OTHER_EPOCH)),
+        (replace(OTHER, account_id=8), (None, EPOCH)),
     ],
 )
 def test_a_new_session_has_the_place_where_it_counts(path: Path, session: object, place: object) -> None:
@@ -68,7 +68,7 @@ def test_another_epochs_place_takes_the_place_of_a_later_one(path: Path) -> None
     for epoch, through in ((EPOCH, 9), (OTHER_EPOCH, 0), (OTHER_EPOCH, 4)):
         one.keep_place(epoch, through)
         one = reopened(one, path)
-        assert one.place == ((through, epoch) if through else (None, None))
+        assert one.place == (through or None, epoch)
 
 
 def test_a_link_stays_a_link_and_a_relative_path_is_of_the_start(
@@ -276,5 +276,16 @@ def test_a_restored_store_takes_the_place_of_the_kept_place(path: Path, monkeypa
     assert next(inbox).sequence == 4
     client.close()
     one = kept(path)
-    assert one.place == (None, None)
+    assert one.place == (None, OTHER_EPOCH)
     one.close()
+
+
+def test_a_restored_store_is_told_to_one_that_had_taken_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = resumed(monkeypatch, path, SESSION)
+    client.close()
+    elsewhere = delivery(1, epoch=OTHER_EPOCH)
+    client, _ = resumed(monkeypatch, path, None, elsewhere, elsewhere)
+    inbox = client.messages()
+    assert next(inbox).sequence == 1
+    assert [restored.epoch for restored in inbox.restored] == [OTHER_EPOCH]
+    client.close()
