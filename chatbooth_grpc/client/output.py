@@ -51,9 +51,9 @@ class Output:
             with _named("standard error"):
                 _write_line(self._err, harmless_line(words))
 
-    def result(self, record: Mapping[str, object], words: str) -> None:
+    def result(self, record: Mapping[str, object], words: str, *, even_if_quiet: bool = False) -> None:
         """Say that something was done. Raises Unprinted: it was done, but the stream does not take the words."""
-        if self._quiet and not self.as_json:
+        if self._quiet and not self.as_json and not even_if_quiet:
             return
         try:
             self.notice(record, words)

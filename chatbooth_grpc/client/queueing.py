@@ -208,7 +208,7 @@ def _report(context: Context, message: QueuedMessage, outcome: Receipt | Chatboo
     else:
         record |= {"type": "refused", "error": outcome.reason, "message": str(outcome)}
         words = str(QueuedButRefused(outcome, message.recipient, message.message_id))
-    context.output.result(record, words)
+    context.output.result(record, words, even_if_quiet=not isinstance(outcome, Receipt))
 
 
 def _print_queued(context: Context, message: QueuedMessage) -> None:

@@ -327,6 +327,33 @@ def test_a_question_goes_on_after_it_was_stopped(chatbooth: CommandLine, name: s
     assert chatbooth("deliver", "--json").records[0]["text"] == "before after"
 
 
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no shell with job control")
+def test_a_password_is_hidden_again_after_a_stop(chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    chatbooth.variables.clear()
+    environment = {**chatbooth.environment(), "TERM": "xterm", "PS1": "ready> ", "HISTFILE": ""}
+    shell = pexpect.spawn(
+        "bash", ["--norc", "--noprofile", "--noediting", "-i"], env=environment, encoding="utf-8", timeout=60
+    )
+    try:
+        shell.expect_exact("ready> ")
+        shell.sendline(f"{shlex.join(CLIENT)} login {name}")
+        shell.expect_exact(f"Password of {name}: ")
+        shell.send(PASSWORD[:5])
+        shell.send("\x1a")
+        shell.expect_exact("ready> ")
+        shell.sendline("stty -a")
+        shell.expect(r"\becho\b")
+        shell.expect_exact("ready> ")
+        shell.sendline("fg")
+        shell.expect_exact(f"Password of {name}: ")
+        shell.send(f"{PASSWORD[5:]}\r")
+        shell.expect_exact(f"Logged in as {name}")
+        assert PASSWORD[5:] not in str(shell.before)
+    finally:
+        shell.close(force=True)
+
+
 def test_a_terminal_that_knows_no_marks_is_sent_none(terminal: Terminal) -> None:
     child = terminal("login", term="dumb")
     answer(child, "Username: ", "somebody")

@@ -36,7 +36,8 @@ def test_quiet_leaves_data_and_errors() -> None:
     output = Output(io.StringIO(), err, as_json=False, quiet=True)
     output.fail(Misuse("So not."))
     output.notice({"type": "gap"}, "Messages are missing.")
-    assert err.getvalue() == "chatbooth: So not.\nMessages are missing.\n"
+    output.result({"type": "refused"}, "Not sent.", even_if_quiet=True)
+    assert err.getvalue() == "chatbooth: So not.\nMessages are missing.\nNot sent.\n"
 
 
 def test_a_program_gets_one_object_a_line_and_no_words() -> None:
