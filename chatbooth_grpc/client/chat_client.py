@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, cast, overload
+from typing import TYPE_CHECKING, overload
 
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -19,7 +19,7 @@ from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
 from chatbooth_grpc.client.address import WIRE_SCHEME, normal_address
 from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.inbox import Batches, Inbox
-from chatbooth_grpc.client.outgoing import Sendable, check_form, text_message
+from chatbooth_grpc.client.outgoing import Sendable, given_message
 from chatbooth_grpc.client.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
 from chatbooth_grpc.client.retrying import Retrying
 from chatbooth_grpc.client.transport import Transport
@@ -201,7 +201,7 @@ class ChatClient:
         made with `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
         InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
         """
-        message = _message(recipient, text, message_id)
+        message = given_message(recipient, text, message_id)
         token = self._token()
         return self._retrying.call(
             lambda left: self._transport.send(token, message, timeout=left), timeout=self.timeout
@@ -372,14 +372,3 @@ def _transport(address: str) -> Transport:
     from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
 
     return GrpcTransport(address)
-
-
-def _message(recipient: str | OutgoingMessage, text: str | None, message_id: bytes | None) -> OutgoingMessage:
-    """Return the message that the arguments of `send` describe, in a form that can be sent."""
-    if not isinstance(recipient, OutgoingMessage):
-        check_unicode(text=text)
-        return text_message(recipient, cast(str, text), message_id=message_id)
-    if text is not None or message_id is not None:
-        raise TypeError("an OutgoingMessage has its own text and message id: pass nothing beside it")
-    check_form(recipient)
-    return recipient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from chatbooth_grpc.booth.errors import InvalidMessageId, MalformedRequest
 from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
@@ -25,6 +25,17 @@ def text_message(recipient: str, text: str, *, message_id: bytes | None = None) 
     message = _of_text(recipient, text, message_id)
     check_form(message)
     return message
+
+
+def given_message(given: str | OutgoingMessage, text: str | None, message_id: bytes | None) -> OutgoingMessage:
+    """Return the message that `given` is, or a text to the account that it names. Raises as `check_form`."""
+    if not isinstance(given, OutgoingMessage):
+        check_unicode(text=text)
+        return text_message(given, cast(str, text), message_id=message_id)
+    if text is not None or message_id is not None:
+        raise TypeError("an OutgoingMessage has its own text and message id: pass nothing beside it")
+    check_form(given)
+    return given
 
 
 def outgoing_message(message: object) -> OutgoingMessage:
