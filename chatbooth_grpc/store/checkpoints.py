@@ -54,10 +54,16 @@ class Checkpoints:
             self._is_copied = False
         self._begins_log = False
 
-    def run_if_due(self) -> None:
-        """Run a checkpoint if the log is long. Called when the callers of a transaction have their answers."""
-        if self._pages >= CHECKPOINT_PAGES:
+    def run_if_due(self) -> bool:
+        """Run a checkpoint if the log is long; say whether it ran. Called when a transaction's callers have answers."""
+        is_due = self._pages >= CHECKPOINT_PAGES
+        if is_due:
             self._run(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return is_due
+
+    def generation(self) -> bytes:
+        """Return the store's generation, which the file has too after a checkpoint that copied all."""
+        return bytes(self._connection.execute(self._sql["generations"]).get[0])
 
     def end_log(self, connection: apsw.Connection) -> None:
         """Mark the end of the log, inside a transaction. A log that is marked already stays as it is."""

@@ -25,7 +25,8 @@ class StoreFiles:
     """The store's file and its log, as they were when they were opened.
 
     The writer checks after each commit and a thread checks in between, so any thread may find that the files are lost:
-    removed, renamed or replaced. They count as lost until the very same files are back.
+    removed, renamed or replaced. They count as lost until the very same files are back. A file into which somebody else
+    wrote is lost until the server is started again. Only the writer's thread can tell, since it writes the file too.
     """
 
     def __init__(self, path: Path, file_id: FileId) -> None:
@@ -37,22 +38,32 @@ class StoreFiles:
         self._folder = str(path.parent)
         # The folder's state at the latest look at the files, if they were in place.
         self._checked_folder: tuple[int, int, int] | None = None
+        # The file's size and modification time after its latest writing that was the server's, and the generations that
+        # it may have since.
+        self._written: tuple[int, int] | None = None
+        self._generations: tuple[bytes, ...] = ()
+        self.is_overwritten = False
         self.are_lost = False
         self._guard = threading.Lock()
         self._watchers: list[Callable[[bool], None]] = []
         self._losing = LastingState(
             _log,
-            "a file of the store was removed, renamed or replaced: nothing is accepted until the same file is back, "
-            "or the server is stopped and started again",
+            "a file of the store was removed, renamed, replaced or overwritten: nothing is accepted until the same "
+            "file is back, or the server is stopped and started again",
             "the files of the store are back in their place: messages are accepted again",
             quiet=0,
         )
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, tend: Callable[[], None]) -> None:
-        """Begin to look by oneself. `tend` is called each time that the files are in place."""
-        self._thread = threading.Thread(target=self._watch, args=(tend,), name="store-files", daemon=True)
+    def start(self, tend: Callable[[], None], look_inside: Callable[[], None]) -> None:
+        """Begin to look by oneself.
+
+        `tend` is called each time that the files are in place, `look_inside` when somebody may have written into the
+        file: it has the writer's thread call `look_inside` here.
+        """
+        arguments = (tend, look_inside)
+        self._thread = threading.Thread(target=self._watch, args=arguments, name="store-files", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -67,6 +78,33 @@ class StoreFiles:
             self._watchers.append(available)
             if self.are_lost:
                 available(False)
+
+    def note_written(self, generation: bytes) -> None:
+        """Note that the writer has copied its log into the file. `generation`: the store's, since then."""
+        self._generations = (*self._generations[-1:], generation)
+        self._written = self._state_of_file()
+
+    def look_inside(self, read_generation: Callable[[], bytes | None]) -> None:
+        """Find out whether somebody has written other content into the file. For the writer's thread alone.
+
+        `read_generation` reads the file without its log. A program of SQLite's may have copied the log into the file,
+        which is no harm.
+        """
+        state = self._state_of_file()
+        if state == self._written or state is None:
+            return
+        if read_generation() in self._generations:
+            self._written = state
+        else:
+            self.is_overwritten = True
+            self.check()
+
+    def _state_of_file(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._expected[0][0])  # noqa: PTH116  # the path is text, to be quick
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
 
     def check(self) -> bool:
         """Say whether the files are in place now. The watchers hear of it before this returns, if it has changed."""
@@ -96,6 +134,8 @@ class StoreFiles:
 
     def _problem(self) -> str:
         """Return what is wrong with the first file that is not in its place, or nothing."""
+        if self.is_overwritten:
+            return f"{self._expected[0][0]}: other content was written into it"
         for path, expected in self._expected:
             try:
                 found = os.stat(path)  # noqa: PTH116  # the path is text, to be quick
@@ -118,9 +158,11 @@ class StoreFiles:
             for available in self._watchers:
                 available(in_place)
 
-    def _watch(self, tend: Callable[[], None]) -> None:
+    def _watch(self, tend: Callable[[], None], look_inside: Callable[[], None]) -> None:
         while not self._stopped.wait(CHECK_INTERVAL):
             # A mount over a file changes no folder, so this looks at the files each time.
             self._checked_folder = None
             if self.check():
                 tend()
+                if self._state_of_file() != self._written:
+                    look_inside()

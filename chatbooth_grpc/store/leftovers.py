@@ -94,6 +94,14 @@ def _fits(path: Path, vfs: str | None) -> bool:
     return alone.generation in through_log
 
 
+def generation_in_file(path: Path, vfs: str | None) -> bytes | None:
+    """Return the generation of a store's file, read without its log; None if the file is not one that can be read."""
+    try:
+        return _read(path, vfs, "immutable=1").generation
+    except apsw.Error:
+        return None
+
+
 def _read(path: Path, vfs: str | None, how: str) -> _Generations:
     connection = apsw.Connection(f"file:{quote(str(path))}?{how}", flags=_READ_ONLY, vfs=vfs)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ from chatbooth_grpc.store.checkpoints import Checkpoints
 from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
 from chatbooth_grpc.store.kept_clock import open_clock
+from chatbooth_grpc.store.leftovers import generation_in_file
 from chatbooth_grpc.store.opening import (
     StoreOpenError,
     absolute_path,
@@ -114,7 +116,9 @@ class SQLiteStore:
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
-        self._files.start(self._seal.tend)
+        self._read_generation = partial(generation_in_file, self._path, vfs)
+        self._files.note_written(self._checkpoints.generation())
+        self._files.start(self._seal.tend, lambda: self._writer.run_later(self._look_inside))
         self._epoch = self._admit(file_before, restored=restored)
         self._writer.run_later(self._prune)
 
@@ -313,7 +317,7 @@ class SQLiteStore:
         self._writer.run_later(self._checkpoints.end_log)
         self._writer.close()
         if all_read:
-            self._seal.close(closed_file(self._path, self._lock))
+            self._seal.close(None if self._files.are_lost else closed_file(self._path, self._lock))
             self._lock.release()
 
     def _admit(self, file_before: FileState, *, restored: bool) -> bytes:
@@ -381,10 +385,6 @@ class SQLiteStore:
 
     def _announce(self, committed: bool) -> None:
         """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
-        if committed and self._appender.grown:
-            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
-            # the seal counts less than the store then, which it may.
-            self._seal.note(sum(map(len, self._appender.grown.values())))
         changed, self._changed = self._changed.union(self._appender.grown), set()
         prunes_on, self._prunes_on = self._prunes_on, False
         if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
@@ -392,7 +392,18 @@ class SQLiteStore:
         if committed and changed:
             for watcher in self._watchers:
                 watcher(changed)
-        self._checkpoints.run_if_due()
+        if committed and self._appender.grown:
+            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
+            # the seal counts less than the store then, which it may.
+            self._seal.note(sum(map(len, self._appender.grown.values())))
+        if not self._files.are_lost and self._checkpoints.run_if_due():
+            self._files.note_written(self._checkpoints.generation())
+
+    def _look_inside(self, connection: apsw.Connection) -> None:
+        """Look whether the store's file is still the writer's; if not, keep the log out of it, also when it closes."""
+        self._files.look_inside(self._read_generation)
+        if self._files.is_overwritten:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
     def _prune(self, connection: apsw.Connection) -> None:
         """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import queue
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store import files
+from chatbooth_grpc.store import checkpoints, files
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.stores import (
     SQLiteHome,
@@ -25,7 +27,9 @@ from tests.contract.stores import (
     stored_account,
     texts,
 )
+from tests.store.beside import sqlite
 from tests.store.power_loss import Disk
+from tests.store.refused import refusal_to_open
 from tests.store.taking_away import TAKES, Take, log_of, remove_log, rename_file, replace_both, replace_log
 
 PATIENCE = 30.0
@@ -180,3 +184,72 @@ def test_the_store_leaves_files_alone_that_have_taken_the_place_of_its_own(home:
     shutil.copytree(home.path.parent, tmp_path / "copy")
     with SQLiteStore(tmp_path / "copy" / home.path.name) as store:
         assert texts(store, ann) == ["before"]
+
+
+def overwrite(path: Path, copy: Path) -> None:
+    """Write a copy into the file that is there, as cp does."""
+    shutil.copyfile(copy, path)
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["of this run", "of a run before"])
+def test_a_file_that_is_overwritten_is_noticed_and_the_log_kept_out_of_it(
+    home: SQLiteHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: bool
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 50)
+    with store_of_ann(home) as (store, ann):
+        pass
+    if not runs:
+        shutil.copy(home.path, tmp_path / "copy.db")
+    store = home.open()
+    if runs:
+        shutil.copy(home.path, tmp_path / "copy.db")
+    for number in range(60):
+        send_texts(store, ann, "ann", str(number) * 3_000)
+    availability = Availability(store)
+    overwrite(home.path, tmp_path / "copy.db")
+    assert availability.next() is False
+    with pytest.raises(StoreUnavailable):
+        send(store, new_message(ann, "ann"))
+    with pytest.raises(StoreUnavailable):
+        store.after(ann, 0, 1, 1)
+    before = {path: path.read_bytes() for path in (home.path, log_of(home.path))}
+    store.close()
+    assert availability.is_silent
+    assert {path: path.read_bytes() for path in before} == before
+    assert "do not belong together" in refusal_to_open(home.path)
+
+
+def test_what_changes_the_file_and_not_its_content_is_no_harm(
+    home: SQLiteHome, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    look_inside = files.StoreFiles.look_inside
+
+    def look(*arguments: Any) -> None:
+        look_inside(*arguments)
+        looked.set()
+
+    monkeypatch.setattr(files.StoreFiles, "look_inside", look)
+    with store_of_ann(home) as (store, ann):
+
+        def change(by: Callable[[], object]) -> None:
+            looked.clear()
+            by()
+            assert looked.wait(PATIENCE)
+            send_texts(store, ann, "ann", "after")
+
+        with sqlite(home) as connection:
+            change(lambda: connection.pragma("wal_checkpoint"))
+        change(home.path.touch)
+        copy = home.path.read_bytes()
+        change(lambda: home.path.write_bytes(copy))
+        monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 1)
+        for number in range(20):
+            send_texts(store, ann, "ann", str(number) * 3_000)
+        monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 4_000)
+        send_texts(store, ann, "ann", "after the last checkpoint")
+        change(home.path.touch)
+        assert texts(store, ann)[:4] == ["before", "after", "after", "after"]
+    assert lines_of(caplog) == []
+    with home.open() as store:
+        assert len(texts(store, ann)) == 26
