@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chatbooth_grpc.client.address import WIRE_SCHEME
-from chatbooth_grpc.client.arguments import parse
 from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, OK
 from chatbooth_grpc.client.interrupts import Interrupted, Interrupts
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
+    # Nothing that takes long is imported before interrupts are heard: Python would end with a traceback.
+    from chatbooth_grpc.client.arguments import parse
+
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
         return _run(parsed, interrupts)
@@ -48,8 +52,10 @@ def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> i
         return _unprinted(unprinted)
 
 
-def _run(parsed: argparse.Namespace, interrupts: Interrupts) -> int:
+def _run(parsed: Namespace, interrupts: Interrupts) -> int:
     """Run what was asked for; return its exit code."""
+    from chatbooth_grpc.client.address import WIRE_SCHEME
+
     if not parsed.server.startswith(WIRE_SCHEME):
         from chatbooth_grpc.generated import require_stubs
 

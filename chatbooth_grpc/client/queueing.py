@@ -106,7 +106,8 @@ def _accept(context: Context, outbox: Outbox, message: QueuedMessage) -> QueuedM
     if twins and message not in twins:
         context.output.say(
             f"The outbox holds the same text to {message.recipient} already, id {twins[0].message_id.hex()}, and sends "
-            f"both. If you want only one, type: {_drop_command(context, message)}"
+            "both. To repeat a message and have it stored once, repeat it with its --message-id. To drop this one "
+            f"while it waits, type: {_drop_command(context, message)}"
         )
     return message
 

@@ -128,3 +128,17 @@ def test_a_program_reads_how_to_repeat_what_was_in_flight(server: ServerProcess,
         again = seat.chatbooth("send", "--message-id", record["details"]["message_id"], "ann", "tea?")
         assert again.code == 0
     assert seat.chatbooth("deliver").out.count("tea?") == 1
+
+
+def test_an_interrupt_while_the_command_starts_ends_without_a_traceback(tmp_path: Path) -> None:
+    """Nearly all of its start is imports, here stretched by a module that waits."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "grpc.py").write_text("print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
+    command = CommandLine("127.0.0.1:1", tmp_path / "state")
+    command.variables["PYTHONPATH"] = str(tmp_path / "slow")
+    running = command.start("login", "ann")
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"ready\n"
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=PATIENCE)
+    assert (running.returncode, out, err) == (130, b"", b"")

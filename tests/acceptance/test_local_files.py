@@ -15,7 +15,7 @@ import pytest
 from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.session_directory import SessionDirectory
 from chatbooth_grpc.client.session_file import SavedSession
-from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
+from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, Done, ServerProcess
 from tests.acceptance.test_listen_command import Listener
 
 COMMANDS = (
@@ -195,3 +195,41 @@ def test_a_disk_that_takes_nothing_is_named(address: str, small_disk: Path, trou
     if trouble is fill:
         (small_disk / "filler").unlink()
         assert seat.chatbooth("outbox", "--send").code in {0, 3}
+
+
+POWERLESS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+"""Starts a program of the administrator's to which the modes of files apply as to anybody else."""
+
+
+def run_powerless(chatbooth: CommandLine, *words: str) -> Done:
+    """Run a command to which the modes of files apply."""
+    prefix = POWERLESS if os.geteuid() == 0 else []
+    if prefix and (not shutil.which("setpriv") or subprocess.run([*prefix, "true"], check=False).returncode):
+        pytest.skip("the modes of files do not apply to the administrator here")
+    done = subprocess.run(
+        [*prefix, *CLIENT, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=chatbooth.environment(),
+        timeout=60,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o400])
+@pytest.mark.parametrize("name", [*FILES, "folder"])
+def test_a_file_that_may_not_be_used_is_named(seat: Seat, name: str, mode: int) -> None:
+    assert seat.chatbooth("send", "--queue", "ann", "tea?").code == 0  # all files are there now
+    path = {**seat.files(), "folder": seat.session.parent}[name]
+    path.touch() if name != "folder" else None
+    path.chmod(mode)
+    for words in COMMANDS:
+        done = run_powerless(seat.chatbooth, *words)
+        assert "Traceback" not in done.err, words
+        assert done.code in {0, 1}, (words, done)
+        assert "Nobody is logged in" not in done.err
+        if done.code == 1:
+            assert str(path) in done.err, (words, done)
+            assert "denied" in done.err, (words, done)
+    path.chmod(0o700)
