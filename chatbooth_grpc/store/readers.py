@@ -1,4 +1,4 @@
-"""The connections that read a store, each lent to one thread at a time."""
+"""The few connections that read a store, each lent to one thread at a time."""
 
 from __future__ import annotations
 
@@ -9,34 +9,51 @@ from contextlib import contextmanager, suppress
 
 import apsw
 
+from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import StoreUnavailable
+
+MOST_READERS = 48
+"""A connection takes two descriptors and up to 2 MiB. Each wire connection's thread may want one at the same time."""
 
 
 class Readers:
-    """As many reading connections as were ever needed at once. Any thread may borrow one."""
+    """As many reading connections as were ever needed at once, up to a limit. Any thread may borrow one."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
+    def __init__(self, connect: Callable[[], apsw.Connection], wait: float = 30.0) -> None:
+        """`wait`: the longest that a caller waits for a connection, in seconds, if its own deadline is not sooner."""
         self._connect = connect
+        self._wait = wait
         # Pushed and popped without a lock: each call of a deque is atomic.
         self._idle: deque[apsw.Connection] = deque()
         # How many connections exist, idle or lent.
         self._count = 0
         self._gone = threading.Condition()
+        # Callers that found none idle. Who returns a connection looks here after that, and a caller counts itself here
+        # before it looks once more: so no caller misses one.
+        self._wanting = 0
+        self._returned = threading.Condition()
         self._closed = False
 
     @contextmanager
     def lend(self) -> Iterator[apsw.Connection]:
-        """Lend a connection. Raises StoreUnavailable after `close`, and whatever connecting raises."""
+        """Lend a connection.
+
+        Raises StoreUnavailable after `close` or if none is returned in time, DeadlineExceeded, and whatever connecting
+        raises.
+        """
         if self._closed:
             raise StoreUnavailable
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._make()
+            connection = self._make() or self._await_returned()
         try:
             yield connection
         finally:
             self._idle.append(connection)
+            if self._wanting:
+                with self._returned:
+                    self._returned.notify()
             if self._closed:
                 self._close_idle()
 
@@ -47,14 +64,32 @@ class Readers:
         """
         with self._gone:
             self._closed = True
+        with self._returned:
+            self._returned.notify_all()
         self._close_idle()
         with self._gone:
             return self._gone.wait_for(lambda: self._count == 0, wait)
 
-    def _make(self) -> apsw.Connection:
+    def _await_returned(self) -> apsw.Connection:
+        with self._returned:
+            self._wanting += 1
+            try:
+                while True:
+                    with suppress(IndexError):
+                        return self._idle.pop()
+                    if self._closed or not self._returned.wait(time_remaining(self._wait)):
+                        time_remaining(self._wait)  # raises if the caller's own deadline has passed
+                        raise StoreUnavailable
+            finally:
+                self._wanting -= 1
+
+    def _make(self) -> apsw.Connection | None:
+        """Return a new connection, or None if there are as many as may be."""
         with self._gone:
             if self._closed:
                 raise StoreUnavailable
+            if self._count >= MOST_READERS:
+                return None
             self._count += 1
         try:
             return self._connect()

@@ -112,7 +112,7 @@ class SQLiteStore:
             ended=self._end_transaction,
             announce=self._announce,
         )
-        self._readers = Readers(lambda: self._open_reader(vfs))
+        self._readers = Readers(lambda: self._open_reader(vfs), store_wait)
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
