@@ -97,7 +97,7 @@ class StoreFiles:
             self._written = state
         else:
             self.is_overwritten = True
-            self.check()
+            self._look(None)
 
     def _state_of_file(self) -> tuple[int, int] | None:
         try:
@@ -111,10 +111,16 @@ class StoreFiles:
         folder = self._folder_state()
         if folder is not None and folder == self._checked_folder and not self.are_lost:
             return True
-        problem = self._problem()
-        if (not problem) == self.are_lost:
-            self._note(problem)
-        self._checked_folder = None if problem else folder
+        return self._look(folder)
+
+    def _look(self, folder: tuple[int, int, int] | None) -> bool:
+        """Look at the files, and note what was found. `folder`: the folder's state before that."""
+        # One thread looks at a time, so that none notes what was true before another has looked.
+        with self._guard:
+            problem = self._problem()
+            if (not problem) == self.are_lost:
+                self._note(problem)
+            self._checked_folder = None if problem else folder
         return not problem
 
     def _folder_state(self) -> tuple[int, int, int] | None:
@@ -146,17 +152,13 @@ class StoreFiles:
         return ""
 
     def _note(self, problem: str) -> None:
-        in_place = not problem
-        with self._guard:
-            if in_place != self.are_lost:
-                return
-            self.are_lost = not in_place
-            if in_place:
-                self._losing.worked()
-            else:
-                self._losing.refused(problem)
-            for available in self._watchers:
-                available(in_place)
+        self.are_lost = bool(problem)
+        if problem:
+            self._losing.refused(problem)
+        else:
+            self._losing.worked()
+        for available in self._watchers:
+            available(not problem)
 
     def _watch(self, tend: Callable[[], None], look_inside: Callable[[], None]) -> None:
         while not self._stopped.wait(CHECK_INTERVAL):
