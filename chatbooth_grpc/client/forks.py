@@ -6,12 +6,12 @@ import os
 
 
 class UsedAfterFork(RuntimeError):
-    """A client was used in the child of a fork, where its connection and its threads are not its own."""
+    """A client or an outbox was used in the child of a fork, where its connection and its threads are not its own."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this client was opened by the parent process, before a fork; open a client in each process, with "
-            "ChatClient.connect(..., session=...) to go on with the session"
+            "this was opened by the parent process, before a fork; open a client, and an outbox, in each process: "
+            "ChatClient.connect(..., session=...) goes on with the session"
         )
 
 

@@ -34,6 +34,9 @@ MAX_RECEIVED_SIZE = MAX_TEXT_SIZE + (2 << 20)
 _FIRST_RECONNECT_MS = 100
 _LONGEST_RECONNECT_MS = 2_000  # gRPC's own two minutes would outlast every call's retries
 
+_CONNECT_TIMEOUT_MS = 5_000
+"""gRPC's own 20 s would outlast a call's timeout, and the call would not learn that there is no connection."""
+
 _WINDOW = 1 << 20  # what a stream may send before it is read
 _KEEPALIVE_TIME_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
@@ -229,6 +232,7 @@ def _channel_options(server: str) -> list[tuple[str, str | int]]:
         ("grpc.primary_user_agent", f"chatbooth/{__version__}"),
         ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),  # in spite of its name
         ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds a server that is cut off
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds one that is frozen

@@ -27,6 +27,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.durable_file import damaged_name, sync_directory
 from chatbooth_grpc.client.file_lock import file_lock
+from chatbooth_grpc.client.forks import OneProcess
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.client.unicode import check_unicode
 
@@ -82,13 +83,14 @@ class Outbox:
         """Open the file, made if absent, readable by its owner alone. Raises OSError, OutboxDamaged."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._path = path
+        self._process = OneProcess()
         with _disk_errors(path), contextlib.ExitStack() as failed:
-            self._database = apsw.Connection(str(path))
-            failed.callback(self._database.close)
-            self._database.set_busy_timeout(round(1_000 * _BUSY_TIMEOUT))
-            _check_whole(self._database, path)
-            self._database.execute(_SETTINGS).fetchall()  # execute() alone stops at the first PRAGMA that answers
-            self._database.execute(_SCHEMA)
+            self._opened = apsw.Connection(str(path))
+            failed.callback(self._opened.close)
+            self._opened.set_busy_timeout(round(1_000 * _BUSY_TIMEOUT))
+            _check_whole(self._opened, path)
+            self._opened.execute(_SETTINGS).fetchall()  # execute() alone stops at the first PRAGMA that answers
+            self._opened.execute(_SCHEMA)
             failed.pop_all()
 
     def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
@@ -165,13 +167,20 @@ class Outbox:
 
     def close(self) -> None:
         """Let the file go."""
-        self._database.close()
+        if self._process.is_here:
+            self._opened.close()
 
     def __enter__(self) -> Outbox:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def _database(self) -> apsw.Connection:
+        # SQLite's locks do not live on in the child of a fork: two processes would change the file at once.
+        self._process.check()
+        return self._opened
 
     def _select(self, condition: str, *values: str | bytes) -> list[QueuedMessage]:
         with _disk_errors(self._path):

@@ -48,18 +48,28 @@ def _session_in(path: Path) -> SavedSession | None:
 
 
 def _move_outbox(old: Path, new: Path) -> None:
-    """Move an outbox. Where there are two, the messages of the other follow those that are there."""
-    from chatbooth_grpc.client.outbox import Outbox  # it brings SQLite
+    """Move an outbox. Where there are two, the messages of the other follow those that are there.
 
-    # Opening it undoes what a command that was killed left half done: that lies in a file of the old name.
-    with Outbox(old) as outbox:
-        outbox.waiting()
+    A damaged one is moved as it is, so that the next command that opens it says so; where there are two, it stays.
+    """
+    from chatbooth_grpc.client.outbox import Outbox, OutboxDamaged  # it brings SQLite
+
+    try:
+        # Opening it undoes what a command that was killed left half done: that lies in a file of the old name.
+        with Outbox(old) as outbox:
+            outbox.waiting()
+    except OutboxDamaged:
+        if not new.exists():
+            with suppress(FileNotFoundError):
+                Path(f"{old}-journal").replace(f"{new}-journal")
+            old.replace(new)
+        return
     if not new.exists():
         old.replace(new)
         return
-    with Outbox(new) as outbox:
+    with suppress(OutboxDamaged), Outbox(new) as outbox:
         outbox.take_from(old)
-    old.unlink()
+        old.unlink()
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -14,7 +14,7 @@ _CAUSES = [
     (r"Connection refused", causes.REFUSED),
     (r"No route to host|[Nn]etwork is unreachable|Cannot assign requested address", causes.NO_ROUTE),
     (r"Permission denied|Operation not permitted", causes.NOT_PERMITTED),
-    (r"failed to connect.*(?:[Tt]imed? ?out|DEADLINE_EXCEEDED)", causes.TIMED_OUT),
+    (r"failed to connect.*(?:[Tt]imed? ?out|DEADLINE_EXCEEDED|tcp handshaker shutdown)", causes.TIMED_OUT),
     (r"failed to connect.*(?:Socket closed|Connection reset)", causes.CLOSED),
 ]
 

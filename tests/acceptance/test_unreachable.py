@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -87,6 +88,25 @@ def test_over_the_wire(answering: Callable[[bytes], str], shared_server: ServerP
     assert cause(f"wire://{answering(WEB_PAGE)}") == causes.SPEAKS_HTTP
     assert cause(f"wire://{answering(b'SSH-2.0-OpenSSH_9.9')}") == causes.SPEAKS_OTHER
     assert cause(f"wire://{answering(TLS_ALERT)}") == causes.SPEAKS_TLS
+
+
+@pytest.fixture
+def silent_port() -> Iterator[str]:
+    """An address where packets get no answer, as behind a firewall: its queue of connections is full."""
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse a connection that finds the queue full")
+def test_where_nothing_answers(silent_port: str) -> None:
+    assert cause(silent_port, timeout=60.0) == causes.TIMED_OUT
+    assert cause(f"wire://{silent_port}", timeout=2.0) == causes.TIMED_OUT
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.forks import OneProcess, UsedAfterFork
 from chatbooth_grpc.client.listening import Listening
 from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.outbox import Outbox
 from tests.client.booths import PASSWORD, BoothTransport
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -75,10 +77,23 @@ def test_every_use_in_a_child_is_refused(booth: Booth) -> None:
     assert transport.is_closed
 
 
+def test_an_outbox_is_of_one_process(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.put("ben", "tea")
+
+    def in_child() -> bool:
+        outbox.close()
+        return all(map(refused, [outbox.waiting, lambda: outbox.put("ben", "milk"), lambda: outbox.drop(b"i" * 16)]))
+
+    assert exit_code_of_child(in_child) == 0
+    assert [message.text for message in outbox.waiting()] == ["tea"]
+    outbox.close()
+
+
 def test_a_process_knows_itself() -> None:
     process = OneProcess()
     process.check()
     assert process.is_here
     assert exit_code_of_child(lambda: not process.is_here) == 0
-    with pytest.raises(RuntimeError, match="open a client in each process"):
+    with pytest.raises(RuntimeError, match="open a client, and an outbox, in each process"):
         raise UsedAfterFork

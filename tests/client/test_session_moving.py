@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.client.outbox import Outbox
+from chatbooth_grpc.client.outbox import Outbox, OutboxDamaged
 from chatbooth_grpc.client.session_directory import SessionDirectory
 from chatbooth_grpc.client.session_file import SavedSession
 from tests.client.scripted import SESSION
@@ -103,3 +103,25 @@ def test_a_file_of_somebody_else_keeps_its_folder(tmp_path: Path) -> None:
     sessions.move_former()
     assert sessions.usernames() == ["ann"]
     assert (path.parent / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("damaged", ["former", "here", "only"])
+def test_a_damaged_outbox_stops_nothing_and_loses_nothing(tmp_path: Path, damaged: str) -> None:
+    sessions = SessionDirectory(tmp_path, SERVER)
+    sessions.save(kept(SERVER))
+    former = write_former(tmp_path, FORMER[0], kept(FORMER[0])).parent / f"ann.{SESSION.account_id}.outbox"
+    here = sessions.path("ann").parent / former.name
+    for path in (former, here) if damaged != "only" else ():
+        with Outbox(path) as outbox:
+            outbox.put("ben", "tea")
+    (here if damaged == "here" else former).write_bytes(b"no database" * 1_000)
+    for _ in range(2):
+        sessions.move_former()
+    assert sessions.pick("ann").session == SESSION
+    if damaged == "only":
+        with pytest.raises(OutboxDamaged), sessions.outbox(kept(SERVER)):
+            pass
+    else:
+        assert former.exists()
+        with Outbox(here if damaged == "former" else former) as outbox:
+            assert [message.text for message in outbox.waiting()] == ["tea"]

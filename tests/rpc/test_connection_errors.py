@@ -20,6 +20,7 @@ ALL = "failed to connect to all addresses; last error: "
         (f"{ALL}UNKNOWN: ipv4:1.2.3.4:9: connect: Network is unreachable", causes.NO_ROUTE),
         (f"{ALL}UNKNOWN: ipv4:1.2.3.4:9: connect: Permission denied", causes.NOT_PERMITTED),
         (f"{ALL}UNKNOWN: ipv4:1.2.3.4:9: Failed to connect: Connection timed out", causes.TIMED_OUT),
+        (f"{ALL}UNKNOWN: ipv4:1.2.3.4:9: tcp handshaker shutdown", causes.TIMED_OUT),
         (f"{ALL}UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", causes.CLOSED),
         ("Socket closed", ""),
         ("recvmsg:Connection reset by peer", ""),
