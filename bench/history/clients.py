@@ -21,8 +21,11 @@ from chatbooth_grpc.client.outbox import Outbox
 _CALL_TIMEOUT = 5.0
 _LONGEST_PAUSE = 0.03
 
-# How often a receiver asks for what waits, instead of listening.
-_ASKING = 0.3
+# How often a receiver asks for what waits, again and again, instead of listening.
+_ASKING = 0.5
+
+# Long enough for a call to go on after a restore, as the library's do unless they are told otherwise.
+_ASKING_TIMEOUT = 20.0
 
 
 class Sender(threading.Thread):
@@ -110,7 +113,7 @@ class Receiver(threading.Thread):
         """Listen until told to stop."""
         try:
             while not self._stopping.is_set():
-                self._live(self._dice.randrange(50, 400))
+                self._live(self._dice.randrange(20, 150))
         except ChatboothError as error:
             self.failure = error
 
@@ -128,16 +131,17 @@ class Receiver(threading.Thread):
 
     def _live(self, events: int) -> None:
         """Be an application that dies after so many events, without acknowledging what it was shown last."""
-        after = self.shown[-1].sequence if self.shown and self.shown[-1].part == self.told else None
-        client = ChatClient.connect(self._address, session=self._session, timeout=_CALL_TIMEOUT)
         if self._dice.random() < _ASKING:
-            self._ask(client, after, events)
+            with ChatClient.connect(self._address, session=self._session, timeout=_ASKING_TIMEOUT) as client:
+                end = len(self.shown) + events
+                while len(self.shown) < end and not self._stopping.is_set():
+                    self._ask(client)
         else:
-            self._listen(client, after, events)
-        client.close()
+            with ChatClient.connect(self._address, session=self._session, timeout=_CALL_TIMEOUT) as client:
+                self._listen(client, events)
 
-    def _listen(self, client: ChatClient, after: int | None, events: int) -> None:
-        self._listening = client.listen(after=after, epoch=self._epoch)
+    def _listen(self, client: ChatClient, events: int) -> None:
+        self._listening = client.listen(after=self._after(), epoch=self._epoch)
         for event, _ in zip(self._listening, range(events), strict=False):
             if isinstance(event, Gap):
                 self.gaps.update(range(event.first, event.last + 1))
@@ -146,14 +150,15 @@ class Receiver(threading.Thread):
             else:
                 self.shown += [self._seen(message) for message in event.messages]
 
-    def _ask(self, client: ChatClient, after: int | None, events: int) -> None:
-        """Ask for what waits, slowly enough for the server to be restored between two batches."""
-        inbox = Inbox(
-            Batches(client.deliver, client.acknowledge, after=after, epoch=self._epoch, max_messages=3, strict=False)
+    def _ask(self, client: ChatClient) -> None:
+        """Ask for what waits, slowly enough for the store to be restored between two batches."""
+        batches = Batches(
+            client.deliver, client.acknowledge, after=self._after(), epoch=self._epoch, max_messages=3, strict=False
         )
+        inbox = Inbox(batches)
         noted = 0
         with contextlib.suppress(Unavailable, DeadlineExceeded, TooBusy):
-            for message, _ in zip(inbox, range(events), strict=False):
+            for message in inbox:
                 for restored in inbox.restored[noted:]:
                     self._note(restored)
                 noted = len(inbox.restored)
@@ -161,6 +166,11 @@ class Receiver(threading.Thread):
                 time.sleep(_LONGEST_PAUSE * self._dice.random())
         for restored in inbox.restored[noted:]:
             self._note(restored)
+        time.sleep(_LONGEST_PAUSE * self._dice.random())
+
+    def _after(self) -> int | None:
+        """Return the last sequence that it was shown in the history that it knows."""
+        return self.shown[-1].sequence if self.shown and self.shown[-1].part == self.told else None
 
     def _note(self, restored: Restored) -> None:
         self._epoch = restored.epoch
