@@ -30,6 +30,8 @@ WORTH_GIVING_BACK = 8 << 20
 _STILL_GROWING = 1 << 20
 _BUSY = 0.02
 """The part of one core from which on the process counts as busy."""
+_LOOKS_WHILE_BUSY = 12
+"""Giving back holds up all that need memory for up to some 30 ms, so a busy process does it once a minute at most."""
 
 _STATM = Path("/proc/self/statm")
 
@@ -76,6 +78,7 @@ class MemoryReturner:
         self._last_held = 0
         self._last_worked = 0.0
         self._was_busy = False
+        self._looks = 0  # since memory was last given back
 
     def look(self) -> None:
         """Give memory back if work has ended since the last time, or if much has come and no more is coming."""
@@ -84,9 +87,11 @@ class MemoryReturner:
         # While there is work, what is given back may leave blocks that are freed a moment later.
         has_ended = self._was_busy and not is_busy
         has_grown = held - self._kept >= WORTH_GIVING_BACK and held - self._last_held < _STILL_GROWING
-        if has_ended or has_grown:
+        self._looks += 1
+        if has_ended or (has_grown and (not is_busy or self._looks >= _LOOKS_WHILE_BUSY)):
             self._give_back()
             self._kept = held = self._held()
+            self._looks = 0
         self._last_held, self._last_worked, self._was_busy = held, worked, is_busy
 
 

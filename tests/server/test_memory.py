@@ -120,10 +120,10 @@ def test_memory_is_given_back_once_a_burst_is_over_and_not_while_it_grows() -> N
 def test_what_was_in_use_when_memory_was_given_back_is_given_back_after_the_work() -> None:
     process = Process()
     process.used += 60 * MIB
-    for _ in range(3):
+    for _ in range(15):
         process.worked += 5.0
         process.returner.look()
-    assert process.times == 2
+    assert process.times == 2  # a busy process gives back once a minute
     process.used, process.spare = process.used - 60 * MIB, 60 * MIB
     for _ in range(5):
         process.returner.look()
