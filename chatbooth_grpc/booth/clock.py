@@ -8,7 +8,7 @@ from collections.abc import Callable
 Clock = Callable[[], int]
 """Gives whole microseconds: a time of day since 1970-01-01 UTC, an even one since any moment."""
 
-# Time goes on while a machine sleeps. macOS has no such clock.
+# Either goes on while the machine sleeps: the one on Linux, the other on macOS.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

@@ -185,3 +185,15 @@ def test_a_session_made_while_the_clock_was_wrong_lives_for_its_expiry(machine: 
         assert machine.look(store) == (0, 0)
         machine.pass_time(1)
         assert machine.look(store) == (1 + openings, 0)
+
+
+def test_a_name_that_an_earlier_version_held_is_free_on_its_day(machine: Machine, home: SQLiteHome) -> None:
+    make_earlier_store(home, 5, "ann")
+    with sqlite(home) as connection:
+        connection.execute("INSERT INTO held_names VALUES ('bob', ?)", (machine.wall.now + 10 * DAY,))
+    with machine.open() as store:
+        machine.pass_time(10 * DAY - 1)
+        with pytest.raises(UsernameTaken):
+            sign_up(store, "bob")
+        machine.pass_time(1)
+        sign_up(store, "bob")
