@@ -98,7 +98,10 @@ def _asked(
     from chatbooth_grpc.client.terminal import Question
 
     editor = LineEditor(most, multiline=multiline)
-    Question(terminal, question, editor, echo=echo, flush=flush).answer()
+    asked = Question(terminal, question, editor, echo=echo, flush=flush)
+    asked.answer()
+    if asked.is_gone and multiline:
+        raise Misuse("The terminal was closed before the text was complete. Nothing was done with it.")
     if editor.is_end and not multiline:
         raise EOFError
     if editor.is_too_long:

@@ -38,6 +38,8 @@ class Question:
         self._flush = flush
         self._marks_pastes = os.environ.get("TERM", "dumb") not in ("", "dumb")
         self._before = termios.tcgetattr(fd)
+        # The terminal was closed before the answer was complete.
+        self.is_gone = False
 
     def answer(self) -> None:
         """Read until the editor has the answer, or the end of input. Raises KeyboardInterrupt."""
@@ -61,7 +63,7 @@ class Question:
         except OSError:  # the terminal is gone
             data = b""
         if not data:
-            self._editor.is_done = self._editor.is_end = True
+            self.is_gone = self._editor.is_done = self._editor.is_end = True
             return
         more = data[-1:] in (b"\r", b"\n") and self._has_input(_SAME_PASTE)
         echo = self._editor.feed(data, more=more)

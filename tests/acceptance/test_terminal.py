@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import termios
 import threading
 import uuid
@@ -352,6 +353,27 @@ def test_a_password_is_hidden_again_after_a_stop(chatbooth: CommandLine, name: s
         assert PASSWORD[5:] not in str(shell.before)
     finally:
         shell.close(force=True)
+
+
+def test_half_a_text_is_not_sent_when_the_terminal_closes(chatbooth: CommandLine, name: str) -> None:
+    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
+    master, slave = os.openpty()
+    environment = {**chatbooth.environment(), "TERM": "xterm"}
+    # In a session of its own this terminal is not the controlling one: no SIGHUP ends the command.
+    sending = subprocess.Popen(
+        [*CLIENT, "send", name], stdin=slave, stderr=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    os.close(slave)
+    shown = b""
+    while b"half" not in shown:
+        if b"\x1b[?2004h" in shown and not shown.endswith(b"half"):
+            os.write(master, b"half")
+        shown += os.read(master, 1_000)
+    os.close(master)
+    _, said = sending.communicate(timeout=60)
+    assert sending.returncode == 2
+    assert b"The terminal was closed" in said
+    assert chatbooth("deliver").err == "No new messages.\n"
 
 
 def test_a_terminal_that_knows_no_marks_is_sent_none(terminal: Terminal) -> None:

@@ -121,6 +121,16 @@ def test_a_file_that_is_none_or_of_someone_else_is_refused_and_kept(path: Path) 
     assert path.read_bytes() == before
 
 
+def test_this_machine_is_one_server_by_every_name(path: Path) -> None:
+    one = kept(path)
+    one.keep(SESSION)
+    one.close()
+    for host in ("localhost", "[::1]"):
+        other = KeptSession(path, f"{host}:{SERVER.rpartition(':')[2]}", "ann")
+        assert other.session == SESSION
+        other.close()
+
+
 def test_a_token_to_log_in_with_is_the_same_until_a_session_is_kept(path: Path) -> None:
     one = kept(path)
     token = one.log_in_token()
