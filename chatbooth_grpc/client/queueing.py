@@ -96,16 +96,17 @@ def _check_text(text: str) -> None:
 
 def _accept(context: Context, outbox: Outbox, message: QueuedMessage) -> QueuedMessage:
     """Put a message into the outbox and say so. No interrupt can come between the two."""
-    twins = [
-        twin for twin in outbox.same_texts(message.recipient, message.text) if twin.message_id != message.message_id
-    ]
+    waiting = outbox.same_texts(message.recipient, message.text)
+    twin = waiting[0] if waiting and message not in waiting else None
     record = {"type": "queued", "recipient": message.recipient, "message_id": message.message_id.hex()}
+    if twin:
+        record["same_text_as"] = twin.message_id.hex()
     with context.interrupts.held():
         outbox.put(message.recipient, message.text, message.message_id)
         context.output.result(record, f"The message to {message.recipient} is queued, id {message.message_id.hex()}.")
-    if twins and message not in twins:
+    if twin:
         context.output.say(
-            f"The outbox holds the same text to {message.recipient} already, id {twins[0].message_id.hex()}, and sends "
+            f"The outbox holds the same text to {message.recipient} already, id {twin.message_id.hex()}, and sends "
             "both. To repeat a message and have it stored once, repeat it with its --message-id. To drop this one "
             f"while it waits, type: {_drop_command(context, message)}"
         )

@@ -202,6 +202,8 @@ def test_the_same_text_again_is_not_queued_in_silence(ann: Desk) -> None:
     assert "--as ann outbox --drop " in twin
     send_queued(ann.context(), "ann", "another text")
     assert "sends both" not in ann.said()
+    send_queued(ann.context(as_json=True), "ann", "tea?")
+    assert ann.records()[0]["same_text_as"] == ID.hex()
 
 
 def test_while_another_command_sends_it_waits_and_says_so(ann: Desk) -> None:
