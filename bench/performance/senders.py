@@ -48,8 +48,11 @@ class WireSender:
         return len(self._connection.receive())
 
 
+_MOST_OPEN = 100  # calls of a connection, beyond which the server refuses them and gRPC's clients wait
+
+
 class UnarySender:
-    """Send over gRPC: a call for each message."""
+    """Send over gRPC: a call for each message. Like gRPC's clients, it waits where too many calls are open."""
 
     def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
         self._connection = http2.Http2Connection(address)
@@ -59,15 +62,26 @@ class UnarySender:
         self._calls = iter(
             [http2.encode_call(2 * number + 1, headers, request) for number, request in enumerate(encoded)]
         )
+        self._open = self._waiting = 0
 
     def fileno(self) -> int:
         return self._connection.fileno()
 
     def send(self) -> None:
-        self._connection.send(next(self._calls), self._size)
+        self._waiting += 1
+        self._begin_calls()
 
     def receive(self) -> int:
-        return sum(flags & http2.END_STREAM for _, flags, _, _ in self._connection.receive())
+        ended = sum(flags & http2.END_STREAM for _, flags, _, _ in self._connection.receive())
+        self._open -= ended
+        self._begin_calls()
+        return ended
+
+    def _begin_calls(self) -> None:
+        while self._waiting and self._open < _MOST_OPEN:
+            self._waiting -= 1
+            self._open += 1
+            self._connection.send(next(self._calls), self._size)
 
 
 class _StreamSender:
