@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_grpc_connections_that_have_run_out_are_one_line(caplog: pytest.LogCaptu
         for _ in range(3):
             connections.look()
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_goes() -> None:
+    code = "from chatbooth_grpc.server.descriptors import raise_file_limit as r; print(r())"
+    command = ["/bin/sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh", sys.executable, "-c", code]
+    raised = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert raised == min(hard if hard != resource.RLIM_INFINITY else raised, 1_000_000)
+    assert raised > 64
 
 
 @dataclass
