@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,11 +77,22 @@ def send_number(store: SQLiteStore, ann: StoredSession, number: int) -> None:
 def stages(home: SQLiteHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Copies of a running store, taken when it held message 0, then 0 and 1, and so on, amid many checkpoints."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 24)
+    # The writer copies the log into the file after it has answered. A copy of the file must not be made meanwhile.
+    is_at_rest, run_if_due = threading.Event(), checkpoints.Checkpoints.run_if_due
+
+    def run_and_tell(running: checkpoints.Checkpoints) -> bool:
+        ran = run_if_due(running)
+        is_at_rest.set()
+        return ran
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "run_if_due", run_and_tell)
     found: list[Path] = []
     with home.open() as store:
         ann = sign_up(store, "ann")
         for number in range(40):
+            is_at_rest.clear()
             send_number(store, ann, number)
+            assert is_at_rest.wait(20)
             found.append(copied(home, tmp_path / "stages" / str(number)))
     return found
 
