@@ -43,6 +43,12 @@ LONGEST_PAUSE = 5.0
 
 _ACKNOWLEDGE_TIMEOUT = 5.0
 
+_INTERRUPTED_TIMEOUT = 0.5
+"""After Ctrl-C the last acknowledgement gets this many seconds. Messages that it does not reach come again."""
+
+_LONGEST_READER_END = 1.0
+"""The seconds for which closing waits for the reader thread, which may be connecting to a silent address."""
+
 Lost = Callable[[ChatboothError, float], None]
 Resumed = Callable[[Opening], None]
 
@@ -124,13 +130,16 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
 
     def close(self) -> None:
         """Acknowledge what was taken, as far as the server can be reached, and end the stream."""
+        self._end(_ACKNOWLEDGE_TIMEOUT)
+
+    def _end(self, timeout: float) -> None:
         if self._closed.is_set() or not self._process.is_here:
             return
         self._closed.set()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-        self._acknowledge()
+        self._acknowledge(timeout)
 
     def __enter__(self) -> Listening:
         return self
@@ -138,7 +147,8 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._end(_INTERRUPTED_TIMEOUT if interrupted else _ACKNOWLEDGE_TIMEOUT)
 
     def _next_event(self) -> Event | None:
         """Return the next event of the connection, made if there is none; None when nothing came in time."""
@@ -220,7 +230,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         if self._taken - self._acknowledged >= ACKNOWLEDGE_MESSAGES:
             self._acknowledge()
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, timeout: float = _ACKNOWLEDGE_TIMEOUT) -> None:
         """Acknowledge what was taken; a failure is left to the next time, and to the stream to report."""
         if self._taken <= self._acknowledged:
             self._due = None
@@ -231,9 +241,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._due = None
             return
         try:
-            self._transport.acknowledge(
-                self._token, self._taken, timeout=_ACKNOWLEDGE_TIMEOUT, epoch=self._history.epoch or b""
-            )
+            self._transport.acknowledge(self._token, self._taken, timeout=timeout, epoch=self._history.epoch or b"")
         except ChatboothError:
             self._due = self._clock() + ACKNOWLEDGE_DELAY
         else:
@@ -269,7 +277,7 @@ class _Connection:
     def close(self) -> None:
         """End the stream, and wake whoever waits for it."""
         self._stream.cancel()
-        self._reader.join()
+        self._reader.join(_LONGEST_READER_END)
 
     def _read(self) -> None:
         try:

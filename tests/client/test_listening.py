@@ -47,6 +47,7 @@ class Breaking:
     def __init__(self, *connections: Sequence[Event | Exception]) -> None:
         self.starts: list[int | None] = []
         self.acknowledged: list[int] = []
+        self.timeouts: list[float] = []
         self.refusals: queue.SimpleQueue[Exception] = queue.SimpleQueue()
         self._connections = iter(connections)
 
@@ -58,6 +59,7 @@ class Breaking:
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         assert epoch in (EPOCH, OTHER_EPOCH)
         assert timeout > 0
+        self.timeouts.append(timeout)
         if not self.refusals.empty():
             raise self.refusals.get()
         self.acknowledged.append(through)
@@ -363,3 +365,26 @@ def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int,
     stream.close()
     assert found == list(range(1, 21))
     assert all(earlier < later for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize(("ending", "most"), [(KeyboardInterrupt, 0.5), (LookupError, 5.0)])
+def test_an_interrupt_leaves_the_last_acknowledgement_little_time(ending: type[BaseException], most: float) -> None:
+    transport = Breaking([opening(), batch(1), batch(2)])
+    with pytest.raises(ending), listening(transport) as stream:  # noqa: PT012  # the end of the block is tested
+        assert taken(stream, 2) == [1, 2]
+        raise ending
+    assert (transport.acknowledged, transport.timeouts) == ([1], [most])
+
+
+def test_closing_does_not_wait_for_a_connection_that_is_not_answered() -> None:
+    class Silent(Stream):
+        def cancel(self) -> None:
+            """A socket that is connecting hears no end."""
+
+    silent = Silent([opening(), batch(1)])
+    transport = Breaking()
+    transport.listen = lambda token, after: silent  # type: ignore[method-assign]
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    stream.close()
+    silent._cancelled.set()

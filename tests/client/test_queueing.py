@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ from chatbooth_grpc.client.failures import (
     exit_code,
 )
 from chatbooth_grpc.client.file_lock import file_lock
+from chatbooth_grpc.client.interrupts import Interrupted
 from chatbooth_grpc.client.outbox import Outbox
 from chatbooth_grpc.client.queueing import send_queued, show_outbox
 from tests.client.booths import SERVER, Desk
@@ -133,6 +135,21 @@ def test_whatever_ends_the_try_it_was_said_before(ann: Desk, interrupt: BaseExce
         send_queued(ann.context(), "ann", "tea?", ID)
     assert ann.said() == f"The message to ann is queued, id {ID.hex()}.\n"
     assert [message.message_id for message in outbox(ann).waiting()] == [ID]
+
+
+def test_no_interrupt_comes_between_the_outbox_and_the_words(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ann.context()
+    put = Outbox.put
+
+    def interrupted(kept: Outbox, *arguments: Any) -> bytes:
+        message_id = put(kept, *arguments)
+        context.interrupts._arrived(15, None)
+        return message_id
+
+    monkeypatch.setattr(Outbox, "put", interrupted)
+    with pytest.raises(Interrupted):
+        send_queued(context, "ann", "tea?", ID)
+    assert ann.said() == f"The message to ann is queued, id {ID.hex()}.\n"
 
 
 def test_nothing_is_said_of_what_is_not_queued(ann: Desk) -> None:
