@@ -139,6 +139,8 @@ class Seal:
         self._guard = threading.Lock()
         self._sealed: Sealed | None = None
         self._descriptor: int | None = None
+        # Whether the open file has `_sealed`, or still what was to be replaced by it.
+        self._is_current = False
         self._head = b""
         self._messages = 0
         self._failing = LastingState(
@@ -155,7 +157,7 @@ class Seal:
     def put(self, sealed: Sealed) -> bool:
         """Write the seal anew, on stable storage; say whether that was done."""
         with self._guard:
-            self._sealed, self._messages = sealed, sealed.messages
+            self._sealed, self._messages, self._is_current = sealed, sealed.messages, False
             return self._try_to_make()
 
     def note(self, messages: int) -> None:
@@ -185,7 +187,7 @@ class Seal:
             self._close_descriptor()
 
     def _is_whole(self) -> bool:
-        if self._descriptor is None:
+        if self._descriptor is None or not self._is_current:
             return False
         try:
             own, there = os.fstat(self._descriptor), self._path.stat()
@@ -226,7 +228,7 @@ class Seal:
                 new.unlink()
             raise
         self._close_descriptor()
-        self._descriptor, self._head = descriptor, head
+        self._descriptor, self._head, self._is_current = descriptor, head, True
 
     def _close_descriptor(self) -> None:
         if self._descriptor is not None:
