@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -38,12 +39,14 @@ class Question:
         self._flush = flush
         self._marks_pastes = os.environ.get("TERM", "dumb") not in ("", "dumb")
         self._before = termios.tcgetattr(fd)
+        # The descriptor that the terminal is written to.
+        self._screen = fd
         # The terminal was closed before the answer was complete.
         self.is_gone = False
 
     def answer(self) -> None:
         """Read until the editor has the answer, or the end of input. Raises KeyboardInterrupt."""
-        with self._handling_signals():
+        with _screen_of(self._fd) as self._screen, self._handling_signals():
             try:
                 self._enter(termios.TCSAFLUSH if self._flush else termios.TCSADRAIN)
                 while not self._editor.is_done:
@@ -94,7 +97,7 @@ class Question:
         with contextlib.suppress(OSError):  # the terminal is gone: reading says so too
             data = words.encode("utf-8", "backslashreplace")
             while data:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(self._screen, data) :]
 
     @contextlib.contextmanager
     def _handling_signals(self) -> Iterator[None]:
@@ -127,3 +130,20 @@ class Question:
     def _go_on(self, _number: int, _frame: FrameType | None) -> None:
         # SIGSTOP stops without a word, so the terminal may have any modes now.
         self._enter(termios.TCSADRAIN)
+
+
+@contextlib.contextmanager
+def _screen_of(fd: int) -> Iterator[int]:
+    """Give a descriptor to write to the terminal `fd`, which may be open for reading alone, as by `</dev/tty`."""
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+        yield fd
+        return
+    try:
+        screen = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # its name is of another container, say
+        yield 2
+        return
+    try:
+        yield screen
+    finally:
+        os.close(screen)

@@ -355,6 +355,25 @@ def test_a_password_is_hidden_again_after_a_stop(chatbooth: CommandLine, name: s
         shell.close(force=True)
 
 
+def test_a_terminal_that_is_open_for_reading_alone_is_written_to(
+    terminal: Terminal, chatbooth: CommandLine, name: str
+) -> None:
+    environment = {**chatbooth.environment(), "TERM": "xterm"}
+    shell = f"exec {shlex.join(CLIENT)} </dev/tty 2>/dev/null"
+    child = pexpect.spawn("sh", ["-c", shell], env=environment, encoding="utf-8", timeout=60)
+    try:
+        answer(child, "Choice: ", "1")
+        answer(child, "[s/l] ", "s")
+        answer(child, "Username: ", name)
+        secret(child, f"Password for {name}: ", PASSWORD)
+        secret(child, "The same again: ", PASSWORD)
+        answer(child, "Choice: ", "q")
+        assert code(child) == 0
+    finally:
+        child.close(force=True)
+    assert chatbooth("whoami").out == f"{name}\n"
+
+
 def test_half_a_text_is_not_sent_when_the_terminal_closes(chatbooth: CommandLine, name: str) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     master, slave = os.openpty()
