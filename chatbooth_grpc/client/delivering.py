@@ -123,7 +123,9 @@ class Showing:
     def _finish(self, delivery: Delivery, through: int) -> None:
         self._output.flush()
         if self._note and through:
-            self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
+            # An interrupt between the two would show these messages again. Printing is not held: it may block.
+            with self._context.interrupts.held():
+                self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
             self._history.note_taken(through)
 
     def _show_message(self, message: Message) -> None:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from chatbooth_grpc.booth.model import Gap, GapReason, Opening, Session
 from chatbooth_grpc.client import commands
 from chatbooth_grpc.client.delivering import deliver
 from chatbooth_grpc.client.failures import AlreadyReading
+from chatbooth_grpc.client.interrupts import Interrupted
 from tests.client.booths import SERVER, Desk
 
 
@@ -210,6 +212,24 @@ def test_an_interrupt_notes_what_was_shown_whole(desk: Desk, ann: Session) -> No
         deliver(desk.context(out=Interrupted(whole=3)))
     deliver(desk.context())
     assert texts(desk) == ["d", "e"]
+
+
+def test_an_interrupt_after_the_flush_does_not_show_them_again(
+    desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = desk.context()
+    note = context.sessions.note_shown
+
+    def interrupted(*arguments: Any) -> None:
+        context.interrupts._arrived(2, None)
+        note(*arguments)
+
+    monkeypatch.setattr(context.sessions, "note_shown", interrupted)
+    with pytest.raises(Interrupted):
+        deliver(context)
+    assert texts(desk) == list("abcde")
+    deliver(desk.context())
+    assert texts(desk) == []
 
 
 def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
