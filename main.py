@@ -13,6 +13,7 @@ commands:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -84,12 +85,19 @@ def _client_address(parsed: argparse.Namespace) -> str:
     host = DEFAULT_HOST if host is None else host
     bracketed = f"[{host}]" if ":" in host else host
     for warning in warnings:
-        print(f"chatbooth: {warning}", file=sys.stderr)
+        _say(warning)
     try:
         return normal_address(f"{WIRE_SCHEME}{bracketed}:{DEFAULT_WIRE_PORT if port is None else port}")
     except ValueError as error:
-        print(f"chatbooth: {error}", file=sys.stderr)
+        _say(str(error))
+        settle_streams()
         sys.exit(USAGE)
+
+
+def _say(words: str) -> None:
+    # A caller that cannot read the words still gets the exit code.
+    with contextlib.suppress(OSError):
+        print(f"chatbooth: {words}", file=sys.stderr)
 
 
 def _host_and_port(parsed: argparse.Namespace) -> tuple[str | None, str | None, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,18 @@ def test_an_error_of_usage_keeps_its_code_where_it_cannot_be_said(entry: str, re
         ["sh", "-c", f'exec "$@" {redirection}', "sh", *command], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["--host", "127.0.0.1:1", "--port", "2", "whoami"], 3), (["--host", "a b", "whoami"], 2)]
+)
+def test_words_of_main_that_cannot_be_said_change_no_outcome(tmp_path: Path, words: list[str], code: int) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", sys.executable, "main.py", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (code, "")
