@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
-from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
+from chatbooth_grpc.booth.store_clock import StoreClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +197,12 @@ class Store(Protocol):
         Raises SessionInvalid, CursorPastEnd.
         """
 
-    def remove_old(self, young: Stamps | None, start: int = 0) -> RetentionStep:
+    def remove_old(self, retain: float | None, start: int = 0) -> RetentionStep:
         """Take one small step of a walk over all mailboxes, and remove messages that need not be kept any longer.
 
-        A message goes if its stamp is not among the `young` ones and some session of its account has acknowledged it.
-        With None it goes, whatever its age, if every live session has acknowledged it, and some session ever did.
+        A message goes if it was accepted more than `retain` seconds ago and some session of its account has
+        acknowledged it. With None it goes, whatever its age, if every live session has acknowledged it, and some
+        session ever did.
         Only a mailbox's oldest go, so one that may not go keeps those behind it. `append` knows their ids for ever.
 
         `start`: 0, then what the step before said to go on from. A step removes at most 250 messages or 4 MiB (at least

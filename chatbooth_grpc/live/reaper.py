@@ -79,11 +79,11 @@ class Reaper:
         while self._store.prune_deleted():
             if self._stopping.wait(_BREATH):
                 return
-        young = self._store.clock.younger_than(self._retain) if self._retain else None
-        step = self._store.remove_old(young)
+        retain = self._retain or None
+        step = self._store.remove_old(retain)
         removed = step.removed
         while step.go_on_from is not None and not self._stopping.wait(_BREATH):
-            step = self._store.remove_old(young, step.go_on_from)
+            step = self._store.remove_old(retain, step.go_on_from)
             removed += step.removed
         if removed:
             _log.info("old messages removed", extra={"count": removed})

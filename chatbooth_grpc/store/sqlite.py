@@ -296,12 +296,13 @@ class SQLiteStore:
 
         self._run(work, ends_nothing=True)
 
-    def remove_old(self, young: Stamps | None, start: int = 0) -> RetentionStep:
+    def remove_old(self, retain: float | None, start: int = 0) -> RetentionStep:
         with self._reader() as connection:
-            due, go_on_from = due_mailboxes(connection, SQL, young, start)
+            due, go_on_from = due_mailboxes(connection, SQL, self._young(retain), start)
         if not due:
             return RetentionStep(0, go_on_from)
-        return self._run(lambda connection: remove_from(connection, SQL, due, young, go_on_from))
+        # Messages may have been accepted meanwhile, with stamps that were not given before.
+        return self._run(lambda connection: remove_from(connection, SQL, due, self._young(retain), go_on_from))
 
     def prune_deleted(self) -> bool:
         return self._run(lambda connection: prune_detached(connection, SQL))
@@ -341,6 +342,10 @@ class SQLiteStore:
             return work(connection)
 
         return self._writer.run(run)
+
+    def _young(self, retain: float | None) -> Stamps | None:
+        """Return the stamps of messages that are to be kept; None: age does not count."""
+        return None if retain is None else self.clock.younger_than(retain)
 
     def _release_name(self, connection: apsw.Connection, username: str) -> None:
         """Free a name if it was held for as long as it was to be."""

@@ -140,10 +140,10 @@ def retain(store: Store, accepted_before: int | None) -> int:
 
 def retention_steps(store: Store, accepted_before: int | None) -> Iterator[RetentionStep]:
     """Take the steps of one walk."""
-    young = None if accepted_before is None else stamped_from(accepted_before)
-    yield (step := store.remove_old(young))
+    age = None if accepted_before is None else (store.clock.now() - accepted_before) / 1_000_000
+    yield (step := store.remove_old(age))
     while step.go_on_from is not None:
-        yield (step := store.remove_old(young, step.go_on_from))
+        yield (step := store.remove_old(age, step.go_on_from))
 
 
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:

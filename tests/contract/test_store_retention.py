@@ -134,20 +134,6 @@ def test_with_no_session_left_what_any_had_acknowledged_goes(store: Store) -> No
     assert texts(store, log_in(store, "ann")) == ["c"]
 
 
-def test_an_old_message_behind_a_younger_one_waits_for_it(store: Store, clock: Clock) -> None:
-    """A clock that was set back gives such times; only a prefix may go."""
-    ann = sign_up(store, "ann")
-    for text, seconds in [("old", 100), ("young", -100), ("old too", 0)]:
-        send_texts(store, ann, "ann", text)
-        clock.advance(seconds)
-    store.acknowledge(ann, 3)
-    assert retain(store, clock.now + 1) == 1
-    assert texts(store, ann) == ["young", "old too"]
-    clock.advance(100)
-    assert retain(store, clock.now + 1) == 2
-    assert removed_through(store, ann) == 3
-
-
 @pytest.mark.parametrize("through", [1, 2, 3])
 def test_sequences_go_on_from_the_counter_whatever_is_left(home: Home, through: int) -> None:
     store = home.open()

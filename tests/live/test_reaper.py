@@ -9,7 +9,6 @@ import pytest
 
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.booth.store import RetentionStep, StoredSession
-from chatbooth_grpc.booth.store_clock import Stamps
 from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -224,7 +223,7 @@ def test_it_stops_amid_a_round_that_would_never_end(
         begun.set()
         return True
 
-    def walk_on(young: Stamps | None, start: int = 0) -> RetentionStep:
+    def walk_on(retain: float | None, start: int = 0) -> RetentionStep:
         begun.set()
         return RetentionStep(0, start + 1)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import pytest
 
 from chatbooth_grpc.booth.errors import StoreFull, UsernameTaken
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.booth.store_clock import DAY, LONGEST_DOUBT, SECOND, History
+from chatbooth_grpc.store import retention
 from chatbooth_grpc.store.kept_clock import KEEP_INTERVAL
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.stores import Clock, SQLiteHome, delete, log_in, send_texts, sign_up, texts
@@ -38,7 +41,7 @@ class Machine:
     def look(self, store: SQLiteStore, expiry: int = 30 * DAY, retain: int = 30 * DAY) -> tuple[int, int]:
         """Do as the reaper does; return how many sessions ended and messages were removed."""
         ended = store.expire_sessions(store.clock.cutoff(expiry / SECOND), 100)
-        removed = store.remove_old(store.clock.younger_than(retain / SECOND)).removed
+        removed = store.remove_old(retain / SECOND).removed
         return ended, removed
 
 
@@ -197,3 +200,25 @@ def test_a_name_that_an_earlier_version_held_is_free_on_its_day(machine: Machine
             sign_up(store, "bob")
         machine.pass_time(1)
         sign_up(store, "bob")
+
+
+@pytest.mark.parametrize("jump", [0, -50 * YEAR, YEAR])
+def test_a_message_that_is_accepted_while_old_ones_are_looked_for_is_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    find = retention.due_mailboxes
+
+    def find_slowly(*arguments: Any) -> tuple[list[int], int | None]:
+        found = find(*arguments)
+        machine.pass_time(60 * SECOND)
+        machine.wall.now += jump
+        send_texts(store, ann, "ann", "new")
+        store.acknowledge(ann, 2)
+        return found
+
+    with machine.open() as store:
+        ann = _prepared(store, "ann")
+        machine.pass_time(31 * DAY)
+        monkeypatch.setattr("chatbooth_grpc.store.sqlite.due_mailboxes", find_slowly)
+        assert store.remove_old(30 * 86_400.0).removed == 1
+        assert texts(store, ann) == ["new"]

@@ -18,6 +18,7 @@ from tests.contract.stores import (
     log_in,
     new_message,
     retain,
+    send,
     send_texts,
     sign_up,
     stamped_from,
@@ -80,6 +81,22 @@ def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteH
         ) == RetentionStep(0, 99)
         assert connection.execute("SELECT count(*) FROM messages").get == 3
         assert remove_from(connection, SQL, ids, stamped_from(home.clock.now + 1), 99) == RetentionStep(2, 99)
+
+
+def test_an_old_message_after_a_younger_one_waits_for_it(home: SQLiteHome) -> None:
+    """A clock that is set gives stamps in any order; only a prefix may go."""
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        stamps = []
+        for _ in range(3):
+            stamps.append(send(store, new_message(ann, "ann")).accept_time)
+            home.clock.advance(1)
+        store.acknowledge(ann, 3)
+    only_second, none = [(stamps[1], stamps[1])], [(stamps[2] + 1, stamps[2] + 1)]
+    with sqlite(home) as connection:
+        assert remove_from(connection, SQL, [ann.mailbox_id], only_second, 99) == RetentionStep(1, 99)
+        assert remove_from(connection, SQL, [ann.mailbox_id], only_second, 99) == RetentionStep(0, 99)
+        assert remove_from(connection, SQL, [ann.mailbox_id], none, 99) == RetentionStep(2, 99)
 
 
 def test_a_full_step_goes_on_in_the_mailbox_where_it_stopped(home: SQLiteHome) -> None:
