@@ -91,7 +91,9 @@ def _print_any_character() -> None:
     """Have both streams escape what their encoding lacks, whatever the locale and PYTHONIOENCODING say."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # It fails if the stream holds words that it could not write. Then it keeps its way.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _unprinted(failure: OSError) -> int:
