@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from typing import Protocol
 
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
@@ -43,6 +44,17 @@ class Held:
         self.since = time.monotonic()
 
 
+class Stream(Protocol):
+    """A live stream, as far as its small writes go."""
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when a small write waits to be taken, in monotonic seconds; None: none does."""
+
+    def cut_off(self) -> None:
+        """End the stream at once, from any thread."""
+
+
 class _Holdings:
     """What is held in all or for one owner, in the order in which it began."""
 
@@ -76,6 +88,20 @@ class Unread:
         self._cutting_off = LastingState(_log, "clients that do not read are cut off", "no client is cut off any more")
         self._all = _Holdings()
         self._by_owner: dict[Hashable, _Holdings] = {}
+        self._watched: set[Stream] = set()
+
+    def watch(self, stream: Stream) -> None:
+        """Cut off a stream whose small writes are not taken. That costs less than to hold each of them.
+
+        The number of streams limits how much waits so. Ends with `unwatch`.
+        """
+        with self._lock:
+            self._watched.add(stream)
+
+    def unwatch(self, stream: Stream) -> None:
+        """End what `watch` began. Harmless if repeated."""
+        with self._lock:
+            self._watched.discard(stream)
 
     def hold(self, size: int, owners: tuple[Hashable, ...], cut_off: Callable[[], None]) -> Held:
         """Note a write of `size` bytes that begins now; `owners` are its account and its connection, if it is large.
@@ -110,7 +136,9 @@ class Unread:
             for held in overdue:
                 self._forget(held)
             excess = [held for holdings, limit in self._limited() for held in self._take_excess(holdings, limit, now)]
-        self._cut_off("they take nothing", overdue)
+            streams = list(self._watched)
+        stuck = [stream for stream in streams if _is_stuck(stream, now - self._stuck_limit)]
+        self._cut_off("they take nothing", [*overdue, *stuck])
         self._cut_off("too much waits for them", excess)
         self._cutting_off.worked()
 
@@ -122,13 +150,15 @@ class Unread:
     @property
     def count(self) -> int:
         """How many writes wait."""
-        return len(self._all.held)
+        with self._lock:
+            streams = list(self._watched)
+        return len(self._all.held) + sum(stream.waiting_since is not None for stream in streams)
 
-    def _cut_off(self, cause: str, late: list[Held]) -> None:
+    def _cut_off(self, cause: str, late: Sequence[Held | Stream]) -> None:
         if late:
             self._cutting_off.refused(cause, len(late))
-        for held in late:
-            held.cut_off()
+        for each in late:
+            each.cut_off()
 
     # With the lock
 
@@ -175,6 +205,11 @@ class Unread:
 
     def _is_overdue(self, held: Held, now: float) -> bool:
         return now - held.since > self._stuck_limit + held.size / _SLOWEST_RATE
+
+
+def _is_stuck(stream: Stream, limit: float) -> bool:
+    since = stream.waiting_since
+    return since is not None and since < limit
 
 
 def _note(holdings: _Holdings, held: Held) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,31 +25,46 @@ _encode = EncodeOnce(lambda event: event_to_pb(event).SerializeToString())
 class GrpcSink:
     """One call's response stream. gRPC allows one writer at a time, which the pumps make sure of."""
 
-    __slots__ = ("_account_id", "_call_when_free", "_context", "_end_held", "_unread")
+    __slots__ = (
+        "_account_id",
+        "_call_when_free",
+        "_context",
+        "_end_held",
+        "_rpc_event",
+        "_small_since",
+        "_state",
+        "_unread",
+    )
 
     def __init__(self, context: Any, account_id: int, unread: Unread) -> None:
         self._context = context
+        self._rpc_event = context._rpc_event
+        self._state = context._state
         self._account_id = account_id
         self._unread = unread
+        self._small_since: float | None = None  # when the last message was written, if it is small
         self._end_held: Held | None = None
-        self._call_when_free: Callable[[], None] | None = None  # guarded by the call's condition
+        self._call_when_free: Callable[[], None] | None = None
 
     @property
     def is_free(self) -> bool:
-        return is_taken(self._context._state)
+        return is_taken(self._state)
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        state = self._context._state
-        with state.condition:
-            if is_taken(state):
+        with self._state.condition:
+            if is_taken(self._state):
                 return False
             self._call_when_free = call
             return True
 
     def send(self, event: Event) -> bool:
         message = _encode(event)
+        if len(message) <= SMALL_SIZE:
+            self._small_since = time.monotonic()
+            return push(self._rpc_event, self._state, message, self._go_on)
+        self._small_since = None
         held = self._hold(message)
-        stands = push(self._context._rpc_event, self._context._state, message, partial(self._taken, held))
+        stands = push(self._rpc_event, self._state, message, partial(self._large_taken, held))
         if not stands:
             self._unread.release(held)
         return stands
@@ -57,28 +73,42 @@ class GrpcSink:
         message = _encode(end)
         self._end_held = self._hold(message)
         set_status(self._context, error)
-        internals._status(self._context._rpc_event, self._context._state, message)
+        internals._status(self._rpc_event, self._state, message)
 
     def abort(self) -> None:
         self._context.cancel()
 
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when a small message waits to be taken; None: none does."""
+        return None if is_taken(self._state) else self._small_since
+
+    def cut_off(self) -> None:
+        """End the call, for `Unread`."""
+        self.abort()
+
     def release(self) -> None:
         """Note that the call is over."""
+        self._unread.unwatch(self)
         if self._end_held is not None:
             self._unread.release(self._end_held)
 
     def _hold(self, message: bytes) -> Held:
-        owners: tuple[Hashable, ...] = ()
-        if len(message) > SMALL_SIZE:
-            owners = (self._account_id, self._context.peer())
+        owners = (self._account_id, self._context.peer()) if len(message) > SMALL_SIZE else ()
         return self._unread.hold(len(message), owners, self.abort)
 
-    def _taken(self, held: Held) -> None:
-        """Go on, on gRPC's event thread, which has noted that the message is taken."""
+    # On gRPC's event thread, which has noted that the message is taken
+
+    def _large_taken(self, held: Held) -> None:
         self._unread.release(held)
-        with self._context._state.condition:
-            call, self._call_when_free = self._call_when_free, None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        # Whoever set this had found the message not taken. A pump may have written the next message already, and set it
+        # for that one. Then the pump is woken too early, finds the stream not free, and sets it again.
+        call = self._call_when_free
         if call is not None:
+            self._call_when_free = None
             call()
 
 
@@ -89,6 +119,7 @@ def listen(switchboard: Switchboard, session: StoredSession, after: int | None, 
     """
     sink = GrpcSink(context, session.account_id, unread)
     listener = switchboard.open(session, after, sink)
+    unread.watch(sink)
 
     def over() -> None:
         switchboard.close(listener)

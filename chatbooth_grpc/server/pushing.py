@@ -34,9 +34,24 @@ def push(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None]) 
             operations = (internals._get_initial_metadata_operation(state, None), *operations)
             state.initial_metadata_allowed = False
             token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
-        rpc_event.call.start_server_batch(operations, followed(internals._send_message(state, token), taken))
+        rpc_event.call.start_server_batch(operations, _once_taken(state, token, taken))
         state.due.add(token)
     return True
+
+
+def _once_taken(state: Any, token: str, taken: Callable[[], None]) -> Callable[[Any], Any]:
+    """Return what takes gRPC's event that a message is taken; nobody waits for that on the call's condition."""
+
+    def take(_event: Any) -> Any:
+        with state.condition:
+            outcome = internals._possibly_finish_call(state, token)
+        try:
+            taken()
+        except Exception:  # noqa: BLE001  # a defect must not end the one thread that serves all calls
+            _log.exception("an event of a call was lost")
+        return outcome
+
+    return take
 
 
 def is_taken(state: Any) -> bool:

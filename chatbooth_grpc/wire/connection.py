@@ -182,11 +182,6 @@ class Connection:
         with contextlib.suppress(OSError):
             self._writer.put(_PING)
 
-    @property
-    def writer(self) -> FrameWriter:
-        """What writes the connection's frames."""
-        return self._writer
-
     def push(self, event: Event) -> None:
         """Write an event of the live stream. Raises OSError."""
         frame = _encode_push(event)
@@ -393,7 +388,7 @@ class Connection:
             if self._listener is not None:
                 raise AlreadyListening
             self._writer.account_id = session.account_id
-            self._listener = self._switchboard.open(session, after, WireSink(self))
+            self._listener = self._switchboard.open(session, after, WireSink(self, self._writer))
             with contextlib.suppress(OSError):  # the next read ends the connection
                 self._writer.put(encode_frame(frames.RESPONSE, bytes((OK,))))
         return b""
@@ -428,17 +423,18 @@ class Connection:
 class WireSink:
     """A connection's live stream, as live delivery writes to it."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_writer")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, writer: FrameWriter) -> None:
         self._connection = connection
+        self._writer = writer
 
     @property
     def is_free(self) -> bool:
-        return self._connection.writer.is_free
+        return self._writer.is_free
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        return self._connection.writer.call_when_free(call)
+        return self._writer.call_when_free(call)
 
     def send(self, event: Event) -> bool:
         try:

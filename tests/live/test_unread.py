@@ -150,6 +150,32 @@ def test_an_account_that_leaves_its_share_unread_is_refused_more(clock: Clock) -
     unread.check("ann")
 
 
+class Stream:
+    """A live stream whose small writes are watched."""
+
+    def __init__(self, waiting_since: float | None) -> None:
+        self.waiting_since = waiting_since
+        self.is_cut_off = False
+
+    def cut_off(self) -> None:
+        self.is_cut_off = True
+
+
+def test_a_watched_stream_is_cut_off_while_a_write_waits_and_only_then(clock: Clock) -> None:
+    unread = Unread(stuck_limit=5)
+    free, waiting, gone = Stream(None), Stream(0.0), Stream(0.0)
+    for each in (free, waiting, gone):
+        unread.watch(each)
+    unread.unwatch(gone)
+    assert unread.count == 1
+    clock.now = 4.9
+    unread.cut_off_late()
+    assert not waiting.is_cut_off
+    clock.now = 5.1
+    unread.cut_off_late()
+    assert [each.is_cut_off for each in (free, waiting, gone)] == [False, True, False]
+
+
 def test_who_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
     """As a call's end does, on whichever thread cuts it off."""
     unread = Unread(most=1)
