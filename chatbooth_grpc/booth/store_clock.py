@@ -30,6 +30,9 @@ DAY = 86_400 * SECOND
 JUMP = 10 * SECOND
 """The time of day may differ by this from what the steady clock makes of it; more begins another span."""
 
+KEEP_INTERVAL = 600 * SECOND
+"""How much store time may pass until the store keeps it again. After a crash the time of day tells the rest."""
+
 LONGEST_BELIEVED = DAY
 LONGEST_DOUBT = 7 * DAY
 
@@ -123,7 +126,8 @@ class StoreClock:
         with self._lock:
             now, wall = self.now(), max(0, self._wall())
             if abs(wall - now - self._offset) > JUMP:
-                self._begin_span(now, wall)
+                self._refute_gaps(now, wall - now - self._offset)
+                self._begin_span(now, now, wall)
             return wall
 
     def age(self, store_time: int) -> int:
@@ -165,7 +169,9 @@ class StoreClock:
         off = self._time_off(last_now, wall)
         self._now_start = now = last_now + off
         if abs(wall - now - self._offset) > JUMP:
-            self._begin_span(last_now, wall, resumed=now)
+            self._refute_gaps(last_now, wall - now - self._offset)
+            # After a crash, stamps may have been given that were later than what was kept.
+            self._begin_span(last_now + KEEP_INTERVAL, now, wall)
         if off > LONGEST_BELIEVED:
             self._gaps.append(Gap(now, off, now + min(off, LONGEST_DOUBT)))
             _log.warning(
@@ -179,17 +185,19 @@ class StoreClock:
         found = [off for off in (wall - last_now - offset for offset in offsets) if off >= -JUMP]
         return max(0, min(found, default=0))
 
-    def _begin_span(self, now: int, wall: int, resumed: int | None = None) -> None:
-        """End the span at `now`, and begin one in which the time of day is `wall` at `resumed`."""
-        resumed = now if resumed is None else resumed
-        jump = wall - resumed - self._offset
-        self._spans.append(self._current(now))
+    def _refute_gaps(self, now: int, jump: int) -> None:
+        """Take back what is in doubt at `now`, if the time of day goes back by about as much."""
+        refuted = [gap for gap in self._doubted(now) if -jump >= gap.length // 2]
+        self._gaps = [gap._replace(believed_from=END_OF_TIME) if gap in refuted else gap for gap in self._gaps]
+
+    def _begin_span(self, ended: int, now: int, wall: int) -> None:
+        """End the span at the store time `ended`, and begin one in which the time of day is `wall` at `now`."""
+        jump = wall - now - self._offset
+        self._spans.append(self._current(ended))
         if len(self._spans) > MAX_SPANS:
             oldest, *merged = self._spans[:3]
             self._spans[:3] = [oldest, _merged(*merged)]
-        refuted = [gap for gap in self._doubted(now) if -jump >= gap.length // 2]
-        self._gaps = [gap._replace(believed_from=END_OF_TIME) if gap in refuted else gap for gap in self._gaps]
-        self._start, self._offset = resumed, wall - resumed
+        self._start, self._offset = now, wall - now
         self.is_changed = True
         if abs(jump) > _WORTH_A_LINE:
             _log.warning("the machine's clock was set: nothing expires for that", extra={"seconds": jump // SECOND})

@@ -8,11 +8,8 @@ from pathlib import Path
 import apsw
 
 from chatbooth_grpc.booth.clock import Clock
-from chatbooth_grpc.booth.store_clock import SECOND, History, StoreClock
+from chatbooth_grpc.booth.store_clock import KEEP_INTERVAL, History, StoreClock
 from chatbooth_grpc.store.opening import StoreOpenError
-
-KEEP_INTERVAL = 600 * SECOND
-"""How much store time may pass until it is kept again. After a crash the time of day tells the rest."""
 
 
 class KeptClock:

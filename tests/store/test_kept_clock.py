@@ -9,9 +9,8 @@ import pytest
 
 from chatbooth_grpc.booth.errors import StoreFull, UsernameTaken
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.booth.store_clock import DAY, LONGEST_DOUBT, SECOND, History
+from chatbooth_grpc.booth.store_clock import DAY, KEEP_INTERVAL, LONGEST_DOUBT, SECOND, History
 from chatbooth_grpc.store import retention
-from chatbooth_grpc.store.kept_clock import KEEP_INTERVAL
 from chatbooth_grpc.store.sqlite import SQLiteStore
 from tests.contract.stores import Clock, SQLiteHome, delete, log_in, send_texts, sign_up, texts
 from tests.store.beside import sqlite
@@ -222,3 +221,27 @@ def test_a_message_that_is_accepted_while_old_ones_are_looked_for_is_kept(
         monkeypatch.setattr("chatbooth_grpc.store.sqlite.due_mailboxes", find_slowly)
         assert store.remove_old(30 * 86_400.0).removed == 1
         assert texts(store, ann) == ["new"]
+
+
+@pytest.mark.parametrize("jump", [-50 * YEAR, -YEAR])
+def test_what_was_accepted_just_before_a_crash_is_kept_though_the_clock_is_set_meanwhile(
+    machine: Machine, home: SQLiteHome, jump: int
+) -> None:
+    with machine.open() as store:
+        ann = sign_up(store, "ann")
+        machine.pass_time(40 * DAY)  # until stamps of the future count no longer as those of the first start
+        store.touch_session(ann)
+        machine.pass_time(KEEP_INTERVAL - 1)
+        send_texts(store, ann, "ann", "late")
+        store.acknowledge(ann, 1)
+        copy = SQLiteHome(home.path.parent / "copy")
+        with sqlite(home) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy.path),))
+    machine.wall.now += jump
+    machine.home = copy
+    with machine.open() as store:
+        assert machine.look(store) == (0, 0)
+        machine.pass_time(29 * DAY)
+        assert machine.look(store) == (0, 0)
+        machine.pass_time(2 * DAY)
+        assert machine.look(store) == (1, 1)
