@@ -46,7 +46,7 @@ _ACKNOWLEDGE_TIMEOUT = 5.0
 _INTERRUPTED_TIMEOUT = 0.5
 """After Ctrl-C the last acknowledgement gets this many seconds. Messages that it does not reach come again."""
 
-_LONGEST_READER_END = 1.0
+_LONGEST_READER_END = 0.5
 """The seconds for which closing waits for the reader thread, which may be connecting to a silent address."""
 
 Lost = Callable[[ChatboothError, float], None]

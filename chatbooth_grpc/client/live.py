@@ -21,7 +21,6 @@ def listen(context: Context, *, most: int | None = None) -> None:
         saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
         client = stack.enter_context(context.client_of(saved, quiet=True))
         connection = _ConnectionWords(context)
-        stack.enter_context(emptying_outbox(context, saved, client))
         stream = stack.enter_context(
             client.listen(
                 after=saved.shown_through or None,
@@ -30,6 +29,8 @@ def listen(context: Context, *, most: int | None = None) -> None:
                 on_resumed=connection.resumed,
             )
         )
+        # What is left last ends first: an interrupt says what stays queued before anything waits for the stream's end.
+        stack.enter_context(emptying_outbox(context, saved, client))
         showing = Showing(context, saved, repeat=False, note=True)
         left = most
         for event in stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.session_directory import SessionDirectory
 from chatbooth_grpc.client.session_file import SavedSession
@@ -68,11 +70,19 @@ class Seat:
         return running
 
     def is_connected(self, pid: int) -> bool:
-        """Whether a process has a connection to the server, as the system's tables tell."""
-        tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
-        lines = [line.split() for table in tables for line in table]
-        sockets = {line[9] for line in lines if line[3] == "01" and int(line[2].rpartition(":")[2], 16) == self._port}
-        return not sockets.isdisjoint(own_sockets(pid))
+        """Whether a process has a connection to the server."""
+        return has_connection(pid, self._port, ESTABLISHED)
+
+
+ESTABLISHED, SYN_SENT = "01", "02"
+
+
+def has_connection(pid: int, port: int, state: str) -> bool:
+    """Whether a process has a connection to a port in one state, as the system's tables tell."""
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    lines = [line.split() for table in tables for line in table]
+    sockets = {line[9] for line in lines if line[3] == state and int(line[2].rpartition(":")[2], 16) == port}
+    return not sockets.isdisjoint(own_sockets(pid))
 
 
 def own_sockets(pid: int) -> set[str]:
@@ -128,6 +138,38 @@ def test_a_program_reads_how_to_repeat_what_was_in_flight(server: ServerProcess,
         again = seat.chatbooth("send", "--message-id", record["details"]["message_id"], "ann", "tea?")
         assert again.code == 0
     assert seat.chatbooth("deliver").out.count("tea?") == 1
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port at which nothing answers, not even that nobody listens: its queue of connections is full."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["", "wire://"])
+@pytest.mark.parametrize("command", ["listen", "send", "outbox --send"])
+def test_an_address_that_is_silent_holds_nobody_up(silent_port: int, tmp_path: Path, scheme: str, command: str) -> None:
+    chatbooth = CommandLine(f"{scheme}127.0.0.1:{silent_port}", tmp_path / "state")
+    sessions = SessionDirectory(tmp_path / "state" / "chatbooth", chatbooth.server)
+    sessions.save(SavedSession(chatbooth.server, Session(b"t" * 16, 7, "ann", b"e" * 16)))
+    started = time.monotonic()
+    assert [record["type"] for record in chatbooth("send", "--queue", "ann", "tea?", "--json").records] == ["queued"]
+    assert time.monotonic() - started < BOUND
+    words, said = COMMANDS[command]
+    running = chatbooth.start(*words)
+    wait_until(lambda: has_connection(running.pid, silent_port, SYN_SENT))
+    running.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, err = running.communicate(timeout=PATIENCE)
+    assert time.monotonic() - started < BOUND
+    assert (running.returncode, said in err.decode()) == (130, True), err
 
 
 def test_an_interrupt_while_the_command_starts_ends_without_a_traceback(tmp_path: Path) -> None:
