@@ -113,20 +113,23 @@ class Showing:
     def _show_messages(self, delivery: Delivery, messages: list[Message], through: int) -> None:
         try:
             for message in messages:
-                self._show_message(message)
-                through = message.sequence
+                # An interrupt between the two would show the message again.
+                with self._context.interrupts.held(may_block=True):
+                    self._show_message(message)
+                    through = message.sequence
         except KeyboardInterrupt:
             self._finish(delivery, through)
             raise
         self._finish(delivery, through)
 
     def _finish(self, delivery: Delivery, through: int) -> None:
-        self._output.flush()
-        if self._note and through:
-            # An interrupt between the two would show these messages again. Printing is not held: it may block.
-            with self._context.interrupts.held():
-                self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
-            self._history.note_taken(through)
+        # An interrupt between the two would show these messages again.
+        with self._context.interrupts.held(may_block=True):
+            self._output.flush()
+            if self._note and through:
+                with self._context.interrupts.held():
+                    self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
+                self._history.note_taken(through)
 
     def _show_message(self, message: Message) -> None:
         self.anything = True

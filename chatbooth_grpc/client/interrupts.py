@@ -41,6 +41,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._number: int | None = None
         self._held = 0
+        self._held_firmly = 0  # by blocks that may take longer than the grace
 
     def __enter__(self) -> Interrupts:
         """Raise Interrupted for each signal that ends a command, unless the caller had that signal ignored."""
@@ -59,12 +60,17 @@ class Interrupts:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let no interrupt strike inside the block. One that came meanwhile is raised at the end of the block."""
+    def held(self, *, may_block: bool = False) -> Iterator[None]:
+        """Let no interrupt strike inside the block. One that came meanwhile is raised at the end of the block.
+
+        `may_block`: the block may wait for somebody. The end of the grace then ends the process in it.
+        """
         self._held += 1
+        self._held_firmly += not may_block
         try:
             yield
         finally:
+            self._held_firmly -= not may_block
             self._held -= 1
         if self._number is not None and not self._held:
             raise Interrupted(self._number)
@@ -82,6 +88,6 @@ class Interrupts:
                 if number is None:
                     return
         time.sleep(GRACE)
-        while self._held:
+        while self._held_firmly:
             time.sleep(_LOOK_INTERVAL)
         os._exit(ended_by(number))

@@ -232,6 +232,27 @@ def test_an_interrupt_after_the_flush_does_not_show_them_again(
     assert texts(desk) == []
 
 
+@pytest.mark.parametrize("moment", ["flush", "datum"])
+def test_an_interrupt_once_they_are_out_does_not_show_them_again(
+    desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The signal may come before the next line of the program, which notes them."""
+    context = desk.context()
+    put_out = getattr(context.output, moment)
+
+    def interrupted(*arguments: Any) -> None:
+        put_out(*arguments)
+        context.interrupts._arrived(2, None)
+
+    monkeypatch.setattr(context.output, moment, interrupted)
+    with pytest.raises(Interrupted):
+        deliver(context)
+    shown = texts(desk)
+    assert shown == (list("abcde") if moment == "flush" else ["a"])
+    deliver(desk.context())
+    assert shown + texts(desk) == list("abcde")
+
+
 def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
     context = replace(desk.context(), timeout=0.0)
     with desk.context().sessions.reading("ann", 0, command="deliver"):

@@ -111,6 +111,16 @@ except Interrupted as interrupt:
     assert run(program, signal.SIGINT) == (130, "said\n")
 
 
+def test_held_words_that_nobody_takes_are_not_waited_for() -> None:
+    program = """
+interrupts = Interrupts().__enter__()
+with interrupts.held(may_block=True):
+    print("ready", flush=True); time.sleep(60)
+    print("said", flush=True)
+"""
+    assert run(program, signal.SIGINT) == (130, "")
+
+
 def test_the_handlers_of_before_come_back() -> None:
     before = {number: signal.getsignal(number) for number in ENDING}
     with Interrupts():
