@@ -105,7 +105,7 @@ def test_a_killed_store_opens_wherever_it_was(stages: list[Path], tmp_path: Path
 
 def test_another_file_beside_a_log_gives_all_or_is_refused(stages: list[Path], tmp_path: Path) -> None:
     refused = accepted = 0
-    for (older, file_from), (newer, log_from) in itertools.permutations(enumerate(stages), 2):
+    for (older, file_from), (newer, log_from) in itertools.permutations(enumerate(stages[:24]), 2):
         mixed = put_together(file_from, log_from, tmp_path / f"{older} and {newer}")
         try:
             numbers = numbers_in(mixed)
@@ -115,8 +115,8 @@ def test_another_file_beside_a_log_gives_all_or_is_refused(stages: list[Path], t
             accepted += 1
             # A file with all that a log has, or from the log's own beginning, makes one state with it.
             assert numbers == [*range(newer + 1)] or numbers == [*range(older + 1)]
-    assert refused > 500
-    assert accepted > 100
+    assert refused > 250
+    assert accepted > 50
 
 
 def test_the_advice_keeps_what_the_log_holds(stages: list[Path], tmp_path: Path) -> None:
