@@ -384,6 +384,8 @@ class Connection:
     def _open_stream(self, frame: Frame) -> bytes:
         after = bodies.decode_listen_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
+        # Clients that read nothing and connect again without pause would be sent their messages each time.
+        self._dispatcher.admit(frame.token)
         with self._stream_lock:  # holds the pushes back
             if self._listener is not None:
                 raise AlreadyListening

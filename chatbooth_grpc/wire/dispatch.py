@@ -81,13 +81,13 @@ class Dispatcher:
 
     def _list(self, frame: Frame) -> bytes:
         request = bodies.decode_list_request(frame.body)
-        self._admit(frame.token)
+        self.admit(frame.token)
         page = self.booth.list(frame.token, request.pattern, request.prefix, request.page_size, request.page_token)
         return bodies.encode_page(page)
 
     def _deliver(self, frame: Frame) -> bytes:
         request = bodies.decode_deliver_request(frame.body)
-        self._admit(frame.token)
+        self.admit(frame.token)
         delivery = self.booth.deliver(
             frame.token, request.acknowledge_through, request.after, request.max_messages, request.epoch
         )
@@ -98,7 +98,7 @@ class Dispatcher:
         self.booth.acknowledge(frame.token, request.through, request.epoch)
         return b""
 
-    def _admit(self, token: bytes) -> None:
+    def admit(self, token: bytes) -> None:
         """Refuse a large answer to an account that leaves too much unread. Raises TooBusy, SessionInvalid."""
         self._unread.check(self.booth.authenticated(token).account_id)
 

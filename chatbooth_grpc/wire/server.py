@@ -39,6 +39,9 @@ FRAME_LIMIT = 10.0
 _BODY_OVERHEAD = 64 << 10  # room beyond the largest text, so that one a little too long gets the clear error
 _WATCH_INTERVAL = 0.2
 
+# Seldom: those that are cut off connect again, and are sent their messages again.
+_UNREAD_INTERVAL = 5.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -199,13 +202,16 @@ class WireServer:
                 return  # it does not wait for the answer
 
     def _watch(self) -> None:
+        next_unread = time.monotonic() + _UNREAD_INTERVAL
         while not self._stopping.wait(_WATCH_INTERVAL):
             now = time.monotonic()
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
                 self._look_at(connection, now)
-            self._unread.cut_off_late()
+            if now >= next_unread:
+                next_unread = now + _UNREAD_INTERVAL
+                self._unread.cut_off_late()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         settings = self._settings

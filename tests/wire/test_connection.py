@@ -19,10 +19,11 @@ from chatbooth_grpc.booth.errors import (
     RequestTooLarge,
     SessionInvalid,
     StoreUnavailable,
+    TooBusy,
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
-from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
 from chatbooth_grpc.wire import bodies, frame_writer, frames
 from chatbooth_grpc.wire.connection import Connection, _Run
 from chatbooth_grpc.wire.dispatch import Dispatcher
@@ -346,6 +347,17 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
         while received < 4 * MOST:
             received += len(peer.socket.recv(MOST))
         wait_until(lambda: one.writing_since != blocked)
+
+
+def test_an_account_that_leaves_too_much_unread_opens_no_more_streams(running: Running) -> None:
+    peer = running.peer()
+    ann = peer.sign_up("ann")
+    unread = running.server._unread
+    held = unread.hold(SHARE_SIZE + 1, (ann.account_id,), lambda: None)
+    peer.send(frames.LISTEN, LISTEN, ann.token)
+    assert isinstance(refusal(peer.reply()), TooBusy)
+    unread.release(held)
+    peer.ask(frames.LISTEN, LISTEN, ann.token)
 
 
 def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
