@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.live.small_writes import CutOff, SmallWrites
 
 STUCK_LIMIT = 5.0
 """How long a client may take nothing of what the server writes to it, in seconds. Then that is cut off."""
@@ -79,8 +80,7 @@ class Unread:
         share_size: int = SHARE_SIZE,
         stuck_limit: float = STUCK_LIMIT,
     ) -> None:
-        """`most`: how many writes may wait at once; None: any number. Sizes in bytes, the limit in seconds."""
-        self._most = most
+        """`most`: how many small writes may wait at once; None: any number. Sizes in bytes, the limit in seconds."""
         self._most_size = most_size
         self._share_size = share_size
         self._stuck_limit = stuck_limit
@@ -88,6 +88,7 @@ class Unread:
         self._cutting_off = LastingState(_log, "clients that do not read are cut off", "no client is cut off any more")
         self._all = _Holdings()
         self._by_owner: dict[Hashable, _Holdings] = {}
+        self._small = SmallWrites(most, _YOUNGEST)
         self._watched: set[Stream] = set()
 
     def watch(self, stream: Stream) -> None:
@@ -112,8 +113,19 @@ class Unread:
         with self._lock:
             late = self._add(held)
         if late:
-            self._cut_off("too much waits for them", late)
+            self._cut_off("too much waits for them", [each.cut_off for each in late])
         return held
+
+    def hold_small(self, key: Hashable, cut_off: CutOff) -> Callable[[], object]:
+        """Note a write of at most SMALL_SIZE that begins now. Return what is to be called when it is taken.
+
+        This costs less than `hold`. `key`: any object that no other write has.
+        """
+        taken = self._small.hold(key, cut_off)
+        late = self._small.take_excess(time.monotonic())
+        if late:
+            self._cut_off("too much waits for them", late)
+        return taken
 
     def check(self, owner: Hashable) -> None:
         """Raise TooBusy if more waits for an owner than may."""
@@ -138,8 +150,9 @@ class Unread:
             excess = [held for holdings, limit in self._limited() for held in self._take_excess(holdings, limit, now)]
             streams = list(self._watched)
         stuck = [stream for stream in streams if _is_stuck(stream, now - self._stuck_limit)]
-        self._cut_off("they take nothing", [*overdue, *stuck])
-        self._cut_off("too much waits for them", excess)
+        late = [*(held.cut_off for held in overdue), *(stream.cut_off for stream in stuck)]
+        self._cut_off("they take nothing", [*late, *self._small.take_before(now - self._stuck_limit)])
+        self._cut_off("too much waits for them", [*(held.cut_off for held in excess), *self._small.take_excess(now)])
         self._cutting_off.worked()
 
     @property
@@ -152,13 +165,14 @@ class Unread:
         """How many writes wait."""
         with self._lock:
             streams = list(self._watched)
-        return len(self._all.held) + sum(stream.waiting_since is not None for stream in streams)
+        waiting = sum(stream.waiting_since is not None for stream in streams)
+        return len(self._all.held) + len(self._small) + waiting
 
-    def _cut_off(self, cause: str, late: Sequence[Held | Stream]) -> None:
+    def _cut_off(self, cause: str, late: Sequence[CutOff]) -> None:
         if late:
             self._cutting_off.refused(cause, len(late))
-        for each in late:
-            each.cut_off()
+        for cut_off in late:
+            cut_off()
 
     # With the lock
 
@@ -192,16 +206,13 @@ class Unread:
     def _take_excess(self, holdings: _Holdings, limit: int, now: float) -> list[Held]:
         """Forget the oldest writes until the others are within the limits; return them."""
         taken: list[Held] = []
-        while len(holdings.held) > 1 and (holdings.size > limit or self._are_too_many(holdings)):
+        while len(holdings.held) > 1 and holdings.size > limit:
             oldest = next(iter(holdings.held))
             if now - oldest.since < _YOUNGEST:
                 break
             self._forget(oldest)
             taken.append(oldest)
         return taken
-
-    def _are_too_many(self, holdings: _Holdings) -> bool:
-        return holdings is self._all and self._most is not None and len(holdings.held) > self._most
 
     def _is_overdue(self, held: Held, now: float) -> bool:
         return now - held.since > self._stuck_limit + held.size / _SLOWEST_RATE

@@ -210,9 +210,12 @@ class CallPool(ThreadPoolExecutor):
 
     def _hold(self, call: _Call, size: int) -> None:
         """Hold an answered call until the client has taken the answer, or the call is over."""
-        held = self._answers.hold(size, _owners(call) if size > SMALL_SIZE else (), call.rpc_event.call.cancel)
-
-        release = partial(self._answers.release, held)
+        cut_off = call.rpc_event.call.cancel
+        release: Callable[[], object]
+        if size <= SMALL_SIZE:
+            release = self._answers.hold_small(call.done, cut_off)
+        else:
+            release = partial(self._answers.release, self._answers.hold(size, _owners(call), cut_off))
         call.done.set_result(None)
         with call.state.condition:
             is_over = call.state.callbacks is None

@@ -41,6 +41,9 @@ Append = Callable[[Sequence[NewMessage]], Outcomes]
 MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
 
+REST = 0.02
+"""Seconds without work after which the writer does what may wait a little."""
+
 _OVERDUE_CHECK = 0.5
 _SLOW_DISK = 5.0
 """A transaction that takes this many seconds is logged: the disk does not answer."""
@@ -137,14 +140,15 @@ class GroupCommit:
         committed: Callable[[], None],
         ended: Callable[[bool], None],
         announce: Callable[[bool], None],
+        rest: Callable[[], None],
     ) -> None:
         """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
 
-        All six are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
+        All seven are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
         the messages of jobs that wait next to each other; `flush` behind that, which may have left something to write;
         `committed` after the commit, where it raises StoreUnavailable if a restart would not find what was committed;
         `ended` after the transaction, before anyone learns of it, and `announce` afterwards, both with whether it was
-        committed.
+        committed; `rest` when no work has come for REST seconds since the last.
         """
         self._begun = begun
         self._append = append
@@ -152,6 +156,8 @@ class GroupCommit:
         self._committed = committed
         self._ended = ended
         self._announce = announce
+        self._rest = rest
+        self._rests = False  # whether `rest` was called since the last transaction
         self._connection = connection
         self._wait = wait
         self._queue: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
@@ -239,7 +245,7 @@ class GroupCommit:
     def _take(self) -> tuple[list[Job[object]], bool]:
         """Wait for a job, take all that are queued, and say whether more may come."""
         jobs: list[Job[object]] = []
-        job = self._queue.get()
+        job = self._wait_for_job()
         while job is not None:
             jobs.append(job)
             if len(jobs) == MAX_JOBS_PER_COMMIT:
@@ -249,6 +255,18 @@ class GroupCommit:
             except queue.Empty:
                 return jobs, True
         return jobs, False
+
+    def _wait_for_job(self) -> Job[object] | None:
+        """Return the next job; None: no more come. Rests meanwhile."""
+        if not self._rests:
+            try:
+                return self._queue.get(timeout=REST)
+            except queue.Empty:
+                self._rests = True
+                self._rest()
+        job = self._queue.get()
+        self._rests = False
+        return job
 
     def _commit(self, jobs: list[Job[object]]) -> None:
         is_committed = False

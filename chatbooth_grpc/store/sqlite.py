@@ -111,6 +111,7 @@ class SQLiteStore:
             committed=self._check_files,
             ended=self._end_transaction,
             announce=self._announce,
+            rest=self._seal.catch_up,
         )
         self._readers = Readers(lambda: self._open_reader(vfs), store_wait)
         self._failed_reading = failed_reading()

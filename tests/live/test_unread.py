@@ -43,6 +43,9 @@ class Client:
     def hold(self, name: str, size: int, *owners: str) -> Held:
         return self._unread.hold(size, owners, lambda: self.cut_off.append(name))
 
+    def hold_small(self, name: str) -> None:
+        self._unread.hold_small(name, lambda: self.cut_off.append(name))
+
 
 def test_what_is_taken_no_longer_counts(clock: Clock) -> None:
     unread = Unread()
@@ -119,7 +122,7 @@ def test_a_lone_write_may_be_larger_than_the_share(clock: Clock) -> None:
 
 def test_what_is_young_is_left_alone_however_much_it_is(clock: Clock) -> None:
     """A message to thousands of listeners waits for all of them for a moment."""
-    unread = Unread(most=10, most_size=MIB, share_size=MIB)
+    unread = Unread(most_size=MIB, share_size=MIB)
     client = Client(unread)
     for number in range(100):
         client.hold(f"{number}", MIB, "ann")
@@ -129,14 +132,40 @@ def test_what_is_young_is_left_alone_however_much_it_is(clock: Clock) -> None:
     assert client.cut_off == [f"{number}" for number in range(99)]
 
 
-def test_no_more_answers_wait_than_may(clock: Clock) -> None:
+def test_no_more_small_writes_wait_than_may(clock: Clock) -> None:
     unread = Unread(most=3)
     client = Client(unread)
     for number in range(5):
         clock.now = float(number)
-        client.hold(f"{number}", 0)
+        client.hold_small(f"{number}")
     assert client.cut_off == ["0", "1"]
     assert unread.count == 3
+
+
+def test_young_small_writes_are_left_alone_however_many_they_are(clock: Clock) -> None:
+    unread = Unread(most=3)
+    client = Client(unread)
+    for number in range(5):
+        client.hold_small(f"{number}")
+    assert client.cut_off == []
+    clock.now = 0.3
+    unread.cut_off_late()
+    assert client.cut_off == ["0", "1"]
+
+
+def test_a_small_write_that_nobody_takes_is_cut_off_at_the_limit_and_not_before(clock: Clock) -> None:
+    unread = Unread(stuck_limit=5)
+    client = Client(unread)
+    client.hold_small("stuck")
+    unread.hold_small("taken", lambda: client.cut_off.append("taken"))()
+    assert unread.count == 1
+    clock.now = 4.9
+    unread.cut_off_late()
+    assert client.cut_off == []
+    clock.now = 5.1
+    unread.cut_off_late()
+    unread.cut_off_late()
+    assert (client.cut_off, unread.count) == (["stuck"], 0)
 
 
 def test_an_account_that_leaves_its_share_unread_is_refused_more(clock: Clock) -> None:
@@ -179,16 +208,17 @@ def test_a_watched_stream_is_cut_off_while_a_write_waits_and_only_then(clock: Cl
 def test_who_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
     """As a call's end does, on whichever thread cuts it off."""
     unread = Unread(most=1)
-    ended: list[Held] = []
+    ended: list[str] = []
 
     def end() -> None:
-        unread.release(first)
-        ended.append(unread.hold(0, (), lambda: None))
+        release()
+        ended.append("first")
+        unread.hold_small("third", lambda: None)
 
-    first = unread.hold(0, (), end)
+    release = unread.hold_small("first", end)
     clock.now = 1.0
-    unread.hold(0, (), lambda: None)
-    assert len(ended) == 1
+    unread.hold_small("second", lambda: None)
+    assert ended == ["first"]
 
 
 def test_many_threads_leave_nothing_behind() -> None:
@@ -203,8 +233,10 @@ def test_many_threads_leave_nothing_behind() -> None:
             mine.append(unread.hold(chance.randrange(20_000), owners, cut_off.release))
             if chance.random() < 0.9:
                 unread.release(mine.pop(chance.randrange(len(mine))))
+            small = unread.hold_small(object(), cut_off.release)
             if chance.random() < 0.01:
                 unread.cut_off_late()
+            small()
         for held in mine:
             unread.release(held)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from chatbooth_grpc.store import seal as module
 from chatbooth_grpc.store.seal import FileState, Phase, Seal, SealBroken, Sealed
 
 STARTING = Sealed(Phase.STARTING, b"b" * 16, b"a" * 16, 7)
@@ -59,9 +60,21 @@ def test_it_says_what_was_written(store: Path, seal: Seal) -> None:
     assert seal.put(RUNNING)
     seal.note(2)
     seal.note(3)
+    seal.catch_up()
     assert Seal(store).read() == RUNNING._replace(messages=12)
     seal.close(FILE)
     assert Seal(store).read() == RUNNING._replace(phase=Phase.CLOSED, messages=12, file=FILE)
+
+
+def test_the_mark_follows_the_commits_when_they_rest(store: Path, seal: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not written for each commit, which would cost each Send time."""
+    monkeypatch.setattr(module, "_MARK_INTERVAL", 3_600)
+    seal.put(RUNNING)
+    seal.note(2)
+    seal.note(3)
+    assert Seal(store).read().messages < 12
+    seal.catch_up()
+    assert Seal(store).read().messages == 12
 
 
 def test_an_end_that_is_not_known_leaves_it_as_it_is(store: Path, seal: Seal) -> None:
