@@ -31,8 +31,8 @@ _SECOND = 1_000_000_000
 # the original's time in its mark, and its own moment as its change time, which no program can set.
 _LAG = 2 * _SECOND
 
-# The mark is written at most this often, in seconds. To write it after each commit made each Send cost a fifth more: the
-# writer gives the interpreter's lock up for that, and wins it back from those who answer.
+# The mark is written at most once in so many seconds. When it was written after each commit, a Send took up to a fifth
+# longer: the writer gives the interpreter's lock up for that, and has to win it back from the threads that answer.
 _MARK_INTERVAL = 0.02
 
 # After a power loss the disk may have a mark that is older than the file's change time.

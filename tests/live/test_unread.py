@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chatbooth_grpc.booth.errors import TooBusy
-from chatbooth_grpc.live import unread as module
+from chatbooth_grpc.live import small_writes
+from chatbooth_grpc.live import unread as unread_module
 from chatbooth_grpc.live.unread import Held, Unread
 
 MIB = 1 << 20
@@ -29,7 +30,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time, which a test sets."""
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+    for module in (small_writes, unread_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
