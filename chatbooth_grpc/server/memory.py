@@ -8,6 +8,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 # The names are those of glibc's <malloc.h>.
@@ -15,11 +17,16 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-# One, since malloc_trim gives back the end of the first arena only. With two, up to three blocks of a log-in stayed.
-_ARENAS = 1
+# With one arena, gRPC's threads wait for each other's allocations: 64 Sends in flight took 6% longer.
+_ARENAS = 2
 _LARGEST_ON_HEAP = 32 << 20
 _NEVER = 1 << 30
 _COLLECT_AFTER = 10_000
+
+# malloc_trim leaves the end of every arena but the first. glibc shortens that when a thread of the arena frees a block
+# of more than 64 KiB, provided that the end is longer than the trim threshold.
+_FREED_TO_SHORTEN = 128 << 10
+_SHORTEST_END = 128 << 10
 
 LOOK_INTERVAL = 5.0
 """How often the process looks at how much memory it holds, in seconds."""
@@ -39,8 +46,8 @@ _STATM = Path("/proc/self/statm")
 def tune_memory() -> None:
     """Keep memory flat however many threads come and go, and searches for garbage rare.
 
-    glibc gives threads heaps of their own, up to eight a core, and each keeps what was once needed at the same time;
-    one is enough, since the interpreter's lock lets few allocate at once. Freed blocks of any size stay on the heap for
+    glibc gives threads arenas of their own, up to eight a core, and each keeps what was once needed at the same time.
+    Few are enough, since the interpreter's lock lets few threads allocate at once. Freed blocks of any size stay on the heap for
     the next call: `return_memory` gives them back when a burst is over. Python searches for garbage after 700
     objects more than were freed, which a batch of messages on its way makes in no time: what it meets thereby counts as
     long-lived, and soon everything is searched, the objects of ten thousand idle streams too.
@@ -97,10 +104,9 @@ class MemoryReturner:
 
 def return_memory() -> None:
     """Give memory back from now on, on a thread of its own, where the system has means for it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is None or not _STATM.exists():
+    if not hasattr(ctypes.CDLL(None), "malloc_trim") or not _STATM.exists():
         return
-    returner = MemoryReturner(_resident_size, lambda: trim(0))
+    returner = MemoryReturner(_resident_size, partial(_trim, ctypes.CDLL(None)))
 
     def run() -> None:
         while True:
@@ -108,6 +114,32 @@ def return_memory() -> None:
             returner.look()
 
     threading.Thread(target=run, name="memory-returner", daemon=True).start()
+
+
+def _trim(libc: ctypes.CDLL) -> None:
+    """Give the free memory of all arenas back to the system."""
+    libc.mallopt(_M_TRIM_THRESHOLD, _SHORTEST_END)
+    # Threads that live at the same time share the arenas evenly, so that each arena gets some of these.
+    together = threading.Barrier(2 * _ARENAS)
+    threads = [threading.Thread(target=_shorten_arena, args=(together,), daemon=True) for _ in range(2 * _ARENAS)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except RuntimeError:
+        # The system allows no more threads. The next time will do.
+        together.abort()
+    libc.malloc_trim(0)
+    libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def _shorten_arena(together: threading.Barrier) -> None:
+    """Free a block of this thread's arena, so that glibc shortens the arena."""
+    with suppress(threading.BrokenBarrierError):
+        together.wait()
+        bytearray(_FREED_TO_SHORTEN)
+        together.wait()
 
 
 def _resident_size() -> int:
