@@ -47,10 +47,12 @@ def tune_memory() -> None:
     """Keep memory flat however many threads come and go, and searches for garbage rare.
 
     glibc gives threads arenas of their own, up to eight a core, and each keeps what was once needed at the same time.
-    Few are enough, since the interpreter's lock lets few threads allocate at once. Freed blocks of any size stay on the heap for
-    the next call: `return_memory` gives them back when a burst is over. Python searches for garbage after 700
-    objects more than were freed, which a batch of messages on its way makes in no time: what it meets thereby counts as
-    long-lived, and soon everything is searched, the objects of ten thousand idle streams too.
+    Few are enough, since the interpreter's lock lets few threads allocate at once. Freed blocks of any size stay on
+    the heap for the next call: `return_memory` gives them back when a burst is over.
+
+    Python searches for garbage after 700 objects more than were freed, which a batch of messages on its way makes in
+    no time. What it meets thereby counts as long-lived, and soon Python searches everything, the objects of ten
+    thousand idle streams too.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # none but glibc's has arenas
     if mallopt is not None:
