@@ -15,7 +15,7 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.encoding import bodies, frames
 
 PASSWORD = "password"  # noqa: S105
 MOST_PROCESSES = 4

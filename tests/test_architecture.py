@@ -89,7 +89,7 @@ def test_every_room_is_known() -> None:
         ("live", "from chatbooth_grpc.server import flags"),
         ("store", "from chatbooth_grpc.live.switchboard import Switchboard"),
         ("client", "from chatbooth_grpc.booth.booth import Booth"),
-        ("client", "from chatbooth_grpc.wire.server import WireServer"),
+        ("client", "from chatbooth_grpc.wire.server.wire_server import WireServer"),
         ("server", "from chatbooth_grpc.store.sqlite import SQLiteStore"),
         ("wire", "from chatbooth_grpc.server.__main__ import main"),
     ],

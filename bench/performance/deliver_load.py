@@ -9,8 +9,8 @@ from bench.performance.lone_calls import LoneCalls
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.encoding import BodyReader
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.primitives import BodyReader
 
 DELIVER = "/chatbooth.v1.ChatService/Deliver"
 MAX_MESSAGES = 1_000

@@ -8,7 +8,7 @@ from bench.performance import http2
 from bench.performance.headers import CallFailed
 from bench.performance.raw_wire import WireConnection, pushed_sequences
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.encoding import bodies, frames
 
 LISTEN = "/chatbooth.v1.ChatService/Listen"
 ACKNOWLEDGE = "/chatbooth.v1.ChatService/Acknowledge"

@@ -8,7 +8,7 @@ from bench.performance.headers import CallFailed
 from bench.performance.sends import Sends
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.wire import bodies, frames
+from chatbooth_grpc.wire.encoding import bodies, frames
 
 TEXT = b"x" * 60
 _READ_SIZE = 1 << 20

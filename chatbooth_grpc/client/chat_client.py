@@ -366,7 +366,7 @@ class ChatClient:
 
 def _transport(address: str) -> Transport:
     if address.startswith(WIRE_SCHEME):
-        from chatbooth_grpc.wire.client import WireTransport
+        from chatbooth_grpc.wire.client.wire_transport import WireTransport
 
         return WireTransport(address.removeprefix(WIRE_SCHEME))
     from chatbooth_grpc.client.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import

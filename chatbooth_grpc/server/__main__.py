@@ -22,7 +22,7 @@ from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 if TYPE_CHECKING:
     from chatbooth_grpc.server.descriptors import Shares
-    from chatbooth_grpc.wire.server import WireSettings
+    from chatbooth_grpc.wire.server.wire_server import WireSettings
 
 _SCRIPT = "chatbooth-server"
 """The command that an installed chatbooth has."""
@@ -95,7 +95,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.server.descriptors import GrpcConnections
     from chatbooth_grpc.server.memory import return_memory
     from chatbooth_grpc.store.sqlite import SQLiteStore
-    from chatbooth_grpc.wire.server import WireServer
+    from chatbooth_grpc.wire.server.wire_server import WireServer
 
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
@@ -141,7 +141,7 @@ def _shares(settings: Settings) -> Shares:
 
 
 def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
-    from chatbooth_grpc.wire.server import WireSettings
+    from chatbooth_grpc.wire.server.wire_server import WireSettings
 
     return WireSettings(
         host=settings.host,

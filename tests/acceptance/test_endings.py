@@ -200,8 +200,8 @@ def test_a_frozen_server_is_found_by_the_stream_that_then_carries_on(
     """TCP stays up, since the kernel acknowledges for a stopped process: only a ping without an answer tells."""
     monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIME_MS", round(KEEPALIVE * 1_000))
     monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIMEOUT_MS", round(KEEPALIVE * 1_000))
-    monkeypatch.setattr("chatbooth_grpc.wire.client.KEEPALIVE_TIME", KEEPALIVE)
-    monkeypatch.setattr("chatbooth_grpc.wire.client.KEEPALIVE_TIMEOUT", KEEPALIVE)
+    monkeypatch.setattr("chatbooth_grpc.wire.client.wire_transport.KEEPALIVE_TIME", KEEPALIVE)
+    monkeypatch.setattr("chatbooth_grpc.wire.client.wire_transport.KEEPALIVE_TIMEOUT", KEEPALIVE)
     session = signed_up(address)
     with ChatClient.connect(address, session=session) as client:
         lost: list[ChatboothError] = []

@@ -22,9 +22,9 @@ from chatbooth_grpc.client import exit_codes
 from chatbooth_grpc.client.__main__ import main
 from chatbooth_grpc.client.session_directory import SessionDirectory
 from chatbooth_grpc.client.session_file import SavedSession
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import encode_error
-from chatbooth_grpc.wire.frames import FrameDecoder, encode_frame
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import encode_error
+from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_frame
 from tests.acceptance.processes import PASSWORD
 
 CODES = {value for name, value in vars(exit_codes).items() if name.isupper()}

@@ -20,8 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.frames import FrameDecoder, encode_request
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_request
 from tests.contract.actor import PASSWORD, Actor, number_id
 from tests.contract.stores import Clock
 from tests.contract.transports import WAYS, transport_by

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
-from chatbooth_grpc.wire.client import WireTransport
+from chatbooth_grpc.wire.client.wire_transport import WireTransport
 from tests.contract.fuzz import Difference, main
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.frames import encode_request
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import encode_request
 from tests.server.served import PATIENCE, Served
 from tests.wire.running import Peer, send_body, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.wire import connection
+from chatbooth_grpc.wire.server import connection
 from tests.wire.running import Running
 
 Start = Callable[..., Running]

@@ -16,10 +16,10 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import OK, decode_error
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, encode_request
-from chatbooth_grpc.wire.server import WireServer, WireSettings
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, decode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_request
+from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 

@@ -14,8 +14,8 @@ from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.store.sqlite import SQLiteStore
-from chatbooth_grpc.wire.codes import CODES, OTHER
-from chatbooth_grpc.wire.server import WireServer, WireSettings
+from chatbooth_grpc.wire.encoding.codes import CODES, OTHER
+from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-protocol.md"
 EXAMPLES = re.findall(r"```hex\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

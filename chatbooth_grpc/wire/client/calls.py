@@ -14,11 +14,11 @@ from dataclasses import replace
 
 from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
-from chatbooth_grpc.wire import frames
-from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.failures import unreachable
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError
-from chatbooth_grpc.wire.sockets import answer_ping, foreign_greeting, send_all, shut_down
+from chatbooth_grpc.wire.client.failures import unreachable
+from chatbooth_grpc.wire.client.sockets import answer_ping, foreign_greeting, send_all, shut_down
+from chatbooth_grpc.wire.encoding import frames
+from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, FrameError
+from chatbooth_grpc.wire.encoding.primitives import BodyError
 
 MAX_BODY = MAX_TEXT_SIZE + (2 << 20)
 READ_SIZE = 64 << 10

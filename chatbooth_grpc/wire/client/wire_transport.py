@@ -21,13 +21,13 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.repeating import PASSING
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
-from chatbooth_grpc.wire.codes import OK, decode_error
-from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.failures import unreachable
-from chatbooth_grpc.wire.frames import FrameDecoder, FrameError, encode_request
-from chatbooth_grpc.wire.sockets import answer_ping, connect, send_all, send_ping, shut_down
+from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
+from chatbooth_grpc.wire.client.failures import unreachable
+from chatbooth_grpc.wire.client.sockets import answer_ping, connect, send_all, send_ping, shut_down
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, decode_error
+from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
+from chatbooth_grpc.wire.encoding.primitives import BodyError
 
 CONNECT_TIMEOUT = 10.0
 

@@ -19,8 +19,8 @@ import pytest
 from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.frames import encode_frame, encode_request
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import encode_frame, encode_request
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 

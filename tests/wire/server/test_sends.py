@@ -15,10 +15,10 @@ from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
-from chatbooth_grpc.wire import frames
-from chatbooth_grpc.wire.codes import OK, decode_error
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder
-from chatbooth_grpc.wire.sends import Sends
+from chatbooth_grpc.wire.encoding import frames
+from chatbooth_grpc.wire.encoding.codes import OK, decode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
+from chatbooth_grpc.wire.server.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import PATIENCE, peer_text, send_body

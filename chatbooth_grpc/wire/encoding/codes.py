@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatbooth_grpc.booth import errors
 from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, from_reason
-from chatbooth_grpc.wire.encoding import BodyReader, BodyWriter
+from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 
 OK = 0
 OTHER = 255

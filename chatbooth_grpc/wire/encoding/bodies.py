@@ -23,8 +23,8 @@ from chatbooth_grpc.booth.model import (
     Session,
 )
 from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE, TOKEN_SIZE
-from chatbooth_grpc.wire.codes import decode_error, encode_error
-from chatbooth_grpc.wire.encoding import BodyError, BodyReader, BodyWriter, encode_varint
+from chatbooth_grpc.wire.encoding.codes import decode_error, encode_error
+from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyReader, BodyWriter, encode_varint
 
 EPOCH_SIZE = 16
 

@@ -24,13 +24,14 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
 from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
-from chatbooth_grpc.wire import bodies, frame_writer, frames
-from chatbooth_grpc.wire.connection import Connection, _Run
-from chatbooth_grpc.wire.dispatch import Dispatcher
-from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.frames import HEADER, encode_frame, encode_request
-from chatbooth_grpc.wire.quick_io import MOST, send_now
-from chatbooth_grpc.wire.slow_writer import SlowWriter
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import HEADER, encode_frame, encode_request
+from chatbooth_grpc.wire.server import frame_writer
+from chatbooth_grpc.wire.server.connection import Connection, _Run
+from chatbooth_grpc.wire.server.dispatch import Dispatcher
+from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.quick_io import MOST, send_now
+from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 

@@ -17,8 +17,8 @@ import threading
 from typing import Protocol
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.wire.quick_io import receive_now
-from chatbooth_grpc.wire.sends import Sends
+from chatbooth_grpc.wire.server.quick_io import receive_now
+from chatbooth_grpc.wire.server.sends import Sends
 
 READ_SIZE = 2_048
 """What is read at once is smaller than this, or given back: who sends more has better use of a thread of its own."""

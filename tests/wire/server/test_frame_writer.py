@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.quick_io import MOST, send_now
-from chatbooth_grpc.wire.slow_writer import SlowWriter
+from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.quick_io import MOST, send_now
+from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from tests.wire.running import PATIENCE, wait_until
 
 FULL = 4 << 20  # more than the sockets' buffers hold

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatbooth_grpc.wire.slow_writer import SlowWriter
+from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from tests.wire.running import PATIENCE
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
-from chatbooth_grpc.wire.quick_io import MOST, send_now
-from chatbooth_grpc.wire.slow_writer import SlowWriter
+from chatbooth_grpc.wire.server.quick_io import MOST, send_now
+from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 
 _MOST_LEFT = 256 << 10
 """How many bytes may be left to the slow writer before a connection's own thread waits."""

@@ -16,11 +16,11 @@ from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import OK, encode_error
-from chatbooth_grpc.wire.dispatch import Peer
-from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import Frame, action_name, encode_frame
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, action_name, encode_frame
+from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.server.dispatch import Peer
 
 Settle = Callable[[bytes, bool], None]
 """Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""

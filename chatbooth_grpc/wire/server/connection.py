@@ -35,14 +35,21 @@ from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import OK, encode_error
-from chatbooth_grpc.wire.dispatch import Dispatcher, answered
-from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, FrameError, UnknownVersion, encode_frame, whole_sends
-from chatbooth_grpc.wire.sends import Sends
-from chatbooth_grpc.wire.shared_reader import READ_SIZE, SharedReader
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding.frames import (
+    Frame,
+    FrameDecoder,
+    FrameError,
+    UnknownVersion,
+    encode_frame,
+    whole_sends,
+)
+from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.server.dispatch import Dispatcher, answered
+from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.sends import Sends
+from chatbooth_grpc.wire.server.shared_reader import READ_SIZE, SharedReader
 
 _FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10

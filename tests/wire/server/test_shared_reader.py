@@ -18,11 +18,11 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.store.sqlite import SQLiteStore
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.connection import _RUNS_UNDER_WAY, Connection
-from chatbooth_grpc.wire.frames import encode_request
-from chatbooth_grpc.wire.sends import Sends
-from chatbooth_grpc.wire.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import encode_request
+from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection
+from chatbooth_grpc.wire.server.sends import Sends
+from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from chatbooth_grpc.wire import spare_descriptor as module
-from chatbooth_grpc.wire.spare_descriptor import SpareDescriptor
+from chatbooth_grpc.wire.server import spare_descriptor as module
+from chatbooth_grpc.wire.server.spare_descriptor import SpareDescriptor
 
 
 def _open_descriptors() -> int:

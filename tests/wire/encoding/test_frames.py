@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.rpc.actions import action_name
-from chatbooth_grpc.wire import frames
-from chatbooth_grpc.wire.frames import (
+from chatbooth_grpc.wire.encoding import frames
+from chatbooth_grpc.wire.encoding.frames import (
     HEADER,
     BodyTooLarge,
     Frame,

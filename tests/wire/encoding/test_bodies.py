@@ -25,9 +25,9 @@ from chatbooth_grpc.booth.model import (
     Removal,
     Session,
 )
-from chatbooth_grpc.wire import bodies
-from chatbooth_grpc.wire.codes import decode_error
-from chatbooth_grpc.wire.encoding import BodyError, encode_varint
+from chatbooth_grpc.wire.encoding import bodies
+from chatbooth_grpc.wire.encoding.codes import decode_error
+from chatbooth_grpc.wire.encoding.primitives import BodyError, encode_varint
 
 numbers = st.integers(0, (1 << 64) - 1)
 texts = st.text(max_size=20)

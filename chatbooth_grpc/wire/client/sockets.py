@@ -7,9 +7,9 @@ import socket
 import time
 
 from chatbooth_grpc.booth.errors import ServerUnreachable
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.failures import unreachable
-from chatbooth_grpc.wire.frames import VERSION, Frame, UnknownVersion, encode_request
+from chatbooth_grpc.wire.client.failures import unreachable
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.frames import VERSION, Frame, UnknownVersion, encode_request
 
 _GREETING_LIMIT = 0.3
 _PING_LIMIT = 10.0  # seconds that writing a ping may take

@@ -7,7 +7,7 @@ import socket
 
 from chatbooth_grpc.booth import causes
 from chatbooth_grpc.booth.errors import ServerUnreachable
-from chatbooth_grpc.wire.frames import UnknownVersion
+from chatbooth_grpc.wire.encoding.frames import UnknownVersion
 
 _BY_NUMBER = {
     errno.ECONNREFUSED: causes.REFUSED,

@@ -18,11 +18,11 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import OK, decode_error
-from chatbooth_grpc.wire.dispatch import Dispatcher
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder
-from chatbooth_grpc.wire.sends import Sends
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, decode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
+from chatbooth_grpc.wire.server.dispatch import Dispatcher
+from chatbooth_grpc.wire.server.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import peer_text, refusal, send_body, success

@@ -22,10 +22,11 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
 )
 from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason, MessageBatch, Opening, OutgoingMessage
-from chatbooth_grpc.wire import bodies, client, frames
-from chatbooth_grpc.wire.client import WireTransport
-from chatbooth_grpc.wire.codes import encode_error
-from chatbooth_grpc.wire.frames import Frame, FrameDecoder, encode_frame
+from chatbooth_grpc.wire.client import wire_transport as client
+from chatbooth_grpc.wire.client.wire_transport import WireTransport
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import encode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_frame
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
 from tests.wire.running import PATIENCE, TEXT_SIZE, Running, wait_until

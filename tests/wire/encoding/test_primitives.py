@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.wire.encoding import BodyError, BodyReader, BodyWriter, encode_varint
+from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyReader, BodyWriter, encode_varint
 
 numbers = st.integers(0, (1 << 64) - 1)
 Take = Callable[[BodyReader], object]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, concrete_errors, from_reason
-from chatbooth_grpc.wire.codes import CODES, OK, OTHER, decode_error, encode_error
-from chatbooth_grpc.wire.encoding import BodyError, BodyWriter
+from chatbooth_grpc.wire.encoding.codes import CODES, OK, OTHER, decode_error, encode_error
+from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyWriter
 
 GIVEN_AWAY = {
     "MALFORMED_REQUEST": 1,

@@ -16,10 +16,10 @@ from chatbooth_grpc.booth.errors import (
     UnknownAction,
 )
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire import bodies, frames
-from chatbooth_grpc.wire.codes import OK, encode_error
-from chatbooth_grpc.wire.encoding import BodyError
-from chatbooth_grpc.wire.frames import Frame, action_name
+from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding.frames import Frame, action_name
+from chatbooth_grpc.wire.encoding.primitives import BodyError
 
 Peer = Callable[[], str]
 """Returns a client's address, HOST:PORT, as the logs write it."""

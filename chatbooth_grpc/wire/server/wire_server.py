@@ -22,16 +22,16 @@ from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
-from chatbooth_grpc.wire import frames
-from chatbooth_grpc.wire.codes import encode_error
-from chatbooth_grpc.wire.connection import Connection
-from chatbooth_grpc.wire.dispatch import Dispatcher
-from chatbooth_grpc.wire.frame_writer import FrameWriter
-from chatbooth_grpc.wire.frames import encode_frame
-from chatbooth_grpc.wire.listening import ListeningSockets
-from chatbooth_grpc.wire.shared_reader import CAN_SHARE, SharedReader
-from chatbooth_grpc.wire.slow_writer import SlowWriter
-from chatbooth_grpc.wire.spare_descriptor import SpareDescriptor
+from chatbooth_grpc.wire.encoding import frames
+from chatbooth_grpc.wire.encoding.codes import encode_error
+from chatbooth_grpc.wire.encoding.frames import encode_frame
+from chatbooth_grpc.wire.server.connection import Connection
+from chatbooth_grpc.wire.server.dispatch import Dispatcher
+from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.listening import ListeningSockets
+from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, SharedReader
+from chatbooth_grpc.wire.server.slow_writer import SlowWriter
+from chatbooth_grpc.wire.server.spare_descriptor import SpareDescriptor
 
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
