@@ -19,7 +19,7 @@ import apsw
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.listing import MAX_PAGE_SIZE
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 PATTERNS = {"a rare find": "99999$", "everything": ".", "every other name": "[02468]$"}
 _PREFIX = "user0"

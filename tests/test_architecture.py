@@ -84,13 +84,13 @@ def test_every_room_is_known() -> None:
     ("room", "source"),
     [
         ("booth", "import grpc"),
-        ("booth", "from chatbooth_grpc.store.sqlite import SQLiteStore"),
+        ("booth", "from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore"),
         ("booth", "def f():\n    import apsw"),
         ("live", "from chatbooth_grpc.server import flags"),
         ("store", "from chatbooth_grpc.live.switchboard import Switchboard"),
         ("client", "from chatbooth_grpc.booth.booth import Booth"),
         ("client", "from chatbooth_grpc.wire.server.wire_server import WireServer"),
-        ("server", "from chatbooth_grpc.store.sqlite import SQLiteStore"),
+        ("server", "from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore"),
         ("wire", "from chatbooth_grpc.server.__main__ import main"),
     ],
 )
@@ -99,5 +99,5 @@ def test_a_wrong_arrow_is_found(room: str, source: str) -> None:
 
 
 def test_only_the_main_module_wires_up() -> None:
-    source = "from chatbooth_grpc.store.sqlite import SQLiteStore"
+    source = "from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore"
     assert not wrong_imports("server", True, source)

@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token, new_token
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 MAILBOXES = 200
 """How many mailboxes the messages lie in."""

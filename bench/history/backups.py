@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.history.faults import Server
-from chatbooth_grpc.store.leftovers import why_leftovers_do_not_fit
+from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 
 LOG = "-wal"
 _BESIDE = (LOG, "-shm")

@@ -16,7 +16,7 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 _BACKLOG = 100_000
 _BATCH = 1_000

@@ -13,7 +13,7 @@ from bench.performance.outcome import Duration, Outcome, Tally
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 _RECIPIENT = "sink"
 

@@ -70,7 +70,7 @@ def _run(settings: Settings) -> int:
         return _fail(error, 1)
 
     from chatbooth_grpc.server.memory import tune_memory
-    from chatbooth_grpc.store.opening import StoreOpenError
+    from chatbooth_grpc.store.sqlite.opening import StoreOpenError
 
     tune_memory()
     try:
@@ -94,7 +94,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import GrpcConnections
     from chatbooth_grpc.server.memory import return_memory
-    from chatbooth_grpc.store.sqlite import SQLiteStore
+    from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.wire.server.wire_server import WireServer
 
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:

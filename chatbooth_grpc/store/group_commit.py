@@ -31,7 +31,7 @@ from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage, Settle
-from chatbooth_grpc.store.failures import cause_of, failed_writing, store_failure
+from chatbooth_grpc.store.sqlite.failures import cause_of, failed_writing, store_failure
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]

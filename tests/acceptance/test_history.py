@@ -16,7 +16,7 @@ PACKAGE = ROOT / "chatbooth_grpc"
 VERDICTS = ("lost", "duplicated", "reordered", "skipped", "phantom")
 
 NO_DEDUP = (
-    "store/appending.py",
+    "store/sqlite/appending.py",
     "ids.append((mailbox_id, sender.account_id, message_id, digest, now))",
     'ids.append((mailbox_id, sender.account_id, __import__("os").urandom(16), digest, now))',
 )

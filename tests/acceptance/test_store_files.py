@@ -15,7 +15,7 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.acceptance.logged_server import LoggedServer, wait_until
 from tests.acceptance.processes import PASSWORD
 from tests.contract.stores import log_in, mailbox

@@ -31,7 +31,7 @@ from bench.growth.stores import (
 from bench.pages import marks
 from bench.server_process import ServerProcess
 from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"

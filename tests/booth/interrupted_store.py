@@ -9,7 +9,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt, Removal
 from chatbooth_grpc.booth.store import Batch, NewMessage, Settle, StoredAccount, StoredSession
 from chatbooth_grpc.store.group_commit import AppendJob
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 
 class _InterruptedAppend(AppendJob):

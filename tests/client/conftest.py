@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.client.booths import BoothTransport, Desk, cheap_passwords
 
 

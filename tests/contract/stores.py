@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, RetentionStep, Store, StoredAccount, StoredSession
 from chatbooth_grpc.booth.store_clock import END_OF_TIME, Stamps
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 PLENTY = 1 << 30
 """More messages, or bytes, than any test stores."""

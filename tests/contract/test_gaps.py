@@ -11,7 +11,7 @@ from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageB
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.transport import Transport
 from chatbooth_grpc.live.listener import WINDOW_MESSAGES
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.actor import PASSWORD, TIMEOUT, Actor, number_id
 from tests.contract.stores import Clock, retain
 from tests.contract.transports import WAYS, transport_to

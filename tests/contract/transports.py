@@ -15,7 +15,7 @@ from chatbooth_grpc.client.transport import EventStream, Transport
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
 from tests.booth.cheap_passwords import cheap_passwords

@@ -12,7 +12,7 @@ import pytest
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import Clock
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome
 from tests.store.power_loss import Disk
 

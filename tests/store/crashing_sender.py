@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from chatbooth_grpc.booth.store import Store
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import log_in, new_message, send, sign_up
 

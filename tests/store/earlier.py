@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import apsw
 
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
-from chatbooth_grpc.store.opening import APPLICATION_ID
-from chatbooth_grpc.store.sql import load_migrations, load_statements
+from chatbooth_grpc.store.sqlite.opening import APPLICATION_ID
+from chatbooth_grpc.store.sqlite.sql import load_migrations, load_statements
 from tests.contract.stores import SQLiteHome, new_token_hash
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 
 def refusal_to_open(path: Path) -> str:

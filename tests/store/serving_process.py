@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import log_in, send_texts, sign_up
 
 ROOT = Path(__file__).parents[2]

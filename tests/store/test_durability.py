@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.store import opening
-from chatbooth_grpc.store.seal import Seal, Sealed
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import opening
+from chatbooth_grpc.store.sqlite.seal import Seal, Sealed
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import SQLiteHome, is_gap_free, log_in, mailbox, names_of, send_texts, sign_up, texts
 from tests.store.changes import Change

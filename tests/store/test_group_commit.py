@@ -16,8 +16,8 @@ from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage
-from chatbooth_grpc.store.appending import Appender
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.appending import Appender
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,

@@ -13,7 +13,7 @@ import pytest
 from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from chatbooth_grpc.wire.encoding.codes import CODES, OTHER
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
 

@@ -17,7 +17,7 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from chatbooth_grpc.wire.encoding import bodies, frames
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection

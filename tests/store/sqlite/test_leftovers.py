@@ -13,9 +13,9 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store import checkpoints
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import checkpoints
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, log_in, new_message, send_texts, sign_up, texts
 from tests.store.earlier import append_as_before, make_earlier_store
 from tests.store.power_loss import Disk, Image, lay_out

@@ -12,8 +12,8 @@ import pytest
 
 from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
-from chatbooth_grpc.store import readers as module
-from chatbooth_grpc.store.readers import Readers
+from chatbooth_grpc.store.sqlite import readers as module
+from chatbooth_grpc.store.sqlite.readers import Readers
 
 
 class Made:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import apsw
 
-from chatbooth_grpc.store.files import StoreFiles
-from chatbooth_grpc.store.leftovers import why_leftovers_do_not_fit
-from chatbooth_grpc.store.lock import FileId, StoreLock
-from chatbooth_grpc.store.seal import FileState
-from chatbooth_grpc.store.sql import load_migrations, load_statements
+from chatbooth_grpc.store.sqlite.files import StoreFiles
+from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
+from chatbooth_grpc.store.sqlite.lock import FileId, StoreLock
+from chatbooth_grpc.store.sqlite.seal import FileState
+from chatbooth_grpc.store.sqlite.sql import load_migrations, load_statements
 
 APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
 

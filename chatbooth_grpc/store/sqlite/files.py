@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatbooth_grpc.booth.lasting_state import LastingState
-from chatbooth_grpc.store.lock import FileId
+from chatbooth_grpc.store.sqlite.lock import FileId
 
 CHECK_INTERVAL = 0.5
 """How often the files are looked for while nothing is committed, in seconds."""

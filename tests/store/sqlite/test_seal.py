@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from chatbooth_grpc.store import seal as module
-from chatbooth_grpc.store.seal import FileState, Phase, Seal, SealBroken, Sealed
+from chatbooth_grpc.store.sqlite import seal as module
+from chatbooth_grpc.store.sqlite.seal import FileState, Phase, Seal, SealBroken, Sealed
 
 STARTING = Sealed(Phase.STARTING, b"b" * 16, b"a" * 16, 7)
 RUNNING = Sealed(Phase.RUNNING, b"b" * 16, b"b" * 16, 7)

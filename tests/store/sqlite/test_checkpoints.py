@@ -6,8 +6,8 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store import checkpoints, leftovers
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import checkpoints, leftovers
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, send_texts, sign_up
 from tests.store.disk_actions import Failing
 from tests.store.power_loss import Disk

@@ -10,10 +10,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from chatbooth_grpc.store import opening
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sql import load_migrations
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import opening
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sql import load_migrations
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
 from tests.store.disk_actions import Failing
 from tests.store.power_loss import Call, Disk

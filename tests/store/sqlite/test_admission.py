@@ -15,10 +15,10 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.errors import StoreFull
-from chatbooth_grpc.store import admission, seal
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.seal import Phase, Seal
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import admission, seal
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.seal import Phase, Seal
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, log_in, new_message, send, send_texts, sign_up, texts
 from tests.store import killed_at_a_step
 from tests.store.disk_actions import Failing

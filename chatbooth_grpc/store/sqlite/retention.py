@@ -15,7 +15,7 @@ import apsw
 
 from chatbooth_grpc.booth.store import RetentionStep
 from chatbooth_grpc.booth.store_clock import Stamps
-from chatbooth_grpc.store.pruning import BYTES_PER_STEP, MESSAGES_PER_STEP, remove_messages
+from chatbooth_grpc.store.sqlite.pruning import BYTES_PER_STEP, MESSAGES_PER_STEP, remove_messages
 
 _NO_STAMPS = (0, -1)
 

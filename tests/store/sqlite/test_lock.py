@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
 from tests.store.refused import refusal_to_open
 
@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 
 OPEN = """
 import sys
-from chatbooth_grpc.store.opening import StoreOpenError
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 try:
     store = SQLiteStore(sys.argv[1])
 except StoreOpenError as error:

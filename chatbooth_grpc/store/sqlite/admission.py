@@ -15,7 +15,7 @@ import apsw
 
 from chatbooth_grpc.booth.errors import StoreFull
 from chatbooth_grpc.store.group_commit import GroupCommit
-from chatbooth_grpc.store.seal import FileState, Phase, Seal, SealBroken, Sealed
+from chatbooth_grpc.store.sqlite.seal import FileState, Phase, Seal, SealBroken, Sealed
 
 _log = logging.getLogger(__name__)
 

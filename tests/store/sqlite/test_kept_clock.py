@@ -10,8 +10,8 @@ import pytest
 from chatbooth_grpc.booth.errors import StoreFull, UsernameTaken
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.booth.store_clock import DAY, KEEP_INTERVAL, LONGEST_DOUBT, SECOND, History
-from chatbooth_grpc.store import retention
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import retention
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import Clock, SQLiteHome, delete, log_in, send_texts, sign_up, texts
 from tests.store.beside import sqlite
 from tests.store.disk_actions import Failing
@@ -218,7 +218,7 @@ def test_a_message_that_is_accepted_while_old_ones_are_looked_for_is_kept(
     with machine.open() as store:
         ann = _prepared(store, "ann")
         machine.pass_time(31 * DAY)
-        monkeypatch.setattr("chatbooth_grpc.store.sqlite.due_mailboxes", find_slowly)
+        monkeypatch.setattr("chatbooth_grpc.store.sqlite.sqlite_store.due_mailboxes", find_slowly)
         assert store.remove_old(30 * 86_400.0).removed == 1
         assert texts(store, ann) == ["new"]
 

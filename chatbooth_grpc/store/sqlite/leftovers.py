@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import apsw
 
-from chatbooth_grpc.store.sql import load_statements
+from chatbooth_grpc.store.sqlite.sql import load_statements
 
 _SQL = load_statements("sqlite.sql")
 

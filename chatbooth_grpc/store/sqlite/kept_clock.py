@@ -9,7 +9,7 @@ import apsw
 
 from chatbooth_grpc.booth.clock import Clock
 from chatbooth_grpc.booth.store_clock import KEEP_INTERVAL, History, StoreClock
-from chatbooth_grpc.store.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError
 
 
 class KeptClock:

@@ -13,7 +13,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.store import Store, StoredSession
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
     PLENTY,

@@ -34,14 +34,15 @@ from chatbooth_grpc.booth.store import (
     StoredSession,
 )
 from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
-from chatbooth_grpc.store.admission import admit, read_standing
-from chatbooth_grpc.store.appending import Appender
-from chatbooth_grpc.store.checkpoints import Checkpoints
-from chatbooth_grpc.store.failures import failed_reading, store_failures
 from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.kept_clock import open_clock
-from chatbooth_grpc.store.leftovers import generation_in_file
-from chatbooth_grpc.store.opening import (
+from chatbooth_grpc.store.session_cache import SessionCache
+from chatbooth_grpc.store.sqlite.admission import admit, read_standing
+from chatbooth_grpc.store.sqlite.appending import Appender
+from chatbooth_grpc.store.sqlite.checkpoints import Checkpoints
+from chatbooth_grpc.store.sqlite.failures import failed_reading, store_failures
+from chatbooth_grpc.store.sqlite.kept_clock import open_clock
+from chatbooth_grpc.store.sqlite.leftovers import generation_in_file
+from chatbooth_grpc.store.sqlite.opening import (
     StoreOpenError,
     absolute_path,
     closed_file,
@@ -49,12 +50,11 @@ from chatbooth_grpc.store.opening import (
     open_reader,
     open_writer,
 )
-from chatbooth_grpc.store.pruning import prune_detached
-from chatbooth_grpc.store.readers import Readers
-from chatbooth_grpc.store.retention import due_mailboxes, remove_from
-from chatbooth_grpc.store.seal import FileState, Seal
-from chatbooth_grpc.store.session_cache import SessionCache
-from chatbooth_grpc.store.sql import load_statements
+from chatbooth_grpc.store.sqlite.pruning import prune_detached
+from chatbooth_grpc.store.sqlite.readers import Readers
+from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
+from chatbooth_grpc.store.sqlite.seal import FileState, Seal
+from chatbooth_grpc.store.sqlite.sql import load_statements
 from chatbooth_grpc.store.tails import Tails
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import pytest
 
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store import checkpoints, files
-from chatbooth_grpc.store.sqlite import SQLiteStore
+from chatbooth_grpc.store.sqlite import checkpoints, files
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import (
     SQLiteHome,
     names_of,

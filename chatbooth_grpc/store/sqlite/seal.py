@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chatbooth_grpc.booth.lasting_state import LastingState
-from chatbooth_grpc.store.lock import FileId
+from chatbooth_grpc.store.sqlite.lock import FileId
 
 # What the file holds: the head, its checksum, and the mark, which each commit writes anew. All of it fits a sector.
 _MAGIC = b"chatbooth seal 1"
