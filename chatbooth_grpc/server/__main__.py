@@ -91,7 +91,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
-    from chatbooth_grpc.server.chat_server import ChatServer
+    from chatbooth_grpc.rpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import GrpcConnections
     from chatbooth_grpc.server.memory import return_memory
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore

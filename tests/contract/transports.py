@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.grpc_transport import GrpcTransport
 from chatbooth_grpc.client.transport import EventStream, Transport
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.server.chat_server import ChatServer
+from chatbooth_grpc.rpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from chatbooth_grpc.wire.client.wire_transport import WireTransport

@@ -18,7 +18,7 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server.chat_server import ChatServer
+from chatbooth_grpc.rpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.server import call_pool, stream_call
+from chatbooth_grpc.rpc.grpcio import call_pool, stream_call
 from tests.live.recording_sink import wait_until
 from tests.server.conftest import Start
 from tests.server.running import Running, bearer

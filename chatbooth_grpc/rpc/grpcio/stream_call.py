@@ -12,7 +12,7 @@ from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.server.pushing import followed, push
+from chatbooth_grpc.rpc.grpcio.pushing import followed, push
 
 _NO_FLAGS = 0
 

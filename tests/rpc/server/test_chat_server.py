@@ -24,7 +24,7 @@ from chatbooth_grpc.client.chat_client import ChatClient
 from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer
+from chatbooth_grpc.rpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer
 from chatbooth_grpc.server.flags import parse_settings
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate

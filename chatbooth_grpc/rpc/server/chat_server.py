@@ -17,14 +17,14 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import ACTIONS, SEND_MANY_METHOD, SERVICE_NAME
-from chatbooth_grpc.server.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
+from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
+from chatbooth_grpc.rpc.server.pool_threads import start_threads
+from chatbooth_grpc.rpc.server.send_streams import SendStreams
+from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.server.descriptors import GrpcConnections
 from chatbooth_grpc.server.flags import Settings
-from chatbooth_grpc.server.health import WATCH_METHOD, Health
-from chatbooth_grpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
-from chatbooth_grpc.server.pool_threads import start_threads
-from chatbooth_grpc.server.send_streams import SendStreams
-from chatbooth_grpc.server.servicer import ChatServicer
 
 _PASSWORD_ACTIONS = (pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN, pb.ACTION_DELETE, pb.ACTION_CHANGE_PASSWORD)
 _PASSWORD_CAPACITY = 128

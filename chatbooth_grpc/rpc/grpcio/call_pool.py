@@ -32,7 +32,7 @@ from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
-from chatbooth_grpc.server.stream_call import StreamCall, start_receiving, taken_request
+from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall, start_receiving, taken_request
 
 _RECEIVES_ONE = "unary_request"  # what gRPC calls its function that receives a call's one request
 

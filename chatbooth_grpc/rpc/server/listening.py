@@ -15,9 +15,9 @@ from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
+from chatbooth_grpc.rpc.grpcio.pushing import is_taken, push
 from chatbooth_grpc.rpc.messages import event_to_pb
-from chatbooth_grpc.server.interceptors import set_status
-from chatbooth_grpc.server.pushing import is_taken, push
+from chatbooth_grpc.rpc.server.interceptors import set_status
 
 _encode = EncodeOnce(lambda event: event_to_pb(event).SerializeToString())
 

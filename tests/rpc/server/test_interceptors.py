@@ -14,7 +14,7 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import DeadlineExceeded
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server.interceptors import ErrorInterceptor
+from chatbooth_grpc.rpc.server.interceptors import ErrorInterceptor
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
 from tests.server.conftest import Start

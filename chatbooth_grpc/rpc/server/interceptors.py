@@ -28,7 +28,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, action_name
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.server.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.rpc.grpcio.call_pool import answered_account
+from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
-from chatbooth_grpc.server.call_pool import answered_account
-from chatbooth_grpc.server.interceptors import current_token
-from chatbooth_grpc.server.listening import listen
-from chatbooth_grpc.server.send_streams import SendStreams
-from chatbooth_grpc.server.stream_call import StreamCall
+from chatbooth_grpc.rpc.server.interceptors import current_token
+from chatbooth_grpc.rpc.server.listening import listen
+from chatbooth_grpc.rpc.server.send_streams import SendStreams
 
 Outcome = pb.SendResponse | ChatboothError
 

@@ -33,10 +33,10 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import Lane, StoredSession
+from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
-from chatbooth_grpc.server.interceptors import UNREADABLE
-from chatbooth_grpc.server.pool_threads import start_threads
-from chatbooth_grpc.server.stream_call import StreamCall
+from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
+from chatbooth_grpc.rpc.server.pool_threads import start_threads
 
 BATCHES_UNDER_WAY = 4
 _SMALL_BATCH = 64  # messages, and bytes of them all: what gRPC's event thread may be kept busy with

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2
 
-from chatbooth_grpc.server.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 
 CHECK_METHOD = "/grpc.health.v1.Health/Check"
 WATCH_METHOD = "/grpc.health.v1.Health/Watch"

@@ -13,8 +13,8 @@ import pytest
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.server import call_pool
-from chatbooth_grpc.server.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio import call_pool
+from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
 from tests.server.conftest import Start
