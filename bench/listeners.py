@@ -16,7 +16,7 @@ from bench.loaded import closed_loop
 from bench.server_process import ServerProcess
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105
 _SETTLE = 2.0

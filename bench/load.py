@@ -9,7 +9,7 @@ import resource
 import threading
 import time
 
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 TEXT = "x" * 60
 PASSWORD = "password"  # noqa: S105

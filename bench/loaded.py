@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 
 from bench.server_process import ServerProcess
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.wire.encoding import bodies, frames
 
 PASSWORD = "password"  # noqa: S105

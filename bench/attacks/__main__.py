@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from bench.attacks.attacker import MESSAGE_SIZE
 from bench.attacks.honest import PASSWORD
 from bench.server_process import ServerProcess
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 _GATHERING = 1.5
 """Seconds that an attacker gets before the honest client begins."""

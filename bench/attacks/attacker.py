@@ -13,7 +13,7 @@ from itertools import count
 from bench.attacks.raw import DeafConnection, encode_resets, write_all
 from bench.performance.http2 import call_headers
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.wire.encoding import bodies, frames
 
 _SERVICE = "/chatbooth.v1.ChatService/"

@@ -10,7 +10,7 @@ import uuid
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import MessageBatch
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105
 _PAUSE = 0.01

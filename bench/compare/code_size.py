@@ -25,7 +25,7 @@ SOURCES = {
         "proto/chatbooth/v1/*.proto",
         "chatbooth_grpc/rpc/*.py",
         "chatbooth_grpc/server/*.py",
-        "chatbooth_grpc/client/grpc_transport.py",
+        "chatbooth_grpc/client/library/grpc_transport.py",
     ],
     "wire": ["chatbooth_grpc/wire/*.py"],
 }

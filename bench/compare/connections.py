@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench.server_process import ServerProcess
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105
 _SETTLE = 1.0

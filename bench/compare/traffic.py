@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.compare.counting import CountingProxy, Traffic
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 TEXT = "x" * 60
 PASSWORD = "password"  # noqa: S105  # the original's own

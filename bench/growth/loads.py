@@ -20,7 +20,7 @@ from bench.performance.rows import short
 from bench.performance.unary import send
 from bench.performance.wire import pipelined
 from bench.server_process import ServerProcess
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 MIB = 1 << 20
 _PASSING = 200_000

@@ -14,8 +14,8 @@ from bench.listing import make_accounts
 from bench.performance.accounts import PASSWORD
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token, new_token
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
-from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 MAILBOXES = 200

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from bench.history.recording import Seen, Sent
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy, Unavailable
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import Gap, Message, Receipt, Session
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.history import Restored
-from chatbooth_grpc.client.inbox import Batches, Inbox
-from chatbooth_grpc.client.listening import Listening
-from chatbooth_grpc.client.message_ids import new_message_id
-from chatbooth_grpc.client.outbox import Outbox
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.inbox import Batches, Inbox
+from chatbooth_grpc.client.library.listening import Listening
+from chatbooth_grpc.client.state.history import Restored
+from chatbooth_grpc.client.state.outbox import Outbox
 
 _CALL_TIMEOUT = 5.0
 _LONGEST_PAUSE = 0.03

@@ -15,7 +15,7 @@ from bench.history.clients import Filler, Receiver, Sender, stored_messages
 from bench.history.faults import FaultyProxy, Server, faults
 from bench.history.recording import History, Restore, Seen
 from bench.history.restoring import Restoring
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "correct-horse"  # noqa: S105
 _CALM = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105
 _NUMBERS = itertools.count(1)

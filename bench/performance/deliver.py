@@ -14,8 +14,8 @@ from bench.performance.rows import Row, at_least, cpu_row, rate_row
 from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 _BACKLOG = 100_000

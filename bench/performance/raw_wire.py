@@ -6,8 +6,8 @@ import socket
 
 from bench.performance.headers import CallFailed
 from bench.performance.sends import Sends
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.wire.encoding import bodies, frames
 
 TEXT = b"x" * 60

@@ -11,7 +11,7 @@ from bench.performance.headers import CallFailed
 from bench.performance.raw_wire import WireConnection
 from bench.performance.sends import Sends
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.booth.message_ids import new_message_id
 
 SEND_MANY = "/chatbooth.v1.ChatService/SendMany"
 _ECHOED = b"x" * 100  # about a send's size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.booth.message_ids import new_message_id
 
 
 class Sends:

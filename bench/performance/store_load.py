@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.performance.outcome import Duration, Outcome, Tally
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
-from chatbooth_grpc.client.message_ids import new_message_id
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 _RECIPIENT = "sink"

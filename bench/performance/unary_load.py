@@ -9,7 +9,7 @@ from dataclasses import replace
 from bench.performance import http2
 from bench.performance.outcome import Duration, Outcome, Tally
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.booth.message_ids import new_message_id
 
 SEND = "/chatbooth.v1.ChatService/Send"
 TEXT = "x" * 60

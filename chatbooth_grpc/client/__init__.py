@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         WrongCredentials,
         WrongPassword,
     )
+    from chatbooth_grpc.booth.message_ids import decode_message_id, new_message_id
     from chatbooth_grpc.booth.model import (
         ContentKind,
         Delivery,
@@ -62,16 +63,15 @@ if TYPE_CHECKING:
         Removal,
         Session,
     )
-    from chatbooth_grpc.client.chat_client import ChatClient
-    from chatbooth_grpc.client.history import Restored
-    from chatbooth_grpc.client.inbox import Acknowledge, Batches, Deliver, Inbox
-    from chatbooth_grpc.client.listening import Listening
-    from chatbooth_grpc.client.message_ids import decode_message_id, new_message_id
-    from chatbooth_grpc.client.outbox import Outbox, OutboxDamaged, QueuedMessage
-    from chatbooth_grpc.client.outgoing import Sendable, text_message
-    from chatbooth_grpc.client.reply_ids import reply_id
-    from chatbooth_grpc.client.retrying import Retrying
-    from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
+    from chatbooth_grpc.client.library.chat_client import ChatClient
+    from chatbooth_grpc.client.library.inbox import Acknowledge, Batches, Deliver, Inbox
+    from chatbooth_grpc.client.library.listening import Listening
+    from chatbooth_grpc.client.library.outgoing import Sendable, text_message
+    from chatbooth_grpc.client.library.reply_ids import reply_id
+    from chatbooth_grpc.client.library.retrying import Retrying
+    from chatbooth_grpc.client.library.transport import EventStream, SendStream, Transport
+    from chatbooth_grpc.client.state.history import Restored
+    from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged, QueuedMessage
 
 __all__ = [
     "Acknowledge",

@@ -10,8 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from chatbooth_grpc.client.exit_codes import BROKEN_PIPE, FAILED, OK
-from chatbooth_grpc.client.interrupts import Interrupted, Interrupts
+from chatbooth_grpc.client.failures.exit_codes import BROKEN_PIPE, FAILED, OK
+from chatbooth_grpc.client.failures.interrupts import Interrupted, Interrupts
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     # Nothing that takes long is imported before interrupts are heard: Python would end with a traceback.
-    from chatbooth_grpc.client.arguments import parse
+    from chatbooth_grpc.client.commands.arguments import parse
 
     try:
         parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
@@ -54,7 +54,7 @@ def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> i
 
 def _run(parsed: Namespace, interrupts: Interrupts) -> int:
     """Run what was asked for; return its exit code."""
-    from chatbooth_grpc.client.address import WIRE_SCHEME
+    from chatbooth_grpc.server_address import WIRE_SCHEME
 
     if not parsed.server.startswith(WIRE_SCHEME):
         from chatbooth_grpc.generated import require_stubs
@@ -62,9 +62,9 @@ def _run(parsed: Namespace, interrupts: Interrupts) -> int:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is told in chatbooth's own words
         require_stubs()
     from chatbooth_grpc.booth.errors import ChatboothError
-    from chatbooth_grpc.client.failures import CommandFailure, exit_code
-    from chatbooth_grpc.client.output import Output
-    from chatbooth_grpc.client.running import run
+    from chatbooth_grpc.client.commands.running import run
+    from chatbooth_grpc.client.failures.failures import CommandFailure, exit_code
+    from chatbooth_grpc.client.terminal.output import Output
     from chatbooth_grpc.environment import CLIENT_VARIABLES, remarks
 
     gc.freeze()  # not searched at the end of the program either, which takes as long as a command

@@ -6,7 +6,7 @@ import sys
 import threading
 
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 
 def main(address: str, token: str, count: str) -> None:

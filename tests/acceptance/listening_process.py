@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 
 def main(address: str, token: str) -> None:

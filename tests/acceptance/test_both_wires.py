@@ -10,7 +10,7 @@ import pytest
 
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import MessageBatch
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "a long password"
 PATIENCE = 30.0

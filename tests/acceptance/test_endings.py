@@ -25,7 +25,7 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MessageBatch, Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, environment, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -198,8 +198,8 @@ def test_a_frozen_server_is_found_by_the_stream_that_then_carries_on(
     server: Server, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TCP stays up, since the kernel acknowledges for a stopped process: only a ping without an answer tells."""
-    monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIME_MS", round(KEEPALIVE * 1_000))
-    monkeypatch.setattr("chatbooth_grpc.client.grpc_transport._KEEPALIVE_TIMEOUT_MS", round(KEEPALIVE * 1_000))
+    monkeypatch.setattr("chatbooth_grpc.client.library.grpc_transport._KEEPALIVE_TIME_MS", round(KEEPALIVE * 1_000))
+    monkeypatch.setattr("chatbooth_grpc.client.library.grpc_transport._KEEPALIVE_TIMEOUT_MS", round(KEEPALIVE * 1_000))
     monkeypatch.setattr("chatbooth_grpc.wire.client.wire_transport.KEEPALIVE_TIME", KEEPALIVE)
     monkeypatch.setattr("chatbooth_grpc.wire.client.wire_transport.KEEPALIVE_TIMEOUT", KEEPALIVE)
     session = signed_up(address)

@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.model import MessageBatch
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.history import Restored
-from chatbooth_grpc.client.listening import Listening
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.listening import Listening
+from chatbooth_grpc.client.state.history import Restored
 from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.client import exit_codes
 from chatbooth_grpc.client.__main__ import main
+from chatbooth_grpc.client.failures import exit_codes
 from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, ServerProcess, environment
 
 ROOT = Path(__file__).parents[2]

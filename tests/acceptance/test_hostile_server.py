@@ -18,10 +18,10 @@ import pytest
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.errors import RecipientNotFound, UnknownError
 from chatbooth_grpc.booth.model import Delivery, Gap, GapReason, Message, Opening, Page, Receipt, Removal, Session
-from chatbooth_grpc.client import exit_codes
 from chatbooth_grpc.client.__main__ import main
-from chatbooth_grpc.client.session_directory import SessionDirectory
-from chatbooth_grpc.client.session_file import SavedSession
+from chatbooth_grpc.client.failures import exit_codes
+from chatbooth_grpc.client.state.session_directory import SessionDirectory
+from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.wire.encoding import bodies, frames
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_frame

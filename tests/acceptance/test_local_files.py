@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.client import ChatClient
-from chatbooth_grpc.client.session_directory import SessionDirectory
-from chatbooth_grpc.client.session_file import SavedSession
+from chatbooth_grpc.client.state.session_directory import SessionDirectory
+from chatbooth_grpc.client.state.session_file import SavedSession
 from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, Done, ServerProcess
 from tests.acceptance.test_listen_command import Listener
 

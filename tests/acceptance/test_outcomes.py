@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.client import ChatClient
-from chatbooth_grpc.client.running import _COMMANDS
-from chatbooth_grpc.client.session_directory import SessionDirectory
-from chatbooth_grpc.client.session_file import SavedSession
+from chatbooth_grpc.client.commands.running import _COMMANDS
+from chatbooth_grpc.client.state.session_directory import SessionDirectory
+from chatbooth_grpc.client.state.session_file import SavedSession
 from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment, wait_until
 
 ROOT = Path(__file__).parents[2]

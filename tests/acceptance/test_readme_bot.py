@@ -20,7 +20,7 @@ import apsw
 import pytest
 
 from chatbooth_grpc.client import ChatClient, MessageBatch, Receipt
-from chatbooth_grpc.client.kept_session import KeptSession
+from chatbooth_grpc.client.state.kept_session import KeptSession
 from tests.acceptance.documents import ROOT, blocks
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.model import MessageBatch, Session
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.acceptance.logged_server import LoggedServer, wait_until
 from tests.acceptance.processes import PASSWORD
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.acceptance.logged_server import LoggedServer, wait_until

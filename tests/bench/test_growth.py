@@ -30,7 +30,7 @@ from bench.growth.stores import (
 )
 from bench.pages import marks
 from bench.server_process import ServerProcess
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import concrete_errors
 from chatbooth_grpc.booth.repeating import OUTCOME_UNKNOWN, PASSING, RETRIED, reasons_of
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 
 ROOT = Path(__file__).parents[2]
 SOON = reasons_of(RETRIED)

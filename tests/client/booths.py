@@ -15,14 +15,14 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import Passwords as HashedPasswords
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.context import Context
-from chatbooth_grpc.client.output import Output
-from chatbooth_grpc.client.passwords import Passwords
-from chatbooth_grpc.client.prompts import Prompts
-from chatbooth_grpc.client.retrying import Retrying
-from chatbooth_grpc.client.session_directory import SessionDirectory
-from chatbooth_grpc.client.transport import EventStream, Transport
+from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.retrying import Retrying
+from chatbooth_grpc.client.library.transport import EventStream, Transport
+from chatbooth_grpc.client.state.session_directory import SessionDirectory
+from chatbooth_grpc.client.terminal.output import Output
+from chatbooth_grpc.client.terminal.passwords import Passwords
+from chatbooth_grpc.client.terminal.prompts import Prompts
 from tests.client.booth_stream import BoothSendStream
 from tests.client.scripted import Clock
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatbooth_grpc.booth.model import Delivery, Message, Opening, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.retrying import Retrying
-from chatbooth_grpc.client.transport import EventStream, SendStream, Transport
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.retrying import Retrying
+from chatbooth_grpc.client.library.transport import EventStream, SendStream, Transport
 
 EPOCH = bytes(range(16))
 TOKEN = b"t" * 16

@@ -89,7 +89,7 @@ def hints_of(function: Any) -> dict[str, Any]:
     module = inspect.getmodule(function)
     known = {name: getattr(library, name) for name in library.__all__}
     if module is not None and module.__name__.endswith("chat_client"):
-        from chatbooth_grpc.client import listening
+        from chatbooth_grpc.client.library import listening
 
         known |= {"Lost": listening.Lost, "Resumed": listening.Resumed}
     return get_type_hints(function, localns=known)
@@ -212,5 +212,5 @@ def test_importing_the_library_imports_nothing_else_of_it() -> None:
 
 def test_no_public_name_imports_grpc() -> None:
     imported = modules_after("from chatbooth_grpc.client import *\nChatClient.connect('wire://127.0.0.1:1').close()")
-    assert "chatbooth_grpc.client.listening" in imported
+    assert "chatbooth_grpc.client.library.listening" in imported
     assert not {"grpc", "google.protobuf"} & imported

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
-from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.client.library.transport import Transport
 
 TIMEOUT = 30.0
 PASSWORD = "a long password"

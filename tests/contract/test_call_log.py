@@ -11,7 +11,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.server.logs import JsonFormatter
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore

@@ -9,7 +9,7 @@ import pytest
 
 from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening, Receipt
 from chatbooth_grpc.booth.store import Store
-from chatbooth_grpc.client.transport import Transport
+from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.live.listener import WINDOW_MESSAGES
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.actor import PASSWORD, TIMEOUT, Actor, number_id

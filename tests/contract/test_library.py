@@ -10,8 +10,8 @@ from typing import Any
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.outgoing import Sendable, text_message
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.outgoing import Sendable, text_message
 from tests.contract.actor import PASSWORD, number_id
 from tests.contract.transports import WAYS, transport_by
 

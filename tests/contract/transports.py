@@ -10,8 +10,8 @@ from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.store import Store
-from chatbooth_grpc.client.grpc_transport import GrpcTransport
-from chatbooth_grpc.client.transport import EventStream, Transport
+from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
+from chatbooth_grpc.client.library.transport import EventStream, Transport
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings

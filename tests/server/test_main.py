@@ -21,7 +21,7 @@ import pytest
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.model import Gap, GapReason
-from chatbooth_grpc.client.chat_client import ChatClient
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment
 from tests.live.recording_sink import wait_until
 from tests.server.running import bearer

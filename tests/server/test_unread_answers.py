@@ -9,7 +9,7 @@ import pytest
 from bench.attacks.raw import DeafConnection
 from bench.performance.http2 import call_headers
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.live import unread
 from chatbooth_grpc.live.unread import SHARE_SIZE
 from tests.booth.cheap_passwords import PASSWORD

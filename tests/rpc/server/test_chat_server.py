@@ -19,9 +19,9 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
-from chatbooth_grpc.client.chat_client import ChatClient
-from chatbooth_grpc.client.message_ids import new_message_id
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.rpc.server.chat_server import CALLS_PER_CONNECTION, ChatServer

@@ -6,10 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.rpc.server.test_chat_server import second_server
 
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
+from tests.rpc.server.test_chat_server import second_server
 from tests.server.conftest import Start
 from tests.server.running import Running
 

@@ -1,0 +1,172 @@
+"""The command line: how its words are read, and the environment variables that stand in for flags."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from chatbooth_grpc import __version__
+from chatbooth_grpc.client.commands.command_flags import (
+    COMMANDS,
+    OMITTED,
+    SHARED_FLAGS,
+    STANDARD_INPUT,
+    add_shared_flags,
+    text_or_input,
+)
+from chatbooth_grpc.client.commands.command_parser import HELP, CommandParser, did_you_mean, mark_literals
+from chatbooth_grpc.client.failures.invocation import program
+from chatbooth_grpc.environment import value_of
+
+_EPILOG = """\
+Without a command: a menu of numbered choices.
+
+Passwords are asked for; or read from standard input with --password-stdin; or
+taken from the environment: CHATBOOTH_PASSWORD and, for the new one of passwd,
+CHATBOOTH_NEW_PASSWORD. A session is kept for each server and user, readable by
+you alone, in $XDG_STATE_HOME/chatbooth or else ~/.local/state/chatbooth.
+
+Data goes to standard output, words to standard error. With --json each datum
+and each result is one JSON object on a line, and an error is one JSON object
+on standard error. For a person, control and other deceptive characters are
+made visible as escapes; JSON is exact.
+
+exit codes:
+  0  done
+  1  failed
+  2  the command or its input is wrong
+  3  not authenticated: not logged in, session ended, wrong password
+  4  the server is unreachable, or did not answer in time
+  5  not found
+  6  done, but the result could not be written to standard output or standard
+     error; the command says so on the other of the two, if that is possible.
+     Do not repeat it
+  129  ended because its terminal was closed (SIGHUP)
+  130  ended by Ctrl-C
+  141  ended because the program that reads its output had ended
+  143  ended by SIGTERM
+"""
+
+_SEND_HINT = "A text that begins with - stands after --, as in: send USER -- TEXT"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the flags and, in `command`, which command it is (None: the menu). Exits with 2 if they are wrong."""
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    index = _command_index(words)
+    parser = _program_parser(as_json=as_json)
+    parsed, left_over = parser.parse_known_args(words[:index])
+    parser.refuse_left_over(left_over)
+    parsed.command = None
+    if index < len(words):
+        parsed.command = words[index]
+        if parsed.command not in COMMANDS:
+            parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, COMMANDS)}")
+        parser = _command_parser(parsed.command, as_json=as_json)
+        _parse_command(parser, parsed, words[index + 1 :])
+    elif parsed.json or parsed.quiet:
+        parser.error(f"--{'json' if parsed.json else 'quiet'} needs a command: the menu is for a person")
+    _fill_in_defaults(parser, parsed)
+    return parsed
+
+
+def _command_index(words: Sequence[str]) -> int:
+    """Return where the command stands, after the flags before it; the number of words if there is none."""
+    with_value = {flag.name for flag in SHARED_FLAGS}
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in with_value else 1
+    return min(index, len(words))
+
+
+def _parse_command(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
+    """Add to `parsed` what the words after the command say."""
+    if len(words) == 1 and words[0] in HELP:
+        parser.show_help()
+    marked = mark_literals(words)
+    _, left_over = parser.parse_known_args(marked, parsed)
+    if parsed.command == "send":
+        left_over = _place_late_text(parser, parsed, left_over)
+    parser.refuse_left_over(left_over)
+    if parsed.command == "send":
+        _check_send(parser, parsed, words)
+
+
+def _place_late_text(parser: CommandParser, parsed: argparse.Namespace, left_over: list[str]) -> list[str]:
+    """Take the text of `send USER --flag TEXT`, which argparse before 3.13 leaves over; return the other words."""
+    if parsed.text is not OMITTED or len(left_over) != 1:
+        return left_over
+    if left_over[0].startswith("-") and left_over[0] != STANDARD_INPUT:
+        return left_over
+    try:
+        parsed.text = text_or_input(left_over[0])
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument TEXT: {error}")
+    return []
+
+
+def _check_send(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
+    """Let no text come from standard input unless that was asked for, and nothing contradict --from-file."""
+    if parsed.from_file is not None:
+        _check_from_file(parser, parsed)
+    if parsed.text is OMITTED:
+        # A word after USER that looks like a flag may be the text of a script.
+        if parsed.from_file is None and words[-1] != parsed.recipient:
+            parser.error(f"no TEXT after {parsed.recipient!r}; a single - there reads it from standard input")
+        parsed.text = None
+
+
+def _check_from_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
+    """Let nothing stand beside --from-file that the lines of the file say themselves."""
+    if parsed.recipient is not None:
+        parser.error("--from-file: the file names the recipients and the texts; leave USER and TEXT out")
+    if parsed.message_id is not None:
+        parser.error("--from-file: the file's lines have ids of their own; leave --message-id out")
+    if parsed.queue:
+        parser.error("--from-file: a run that is cut off goes on when repeated; leave --queue out")
+
+
+def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None:
+    """Let the environment, or else the default, give each shared flag that the command line does not."""
+    for flag in SHARED_FLAGS:
+        if getattr(parsed, flag.dest) is not None:
+            continue
+        text = value_of(flag.variable, os.environ) or flag.default
+        try:
+            setattr(parsed, flag.dest, None if text is None else flag.convert(text))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{flag.variable}: {error}")
+
+
+def _program_parser(*, as_json: bool) -> CommandParser:
+    """Return the parser of what stands before the command."""
+    width = max(map(len, COMMANDS))
+    commands = "".join(f"    {name:{width}}  {words}\n" for name, (words, _) in COMMANDS.items())
+    parser = CommandParser(
+        program(),
+        as_json=as_json,
+        takes_words=False,
+        usage="%(prog)s [FLAG ...] [COMMAND ...]",
+        description="Chat: each message arrives once, in order, also for who was away.",
+        epilog=f"commands ('COMMAND --help' lists a command's flags):\n{commands}\n{_EPILOG}",
+    )
+    parser.add_flag("--version", action="version", version=f"chatbooth {__version__}")
+    add_shared_flags(parser, default=None)
+    return parser
+
+
+def _command_parser(name: str, *, as_json: bool) -> CommandParser:
+    """Return the parser of what stands after a command."""
+    words, add_flags = COMMANDS[name]
+    parser = CommandParser(
+        f"{program()} {name}",
+        as_json=as_json,
+        hint=_SEND_HINT if name == "send" else "",
+        description=f"{words[0].upper()}{words[1:]}.",
+    )
+    add_shared_flags(parser, default=argparse.SUPPRESS)
+    add_flags(parser)
+    return parser

@@ -1,0 +1,155 @@
+"""The `deliver` command: shows what waits, once, and acknowledges it when it has been shown.
+
+The order is what counts: print, flush, note in the session file up to where it was shown, then acknowledge (asking
+for the next batch does that). Killed after the note, the next run drops by sequence what comes again; killed before
+it, a message may be shown again, never lost.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+
+from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
+from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.failures.failures import AlreadyReading
+from chatbooth_grpc.client.state.history import History, Restored
+from chatbooth_grpc.client.state.session_file import SavedSession
+from chatbooth_grpc.client.terminal.display import shown_message, utc_time
+
+_BATCH = 256
+
+LISTEN = "listen"
+"""The command that delivers for as long as nobody ends it."""
+
+
+def deliver(context: Context, *, after: int | None = None, most: int | None = None, keep: bool = False) -> None:
+    """Print the messages that wait, or those after sequence `after`: `most` at most; `keep` acknowledges none."""
+    saved = context.pick()
+    with ExitStack() as stack:
+        if not keep:
+            stack.enter_context(only_reader(context, saved.username, "deliver"))
+            saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
+        client = stack.enter_context(context.client_of(saved))
+        showing = Showing(context, saved, repeat=after is not None, note=not keep)
+        left = most
+        batches = client.batches(after=after, max_messages=_batch_size(left), keep=keep)
+        for delivery in batches:
+            showing.check(delivery.opening)
+            shown = showing.show(delivery)
+            left = None if left is None else left - shown
+            if left == 0:
+                batches.acknowledge()
+                break
+            batches.max_messages = _batch_size(left)
+    if not showing.anything:
+        context.output.say("No new messages.")
+
+
+def only_reader(context: Context, username: str, command: str) -> AbstractContextManager[None]:
+    """Be the only one who delivers for a user. Say at once if another command does, and wait for it if it will end.
+
+    Raises AlreadyReading.
+    """
+
+    def tell(holder: str) -> None:
+        # A listen ends only when somebody ends it.
+        if holder.startswith(LISTEN):
+            raise AlreadyReading(username, holder)
+        context.output.say(
+            f"Another command{f', {holder},' if holder else ''} is delivering for {username} on this machine. "
+            f"Waiting for its end, for up to {context.timeout:g} s…"
+        )
+
+    return context.sessions.reading(username, context.timeout, command=command, on_wait=tell)
+
+
+class Showing:
+    """Shows deliveries, less what was shown before (unless `repeat`), and notes what was (if `note`)."""
+
+    def __init__(self, context: Context, saved: SavedSession, *, repeat: bool, note: bool) -> None:
+        self.anything = False
+        self._context = context
+        self._output = context.output
+        self._saved = saved
+        self._repeat = repeat
+        self._note = note
+        self._history = History(saved.session.epoch, saved.shown_through)
+        self._columns = self._output.columns()
+
+    def check(self, opening: Opening) -> None:
+        """Say if the history went back, by the opening of a delivery that was just fetched."""
+        restored = self._history.check(opening)
+        if restored is not None:
+            self.show_restored(restored)
+
+    def show_restored(self, restored: Restored) -> None:
+        """Say that the store was restored, and forget what was shown."""
+        record = {
+            "type": "restored",
+            "epoch": restored.epoch.hex(),
+            "shown_through": restored.taken_through,
+            "last_sequence": restored.last_sequence,
+        }
+        words = (
+            "The server was restored from a backup. Messages may be missing, and messages shown before may come again."
+        )
+        self._output.notice(record, words)
+        self._saved = self._saved.with_nothing_shown(restored.epoch)
+        if self._note:
+            self._context.sessions.forget_shown(self._saved.username, restored.epoch)
+
+    def show(self, delivery: Delivery) -> int:
+        """Show a delivery and return how many of its messages were shown, when all have left this program."""
+        opening = delivery.opening
+        shown_before = 0 if self._repeat else self._saved.shown_of(opening.account_id, opening.epoch)
+        fresh = [message for message in delivery.messages if message.sequence > shown_before]
+        through = 0
+        if opening.gap and opening.gap.last > shown_before:
+            self._show_gap(opening.gap)
+            through = opening.gap.last
+        self._show_messages(delivery, fresh, through)
+        return len(fresh)
+
+    def _show_messages(self, delivery: Delivery, messages: list[Message], through: int) -> None:
+        try:
+            for message in messages:
+                # An interrupt between the two would show the message again.
+                with self._context.interrupts.held(may_block=True):
+                    self._show_message(message)
+                    through = message.sequence
+        except KeyboardInterrupt:
+            self._finish(delivery, through)
+            raise
+        self._finish(delivery, through)
+
+    def _finish(self, delivery: Delivery, through: int) -> None:
+        # An interrupt between the two would show these messages again.
+        with self._context.interrupts.held(may_block=True):
+            self._output.flush()
+            if self._note and through:
+                with self._context.interrupts.held():
+                    self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
+                self._history.note_taken(through)
+
+    def _show_message(self, message: Message) -> None:
+        self.anything = True
+        record = {
+            "type": "message",
+            "sequence": message.sequence,
+            "sender": message.sender,
+            "sender_id": message.sender_id,
+            "message_id": message.message_id.hex(),
+            "accept_time": utc_time(message.accept_time),
+            "text": message.text,
+        }
+        self._output.datum(record, "" if self._output.as_json else shown_message(message, self._columns))
+
+    def _show_gap(self, gap: Gap) -> None:
+        self.anything = True
+        record = {"type": "gap", "first_sequence": gap.first, "last_sequence": gap.last, "reason": gap.reason.name}
+        words = f"Messages {gap.first} to {gap.last} are missing: the server removed them for their age."
+        self._output.notice(record, words)
+
+
+def _batch_size(left: int | None) -> int:
+    return _BATCH if left is None else min(left, _BATCH)

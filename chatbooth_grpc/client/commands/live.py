@@ -1,0 +1,82 @@
+"""The `listen` command: shows what waits and what comes, through every loss of the connection, each message once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.model import Delivery, Gap, Opening
+from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.commands.delivering import LISTEN, Showing, only_reader
+from chatbooth_grpc.client.commands.outbox_sender import emptying_outbox
+from chatbooth_grpc.client.state.history import Restored
+
+
+def listen(context: Context, *, most: int | None = None) -> None:
+    """Print messages as they come, `most` of them at most; send meanwhile what is queued in the outbox."""
+    saved = context.pick()
+    with ExitStack() as stack:
+        stack.enter_context(only_reader(context, saved.username, LISTEN))
+        saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
+        client = stack.enter_context(context.client_of(saved, quiet=True))
+        connection = _ConnectionWords(context)
+        stream = stack.enter_context(
+            client.listen(
+                after=saved.shown_through or None,
+                epoch=saved.session.epoch,
+                on_lost=connection.lost,
+                on_resumed=connection.resumed,
+            )
+        )
+        # What is left last ends first: an interrupt says what stays queued before anything waits for the stream's end.
+        stack.enter_context(emptying_outbox(context, saved, client))
+        showing = Showing(context, saved, repeat=False, note=True)
+        left = most
+        for event in stream:
+            if isinstance(event, Restored):
+                showing.show_restored(event)
+                continue
+            opening = connection.opening
+            if isinstance(event, Gap):
+                delivery = Delivery(replace(opening, gap=event), [], more=False)
+            else:
+                messages = [*event.messages[:left]]
+                delivery = Delivery(replace(opening, gap=None), messages, more=False)
+            shown = showing.show(delivery)
+            left = None if left is None else left - shown
+            if left == 0:
+                client.acknowledge(delivery.messages[-1].sequence, epoch=opening.epoch)
+                break
+
+
+class _ConnectionWords:
+    """Tells the person how the connection fares, once for each change, and keeps the opening of the latest."""
+
+    def __init__(self, context: Context) -> None:
+        self._output = context.output
+        self._server = context.server
+        self._is_lost = False
+        self._opening: Opening | None = None
+
+    @property
+    def opening(self) -> Opening:
+        """The opening of the connection that brought the latest event."""
+        if self._opening is None:
+            raise LookupError("no event comes before an opening")
+        return self._opening
+
+    def lost(self, error: ChatboothError, _pause: float) -> None:
+        """Say that the connection is lost."""
+        if not self._is_lost:
+            self._output.say(f"Connection lost, reconnecting… ({error})")
+        self._is_lost = True
+
+    def resumed(self, opening: Opening) -> None:
+        """Say that it is there, again or at first."""
+        if self._opening is None:
+            self._output.say(f"Connected to {self._server}; messages waiting: {opening.replaying}. Stop with Ctrl-C.")
+        elif self._is_lost:
+            self._output.say(f"Connected again; messages missed meanwhile: {opening.replaying}.")
+        self._is_lost = False
+        self._opening = opening

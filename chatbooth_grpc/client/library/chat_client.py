@@ -1,0 +1,374 @@
+"""The public API: a client of one server, and of one account once it has a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, overload
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    SessionInvalid,
+    Unavailable,
+)
+from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
+from chatbooth_grpc.booth.unicode import check_unicode
+from chatbooth_grpc.client.library.inbox import Batches, Inbox
+from chatbooth_grpc.client.library.outgoing import Sendable, given_message
+from chatbooth_grpc.client.library.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
+from chatbooth_grpc.client.library.retrying import Retrying
+from chatbooth_grpc.client.library.transport import Transport
+from chatbooth_grpc.client.state.forks import OneProcess
+from chatbooth_grpc.server_address import WIRE_SCHEME, normal_address
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.client.library.listening import Listening, Lost, Resumed
+    from chatbooth_grpc.client.state.history import Taken
+    from chatbooth_grpc.client.state.kept_session import KeptSession
+
+DEFAULT_TIMEOUT = 10.0
+"""How long a call may take, all its attempts together, in seconds."""
+
+
+class ChatClient:
+    """Performs the actions on a server. Safe to call from many threads, but for those that change the session.
+
+    Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
+    (`list_page`, `send`, `deliver`, `acknowledge`) are tried again meanwhile, with backoff, when they fail with
+    Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and
+    INTERNAL are raised at once, and are worth another try later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a
+    call may have taken effect; after other errors it has not.
+
+    `session` is the Session that calls act for, or None; calls that need one raise SessionInvalid then.
+
+    Sequences (`after`, `through`, `acknowledge_through`) are from 0, before the first message, to 2^64 - 1; `after`
+    None means the session's cursor. Numbers of messages or names (`max_messages`, `page_size`) are from 1 to
+    2^32 - 1; 0 means the server's default, and a server may give fewer than it is asked for. An `epoch` is 16 bytes.
+
+    An argument of the wrong type raises TypeError, a number out of range ValueError, and a string that is not
+    well-formed Unicode (one with lone surrogates) MalformedRequest, before anything is sent. In the child of a fork
+    every call raises UsedAfterFork, a RuntimeError, and `close` does nothing: open a client in each process.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        session: Session | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        retrying: Retrying | None = None,
+    ) -> None:
+        self.session = session
+        self.timeout = timeout
+        self._opened = transport
+        self._process = OneProcess()
+        self._retrying = retrying or Retrying()
+        self._kept: KeptSession | None = None
+
+    @classmethod
+    def connect(
+        cls,
+        server: str,
+        *,
+        session: Session | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        on_retry: Callable[[ChatboothError, float], None] | None = None,
+    ) -> ChatClient:
+        """Return a client of the server at `HOST[:PORT]`, which it calls when first asked something.
+
+        It speaks gRPC, or the wire protocol to `wire://HOST[:PORT]`.
+
+        `session` is one that `sign_up` or `log_in` gave before. `on_retry` is told of each failure that is followed
+        by another attempt, and after how many seconds. Raises ValueError: `server` is not an address.
+        """
+        transport = _transport(normal_address(server))
+        return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
+
+    @classmethod
+    def resume(
+        cls,
+        server: str,
+        username: str,
+        password: str,
+        *,
+        state: str | os.PathLike[str],
+        timeout: float = DEFAULT_TIMEOUT,
+        on_retry: Callable[[ChatboothError, float], None] | None = None,
+    ) -> ChatClient:
+        """Return a client that goes on where the last program with the file `state` stopped, however it stopped.
+
+        The file keeps the session and the place in the mailbox, for the account `username` on `server` alone. Logs in
+        with `password` if the file is absent or its session has ended. `listen` and `messages` start at the kept
+        place, and keep each new place before they acknowledge. The file is readable by its owner alone, since whoever
+        has it can act for the account; another beside it, with `.lock` at its end, lets one program at a time use it.
+
+        `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. OSError: the file cannot be
+        used, or another program uses it. ValueError: it is damaged, or of another account or server.
+        """
+        from chatbooth_grpc.client.state.kept_session import KeptSession  # as Listening is: most programs need neither
+
+        check_unicode(username=username, password=password)
+        client = cls.connect(server, timeout=timeout, on_retry=on_retry)
+        try:
+            client._kept = KeptSession(Path(state), normal_address(server), folded_username(username))
+            client._go_on(username, password)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    # Accounts and sessions
+
+    def sign_up(self, username: str, password: str) -> Session:
+        """Make an account and act for it. Raises InvalidUsername, InvalidPassword, UsernameTaken.
+
+        If the reply is lost, logs in with the same password, within another `timeout`: that succeeds if the account
+        was made; if not, the first failure is raised. There is one session in the end.
+        """
+        check_unicode(username=username, password=password)
+        token = os.urandom(TOKEN_SIZE)
+        try:
+            self.session = self._transport.sign_up(username, password, token=token, timeout=self.timeout)
+        except (Unavailable, DeadlineExceeded) as lost:
+            self.session = self._log_in_after(lost, username, password, token)
+        return self.session
+
+    def log_in(self, username: str, password: str) -> Session:
+        """Open a session and act for it. Raises InvalidUsername, WrongCredentials."""
+        check_unicode(username=username, password=password)
+        self.session = self._transport.log_in(username, password, timeout=self.timeout)
+        return self.session
+
+    def log_out(self) -> None:
+        """End the session."""
+        self._transport.log_out(self._token(), timeout=self.timeout)
+        self.session = None
+
+    def change_password(self, old_password: str, new_password: str) -> int:
+        """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
+        check_unicode(old_password=old_password, new_password=new_password)
+        return self._transport.change_password(self._token(), old_password, new_password, timeout=self.timeout)
+
+    def delete(self, password: str) -> Removal:
+        """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
+        check_unicode(password=password)
+        removal = self._transport.delete(self._token(), password, timeout=self.timeout)
+        self.session = None
+        return removal
+
+    # Messages
+
+    def list(self, pattern: str = "", *, prefix: str = "", page_size: int = 0) -> Iterator[str]:
+        """Yield the usernames that the RE2 `pattern` finds, sorted, fetched a page at a time. Raises as `list_page`."""
+        page_token = ""
+        while True:
+            page = self.list_page(pattern, prefix=prefix, page_size=page_size, page_token=page_token)
+            yield from page.usernames
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def list_page(self, pattern: str = "", *, prefix: str = "", page_size: int = 0, page_token: str = "") -> Page:
+        """Return one page of usernames. `page_size` 0: the server's default; an empty `page_token`: the first page.
+
+        Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
+        """
+        check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
+        check_range(MAX_COUNT, page_size=page_size)
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.list(token, pattern, prefix, page_size, page_token, timeout=left),
+            timeout=self.timeout,
+        )
+
+    @overload
+    def send(self, recipient: OutgoingMessage, /) -> Receipt: ...
+
+    @overload
+    def send(self, recipient: str, text: str, *, message_id: bytes | None = None) -> Receipt: ...
+
+    def send(
+        self, recipient: str | OutgoingMessage, text: str | None = None, *, message_id: bytes | None = None
+    ) -> Receipt:
+        """Store a message in the recipient's mailbox, once, however often it is tried.
+
+        Takes an OutgoingMessage, or the `recipient`'s name and the `text`, which may have a `message_id`. To repeat a
+        message later, after a failure whose outcome is unknown, send it under the same id: 16 bytes, not all zero,
+        made with `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
+        InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
+        """
+        message = given_message(recipient, text, message_id)
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.send(token, message, timeout=left), timeout=self.timeout
+        )
+
+    def send_many(
+        self, messages: Iterable[Sendable], *, on_retry: Callable[[ChatboothError, float], None] | None = None
+    ) -> Iterator[tuple[OutgoingMessage, Receipt | ChatboothError]]:
+        """Store messages in their order, and yield each with its outcome: a receipt, or what `send` would raise.
+
+        Each message is an OutgoingMessage, or a tuple of a recipient and a text, which gets a new id. Takes messages as
+        it goes, a few batches ahead of what it yields. A connection that is lost is made again, and `on_retry` is
+        called with each failure and the seconds until the next try. When nothing goes forward for `timeout` seconds,
+        raises Unavailable or DeadlineExceeded. Repeat the messages that had no outcome by then under the same ids.
+        Raises SessionInvalid.
+        """
+        from chatbooth_grpc.client.library.sending_many import send_many  # as Listening is: most programs need neither
+
+        return send_many(self._transport, self._token(), messages, patience=self.timeout, on_retry=on_retry)
+
+    def deliver(
+        self,
+        *,
+        acknowledge_through: int = 0,
+        after: int | None = None,
+        max_messages: int = 0,
+        epoch: bytes | None = None,
+    ) -> Delivery:
+        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
+
+        `max_messages` 0: the server's default. `epoch` is the one in which `acknowledge_through` counts: if the server
+        has another, since its store was restored from a backup, nothing is acknowledged. Raises CursorPastEnd.
+        """
+        check_range(MAX_SEQUENCE, acknowledge_through=acknowledge_through, after=0 if after is None else after)
+        check_range(MAX_COUNT, max_messages=max_messages)
+        token = self._token()
+        return self._retrying.call(
+            lambda left: self._transport.deliver(
+                token, acknowledge_through, after, max_messages, timeout=left, epoch=epoch or b""
+            ),
+            timeout=self.timeout,
+        )
+
+    def acknowledge(self, through: int, *, epoch: bytes | None = None) -> None:
+        """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd.
+
+        `epoch` is the one in which `through` counts, as in `deliver`.
+        """
+        check_range(MAX_SEQUENCE, through=through)
+        token = self._token()
+        self._retrying.call(
+            lambda left: self._transport.acknowledge(token, through, timeout=left, epoch=epoch or b""),
+            timeout=self.timeout,
+        )
+
+    def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:
+        """Iterate over what waits, batch by batch, acknowledging each as the next is asked for, unless `keep`."""
+        return Batches(self.deliver, self.acknowledge, after=after, max_messages=max_messages, keep=keep)
+
+    def messages(self, *, after: int | None = None, epoch: bytes | None = None) -> Inbox:
+        """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`.
+
+        `after` and `epoch` are those of the message taken last, if the application keeps them. A client that `resume`
+        returned keeps them by itself, as `listen` does.
+        """
+        check_range(MAX_SEQUENCE, after=0 if after is None else after)
+        after, epoch, on_taken = self._place(after, epoch)
+        batches = Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False, on_taken=on_taken)
+        return Inbox(batches)
+
+    def listen(
+        self,
+        *,
+        after: int | None = None,
+        epoch: bytes | None = None,
+        on_lost: Lost | None = None,
+        on_resumed: Resumed | None = None,
+    ) -> Listening:
+        """Iterate over the messages that wait and those that come, for as long as the session lives: see `Listening`.
+
+        `on_lost` is called with each failure and the seconds until the next try, `on_resumed` with each Opening.
+        A client that `resume` returned starts after the last messages that the run before had taken. Those that it
+        had answered, but not yet taken, come again: answer under the id that `reply_id` returns. An application that
+        must not repeat an effect of another kind even if it is killed keeps the last sequence with the effect, and
+        passes it as `after`, with the epoch in which it counts, the next time. A Restored tells it to
+        forget the sequence, and the epoch that counts from then on.
+        """
+        from chatbooth_grpc.client.library.listening import Listening
+
+        check_range(MAX_SEQUENCE, after=0 if after is None else after)
+        after, epoch, on_taken = self._place(after, epoch)
+        return Listening(
+            self._transport,
+            self._token(),
+            after=after,
+            epoch=epoch,
+            on_lost=on_lost,
+            on_resumed=on_resumed,
+            on_taken=on_taken,
+        )
+
+    def close(self) -> None:
+        """Let the connection go, and the file of a client that `resume` returned; the session stays valid."""
+        if not self._process.is_here:
+            return
+        self._opened.close()
+        if self._kept is not None:
+            self._kept.close()
+
+    def __enter__(self) -> ChatClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _transport(self) -> Transport:
+        self._process.check()
+        return self._opened
+
+    def _go_on(self, username: str, password: str) -> None:
+        """Act for the session that is kept, or for a new one if that has ended."""
+        assert self._kept is not None  # noqa: S101  # `resume` opened it
+        self.session = self._kept.session
+        if self.session is not None:
+            try:
+                self.acknowledge(0)  # it acknowledges nothing, but says whether the session lives
+            except SessionInvalid:
+                self.session = None
+        if self.session is None:
+            self.session = self._log_in_once(username, password, self._kept.log_in_token())
+            self._kept.keep(self.session)
+
+    def _place(self, after: int | None, epoch: bytes | None) -> tuple[int | None, bytes | None, Taken | None]:
+        """Return where reading starts, and who is to note how far it came: the file of `resume`, if there is one."""
+        if self._kept is None or self.session is None or not self._kept.is_of(self.session.token):
+            return after, epoch, None
+        if after is None:
+            after, epoch = self._kept.place
+        return after, epoch, self._kept.keep_place
+
+    def _token(self) -> bytes:
+        if self.session is None:
+            raise SessionInvalid("MISSING")
+        check_token(self.session.token)
+        return self.session.token
+
+    def _log_in_after(self, lost: ChatboothError, username: str, password: str, token: bytes) -> Session:
+        try:
+            return self._log_in_once(username, password, token)
+        except ChatboothError:
+            raise lost from None
+
+    def _log_in_once(self, username: str, password: str, token: bytes) -> Session:
+        """Log in, tried again as any call that may be repeated: under one token it opens one session."""
+        return self._retrying.call(
+            lambda left: self._transport.log_in(username, password, token=token, timeout=left), timeout=self.timeout
+        )
+
+
+def _transport(address: str) -> Transport:
+    if address.startswith(WIRE_SCHEME):
+        from chatbooth_grpc.wire.client.wire_transport import WireTransport
+
+        return WireTransport(address.removeprefix(WIRE_SCHEME))
+    from chatbooth_grpc.client.library.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
+
+    return GrpcTransport(address)

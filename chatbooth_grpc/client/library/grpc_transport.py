@@ -1,0 +1,243 @@
+"""The gRPC transport: the generated stub, with a deadline, the token and chatbooth's errors on each call."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from chatbooth_grpc import __version__
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.causes import PROXY
+from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
+from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.client.library.apart import apart
+from chatbooth_grpc.client.library.proxies import proxy_variable
+from chatbooth_grpc.rpc.messages import (
+    delivery_from_pb,
+    event_from_pb,
+    outcomes_from_pb,
+    outgoing_to_pb,
+    session_from_pb,
+    time_from_pb,
+)
+from chatbooth_grpc.server_address import is_loopback
+
+MAX_RECEIVED_SIZE = MAX_TEXT_SIZE + (2 << 20)
+"""The largest reply taken, in bytes: a text of the largest size allowed, or a full batch, with room around it."""
+
+_FIRST_RECONNECT_MS = 100
+_LONGEST_RECONNECT_MS = 2_000  # gRPC's own two minutes would outlast every call's retries
+
+_CONNECT_TIMEOUT_MS = 5_000
+"""gRPC's own 20 s would outlast a call's timeout, and the call would not learn that there is no connection."""
+
+_WINDOW = 1 << 20  # what a stream may send before it is read
+_KEEPALIVE_TIME_MS = 20_000
+_KEEPALIVE_TIMEOUT_MS = 10_000
+
+_Request_contra = TypeVar("_Request_contra", contravariant=True)
+_Reply_co = TypeVar("_Reply_co", covariant=True)
+_Request = TypeVar("_Request")
+_Reply = TypeVar("_Reply")
+
+
+class _Method(Protocol[_Request_contra, _Reply_co]):
+    """One method of the stub."""
+
+    def __call__(
+        self, request: _Request_contra, *, timeout: float, metadata: tuple[tuple[str, str], ...]
+    ) -> _Reply_co: ...
+
+
+class GrpcTransport:
+    """A Transport over one plaintext gRPC channel, which connects at the first call."""
+
+    def __init__(self, server: str) -> None:
+        """`server` is a normal address, `HOST:PORT`."""
+        self._server = server
+        self._channel = grpc.insecure_channel(server, options=_channel_options(server))
+        self._stub = stubs.ChatServiceStub(self._channel)
+
+    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        """Make an account and its first session."""
+        request = pb.SignUpRequest(username=username, password=password, token=token)
+        return session_from_pb(self._call(self._stub.SignUp, request, b"", timeout).session)
+
+    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
+        """Open another session of an account."""
+        request = pb.LogInRequest(username=username, password=password, token=token)
+        return session_from_pb(self._call(self._stub.LogIn, request, b"", timeout).session)
+
+    def log_out(self, token: bytes, *, timeout: float) -> None:
+        """End the session."""
+        self._call(self._stub.LogOut, pb.LogOutRequest(), token, timeout)
+
+    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
+        """Change the password; return how many other sessions that ended."""
+        request = pb.ChangePasswordRequest(old_password=old_password, new_password=new_password)
+        return self._call(self._stub.ChangePassword, request, token, timeout).sessions_ended
+
+    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
+        """Return one page of usernames."""
+        request = pb.ListRequest(pattern=pattern, prefix=prefix, page_size=page_size, page_token=page_token)
+        reply = self._call(self._stub.List, request, token, timeout)
+        return Page([*reply.usernames], reply.next_page_token)
+
+    def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
+        """Store a message in its recipient's mailbox."""
+        reply = self._call(self._stub.Send, outgoing_to_pb(message), token, timeout)
+        return Receipt(time_from_pb(reply.accept_time))
+
+    def send_stream(self, token: bytes) -> GrpcSendStream:
+        """Open a stream of batches."""
+        return GrpcSendStream(self._stub, token, self._server)
+
+    def deliver(
+        self,
+        token: bytes,
+        acknowledge_through: int,
+        after: int | None,
+        max_messages: int,
+        *,
+        timeout: float,
+        epoch: bytes = b"",
+    ) -> Delivery:
+        """Acknowledge, then return the next messages."""
+        request = pb.DeliverRequest(
+            acknowledge_through=acknowledge_through, after=after, max_messages=max_messages, epoch=epoch
+        )
+        return delivery_from_pb(self._call(self._stub.Deliver, request, token, timeout))
+
+    def listen(self, token: bytes, after: int | None) -> GrpcEventStream:
+        """Open a live stream."""
+        try:
+            call = apart(lambda: self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token)))
+        except ValueError as error:  # as in _call
+            raise ServerUnreachable(self._server) from error
+        return GrpcEventStream(call, self._server)
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
+        """Advance the session's cursor."""
+        self._call(self._stub.Acknowledge, pb.AcknowledgeRequest(through=through, epoch=epoch), token, timeout)
+
+    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
+        """Delete the account."""
+        reply = self._call(self._stub.Delete, pb.DeleteRequest(password=password), token, timeout)
+        return Removal(reply.messages_removed, reply.sessions_ended)
+
+    def close(self) -> None:
+        """Close the channel."""
+        apart(self._channel.close)
+
+    def _call(self, method: _Method[_Request, _Reply], request: _Request, token: bytes, timeout: float) -> _Reply:
+        try:
+            return method(request, timeout=timeout, metadata=_metadata(token))
+        except grpc.RpcError as error:
+            raise _decoded(error, self._server) from error
+        except ValueError as error:  # gRPC's word for a channel that was closed, perhaps just now by another thread
+            raise ServerUnreachable(self._server) from error
+
+
+class GrpcEventStream:
+    """An EventStream over a call of Listen."""
+
+    def __init__(self, call: Any, server: str) -> None:
+        """`call` is what the stub returned: an iterator of ListenResponse that can be cancelled."""
+        self._call = call
+        self._server = server
+
+    def __iter__(self) -> Iterator[Event]:
+        """Read the stream."""
+        try:
+            for response in self._call:
+                event = event_from_pb(response)
+                if event is not None:
+                    yield event
+        except grpc.RpcError as error:
+            raise _decoded(error, self._server) from error
+
+    def cancel(self) -> None:
+        """Cancel the call."""
+        apart(self._call.cancel)
+
+
+class GrpcSendStream:
+    """A SendStream over a call of SendMany. Its waiting is done by a thread of its own, since Ctrl-C may end it."""
+
+    def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
+        self._server = server
+        self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[pb.SendManyResponse | ChatboothError] = queue.SimpleQueue()
+        try:
+            requests = iter(self._batches.get, None)
+            self._call: Any = apart(lambda: stub.SendMany(requests, metadata=_metadata(token)))
+        except ValueError as error:  # as in _call
+            raise ServerUnreachable(server) from error
+        threading.Thread(target=self._read, name="send-reader", daemon=True).start()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send a batch."""
+        self._batches.put(pb.SendManyRequest(messages=map(outgoing_to_pb, messages)))
+
+    def receive(self) -> list[Receipt | ChatboothError]:
+        """Wait for the oldest batch's outcomes."""
+        reply = self._replies.get()
+        if isinstance(reply, ChatboothError):
+            raise reply
+        return outcomes_from_pb(reply)
+
+    def close(self) -> None:
+        """End the call."""
+        self._batches.put(None)
+        apart(self._call.cancel)
+
+    def _read(self) -> None:
+        try:
+            for reply in self._call:
+                self._replies.put(reply)
+        except grpc.RpcError as error:
+            self._replies.put(_decoded(error, self._server))
+        else:
+            self._replies.put(ServerUnreachable(self._server))  # a server never ends a stream with batches under way
+
+
+def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
+    """Return what a call ended with, as chatbooth's own error."""
+    from chatbooth_grpc.rpc.errors import from_rpc_error  # a call that is answered needs none of its imports
+
+    decoded = from_rpc_error(error, server)
+    if isinstance(decoded, ServerUnreachable) and not is_loopback(server):
+        variable = proxy_variable(server, os.environ)
+        if variable:
+            return ServerUnreachable(server, cause=PROXY, variable=variable)
+    return decoded
+
+
+def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token.hex()}"),) if token else ()
+
+
+def _channel_options(server: str) -> list[tuple[str, str | int]]:
+    options: list[tuple[str, str | int]] = [
+        ("grpc.max_receive_message_length", MAX_RECEIVED_SIZE),
+        ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
+        ("grpc.http2.lookahead_bytes", _WINDOW),
+        ("grpc.use_local_subchannel_pool", 1),  # a connection of its own, which close() closes
+        ("grpc.primary_user_agent", f"chatbooth/{__version__}"),
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),  # in spite of its name
+        ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds a server that is cut off
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds one that is frozen
+        ("grpc.http2.max_pings_without_data", 0),  # an idle stream is to be pinged for as long as it is open
+    ]
+    if is_loopback(server):
+        options.append(("grpc.enable_http_proxy", 0))
+    return options

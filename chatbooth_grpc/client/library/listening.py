@@ -1,0 +1,289 @@
+"""A live stream that survives: connects again, resumes, drops what was taken, acknowledges in batches.
+
+A reader thread moves what the transport's stream brings into a queue; everything else happens on the thread that
+iterates. Asking for the next event says that the one before was taken, and only what was taken is acknowledged: after
+64 messages, or half a second later. The connection may be lost at any point: the next one starts behind the last
+event that was given out, so nothing comes twice and nothing is left out.
+
+    opening ──▶ batches and gaps ──▶ end, or the connection breaks ──▶ pause ──▶ opening …
+
+If the store was restored from a backup, the old sequences mean nothing: the stream says so by an event of its own and
+starts again from the session's cursor. `History` says how that is noticed. Until a connection's opening has been
+checked, nothing is acknowledged: the sequence might be another message's.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    CursorPastEnd,
+    InvalidArgument,
+    ServerUnreachable,
+    Unauthenticated,
+)
+from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening
+from chatbooth_grpc.client.library.transport import EventStream, Transport
+from chatbooth_grpc.client.state.forks import OneProcess
+from chatbooth_grpc.client.state.history import History, Restored, Taken
+
+ACKNOWLEDGE_MESSAGES = 64
+ACKNOWLEDGE_DELAY = 0.5
+"""An acknowledgement goes out after this many messages, or this many seconds after the first that was taken."""
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+"""The longest random pause before another connection, in seconds; it starts at `FIRST_PAUSE` and doubles."""
+
+_ACKNOWLEDGE_TIMEOUT = 5.0
+
+_INTERRUPTED_TIMEOUT = 0.5
+"""After Ctrl-C the last acknowledgement gets this many seconds. Messages that it does not reach come again."""
+
+_LONGEST_READER_END = 0.5
+"""The seconds for which closing waits for the reader thread, which may be connecting to a silent address."""
+
+Lost = Callable[[ChatboothError, float], None]
+Resumed = Callable[[Opening], None]
+
+
+class Listening(Iterator[MessageBatch | Gap | Restored]):
+    """The messages of a mailbox, those that wait and then those that come; made by `ChatClient.listen`.
+
+    Iterating blocks until something comes, and ends only by an error that no other connection would mend
+    (SessionInvalid above all) or by `close`, which any thread may call.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        token: bytes,
+        *,
+        after: int | None = None,
+        epoch: bytes | None = None,
+        on_lost: Lost | None = None,
+        on_resumed: Resumed | None = None,
+        on_taken: Taken | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        """`token` is the session's 16 bytes. `after` is the last sequence that was taken before, in the epoch `epoch`
+        (16 bytes). None means to start at the session's cursor.
+
+        `on_lost` is told why the stream broke and the pause in seconds before the next try; `on_resumed` the opening
+        of each connection. `on_taken` is called before the server hears that messages were taken; what it raises is
+        raised, and nothing more is acknowledged.
+        """
+        self._transport = transport
+        self._token = token
+        self._after = after
+        self._history = History(epoch, after or 0)
+        self._on_lost = on_lost
+        self._on_resumed = on_resumed
+        self._on_taken = on_taken
+        self._clock = clock
+        self._random = random
+        self._pause = FIRST_PAUSE
+        self._noted = after or 0  # the last sequence that `on_taken` was called with
+        self._acknowledged = 0
+        self._is_open = False  # whether the server has said that its epoch is the one in which all these count
+        self._due: float | None = None  # when the next acknowledgement is to go out
+        self._taken = 0
+        self._connection: _Connection | None = None
+        self._closed = threading.Event()
+        self._process = OneProcess()
+
+    def __next__(self) -> MessageBatch | Gap | Restored:
+        """Return the next messages, or a gap where retention removed some, or that the store was restored.
+
+        Raises SessionInvalid: the session has ended. Other errors that a new connection would not mend.
+        """
+        self._process.check()
+        self._note_taken()
+        while not self._closed.is_set():
+            try:
+                event = self._next_event()
+            except (Unauthenticated, InvalidArgument):
+                self.close()
+                raise
+            except CursorPastEnd as error:
+                # A session's own cursor never lies past the end, so that is a failure like others.
+                if self._after is None:
+                    self._reconnect(error)
+                else:
+                    self._history.note_past_end()
+                    self._start_over()
+            except ChatboothError as error:
+                if not self._closed.is_set():
+                    self._reconnect(error)
+            else:
+                fresh = self._fresh(event)
+                if fresh is not None:
+                    return fresh
+        raise StopIteration
+
+    def close(self) -> None:
+        """Acknowledge what was taken, as far as the server can be reached, and end the stream."""
+        self._end(_ACKNOWLEDGE_TIMEOUT)
+
+    def _end(self, timeout: float) -> None:
+        if self._closed.is_set() or not self._process.is_here:
+            return
+        self._closed.set()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._acknowledge(timeout)
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._end(_INTERRUPTED_TIMEOUT if interrupted else _ACKNOWLEDGE_TIMEOUT)
+
+    def _next_event(self) -> Event | None:
+        """Return the next event of the connection, made if there is none; None when nothing came in time."""
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = _Connection(self._transport.listen(self._token, self._after))
+            if self._closed.is_set():  # meanwhile, by another thread
+                connection.close()
+        wait = None if self._due is None else max(0.0, self._due - self._clock())
+        event = connection.next(wait)
+        if event is None:
+            self._acknowledge()
+        return event
+
+    def _fresh(self, event: Event | None) -> MessageBatch | Gap | Restored | None:
+        """Return what of an event is to be given out."""
+        match event:
+            case Opening():
+                return self._open(event)
+            case MessageBatch(messages):
+                fresh = [message for message in messages if message.sequence > self._history.taken_through]
+                if fresh:
+                    self._history.note_taken(fresh[-1].sequence)
+                    return MessageBatch(fresh)
+            case Gap(_, last, _) if last > self._history.taken_through:
+                self._history.note_taken(last)
+                return event
+            case End() | None | Gap():
+                pass  # the status that follows an end says what to do
+        return None
+
+    def _open(self, opening: Opening) -> Gap | Restored | None:
+        restored = self._history.check(opening)
+        if restored is not None:
+            self._start_over()
+            return restored
+        self._pause = FIRST_PAUSE
+        self._history.note_taken(opening.resumed_after)
+        self._after = self._history.taken_through
+        self._is_open = True
+        if self._taken > self._acknowledged and self._due is None:
+            self._due = self._clock() + ACKNOWLEDGE_DELAY
+        if self._on_resumed:
+            self._on_resumed(opening)
+        if opening.gap is not None and opening.gap.last > self._history.taken_through:
+            self._history.note_taken(opening.gap.last)
+            return opening.gap
+        return None
+
+    def _start_over(self) -> None:
+        """Forget the sequences taken so far: they are of a history that the server no longer has."""
+        self._drop_connection()
+        self._after = None
+        self._taken = self._acknowledged = 0
+        self._due = None
+        self._note(0)
+
+    def _reconnect(self, error: ChatboothError) -> None:
+        """Pause, longer each time, before the next connection."""
+        self._drop_connection()
+        self._after = self._history.taken_through if self._history.epoch is not None else self._after
+        pause = self._pause * (0.5 + self._random() / 2)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        if self._on_lost:
+            self._on_lost(error, pause)
+        self._closed.wait(pause)
+
+    def _drop_connection(self) -> None:
+        self._is_open = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _note_taken(self) -> None:
+        if self._history.taken_through > self._taken:
+            self._taken = self._history.taken_through
+            if self._due is None:
+                self._due = self._clock() + ACKNOWLEDGE_DELAY
+        if self._taken - self._acknowledged >= ACKNOWLEDGE_MESSAGES:
+            self._acknowledge()
+
+    def _acknowledge(self, timeout: float = _ACKNOWLEDGE_TIMEOUT) -> None:
+        """Acknowledge what was taken; a failure is left to the next time, and to the stream to report."""
+        if self._taken <= self._acknowledged:
+            self._due = None
+            return
+        self._note(self._taken)
+        if not self._is_open:
+            # The store may have been restored meanwhile: in another epoch the same sequence is another message.
+            self._due = None
+            return
+        try:
+            self._transport.acknowledge(self._token, self._taken, timeout=timeout, epoch=self._history.epoch or b"")
+        except ChatboothError:
+            self._due = self._clock() + ACKNOWLEDGE_DELAY
+        else:
+            self._acknowledged = self._taken
+            self._due = None
+
+    def _note(self, through: int) -> None:
+        """Have the caller note up to which sequence messages were taken."""
+        if self._on_taken is not None and self._history.epoch is not None and through != self._noted:
+            self._on_taken(self._history.epoch, through)
+            self._noted = through
+
+
+class _Connection:
+    """One stream of the transport, read by a thread of its own, so that waiting for it can have an end."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+        self._events: queue.SimpleQueue[Event | ChatboothError] = queue.SimpleQueue()  # the window bounds it
+        self._reader = threading.Thread(target=self._read, name="listen-reader", daemon=True)
+        self._reader.start()
+
+    def next(self, wait: float | None) -> Event | None:
+        """Return the next event, None if none came within `wait` seconds. Raises what the stream ended with."""
+        try:
+            event = self._events.get(timeout=wait)
+        except queue.Empty:
+            return None
+        if isinstance(event, ChatboothError):
+            raise event
+        return event
+
+    def close(self) -> None:
+        """End the stream, and wake whoever waits for it."""
+        self._stream.cancel()
+        self._reader.join(_LONGEST_READER_END)
+
+    def _read(self) -> None:
+        try:
+            for event in self._stream:
+                self._events.put(event)
+        except ChatboothError as error:
+            self._events.put(error)
+        else:
+            self._events.put(ServerUnreachable("the server"))

@@ -1,0 +1,171 @@
+"""Sending very many messages: in batches, a few under way at once, carried on where a lost stream left off."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+from chatbooth_grpc.booth.errors import ChatboothError, RequestTooLarge
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.repeating import RETRIED
+from chatbooth_grpc.client.library.outgoing import Sendable, are_fit, check_form, outgoing_message
+from chatbooth_grpc.client.library.retrying import FIRST_BACKOFF, LONGEST_BACKOFF
+from chatbooth_grpc.client.library.transport import SendStream, Transport
+from chatbooth_grpc.client.state.forks import OneProcess
+
+BATCH_MESSAGES = 256
+BATCH_SIZE = 256 << 10
+"""A batch ends with this many messages, or bytes of content, but holds at least one message."""
+
+BATCHES_UNDER_WAY = 4
+
+Lost = Callable[[ChatboothError, float], None]
+"""Told of each failure that another attempt follows, and after how many seconds."""
+
+Outcome = tuple[OutgoingMessage, "Receipt | ChatboothError"]
+
+
+def send_many(
+    transport: Transport,
+    token: bytes,
+    messages: Iterable[Sendable],
+    *,
+    patience: float,
+    on_retry: Lost | None = None,
+) -> Iterator[Outcome]:
+    """Send messages in their order; yield each with its outcome, in that order.
+
+    Holds only what is under way. A stream that is lost is opened again, and what has no outcome yet is repeated under
+    its ids, until nothing has gone forward for `patience` seconds, less those spent waiting for messages: then what
+    ended the last attempt is raised. A request too large for the server ends a stream without saying which it was, so
+    those under way are repeated one by one to find it. Raises SessionInvalid.
+    """
+    return _Sending(transport, token, messages, patience, on_retry).outcomes()
+
+
+class _Sending:
+    """What is under way: taken from whoever gives the messages, without an outcome yet."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        token: bytes,
+        messages: Iterable[Sendable],
+        patience: float,
+        on_retry: Lost | None,
+    ) -> None:
+        self._transport = transport
+        self._process = OneProcess()
+        self._token = token
+        self._batches = _batched(messages)
+        self._patience = patience
+        self._on_retry = on_retry
+        self._under_way: deque[_Batch] = deque()
+        self._one_by_one = False  # one of those under way is too large
+        self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        while True:
+            try:
+                with closing(self._transport.send_stream(self._token)) as stream:
+                    yield from self._over(stream)
+                    return
+            except RequestTooLarge as error:
+                yield from self._too_large(error)
+            except RETRIED as error:
+                self._pause_after(error)
+
+    def _over(self, stream: SendStream) -> Iterator[Outcome]:
+        """Repeat what is under way, then send the rest, over one stream. Raises what ends it."""
+        sent = 0  # of those under way
+        while True:
+            while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
+                sent < len(self._under_way) or self._take()
+            ):
+                stream.send(self._under_way[sent].fit)
+                sent += 1
+            if not self._under_way:
+                return
+            self._process.check()
+            outcomes = stream.receive()
+            batch = self._under_way.popleft()
+            sent -= 1
+            yield from batch.outcomes(outcomes)
+            self._went_forward()  # whoever takes the outcomes may be slow
+
+    def _take(self) -> bool:
+        """Put another batch under way, if there is one."""
+        batch = next(self._batches, None)
+        if batch is None:
+            return False
+        self._under_way.append(batch)
+        self._went_forward()  # whoever gives the messages may be slow
+        return True
+
+    def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
+        """Refuse the batch that is too large, or have the next stream find it: it comes one by one there."""
+        self._went_forward()
+        if not self._one_by_one and len(self._under_way) > 1:
+            self._one_by_one = True
+            return
+        self._one_by_one = False
+        batch = self._under_way.popleft()
+        yield from batch.outcomes(error for _ in batch.fit)
+
+    def _pause_after(self, error: ChatboothError) -> None:
+        """Wait before another attempt. Raises `error` when patience has ended."""
+        pause = self._backoff * random.random()  # noqa: S311  # spreads clients, hides nothing
+        if time.monotonic() + pause - self._progress > self._patience:
+            raise error
+        if self._on_retry:
+            self._on_retry(error, pause)
+        time.sleep(pause)
+        self._backoff = min(2 * self._backoff, LONGEST_BACKOFF)
+
+    def _went_forward(self) -> None:
+        self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
+
+
+class _Batch:
+    """Messages that are sent together, and those between them that no protocol can carry."""
+
+    def __init__(self, messages: list[OutgoingMessage]) -> None:
+        self._all = messages
+        self._refusals = [] if are_fit(messages) else [_refusal(message) for message in messages]
+        self.fit = messages
+        if self._refusals:
+            refused = zip(messages, self._refusals, strict=True)
+            self.fit = [message for message, refusal in refused if refusal is None]
+
+    def outcomes(self, received: Iterable[Receipt | ChatboothError]) -> Iterator[Outcome]:
+        """Yield every message with its outcome, given those of the messages that were sent."""
+        if not self._refusals:
+            return zip(self._all, received, strict=True)
+        rest = iter(received)
+        return ((message, refusal or next(rest)) for message, refusal in zip(self._all, self._refusals, strict=True))
+
+
+def _batched(messages: Iterable[Sendable]) -> Iterator[_Batch]:
+    batch: list[OutgoingMessage] = []
+    size = 0
+    for given in messages:
+        message = given if type(given) is OutgoingMessage else outgoing_message(given)
+        if batch and (len(batch) == BATCH_MESSAGES or size + len(message.content) > BATCH_SIZE):
+            yield _Batch(batch)
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message.content)
+    if batch:
+        yield _Batch(batch)
+
+
+def _refusal(message: OutgoingMessage) -> ChatboothError | None:
+    """Return why no protocol can carry a message, or None if it can be sent."""
+    try:
+        check_form(message)
+    except ChatboothError as error:
+        return error
+    return None

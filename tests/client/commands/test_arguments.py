@@ -1,0 +1,333 @@
+"""The command line's words: what they mean, where flags may stand, what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.client.commands.arguments import parse
+from chatbooth_grpc.client.failures import exit_codes
+
+ID = "0193a000-0000-7000-8000-0000000000aa"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the variables are set, unless a test does."""
+    for variable in ("SERVER", "AS", "TIMEOUT"):
+        monkeypatch.delenv(f"CHATBOOTH_{variable}", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def parsed(line: str) -> dict[str, Any]:
+    return vars(parse(line.split()))
+
+
+def test_the_defaults() -> None:
+    expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False}
+    expected |= {"quiet": False, "command": None}
+    assert parsed("") == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--server H --as ann --timeout 2.5 --json --quiet list x",
+        "list x --server H --as ann --timeout 2.5 --json -q",
+        "--server H -q list --as ann x --timeout 2.5 --json",
+    ],
+)
+def test_shared_flags_stand_before_or_after_the_command(line: str) -> None:
+    expected = {"server": "h:50051", "as_user": "ann", "timeout": 2.5, "json": True}
+    expected |= {"quiet": True, "pattern": "x", "prefix": ""}
+    assert parsed(line) == {**expected, "command": "list"}
+
+
+def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBOOTH_SERVER", "::1")
+    monkeypatch.setenv("CHATBOOTH_AS", "ann")
+    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "3")
+    found = parsed("whoami")
+    assert (found["server"], found["as_user"], found["timeout"]) == ("[::1]:50051", "ann", 3.0)
+    assert parsed("whoami --as ben")["as_user"] == "ben"
+    monkeypatch.setenv("CHATBOOTH_SERVER", "")
+    assert parsed("whoami")["server"] == "127.0.0.1:50051"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("send bob hi", "hi"),
+        ("send bob", None),
+        ("send bob -", None),
+        ("send bob -- -", "-"),
+        ("send -- bob -", "-"),
+        ("send bob -- --", "--"),
+        ("send bob -- -h", "-h"),
+        ("send bob -5", "-5"),
+        ("send --json bob", None),
+        ("send bob --json hi", "hi"),
+        (f"send bob --message-id {ID} hi", "hi"),
+        (f"send --message-id {ID} bob hi", "hi"),
+        (f"send bob hi --message-id {ID}", "hi"),
+        ("send bob --json -", None),
+        ("send bob -- -hi", "-hi"),
+        ("send -- bob -hi", "-hi"),
+        (f"send --message-id {ID} bob -- -hi", "-hi"),
+        (f"send bob --message-id {ID} -- -hi", "-hi"),
+        ("send bob --json -- --json", "--json"),
+    ],
+)
+def test_the_text_is_found_wherever_flags_stand(line: str, text: str | None) -> None:
+    found = parsed(line)
+    assert (found["recipient"], found["text"]) == ("bob", text)
+    assert found["message_id"] == (bytes.fromhex(ID.replace("-", "")) if ID in line else None)
+
+
+TEXTS_LIKE_FLAGS = [
+    *("-h", "--help", "--json", "--queue", "--version", "-x", "-hq", "--", "--message-id", f"--message-id={ID}"),
+    *(
+        "--from-file",
+        "--from-file=-",
+        "--as",
+        "--as=ann",
+        "--server",
+        "--timeout=5",
+        "-h me",
+        "--json x",
+        "- -",
+        "-5 x",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS_LIKE_FLAGS)
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--timeout", "5"], ["--message-id", ID, "--as", "ann"]])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_text_like_a_flag_is_sent_or_refused(
+    text: str, flags: list[str], before: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text == "--" and flags and not before:
+        return  # nothing tells this from a text after --
+    try:
+        found = parse(["send", *flags, "bob", text] if before else ["send", "bob", text, *flags])
+    except SystemExit as exited:
+        said = capsys.readouterr()
+        assert (exited.code, said.out) == (2, "")  # noqa: PT017  # both outcomes are right
+        assert " -- " in said.err
+    else:
+        assert (found.recipient, found.text) == ("bob", text)
+    found = parse(["send", *flags, "--", "bob", text])
+    assert (found.recipient, found.text) == ("bob", text)
+
+
+@pytest.mark.parametrize("line", ["send -h hi", "send --help bob hi", "list -h x", "login -h ann", "whoami --json -h"])
+def test_help_is_asked_for_alone(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert "stands alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["-h", "--json", "-x", "-"])
+def test_names_and_patterns_may_stand_after_two_dashes(word: str) -> None:
+    assert parse(["list", "--", word]).pattern == word
+    assert parse(["login", "--", word]).username == word
+    assert parse(["send", "--", word, "hi"]).recipient == word
+
+
+def test_a_value_of_a_flag_stands_before_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("list --as -- ann", "list --prefix -- a", "deliver --max -- 1", "send --from-file -- f"):
+        with pytest.raises(SystemExit) as exited:
+            parsed(line)
+        assert exited.value.code == 2
+    assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sned bob hi", "did you mean send?"),
+        ("singup", "did you mean signup?"),
+        ("xyzzy", "there is no command 'xyzzy'\n"),
+        ("list --prefx a", "did you mean --prefix?"),
+        ("list --prefx=a", "did you mean --prefix?"),
+        ("send --qeue bob hi", "did you mean --queue?"),
+        ("--servr h list", "did you mean --server?"),
+    ],
+)
+def test_a_word_that_is_nearly_one_is_asked_about(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["nonsense", "list --nonsense", "send bob", "--timeout x", "deliver --max 0"])
+def test_an_error_is_not_buried(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(line if line != "send bob" else "send bob --queue")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert ": error: " in lines[0]
+    assert lines[1].endswith("--help' lists what it takes.")
+
+
+def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "caf\udce9"
+    for words in (["send", "bob", bad], ["send", bad, "x"], ["list", bad], ["login", bad], ["--as", bad, "list"]):
+        for more in ([], ["--json"]):
+            with pytest.raises(SystemExit) as exited:
+                parse([*more, *words])
+            assert exited.value.code == 2
+            assert "not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["send --from-file f", "send --json --from-file=f --as ann"])
+def test_a_file_stands_in_for_recipient_and_text(line: str) -> None:
+    found = parsed(line)
+    assert (found["from_file"], found["recipient"], found["text"]) == ("f", None, None)
+
+
+def test_without_a_file_a_message_has_a_recipient_and_a_dash_may_follow_it() -> None:
+    assert parsed("send --from-file -")["from_file"] == "-"
+    found = parsed("send bob -- --from-file")
+    assert (found["from_file"], found["text"]) == (None, "--from-file")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("send bob --from-file f", "USER"),
+        ("send --from-file f bob", "USER"),
+        ("send --from-file f bob hi", "USER"),
+        ("send --from-file f -- bob -hi", "USER"),
+        ("send bob --from-file f hi", "USER"),
+        (f"send --from-file f --message-id {ID}", "--message-id"),
+        ("send --queue --from-file f", "--queue"),
+    ],
+)
+def test_beside_a_file_nothing_may_stand_that_it_says_itself(
+    line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert f"leave {words}" in capsys.readouterr().err
+
+
+def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("send --help")
+    words = capsys.readouterr().out
+    assert '{"recipient": "ben", "text": "Hello!"}' in words
+    assert "cannot be resumed" in words
+    assert words.isascii()
+    assert max(map(len, words.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "send",
+        "send --from-file",
+        "send bob hi there",
+        "send bob --json hi there",
+        "send bob -x",
+        "send bob --nonsense hi",
+        "send bob --message-id 00",
+        f"send bob --message-id {'0' * 32}",
+        "send bob --message-id xyz",
+        "list a b",
+        "whoami x",
+        "whoami --serv h",
+        "deliver --max 0",
+        "deliver --max -1",
+        "deliver --after x",
+        "deliver --after ²",
+        "deliver --after 99999999999999999999",
+        "--timeout 0 list",
+        "--timeout nan list",
+        "--timeout inf list",
+        "--timeout x list",
+        "--server http://h list",
+        "login ann --password secret",
+        "--json",
+        "--quiet",
+    ],
+)
+def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_variable_is_named_and_exits_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "soon")
+    with pytest.raises(SystemExit) as exited:
+        parsed("list")
+    assert exited.value.code == 2
+    assert "CHATBOOTH_TIMEOUT: 'soon' is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["nonsense --json", "send bob --json --nonsense", "--json deliver --max 0", "--json"])
+def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed(line)
+    assert exited.value.code == 2
+    record = json.loads(capsys.readouterr().err)
+    assert (record["error"], record["exit_code"]) == ("USAGE", 2)
+
+
+COMMANDS = ("signup", "login", "logout", "whoami", "passwd", "list", "send", "deliver", "listen", "outbox", "delete")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_in_the_help_and_has_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("--help", f"--server H {command} --help"):
+        with pytest.raises(SystemExit) as exited:
+            parsed(line)
+        assert exited.value.code == 0
+    program_help, command_help = capsys.readouterr().out.split("usage: ")[1:]
+    described = {line.split()[0] for line in program_help.splitlines() if line.startswith("    ")}
+    assert described >= set(COMMANDS)
+    assert command_help.split(" [")[0].endswith(f" {command}")
+    assert "--server [wire://]HOST:PORT" in command_help
+
+
+def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parsed("--help")
+    assert exited.value.code == 0
+    words = capsys.readouterr().out
+    codes = [value for name, value in vars(exit_codes).items() if name.isupper()]
+    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 141, 143]
+    for code in codes:
+        assert f"  {code}" in words
+    assert max(map(len, words.splitlines())) <= 80
+
+
+def flags_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The long flags that a command's help lists; of the program's if there is no command."""
+    with pytest.raises(SystemExit):
+        parsed(f"{command} --help")
+    entries = re.findall(r"^  (-.*)$", capsys.readouterr().out, re.MULTILINE)
+    return {flag for entry in entries for flag in re.findall(r"--[a-z-]+", entry.split("   ")[0])}
+
+
+def test_the_readmes_table_has_every_flag_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    described: dict[str, set[str]] = {command: set() for command in COMMANDS}
+    for commands, flags in re.findall(r"^\| (all|`[a-z`, ]+) \| (`-[^|]+) \|", readme, re.MULTILINE):
+        for command in COMMANDS if commands == "all" else re.findall("[a-z]+", commands):
+            described[command] |= {*re.findall(r"--[a-z-]+", flags)}
+    program = flags_in_help("", capsys)
+    assert {command: flags_in_help(command, capsys) | program for command in COMMANDS} == described

@@ -1,0 +1,346 @@
+"""The deliver command: shown, flushed, noted, acknowledged, in this order, whatever breaks in between."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import CursorPastEnd, ServerUnreachable
+from chatbooth_grpc.booth.model import Gap, GapReason, Opening, Session
+from chatbooth_grpc.client.commands import commands
+from chatbooth_grpc.client.commands.delivering import deliver
+from chatbooth_grpc.client.failures.failures import AlreadyReading
+from chatbooth_grpc.client.failures.interrupts import Interrupted
+from tests.client.booths import SERVER, Desk
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class BrokenPipe(io.StringIO):
+    """Standard output into what has ended after `whole` lines."""
+
+    def __init__(self, whole: int) -> None:
+        super().__init__()
+        self._left = whole
+
+    def write(self, text: str) -> int:
+        if self._left == 0:
+            raise BrokenPipeError
+        self._left -= 1
+        return super().write(text)
+
+
+@pytest.fixture
+def ann(desk: Desk) -> Session:
+    """The session kept for ann, with five messages waiting."""
+    commands.sign_up(desk.context(), "ann")
+    for text in "abcde":
+        commands.send(desk.context(), "ann", text)
+    desk.said()
+    return desk.context().pick().session
+
+
+def waiting(booth: Booth, session: Session) -> list[str]:
+    """The texts behind the session's cursor, in the store."""
+    return [message.text for message in booth.deliver(session.token).messages]
+
+
+def texts(desk: Desk) -> list[str]:
+    """The texts printed since last asked, in human or JSON form."""
+    return [line[-1] for line in desk.printed()]
+
+
+def at(action: str, number: int, error: BaseException) -> Callable[[str], None]:
+    """What a transport does before a call: raise at the so-manieth of an action."""
+    calls = [0]
+
+    def before(called: str) -> None:
+        calls[0] += called == action
+        if called == action and calls[0] == number:
+            raise error
+
+    return before
+
+
+def test_all_that_waits_is_shown_once(desk: Desk, booth: Booth, ann: Session) -> None:
+    deliver(desk.context())
+    assert texts(desk) == list("abcde")
+    assert waiting(booth, ann) == []
+    deliver(desk.context())
+    assert (desk.printed(), desk.said()) == ([], "No new messages.\n")
+
+
+def test_json_is_exact(desk: Desk, ann: Session) -> None:
+    deliver(desk.context(as_json=True))
+    desk.printed()
+    commands.send(desk.context(), "ann", "\x1b[31m\n🍵\u202e", b"i" * 16)
+    deliver(desk.context(as_json=True))
+    assert desk.out.getvalue().isascii()
+    [record] = desk.records()
+    assert record.pop("accept_time").endswith("Z")
+    assert record == {
+        "type": "message",
+        "sequence": 6,
+        "sender": "ann",
+        "sender_id": 1,
+        "message_id": "69" * 16,
+        "text": "\x1b[31m\n🍵\u202e",
+    }
+
+
+def test_a_person_sees_no_control_characters(desk: Desk, ann: Session) -> None:
+    commands.send(desk.context(), "ann", "\x1b[2J\n9  2030-01-01 00:00:00  ben: fake")
+    deliver(desk.context(), after=5)
+    first, second = desk.printed()
+    assert first.endswith(r"  ann: \x1b[2J")
+    assert second == "    9  2030-01-01 00:00:00  ben: fake"
+
+
+def test_more_than_a_batch_is_delivered(desk: Desk, booth: Booth, ann: Session) -> None:
+    for number in range(600):
+        commands.send(desk.context(as_json=True), "ann", str(number))
+    desk.printed()
+    deliver(desk.context(as_json=True))
+    assert [record["sequence"] for record in desk.records()] == [*range(1, 606)]
+    assert waiting(booth, ann) == []
+
+
+def test_keep_only_looks(desk: Desk, booth: Booth, ann: Session) -> None:
+    for _ in range(2):
+        deliver(desk.context(), keep=True)
+        assert texts(desk) == list("abcde")
+    assert waiting(booth, ann) == list("abcde")
+    assert desk.context().pick().shown_through == 0
+
+
+def test_no_more_than_asked_for_is_shown_or_acknowledged(desk: Desk, booth: Booth, ann: Session) -> None:
+    deliver(desk.context(), most=2)
+    assert texts(desk) == ["a", "b"]
+    assert waiting(booth, ann) == ["c", "d", "e"]
+    deliver(desk.context(), most=9)
+    assert texts(desk) == ["c", "d", "e"]
+
+
+def test_after_shows_again_what_was_shown(desk: Desk, ann: Session) -> None:
+    deliver(desk.context())
+    desk.printed()
+    deliver(desk.context(), after=3)
+    assert texts(desk) == ["d", "e"]
+    with pytest.raises(CursorPastEnd):
+        deliver(desk.context(), after=6)
+
+
+def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth: Booth, ann: Session) -> None:
+    desk.transport.before = at("acknowledge", 1, Killed())
+    with pytest.raises(Killed):
+        deliver(desk.context())
+    desk.transport.before = lambda _action: None
+    assert texts(desk) == list("abcde")
+    assert waiting(booth, ann) == list("abcde")
+    commands.send(desk.context(), "ann", "f")
+    deliver(desk.context())
+    assert texts(desk) == ["f"]
+    assert waiting(booth, ann) == []
+
+
+def test_an_unacknowledged_end_is_acknowledged_by_the_next_run(desk: Desk, booth: Booth, ann: Session) -> None:
+    desk.transport.before = at("acknowledge", 1, Killed())
+    with pytest.raises(Killed):
+        deliver(desk.context())
+    desk.transport.before = lambda _action: None
+    desk.said()
+    deliver(desk.context())
+    assert desk.said() == "No new messages.\n"
+    assert waiting(booth, ann) == []
+
+
+def test_a_lost_server_between_batches_loses_and_repeats_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
+    for number in range(300):
+        commands.send(desk.context(as_json=True), "ann", str(number))
+    desk.printed()
+    lost = [False]
+
+    def before(action: str) -> None:
+        lost[0] = lost[0] or (action == "deliver" and bool(desk.out.getvalue()))
+        if lost[0]:
+            raise ServerUnreachable(SERVER)
+
+    desk.transport.before = before
+    with pytest.raises(ServerUnreachable):
+        deliver(desk.context(as_json=True))
+    desk.transport.before = lambda _action: None
+    first = [record["sequence"] for record in desk.records()]
+    deliver(desk.context(as_json=True))
+    assert first + [record["sequence"] for record in desk.records()] == [*range(1, 306)]
+
+
+def test_a_broken_pipe_acknowledges_nothing_of_its_batch(desk: Desk, booth: Booth, ann: Session) -> None:
+    with pytest.raises(BrokenPipeError):
+        deliver(desk.context(out=BrokenPipe(whole=3)))
+    assert waiting(booth, ann) == list("abcde")
+    deliver(desk.context())
+    assert texts(desk) == list("abcde")
+
+
+def test_an_output_that_cannot_be_flushed_acknowledges_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        deliver(desk.context(out=Full()))
+    assert waiting(booth, ann) == list("abcde")
+
+
+def test_an_interrupt_notes_what_was_shown_whole(desk: Desk, ann: Session) -> None:
+    class Interrupted(BrokenPipe):
+        def write(self, text: str) -> int:
+            try:
+                return super().write(text)
+            except BrokenPipeError:
+                raise KeyboardInterrupt from None
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver(desk.context(out=Interrupted(whole=3)))
+    deliver(desk.context())
+    assert texts(desk) == ["d", "e"]
+
+
+def test_an_interrupt_after_the_flush_does_not_show_them_again(
+    desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = desk.context()
+    note = context.sessions.note_shown
+
+    def interrupted(*arguments: Any) -> None:
+        context.interrupts._arrived(2, None)
+        note(*arguments)
+
+    monkeypatch.setattr(context.sessions, "note_shown", interrupted)
+    with pytest.raises(Interrupted):
+        deliver(context)
+    assert texts(desk) == list("abcde")
+    deliver(desk.context())
+    assert texts(desk) == []
+
+
+@pytest.mark.parametrize("moment", ["flush", "datum"])
+def test_an_interrupt_once_they_are_out_does_not_show_them_again(
+    desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The signal may come before the next line of the program, which notes them."""
+    context = desk.context()
+    put_out = getattr(context.output, moment)
+
+    def interrupted(*arguments: Any) -> None:
+        put_out(*arguments)
+        context.interrupts._arrived(2, None)
+
+    monkeypatch.setattr(context.output, moment, interrupted)
+    with pytest.raises(Interrupted):
+        deliver(context)
+    shown = texts(desk)
+    assert shown == (list("abcde") if moment == "flush" else ["a"])
+    deliver(desk.context())
+    assert shown + texts(desk) == list("abcde")
+
+
+def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
+    context = replace(desk.context(), timeout=0.0)
+    with desk.context().sessions.reading("ann", 0, command="deliver"):
+        with pytest.raises(AlreadyReading):
+            deliver(context)
+        assert "Another command, deliver (process " in desk.said()
+        deliver(desk.context(), keep=True)
+    assert texts(desk) == list("abcde")
+
+
+def test_a_listen_is_not_waited_for(desk: Desk, ann: Session) -> None:
+    with desk.context().sessions.reading("ann", 0, command="listen"):
+        with pytest.raises(AlreadyReading, match=r"listen \(process \d+\), is delivering for ann .* End it first"):
+            deliver(replace(desk.context(), timeout=3_600.0))
+        assert desk.said() == ""
+
+
+def test_a_deliver_is_waited_for(desk: Desk, ann: Session) -> None:
+    with ExitStack() as running:
+        running.enter_context(desk.context().sessions.reading("ann", 0, command="deliver"))
+        context = replace(desk.context(), timeout=3_600.0)
+        context.output.say = lambda words: running.close()  # type: ignore[method-assign]  # it ends when it is told of
+        deliver(context)
+    assert texts(desk) == list("abcde")
+
+
+def with_opening(desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[Opening], Opening]) -> None:
+    """Let the transport change how each delivery opens."""
+    genuine = desk.transport.deliver
+    monkeypatch.setattr(
+        desk.transport,
+        "deliver",
+        lambda *arguments, **settings: replace(found := genuine(*arguments, **settings), opening=change(found.opening)),
+    )
+
+
+def test_a_gap_is_told(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Gap(1, 2, GapReason.RETENTION)
+    with_opening(desk, monkeypatch, lambda opening: replace(opening, gap=gap))
+    deliver(desk.context(), keep=True)
+    assert "Messages 1 to 2 are missing" in desk.said()
+    desk.printed()
+    deliver(desk.context(as_json=True), keep=True)
+    expected = {"type": "gap", "first_sequence": 1, "last_sequence": 2, "reason": "RETENTION"}
+    assert desk.records()[0] == expected
+
+
+def test_what_was_shown_in_another_epoch_does_not_count(
+    desk: Desk, booth: Booth, ann: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = desk.context().sessions
+    sessions.note_shown("ann", booth.deliver(ann.token).opening, 5)
+    with_opening(desk, monkeypatch, lambda opening: replace(opening, epoch=bytes(16)))
+    deliver(desk.context(), most=3)
+    assert texts(desk) == ["a", "b", "c"]
+    assert "restored" in desk.said()
+    kept = desk.context().pick()
+    assert (kept.session.epoch, kept.shown_through) == (bytes(16), 3)
+
+
+def test_a_log_shorter_than_what_was_shown_is_told_and_all_is_shown(desk: Desk, booth: Booth, ann: Session) -> None:
+    sessions = desk.context().sessions
+    sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
+    deliver(desk.context())
+    assert texts(desk) == list("abcde")
+    assert desk.said().startswith("The server was restored from a backup.")
+    assert desk.context().pick().shown_through == 5
+    deliver(desk.context())
+    assert desk.said() == "No new messages.\n"
+
+
+def test_a_restore_is_an_object_for_a_program(desk: Desk, booth: Booth, ann: Session) -> None:
+    desk.context().sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
+    deliver(desk.context(as_json=True), keep=True)
+    restored, *messages = desk.records()
+    assert restored == {
+        "type": "restored",
+        "epoch": booth.deliver(ann.token).opening.epoch.hex(),
+        "shown_through": 9,
+        "last_sequence": 5,
+    }
+    assert [record["sequence"] for record in messages] == [1, 2, 3, 4, 5]
+    assert desk.context().pick().shown_through == 9, "a look notes nothing"
+
+
+def test_a_gap_counts_as_shown(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Gap(1, 5, GapReason.RETENTION)
+    with monkeypatch.context() as changed:
+        with_opening(desk, changed, lambda opening: replace(opening, gap=gap, replaying=0))
+        deliver(desk.context(), most=0)
+    assert desk.context().pick().shown_through == 5

@@ -1,0 +1,308 @@
+"""`send --queue` over a real booth: a queued message is always spoken of, and the exit code tells its outcome."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    Internal,
+    MalformedRequest,
+    MessageIdReused,
+    RecipientNotFound,
+    ServerUnreachable,
+    StoreFull,
+    TooBusy,
+)
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.client.commands import commands
+from chatbooth_grpc.client.commands.queueing import send_queued, show_outbox
+from chatbooth_grpc.client.failures.failures import (
+    Misuse,
+    NotLoggedIn,
+    QueuedButRefused,
+    SessionEnded,
+    SomeNotSent,
+    Unprinted,
+    exit_code,
+)
+from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.state.file_lock import file_lock
+from chatbooth_grpc.client.state.outbox import Outbox
+from tests.client.booths import SERVER, Desk
+
+ID = b"i" * 16
+
+
+@pytest.fixture
+def ann(desk: Desk) -> Desk:
+    """Ann's desk."""
+    commands.sign_up(desk.context(), "ann")
+    desk.said()
+    return desk
+
+
+@pytest.fixture
+def mailbox(ann: Desk, booth: Booth) -> Callable[[], list[str]]:
+    """The texts in ann's mailbox."""
+    token = ann.context().pick().session.token
+    return lambda: [message.text for message in booth.deliver(token, after=0).messages]
+
+
+def outbox(desk: Desk) -> Outbox:
+    context = desk.context()
+    return context.sessions.outbox(context.pick())
+
+
+def failing(error: Exception) -> Callable[[str], None]:
+    """What a transport does before a call: it fails each send."""
+
+    def before(action: str) -> None:
+        if action == "send":
+            raise error
+
+    return before
+
+
+def test_a_message_is_queued_then_sent_and_both_are_said(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+    send_queued(ann.context(), "Ann", "tea?", ID)
+    queued, sent = ann.said().splitlines()
+    assert queued == f"The message to ann is queued, id {ID.hex()}."
+    assert sent.startswith("Sent to ann, accepted at ")
+    send_queued(ann.context(as_json=True), "ann", "cake?")
+    assert [record["type"] for record in ann.records()] == ["queued", "sent"]
+    assert mailbox() == ["tea?", "cake?"]
+
+
+@pytest.mark.parametrize(
+    "error", [ServerUnreachable(SERVER), DeadlineExceeded(), TooBusy("calls"), StoreFull(), Internal()]
+)
+def test_a_passing_failure_leaves_it_queued(ann: Desk, mailbox: Callable[[], list[str]], error: ChatboothError) -> None:
+    ann.transport.before = failing(error)
+    send_queued(ann.context(), "ann", "tea?", ID)
+    queued, why = ann.said().splitlines()
+    assert f"is queued, id {ID.hex()}" in queued
+    assert why.startswith(str(error))
+    assert "stays queued" in why
+    ann.transport.before = lambda _: None
+    show_outbox(ann.context(), send=True)
+    assert mailbox() == ["tea?"]
+
+
+def test_it_is_tried_once(ann: Desk) -> None:
+    calls: list[str] = []
+
+    def before(action: str) -> None:
+        calls.append(action)
+        raise ServerUnreachable(SERVER)
+
+    ann.transport.before = before
+    send_queued(ann.context(), "ann", "tea?")
+    assert calls == ["send"]
+
+
+def test_an_ended_session_leaves_it_queued_and_says_so(
+    ann: Desk, booth: Booth, mailbox: Callable[[], list[str]]
+) -> None:
+    booth.log_out(ann.context().pick().session.token)
+    with pytest.raises(SessionEnded) as ended:
+        send_queued(ann.context(), "ann", "tea?", ID)
+    assert exit_code(ended.value) == 3
+    assert ann.said().splitlines() == [
+        f"The message to ann is queued, id {ID.hex()}.",
+        "The message stays queued: it goes out after you have logged in again.",
+    ]
+    commands.log_in(ann.context(), "ann")
+    show_outbox(ann.context(), send=True)
+    messages = booth.deliver(ann.context().pick().session.token, after=0).messages
+    assert [message.text for message in messages] == ["tea?"]
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), MemoryError()])
+def test_whatever_ends_the_try_it_was_said_before(ann: Desk, interrupt: BaseException) -> None:
+    def before(_action: str) -> None:
+        raise interrupt
+
+    ann.transport.before = before
+    with pytest.raises(type(interrupt)):
+        send_queued(ann.context(), "ann", "tea?", ID)
+    assert ann.said() == f"The message to ann is queued, id {ID.hex()}.\n"
+    assert [message.message_id for message in outbox(ann).waiting()] == [ID]
+
+
+def test_no_interrupt_comes_between_the_outbox_and_the_words(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ann.context()
+    put = Outbox.put
+
+    def interrupted(kept: Outbox, *arguments: Any) -> bytes:
+        message_id = put(kept, *arguments)
+        context.interrupts._arrived(15, None)
+        return message_id
+
+    monkeypatch.setattr(Outbox, "put", interrupted)
+    with pytest.raises(Interrupted):
+        send_queued(context, "ann", "tea?", ID)
+    assert ann.said() == f"The message to ann is queued, id {ID.hex()}.\n"
+
+
+def test_nothing_is_said_of_what_is_not_queued(ann: Desk) -> None:
+    for recipient, text, error in (
+        ("a b", "tea?", ChatboothError),
+        ("ann", "", Misuse),
+        ("ann", "caf\udce9", MalformedRequest),
+    ):
+        with pytest.raises(error):
+            send_queued(ann.context(), recipient, text)
+    path = ann.context().sessions._outbox_path(ann.context().pick())
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        send_queued(ann.context(), "ann", "tea?")
+    commands.log_out(ann.context(as_json=True))
+    with pytest.raises(NotLoggedIn):
+        send_queued(ann.context(), "ann", "tea?")
+    assert "queued" not in ann.said()
+
+
+def test_a_refusal_of_the_message_is_the_outcome(ann: Desk) -> None:
+    with pytest.raises(QueuedButRefused, match="no account named nemo") as refused:
+        send_queued(ann.context(), "nemo", "tea?", ID)
+    assert exit_code(refused.value) == 5
+    assert refused.value.reason == "RECIPIENT_NOT_FOUND"
+    assert ann.said() == f"The message to nemo is queued, id {ID.hex()}.\n"
+    with pytest.raises(QueuedButRefused):
+        send_queued(ann.context(as_json=True), "nemo", "tea?", ID)
+    assert [record["type"] for record in ann.records()] == ["queued", "refused"]
+    assert len(outbox(ann).refused()) == 1
+
+
+def test_the_refusal_of_an_earlier_message_is_not_the_outcome(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+    with outbox(ann) as kept:
+        kept.put("nemo", "lost?")
+    send_queued(ann.context(), "ann", "tea?")
+    assert "Not sent to nemo" in ann.said()
+    assert mailbox() == ["tea?"]
+
+
+def test_a_repeat_under_one_id_has_the_outcome_of_the_first(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+    ann.transport.before = failing(ServerUnreachable(SERVER))
+    send_queued(ann.context(), "ann", "tea?", ID)
+    first = ann.said()
+    send_queued(ann.context(), "ann", "tea?", ID)
+    assert ann.said() == first
+    with pytest.raises(MessageIdReused) as refused:
+        send_queued(ann.context(), "ann", "cake?", ID)
+    assert (exit_code(refused.value), ann.said()) == (1, "")
+    ann.transport.before = lambda _: None
+    for _ in range(2):
+        send_queued(ann.context(), "ann", "tea?", ID)
+        assert "Sent to ann" in ann.said()
+    assert mailbox() == ["tea?"]
+    with pytest.raises(QueuedButRefused, match="id was used"):
+        send_queued(ann.context(), "ann", "cake?", ID)
+
+
+def test_the_same_text_again_is_not_queued_in_silence(ann: Desk) -> None:
+    ann.transport.before = failing(ServerUnreachable(SERVER))
+    send_queued(ann.context(), "ann", "tea?", ID)
+    ann.said()
+    send_queued(ann.context(), "ann", "tea?")
+    _, twin, _ = ann.said().splitlines()
+    assert f"already, id {ID.hex()}, and sends both" in twin
+    assert "--as ann outbox --drop " in twin
+    send_queued(ann.context(), "ann", "another text")
+    assert "sends both" not in ann.said()
+    send_queued(ann.context(as_json=True), "ann", "tea?")
+    assert ann.records()[0]["same_text_as"] == ID.hex()
+
+
+def test_while_another_command_sends_it_waits_and_says_so(ann: Desk) -> None:
+    path = ann.context().sessions._outbox_path(ann.context().pick())
+    outbox(ann).close()
+    context = ann.context()
+    with file_lock(path.with_name(f"{path.name}.lock")):
+        send_queued(replace(context, timeout=0.0), "ann", "tea?")
+    assert ann.said().splitlines()[1].startswith("Another command sends what is queued now.")
+    assert len(outbox(ann).waiting()) == 1
+
+
+class TakenMeanwhile(Outbox):
+    """An outbox that another command has emptied before this one gets its turn."""
+
+    refusal: ChatboothError | None = None
+
+    def flush(self, send, *, wait=0.0):  # type: ignore[no-untyped-def]
+        [message] = self.waiting()
+        if self.refusal:
+            self._refuse(message, self.refusal)
+        else:
+            send(message.recipient, message.text, message.message_id)
+            self.drop(message.message_id)
+        return iter(())
+
+
+@pytest.mark.parametrize("recipient", ["ann", "nemo"])
+def test_what_another_command_sent_has_its_outcome_here_too(
+    ann: Desk, mailbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, recipient: str
+) -> None:
+    monkeypatch.setattr("chatbooth_grpc.client.state.outbox.Outbox", TakenMeanwhile)
+    monkeypatch.setattr(TakenMeanwhile, "refusal", RecipientNotFound("nemo") if recipient == "nemo" else None)
+    if recipient == "nemo":
+        with pytest.raises(QueuedButRefused):
+            send_queued(ann.context(), recipient, "tea?")
+    else:
+        send_queued(ann.context(), recipient, "tea?")
+        assert "Sent to ann" in ann.said()
+        assert mailbox() == ["tea?"]
+    assert outbox(ann).waiting() == []
+
+
+def test_a_failure_after_the_own_message_does_not_concern_it(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = ann.transport.send
+    sent: list[object] = []
+
+    def once(*arguments: object, **more: object) -> Receipt:
+        if sent:
+            raise ServerUnreachable(SERVER)
+        sent.append(arguments)
+        outbox(ann).put("ann", "of another command")
+        return send(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ann.transport, "send", once)
+    send_queued(ann.context(), "ann", "tea?")
+    words = ann.said()
+    assert "Sent to ann" in words
+    assert "stays queued" not in words
+
+
+def test_the_outbox_says_how_many_were_refused(ann: Desk) -> None:
+    with outbox(ann) as kept:
+        for recipient in ("ann", "nemo"):
+            kept.put(recipient, "tea?", recipient[0].encode() * 16)
+    with pytest.raises(SomeNotSent, match=r"1 sent, 1 not sent\.") as caught:
+        show_outbox(ann.context(), send=True)
+    assert exit_code(caught.value) == 1
+    assert ann.printed()[0].startswith((b"n" * 16).hex())
+    show_outbox(ann.context(as_json=True), drop=b"n" * 16)
+    assert ann.records()[-1] == {"type": "dropped", "message_id": (b"n" * 16).hex()}
+    with pytest.raises(Misuse):
+        show_outbox(ann.context(), drop=b"n" * 16)
+
+
+def test_a_queued_message_that_cannot_be_spoken_of_is_an_outcome_of_its_own(ann: Desk) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(Unprinted, match="is queued, id") as unsaid:
+        send_queued(ann.context(out=Full(), as_json=True), "ann", "tea?", ID)
+    assert exit_code(unsaid.value) == 6
+    assert unsaid.value.details()["message_id"] == ID.hex()
+    assert len(outbox(ann).waiting()) == 1

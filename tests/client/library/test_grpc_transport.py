@@ -1,0 +1,255 @@
+"""The gRPC transport against a small server that notes what it gets: token, deadline, names, errors, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+
+from chatbooth_grpc import __version__
+from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    RecipientNotFound,
+    RequestTooLarge,
+    ServerUnreachable,
+    TooBusy,
+    UnknownError,
+)
+from chatbooth_grpc.booth.model import (
+    MAX_TEXT_SIZE,
+    Delivery,
+    Gap,
+    GapReason,
+    Message,
+    Opening,
+    OutgoingMessage,
+    Page,
+    Receipt,
+    Removal,
+)
+from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
+from chatbooth_grpc.rpc.errors import to_status
+from chatbooth_grpc.rpc.messages import delivery_to_pb, session_to_pb, time_to_pb
+from tests.client.scripted import SESSION, TOKEN
+
+MESSAGE_ID = bytes(range(16))
+MESSAGE = Message(5, "ben", 8, MESSAGE_ID, 1_760_000_000_000_001, "tea 🍵\x1b".encode())
+DELIVERY = Delivery(Opening(SESSION.epoch, 7, 4, 1, Gap(2, 4, GapReason.RETENTION)), [MESSAGE], more=True)
+CALLS: list[tuple[str, Callable[[GrpcTransport], object], object, Any, object]] = [
+    (
+        "SignUp",
+        lambda transport: transport.sign_up("ann", "password", timeout=5),
+        pb.SignUpResponse(session=session_to_pb(SESSION)),
+        pb.SignUpRequest(username="ann", password="password"),
+        SESSION,
+    ),
+    (
+        "LogIn",
+        lambda transport: transport.log_in("ann", "password", timeout=5),
+        pb.LogInResponse(session=session_to_pb(SESSION)),
+        pb.LogInRequest(username="ann", password="password"),
+        SESSION,
+    ),
+    (
+        "LogOut",
+        lambda transport: transport.log_out(TOKEN, timeout=5),
+        pb.LogOutResponse(),
+        pb.LogOutRequest(),
+        None,
+    ),
+    (
+        "ChangePassword",
+        lambda transport: transport.change_password(TOKEN, "old", "new", timeout=5),
+        pb.ChangePasswordResponse(sessions_ended=3),
+        pb.ChangePasswordRequest(old_password="old", new_password="new"),
+        3,
+    ),
+    (
+        "List",
+        lambda transport: transport.list(TOKEN, "x", "p", 2, "t", timeout=5),
+        pb.ListResponse(usernames=["a", "b"], next_page_token="n"),
+        pb.ListRequest(pattern="x", prefix="p", page_size=2, page_token="t"),
+        Page(["a", "b"], "n"),
+    ),
+    (
+        "Send",
+        lambda transport: transport.send(TOKEN, OutgoingMessage("ben", MESSAGE_ID, b"tea"), timeout=5),
+        pb.SendResponse(accept_time=time_to_pb(1_760_000_000_000_001)),
+        pb.SendRequest(recipient="ben", message_id=MESSAGE_ID, text="tea"),
+        Receipt(1_760_000_000_000_001),
+    ),
+    (
+        "Deliver",
+        lambda transport: transport.deliver(TOKEN, 4, 0, 9, timeout=5),
+        delivery_to_pb(DELIVERY),
+        pb.DeliverRequest(acknowledge_through=4, after=0, max_messages=9),
+        DELIVERY,
+    ),
+    (
+        "Deliver",
+        lambda transport: transport.deliver(TOKEN, 4, None, 9, timeout=5),
+        delivery_to_pb(DELIVERY),
+        pb.DeliverRequest(acknowledge_through=4, max_messages=9),
+        DELIVERY,
+    ),
+    (
+        "Acknowledge",
+        lambda transport: transport.acknowledge(TOKEN, 4, timeout=5),
+        pb.AcknowledgeResponse(),
+        pb.AcknowledgeRequest(through=4),
+        None,
+    ),
+    (
+        "Delete",
+        lambda transport: transport.delete(TOKEN, "password", timeout=5),
+        pb.DeleteResponse(messages_removed=2, sessions_ended=1),
+        pb.DeleteRequest(password="password"),
+        Removal(2, 1),
+    ),
+]
+
+
+@dataclass
+class Server:
+    """Answers every call with `reply`, which may be an error to end it with."""
+
+    reply: Any = None
+    address: str = ""
+    methods: list[str] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    metadata: dict[str, str | bytes] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def handle(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
+        """The behaviour of one method."""
+
+        def behave(request: Any, context: grpc.ServicerContext) -> Any:
+            self.methods.append(name)
+            self.requests.append(request)
+            self.metadata = dict(context.invocation_metadata())
+            self.seconds = context.time_remaining() or 0.0
+            if isinstance(self.reply, ChatboothError):
+                context.abort_with_status(to_status(self.reply))
+            if isinstance(self.reply, tuple):
+                context.abort(*self.reply)
+            return self.reply
+
+        return behave
+
+
+@contextmanager
+def serving(reply: Any = None, address: str = "127.0.0.1:0") -> Iterator[Server]:
+    """Run such a server."""
+    noted = Server(reply)
+    methods = [method.name for method in pb.DESCRIPTOR.services_by_name["ChatService"].methods]
+    servicer: Any = SimpleNamespace(**{name: noted.handle(name) for name in methods})
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool, options=[("grpc.max_receive_message_length", 1 << 20), ("grpc.so_reuseport", 0)])
+        stubs.add_ChatServiceServicer_to_server(servicer, server)
+        noted.address = f"{address.rpartition(':')[0]}:{server.add_insecure_port(address)}"
+        server.start()
+        yield noted
+        server.stop(None).wait()
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[GrpcTransport]:
+    """Connect to it."""
+    transport = GrpcTransport(server.address)
+    yield transport
+    transport.close()
+
+
+@pytest.mark.parametrize(("method", "call", "reply", "request_", "result"), CALLS)
+def test_each_action_is_one_call_in_the_models_nouns(
+    method: str, call: Callable[[GrpcTransport], object], reply: object, request_: Any, result: object
+) -> None:
+    with serving(reply) as server, connected(server) as transport:
+        assert call(transport) == result
+    assert server.methods == [method]
+    assert server.requests == [request_]
+    expected = None if method in {"SignUp", "LogIn"} else f"Bearer {TOKEN.hex()}"
+    assert server.metadata.get("authorization") == expected
+    assert 1 < server.seconds < 6
+    assert str(server.metadata["user-agent"]).startswith(f"chatbooth/{__version__} ")
+
+
+@pytest.mark.parametrize("error", [RecipientNotFound("ben"), TooBusy("calls at once", 2.5)])
+def test_errors_are_the_trees(error: ChatboothError) -> None:
+    with serving(error) as server, connected(server) as transport, pytest.raises(type(error)) as raised:
+        transport.acknowledge(TOKEN, 1, timeout=5)
+    assert raised.value.attributes() == error.attributes()
+
+
+def test_a_foreign_servers_error_keeps_its_words() -> None:
+    reply = (grpc.StatusCode.DATA_LOSS, "odd")
+    with serving(reply) as server, connected(server) as transport, pytest.raises(UnknownError, match="odd"):
+        transport.acknowledge(TOKEN, 1, timeout=5)
+
+
+def test_a_request_too_large_says_so() -> None:
+    with serving() as server, connected(server) as transport, pytest.raises(RequestTooLarge):
+        transport.send(TOKEN, OutgoingMessage("ben", MESSAGE_ID, b"x" * (1 << 20)), timeout=5)
+
+
+def test_the_largest_text_allowed_is_received() -> None:
+    large = Delivery(DELIVERY.opening, [Message(5, "ben", 8, MESSAGE_ID, 0, b"x" * MAX_TEXT_SIZE)], more=False)
+    with serving(delivery_to_pb(large)) as server, connected(server) as transport:
+        assert transport.deliver(TOKEN, 0, None, 0, timeout=20) == large
+
+
+def test_nobody_there_is_unreachable_and_names_the_server() -> None:
+    with serving() as server:
+        pass
+    with connected(server) as transport, pytest.raises(ServerUnreachable, match=server.address):
+        transport.acknowledge(TOKEN, 1, timeout=5)
+
+
+def test_no_time_is_a_deadline_exceeded() -> None:
+    with serving() as server, connected(server) as transport, pytest.raises(DeadlineExceeded):
+        transport.acknowledge(TOKEN, 1, timeout=-1)
+
+
+def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    for variable in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    with serving(pb.AcknowledgeResponse()) as server, connected(server) as transport:
+        transport.acknowledge(TOKEN, 1, timeout=5)
+
+
+def test_ipv6_addresses_work() -> None:
+    try:
+        with serving(pb.AcknowledgeResponse(), "[::1]:0") as server, connected(server) as transport:
+            transport.acknowledge(TOKEN, 1, timeout=5)
+    except RuntimeError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+
+
+def test_a_server_that_comes_back_is_found_within_the_call() -> None:
+    with serving() as server:
+        pass
+    told: list[str] = []
+    running: list[Any] = []
+
+    def restart(error: ChatboothError, _pause: float) -> None:
+        told.append(error.reason)
+        if len(told) == 2:
+            running.append(serving(pb.AcknowledgeResponse(), server.address))
+            running[0].__enter__()
+
+    with ChatClient.connect(server.address, session=SESSION, timeout=30, on_retry=restart) as client:
+        client.acknowledge(1)
+    running[0].__exit__(None, None, None)
+    assert set(told) == {"SERVER_UNREACHABLE"}

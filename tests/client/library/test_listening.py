@@ -1,0 +1,390 @@
+"""The live stream that survives, over transports that break by a script."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, ServerUnreachable, SessionInvalid
+from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening
+from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
+from chatbooth_grpc.client.library.transport import Transport
+from chatbooth_grpc.client.state.history import Restored
+from tests.client.scripted import EPOCH, TOKEN, message
+
+OTHER_EPOCH = bytes(reversed(EPOCH))
+LOST = ServerUnreachable("the server")
+
+
+class Stream:
+    """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
+
+    def __init__(self, script: Sequence[Event | Exception]) -> None:
+        self._script = script
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._script:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+        self._cancelled.wait()
+        raise LOST
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+class Breaking:
+    """The two calls of a transport that listening makes, over a script of connections."""
+
+    def __init__(self, *connections: Sequence[Event | Exception]) -> None:
+        self.starts: list[int | None] = []
+        self.acknowledged: list[int] = []
+        self.timeouts: list[float] = []
+        self.refusals: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+        self._connections = iter(connections)
+
+    def listen(self, token: bytes, after: int | None) -> Stream:
+        assert token == TOKEN
+        self.starts.append(after)
+        return Stream(next(self._connections))
+
+    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
+        assert epoch in (EPOCH, OTHER_EPOCH)
+        assert timeout > 0
+        self.timeouts.append(timeout)
+        if not self.refusals.empty():
+            raise self.refusals.get()
+        self.acknowledged.append(through)
+
+
+def listening(transport: Breaking, **settings: object) -> Listening:
+    checked: Transport = transport  # type: ignore[assignment]  # the calls that are made
+    return Listening(checked, TOKEN, random=lambda: 0.0, **settings)  # type: ignore[arg-type]
+
+
+def opening(after: int = 0, replaying: int = 20, epoch: bytes = EPOCH, gap: Gap | None = None) -> Opening:
+    return Opening(epoch, 7, after, replaying, gap)
+
+
+def batch(*sequences: int) -> MessageBatch:
+    return MessageBatch([message(sequence) for sequence in sequences])
+
+
+def taken(stream: Listening, count: int) -> list[int]:
+    """The sequences of the next `count` messages, or more where they come in one batch; a gap's as negatives.
+
+    A restored store is two zeros.
+    """
+    found: list[int] = []
+    for event in stream:
+        match event:
+            case Gap(first, last):
+                found += [-first, -last]
+            case Restored():
+                found += [0, 0]
+            case MessageBatch(messages):
+                found += [one.sequence for one in messages]
+        if len(found) >= count:
+            break
+    return found
+
+
+def test_it_resumes_behind_what_was_given_out() -> None:
+    transport = Breaking([opening(), batch(1, 2), LOST], [opening(2), batch(3)])
+    with listening(transport) as stream:
+        assert taken(stream, 3) == [1, 2, 3]
+    assert transport.starts == [None, 2]
+
+
+def test_what_comes_again_is_dropped() -> None:
+    transport = Breaking([opening(), batch(1, 2), batch(2, 3), LOST], [opening(), batch(1, 2, 3), batch(3, 4)])
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+
+
+def test_a_sequence_from_before_is_where_it_starts() -> None:
+    transport = Breaking([opening(5), batch(6)])
+    with listening(transport, after=5, epoch=EPOCH) as stream:
+        assert taken(stream, 1) == [6]
+    assert transport.starts == [5]
+
+
+def test_the_person_is_told_once_for_each_loss_and_each_return() -> None:
+    told: list[str] = []
+    transport = Breaking([opening(), batch(1), ServerDraining()], [LOST], [LOST], [opening(1), batch(2)])
+    with listening(
+        transport,
+        on_lost=lambda error, pause: told.append(f"{error.reason} {pause:g}"),
+        on_resumed=lambda opened: told.append(f"resumed after {opened.resumed_after}"),
+    ) as stream:
+        assert taken(stream, 2) == [1, 2]
+    assert told == [
+        "resumed after 0",
+        "SERVER_DRAINING 0.05",
+        "SERVER_UNREACHABLE 0.1",
+        "SERVER_UNREACHABLE 0.2",
+        "resumed after 1",
+    ]
+
+
+def test_the_pause_has_an_end_and_starts_anew_behind_an_opening() -> None:
+    pauses: list[float] = []
+    broken: list[list[Event | Exception]] = [[LOST]] * 9
+    transport = Breaking(*broken, [opening(), LOST], [opening(), batch(1)])
+    stream = listening(transport, on_lost=lambda _, pause: pauses.append(pause))
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]  # no real pause
+    assert taken(stream, 1) == [1]
+    stream.close()
+    assert pauses[:9] == sorted(pauses[:9])
+    assert pauses[8] == LONGEST_PAUSE / 2
+    assert pauses[9] == pauses[0]
+
+
+def test_an_ended_session_is_raised() -> None:
+    transport = Breaking([opening(), batch(1), End(EndReason.SESSION_ENDED, 1), SessionInvalid()])
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    with pytest.raises(SessionInvalid):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_cursor_that_the_server_does_not_know_is_told_and_starts_over() -> None:
+    transport = Breaking([CursorPastEnd(9, 3)], [opening(3, 0)], [opening(3, 1), batch(4)])
+    with listening(transport, after=9, epoch=EPOCH) as stream:
+        assert next(stream) == Restored(EPOCH, 9, 3)
+        assert taken(stream, 1) == [4]
+    assert transport.starts == [9, None, None]
+
+
+def test_a_cursor_past_the_end_that_is_the_servers_own_is_tried_again_with_pauses() -> None:
+    pauses: list[float] = []
+    transport = Breaking([CursorPastEnd(9, 3)], [CursorPastEnd(9, 3)], [opening(3), batch(4)])
+    stream = listening(transport, on_lost=lambda _, pause: pauses.append(pause))
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]  # no real pause
+    assert taken(stream, 1) == [4]
+    stream.close()
+    assert pauses == [0.05, 0.1]
+
+
+def test_another_epoch_is_told_and_starts_over_from_the_sessions_cursor() -> None:
+    restored: list[Event | Exception] = [opening(5, 1, OTHER_EPOCH), batch(6)]
+    transport = Breaking([opening(5), LOST], restored, [opening(2, 3, OTHER_EPOCH), batch(3, 4, 5)])
+    with listening(transport, after=5, epoch=EPOCH) as stream:
+        assert next(stream) == Restored(OTHER_EPOCH, 5, 6)
+        assert taken(stream, 3) == [3, 4, 5]
+    assert transport.starts == [5, 5, None]
+
+
+def test_nothing_is_acknowledged_before_the_server_has_said_its_epoch() -> None:
+    """A sequence of an earlier epoch would move the cursor past messages that were never delivered."""
+    after = 2 * ACKNOWLEDGE_MESSAGES
+    restored: list[Event | Exception] = [opening(after, epoch=OTHER_EPOCH), batch(after + 1)]
+    transport = Breaking([LOST], restored, [opening(2, 1, OTHER_EPOCH), batch(3)])
+    with listening(transport, after=after, epoch=EPOCH) as stream:
+        assert taken(stream, 3) == [0, 0, 3]
+        assert transport.acknowledged == []
+    assert transport.starts == [after, after, None]
+
+
+def test_the_place_of_before_is_acknowledged_once_its_epoch_is_confirmed() -> None:
+    after = 2 * ACKNOWLEDGE_MESSAGES
+    transport = Breaking([LOST], [opening(after), batch(after + 1), batch(after + 2)])
+    with listening(transport, after=after, epoch=EPOCH) as stream:
+        assert taken(stream, 2) == [after + 1, after + 2]
+    assert transport.acknowledged == [after + 1]
+
+
+def test_what_was_taken_is_noted_before_it_is_acknowledged() -> None:
+    noted: list[tuple[bytes, int]] = []
+    transport = Breaking([opening(), batch(1, 2), batch(3), LOST], [opening(3), batch(4)])
+
+    def note(epoch: bytes, through: int) -> None:
+        assert all(sequence < through for sequence in transport.acknowledged)
+        noted.append((epoch, through))
+
+    with listening(transport, on_taken=note) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+    assert noted == [(EPOCH, 3)]
+    assert transport.acknowledged == [3]
+
+
+def test_a_place_that_cannot_be_kept_acknowledges_nothing() -> None:
+    def fail(_epoch: bytes, _through: int) -> None:
+        raise OSError("the disk is full")
+
+    transport = Breaking([opening(), *(batch(number) for number in range(1, ACKNOWLEDGE_MESSAGES + 2))])
+    stream = listening(transport, on_taken=fail, clock=lambda: 0.0)
+    with pytest.raises(OSError, match="the disk is full"):
+        taken(stream, ACKNOWLEDGE_MESSAGES + 1)
+    assert transport.acknowledged == []
+    with pytest.raises(OSError, match="the disk is full"):
+        stream.close()
+    assert transport.acknowledged == []
+
+
+@pytest.mark.parametrize("first", [opening(9, epoch=OTHER_EPOCH), CursorPastEnd(9, 3)])
+def test_a_place_of_a_history_that_is_gone_is_noted_as_none(first: Event | Exception) -> None:
+    noted: list[int] = []
+    transport = Breaking([first], [opening(3, 1, OTHER_EPOCH), batch(4)], [opening(3, 1, OTHER_EPOCH), batch(4)])
+    with listening(transport, after=9, epoch=EPOCH, on_taken=lambda _, through: noted.append(through)) as stream:
+        assert taken(stream, 3) == [0, 0, 4]
+    assert noted[0] == 0
+
+
+def test_a_log_that_became_shorter_is_told_and_starts_over() -> None:
+    transport = Breaking([opening(), batch(1, 2, 3, 4), LOST], [opening(0, 3)], [opening(2, 1), batch(3), batch(4)])
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [1, 2, 3, 4]
+        assert next(stream) == Restored(EPOCH, 4, 3)
+        assert taken(stream, 2) == [3, 4]
+    assert transport.starts == [None, 4, None]
+
+
+def test_a_gap_counts_to_the_end_of_the_log() -> None:
+    gap = Gap(1, 3, GapReason.RETENTION)
+    transport = Breaking(
+        [opening(0, 1, gap=gap), batch(4), LOST], [opening(0, 1, gap=gap), LOST], [opening(4, 1), batch(5)]
+    )
+    with listening(transport) as stream:
+        assert taken(stream, 4) == [-1, -3, 4, 5]
+
+
+def test_nothing_is_acknowledged_before_the_history_was_checked() -> None:
+    transport = Breaking([opening(), batch(*range(1, ACKNOWLEDGE_MESSAGES + 2)), LOST], [LOST])
+    lost: list[Exception] = []
+
+    def note(error: Exception, _pause: float) -> None:
+        lost.append(error)
+        if len(lost) == 2:
+            stream.close()
+
+    stream = listening(transport, on_lost=note)
+    assert len(taken(stream, 1)) == ACKNOWLEDGE_MESSAGES + 1
+    transport.refusals.put(LOST)  # so that it is still to be acknowledged when the connection is lost
+    assert [*stream] == []
+    assert len(lost) == 2
+    assert transport.acknowledged == []
+
+
+def test_what_was_taken_is_acknowledged_once_the_history_was_checked() -> None:
+    transport = Breaking([opening(), batch(1), LOST], [opening(1)])
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    while not transport.acknowledged:
+        threading.Event().wait(0.005)
+    stream.close()
+    waiting.join(10)
+    assert transport.acknowledged == [1]
+    assert transport.starts == [None, 1]
+
+
+def test_gaps_are_given_out_once() -> None:
+    first, second = Gap(1, 2, GapReason.RETENTION), Gap(4, 5, GapReason.RETENTION)
+    transport = Breaking([opening(0, 1, gap=first), batch(3), second, LOST], [opening(0, gap=first), second, batch(6)])
+    with listening(transport) as stream:
+        assert taken(stream, 6) == [-1, -2, 3, -4, -5, 6]
+
+
+def test_only_what_was_taken_is_acknowledged_and_not_each_one() -> None:
+    count = ACKNOWLEDGE_MESSAGES
+    batches: list[Event | Exception] = [opening(), *(batch(number) for number in range(1, count + 2))]
+    transport = Breaking(batches)
+    stream = listening(transport, clock=lambda: 0.0)
+    assert taken(stream, count) == list(range(1, count + 1))
+    assert transport.acknowledged == []
+    next(stream)
+    assert transport.acknowledged == [count]
+    stream.close()
+    assert transport.acknowledged == [count]  # the last one was given out, not taken
+
+
+def test_a_little_later_few_are_acknowledged_too() -> None:
+    transport = Breaking([opening(), batch(1)])
+    transport.refusals.put(LOST)
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    deadline = threading.Event()
+    while not transport.acknowledged:
+        assert not deadline.wait(0.01)
+    stream.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert transport.acknowledged == [1]  # refused at first, then tried again
+
+
+def test_closing_ends_who_waits_and_every_thread() -> None:
+    before = threading.active_count()
+    transport = Breaking([opening()])
+    lost: list[Exception] = []
+    stream = listening(transport, on_lost=lambda error, _: lost.append(error))
+    waiting = threading.Thread(target=lambda: list(stream))
+    waiting.start()
+    while not transport.starts:
+        threading.Event().wait(0.005)
+    stream.close()
+    stream.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert lost == []
+    assert threading.active_count() == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=8))
+def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int, int]]) -> None:
+    """Each connection brings so many messages of twenty and then breaks; some begin further back than asked."""
+
+    class Server(Breaking):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cuts = iter(cuts)
+
+        def listen(self, token: bytes, after: int | None) -> Stream:
+            count, back = next(self.cuts, (20, 0))
+            start = max(0, (after or 0) - back)
+            sent = [batch(number) for number in range(start + 1, min(20, start + count) + 1)]
+            return Stream([opening(start), *sent, LOST])
+
+    stream = listening(Server())
+    stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]
+    found = taken(stream, 20)
+    stream.close()
+    assert found == list(range(1, 21))
+    assert all(earlier < later for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize(("ending", "most"), [(KeyboardInterrupt, 0.5), (LookupError, 5.0)])
+def test_an_interrupt_leaves_the_last_acknowledgement_little_time(ending: type[BaseException], most: float) -> None:
+    transport = Breaking([opening(), batch(1), batch(2)])
+    with pytest.raises(ending), listening(transport) as stream:  # noqa: PT012  # the end of the block is tested
+        assert taken(stream, 2) == [1, 2]
+        raise ending
+    assert (transport.acknowledged, transport.timeouts) == ([1], [most])
+
+
+def test_closing_does_not_wait_for_a_connection_that_is_not_answered() -> None:
+    class Silent(Stream):
+        def cancel(self) -> None:
+            """A socket that is connecting hears no end."""
+
+    silent = Silent([opening(), batch(1)])
+    transport = Breaking()
+    transport.listen = lambda token, after: silent  # type: ignore[method-assign]
+    stream = listening(transport)
+    assert taken(stream, 1) == [1]
+    stream.close()
+    silent._cancelled.set()

@@ -1,0 +1,96 @@
+"""Server addresses: many spellings, one form."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbooth_grpc.server_address import is_loopback, normal_address, other_names, server_identity
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("127.0.0.1", "127.0.0.1:50051"),
+        ("localhost:50051", "localhost:50051"),
+        (" LocalHost ", "localhost:50051"),
+        ("chat.example.org:443", "chat.example.org:443"),
+        ("host_1:0080", "host_1:80"),
+        ("::1", "[::1]:50051"),
+        ("[::1]", "[::1]:50051"),
+        ("[0:0::0:1]:7", "[::1]:7"),
+        ("FE80::1%eth0", "[fe80::1%eth0]:50051"),
+    ],
+)
+def test_every_spelling_has_one_form(written: str, normal: str) -> None:
+    assert normal_address(written) == normal
+    assert normal_address(normal) == normal
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        ":1",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:x",
+        "http://host",
+        "a b",
+        "../x",
+        "[::1",
+        "[zz]:1",
+        "1:2:3:x",
+        "é",
+    ],
+)
+def test_what_is_not_an_address_is_refused(written: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the words are the standard library's for some
+        normal_address(written)
+
+
+@given(st.text(max_size=30))
+def test_a_normal_address_names_one_directory(written: str) -> None:
+    try:
+        normal = normal_address(written)
+    except ValueError:
+        return
+    assert "/" not in normal
+    assert normal not in {".", ".."}
+    assert normal.isprintable()
+    assert normal_address(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("localhost:1", True),
+        ("127.0.0.1:1", True),
+        ("127.8.9.10:1", True),
+        ("[::1]:1", True),
+        ("127.0.0.1.example.org:1", False),
+        ("10.0.0.1:1", False),
+        ("[::2]:1", False),
+        ("localhost.example.org:1", False),
+    ],
+)
+def test_loopback_is_known(address: str, loopback: bool) -> None:
+    assert is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize(
+    ("addresses", "identity"),
+    [
+        (["localhost", "LOCALHOST:50051", "localhost.", "127.0.0.1", "::1", "[0::1]:50051"], "127.0.0.1:50051"),
+        (["wire://localhost", "wire://[::1]:8080", "WIRE://127.0.0.1"], "wire://127.0.0.1:8080"),
+        (["chat.example.org.", "Chat.Example.org:50051"], "chat.example.org:50051"),
+        (["127.0.0.2"], "127.0.0.2:50051"),
+    ],
+)
+def test_a_server_has_one_identity(addresses: list[str], identity: str) -> None:
+    normal = {*map(normal_address, addresses)}
+    assert {server_identity(address) for address in normal} == {identity}
+    assert normal <= {identity, *other_names(identity)}
+    assert {server_identity(other) for other in other_names(identity)} == {identity}
