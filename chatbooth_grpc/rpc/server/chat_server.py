@@ -23,8 +23,7 @@ from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, Bulkhead, Bu
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
-from chatbooth_grpc.server.descriptors import GrpcConnections
-from chatbooth_grpc.server.flags import Settings
+from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
 
 _PASSWORD_ACTIONS = (pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN, pb.ACTION_DELETE, pb.ACTION_CHANGE_PASSWORD)
 _PASSWORD_CAPACITY = 128
@@ -53,8 +52,8 @@ class ChatServer:
         self,
         booth: Booth,
         switchboard: Switchboard,
-        settings: Settings,
-        connections: GrpcConnections | None = None,
+        settings: GrpcSettings,
+        connections: ConnectionLimit | None = None,
     ) -> None:
         """`connections` bounds how many there are; None leaves them unbounded."""
         self._settings = settings
@@ -168,7 +167,7 @@ def _bulkheads(bulkhead: Bulkhead, actions: tuple[int, ...]) -> dict[str, Bulkhe
     return {method: bulkhead for method, action in ACTIONS.items() if action in actions}
 
 
-def _channel_options(settings: Settings) -> list[tuple[str, int]]:
+def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:
     keepalive_timeout = _milliseconds(settings.keepalive_timeout)
     options = [
         ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
@@ -193,7 +192,7 @@ def _channel_options(settings: Settings) -> list[tuple[str, int]]:
     return options
 
 
-def _bound(connections: GrpcConnections | None) -> list[tuple[str, int]]:
+def _bound(connections: ConnectionLimit | None) -> list[tuple[str, int]]:
     return [("grpc.max_allowed_incoming_connections", connections.most)] if connections else []
 
 
