@@ -148,6 +148,10 @@ __all__ = [
 ]
 
 _NAMES = {
+    "booth.message_ids": (
+        "decode_message_id",
+        "new_message_id",
+    ),
     "booth.model": (
         "ContentKind",
         "Delivery",
@@ -165,34 +169,30 @@ _NAMES = {
         "Removal",
         "Session",
     ),
-    "client.chat_client": ("ChatClient",),
-    "client.history": ("Restored",),
-    "client.inbox": (
+    "client.library.chat_client": ("ChatClient",),
+    "client.library.inbox": (
         "Acknowledge",
         "Batches",
         "Deliver",
         "Inbox",
     ),
-    "client.listening": ("Listening",),
-    "client.message_ids": (
-        "decode_message_id",
-        "new_message_id",
-    ),
-    "client.outbox": (
-        "Outbox",
-        "OutboxDamaged",
-        "QueuedMessage",
-    ),
-    "client.outgoing": (
+    "client.library.listening": ("Listening",),
+    "client.library.outgoing": (
         "Sendable",
         "text_message",
     ),
-    "client.reply_ids": ("reply_id",),
-    "client.retrying": ("Retrying",),
-    "client.transport": (
+    "client.library.reply_ids": ("reply_id",),
+    "client.library.retrying": ("Retrying",),
+    "client.library.transport": (
         "EventStream",
         "SendStream",
         "Transport",
+    ),
+    "client.state.history": ("Restored",),
+    "client.state.outbox": (
+        "Outbox",
+        "OutboxDamaged",
+        "QueuedMessage",
     ),
 }
 """The modules of the public names that are not errors, below `chatbooth_grpc`."""

@@ -324,7 +324,7 @@ def flags_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 def test_the_readmes_table_has_every_flag_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     described: dict[str, set[str]] = {command: set() for command in COMMANDS}
     for commands, flags in re.findall(r"^\| (all|`[a-z`, ]+) \| (`-[^|]+) \|", readme, re.MULTILINE):
         for command in COMMANDS if commands == "all" else re.findall("[a-z]+", commands):

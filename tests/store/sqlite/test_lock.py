@@ -16,7 +16,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
 from tests.store.refused import refusal_to_open
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 OPEN = """
 import sys

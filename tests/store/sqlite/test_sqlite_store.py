@@ -30,7 +30,7 @@ from tests.contract.stores import (
 )
 from tests.store import crashing_sender
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def send_until_killed(path: Path, messages: int) -> list[str]:
