@@ -19,7 +19,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.acceptance.logged_server import LoggedServer, wait_until
 from tests.acceptance.processes import PASSWORD
 from tests.contract.stores import log_in, mailbox
-from tests.server.health_of import NOT_SERVING, SERVING, watching_health
+from tests.rpc.health_of import NOT_SERVING, SERVING, watching_health
 from tests.store.taking_away import Take, log_of, remove_log, rename_file, rename_folder, replace_both, replace_folder
 
 PATIENCE = 60.0

@@ -17,7 +17,7 @@ import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter, announce, configure_logs
-from tests.server.running import PATIENCE, Running, bearer, refusal
+from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
 
 @pytest.fixture

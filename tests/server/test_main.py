@@ -24,7 +24,7 @@ from chatbooth_grpc.booth.model import Gap, GapReason
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment
 from tests.live.recording_sink import wait_until
-from tests.server.running import bearer
+from tests.rpc.running import bearer
 from tests.server.served import Served
 
 ROOT = Path(__file__).parents[2]

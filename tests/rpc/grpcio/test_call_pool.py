@@ -17,8 +17,8 @@ from chatbooth_grpc.rpc.grpcio import call_pool
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
-from tests.server.conftest import Start
-from tests.server.running import PATIENCE, Running, bearer
+from tests.rpc.conftest import Start
+from tests.rpc.running import PATIENCE, Running, bearer
 
 
 @pytest.fixture

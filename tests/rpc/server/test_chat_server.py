@@ -29,8 +29,8 @@ from chatbooth_grpc.server.flags import parse_settings
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
 from tests.contract.racing import race
-from tests.server.conftest import Start
-from tests.server.running import PATIENCE, Running, bearer, refusal
+from tests.rpc.conftest import Start
+from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -17,8 +17,8 @@ from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.rpc.server.interceptors import ErrorInterceptor
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
-from tests.server.conftest import Start
-from tests.server.running import PATIENCE, Refusal, Running, bearer, refusal
+from tests.rpc.conftest import Start
+from tests.rpc.running import PATIENCE, Refusal, Running, bearer, refusal
 
 LOG_IN = pb.LogInRequest(username="ann", password=PASSWORD)
 

@@ -9,9 +9,9 @@ import pytest
 
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
+from tests.rpc.conftest import Start
+from tests.rpc.running import Running
 from tests.rpc.server.test_chat_server import second_server
-from tests.server.conftest import Start
-from tests.server.running import Running
 
 
 def _no_more(_: threading.Thread) -> None:

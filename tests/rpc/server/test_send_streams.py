@@ -18,8 +18,8 @@ from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from tests.booth.spies import Gate
 from tests.live.recording_sink import wait_until
-from tests.server.conftest import Start
-from tests.server.running import PATIENCE, Running, bearer, refusal
+from tests.rpc.conftest import Start
+from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
 Code = grpc.StatusCode
 WRONG = Code.INVALID_ARGUMENT

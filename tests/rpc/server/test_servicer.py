@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, SERVICE_NAME
 from tests.booth.cheap_passwords import PASSWORD
-from tests.server.running import PATIENCE, Running, bearer, refusal
+from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 UNARY = [method.name for method in SERVICE.methods if not method.server_streaming]

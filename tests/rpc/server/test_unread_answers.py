@@ -14,9 +14,9 @@ from chatbooth_grpc.live import unread
 from chatbooth_grpc.live.unread import SHARE_SIZE
 from tests.booth.cheap_passwords import PASSWORD
 from tests.live.recording_sink import wait_until
-from tests.server.conftest import Start
-from tests.server.running import Running
-from tests.server.test_traps import answers, patience
+from tests.rpc.conftest import Start
+from tests.rpc.running import Running
+from tests.rpc.server.test_traps import answers, patience
 
 SERVICE = "/chatbooth.v1.ChatService/"
 HEALTH = "/grpc.health.v1.Health/"

@@ -21,8 +21,8 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio import call_pool, stream_call
 from tests.live.recording_sink import wait_until
-from tests.server.conftest import Start
-from tests.server.running import Running, bearer
+from tests.rpc.conftest import Start
+from tests.rpc.running import Running, bearer
 
 DEADLINE = 10.0
 
