@@ -13,6 +13,7 @@ from bench.performance.deliver import deliver
 from bench.performance.fanout import fanout
 from bench.performance.floors import floors
 from bench.performance.live import live
+from bench.performance.lone_pair import lone_pair
 from bench.performance.outcome import Duration
 from bench.performance.plan import Plan, say
 from bench.performance.processes import busy_cores
@@ -29,6 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "wire": wire,
     "deliver": deliver,
     "live": live,
+    "lone-pair": lone_pair,
     "fanout": fanout,
     "floors": floors,
 }

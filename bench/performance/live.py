@@ -80,15 +80,21 @@ def live_pairs(plan: Plan, server: ServerProcess, kind: str, count: int, rate: f
     )
 
 
-def echoes(plan: Plan, server: PlainServer, kind: str, rate: float | None = None) -> Outcome:
-    """Run a floor without a store once: "stream echo" or "socket echo"; `rate` as `pairs_load` has it."""
+def echoes(
+    plan: Plan, server: PlainServer, kind: str, rate: float | None = None, *, count: int | None = None
+) -> Outcome:
+    """Run a floor without a store once: "stream echo" or "socket echo"; `rate` as `pairs_load` has it.
+
+    `count`: how many pairs; None: as many as the other measurements have.
+    """
+    count = count or pairs(plan)
     return in_own_process(
         pairs_load,
         server.address,
         server.pid,
         plan.duration,
         kind=kind,
-        couples=[Couple(b"", b"", "")] * pairs(plan),
-        messages=max(_FEWEST_MESSAGES * pairs(plan), plan.scaled(10 * _MESSAGES)),
+        couples=[Couple(b"", b"", "")] * count,
+        messages=max(_FEWEST_MESSAGES * count, plan.scaled(10 * _MESSAGES)),
         rate=rate,
     )
