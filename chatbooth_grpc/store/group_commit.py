@@ -1,6 +1,6 @@
 """Group commit: one thread writes, and one fsync serves all who wait.
 
-Callers hand their work to a queue. The writer, which alone uses the writing connection, takes all that is queued, runs
+Callers hand their work to a queue. The writer, which alone uses the engine, takes all that is queued, runs
 it inside one transaction, commits (which fsyncs), and only then lets the callers go: whoever was told of no error has
 its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
 company.
@@ -10,7 +10,7 @@ that the next transaction does not wait for answers to be written, or by the wri
 
 Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Appends, which are
 most of what is written, are spared that: those that wait next to each other are done together, in a few statements for
-all. Should that raise, by a defect, the transaction is undone and each job of it has one of its own. When SQLite itself
+all. Should that raise, by a defect, the transaction is undone and each job of it has one of its own. When the database
 fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
 whose deadline has passed is skipped if it has not begun; if it has, its outcome is unknown to its caller.
 """
@@ -23,20 +23,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
-
-import apsw
+from typing import Any, Generic, TypeVar
 
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage, Settle
-from chatbooth_grpc.store.sqlite.failures import cause_of, failed_writing, store_failure
+from chatbooth_grpc.store.engine import Engine, Outcomes, TransactionT
+from chatbooth_grpc.store.failures import failed_writing
 
 T = TypeVar("T")
-Work = Callable[[apsw.Connection], T]
-Outcomes = list[Receipt | ChatboothError]
-Append = Callable[[Sequence[NewMessage]], Outcomes]
 
 MAX_JOBS_PER_COMMIT = 1_000
 """Bounds how long the first of a transaction's callers waits for the last."""
@@ -61,7 +57,7 @@ class Job(Generic[T]):
 
     __slots__ = ("deadline", "done", "error", "result", "work")
 
-    def __init__(self, work: Work[T] | None, deadline: float) -> None:
+    def __init__(self, work: Callable[[Any], T] | None, deadline: float) -> None:
         self.work = work
         self.deadline = deadline
         self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
@@ -126,39 +122,13 @@ class _Spoiled(Exception):
     """Appending failed by a defect, with something written."""
 
 
-class GroupCommit:
-    """Runs work on the writing connection, in the order in which it was handed over."""
+class GroupCommit(Generic[TransactionT]):
+    """Runs work in the transactions of an engine, in the order in which it was handed over."""
 
-    def __init__(
-        self,
-        connection: apsw.Connection,
-        wait: float,
-        *,
-        begun: Callable[[], None],
-        append: Append,
-        flush: Callable[[], None],
-        committed: Callable[[], None],
-        ended: Callable[[bool], None],
-        announce: Callable[[bool], None],
-        rest: Callable[[], None],
-    ) -> None:
-        """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner.
-
-        All seven are called on the writer's thread: `begun` in each transaction before its work; `append` in it, with
-        the messages of jobs that wait next to each other; `flush` behind that, which may have left something to write;
-        `committed` after the commit, where it raises StoreUnavailable if a restart would not find what was committed;
-        `ended` after the transaction, before anyone learns of it, and `announce` afterwards, both with whether it was
-        committed; `rest` when no work has come for REST seconds since the last.
-        """
-        self._begun = begun
-        self._append = append
-        self._flush = flush
-        self._committed = committed
-        self._ended = ended
-        self._announce = announce
-        self._rest = rest
+    def __init__(self, engine: Engine[TransactionT], wait: float) -> None:
+        """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner."""
+        self._engine = engine
         self._rests = False  # whether `rest` was called since the last transaction
-        self._connection = connection
         self._wait = wait
         self._queue: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
         self._settled: queue.SimpleQueue[list[AppendJob] | None] = queue.SimpleQueue()
@@ -174,7 +144,7 @@ class GroupCommit:
         for thread in self._threads:
             thread.start()
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, work: Callable[[TransactionT], T]) -> T:
         """Run `work` inside a transaction and return its result once that is on stable storage.
 
         Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
@@ -193,7 +163,7 @@ class GroupCommit:
         """
         self._enqueue(AppendJob(messages, self._deadline(), settle))
 
-    def run_later(self, work: Work[object]) -> None:
+    def run_later(self, work: Callable[[TransactionT], object]) -> None:
         """Hand over work whose outcome nobody waits for; dropped after `close`."""
         with self._entrance:
             if not self._closed:
@@ -239,7 +209,7 @@ class GroupCommit:
             jobs, is_open = self._take()
             if jobs:
                 self._commit(jobs)
-        self._connection.close()
+        self._engine.close()
         self._settled.put(None)
 
     def _take(self) -> tuple[list[Job[object]], bool]:
@@ -263,48 +233,42 @@ class GroupCommit:
                 return self._queue.get(timeout=REST)
             except queue.Empty:
                 self._rests = True
-                self._rest()
+                self._engine.rest()
         job = self._queue.get()
         self._rests = False
         return job
 
     def _commit(self, jobs: list[Job[object]]) -> None:
-        is_committed = False
+        engine = self._engine
+        is_committed = has_written = False
         now = self._committing_since = time.monotonic()
-        changes = self._connection.total_changes()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._begun()
-            self._perform_all([job for job in jobs if job.admit(now)])
-            self._connection.execute("COMMIT")
-            self._committed()
+            transaction = engine.begin()
+            self._perform_all([job for job in jobs if job.admit(now)], transaction)
+            has_written = engine.commit()
             is_committed = True
         except _Spoiled as spoiled:
             _log.exception("appending to the store failed", exc_info=spoiled.__cause__)
             self._roll_back()
             if len(jobs) > 1:
-                self._ended(False)
-                self._announce(False)
+                engine.end(committed=False)
+                engine.announce(committed=False)
                 for job in jobs:
                     self._commit([job])
                 return
             jobs[0].fail(Internal())
         except StoreUnavailable as lost:  # logged once where it was found, not for each transaction
             self._undo(jobs, lost)
-        except apsw.Error as failure:
-            self._failing.refused(cause_of(failure), len(jobs))
-            self._undo(jobs, store_failure(failure))
-        except Exception:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
-            _log.exception("a store transaction failed", extra={"callers": len(jobs)})
-            self._undo(jobs, Internal())
+        except Exception as error:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
+            self._undo(jobs, self._logged(error, len(jobs)))
         self._committing_since = None
         # A transaction that changed nothing succeeds on a full disk too.
-        if is_committed and self._connection.total_changes() != changes:
+        if has_written:
             self._failing.worked()
-        self._ended(is_committed)
+        engine.end(committed=is_committed)
         self._answer(jobs)
         try:
-            self._announce(is_committed)
+            engine.announce(committed=is_committed)
         except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
             _log.exception("hints of a store transaction were lost")
 
@@ -319,42 +283,41 @@ class GroupCommit:
         else:
             self._call_back(to_settle)
 
-    def _perform_all(self, jobs: list[Job[object]]) -> None:
+    def _perform_all(self, jobs: list[Job[object]], transaction: TransactionT) -> None:
         for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
             if are_appends:
                 self._append_all([*run])  # type: ignore[list-item]  # by their type
             else:
                 for job in run:
-                    self._perform(job)
+                    self._perform(job, transaction)
 
     def _append_all(self, jobs: list[AppendJob]) -> None:
         """Append the messages of all of these in one go, and give each its outcomes."""
         try:
-            outcomes = iter(self._append([new for job in jobs for new in job.fit]))
-            self._flush()
+            outcomes = iter(self._engine.append([new for job in jobs for new in job.fit]))
         except Exception as defect:
-            if _is_sqlites_own(defect):
+            if self._engine.failure(defect) is not None:
                 raise
             raise _Spoiled from defect
         for job in jobs:
             job.note(outcomes)
 
-    def _perform(self, job: Job[object]) -> None:
+    def _perform(self, job: Job[object], transaction: TransactionT) -> None:
         assert job.work is not None  # noqa: S101  # only an append has none
-        connection = self._connection
-        connection.execute("SAVEPOINT job")
+        engine = self._engine
+        engine.savepoint()
         try:
-            job.result = job.work(connection)
+            job.result = job.work(transaction)
         except ChatboothError as refusal:
-            connection.execute("ROLLBACK TO job")
+            engine.undo_to_savepoint()
             job.fail(refusal)
         except Exception as defect:
-            if _is_sqlites_own(defect):
+            if engine.failure(defect) is not None:
                 raise
             _log.exception("a piece of work for the store failed")
-            connection.execute("ROLLBACK TO job")
+            engine.undo_to_savepoint()
             job.fail(Internal())
-        connection.execute("RELEASE job")
+        engine.release_savepoint()
 
     def _undo(self, jobs: list[Job[object]], error: ChatboothError) -> None:
         """Roll the transaction back, and fail all of its jobs."""
@@ -363,11 +326,19 @@ class GroupCommit:
             job.fail(error)
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            try:
-                self._connection.execute("ROLLBACK")
-            except apsw.Error as failure:
-                self._failing.refused(cause_of(failure), 0)
+        try:
+            self._engine.roll_back()
+        except Exception as error:  # noqa: BLE001  # the callers get the error for which this rolls back
+            self._logged(error, 0)
+
+    def _logged(self, error: Exception, callers: int) -> ChatboothError:
+        """Log an error that ended a transaction; return the one that its callers get."""
+        failure = self._engine.failure(error)
+        if failure is None:
+            _log.error("a store transaction failed", exc_info=error, extra={"callers": callers})
+            return Internal()
+        self._failing.refused(failure.cause, callers)
+        return failure.error
 
     # The settler's thread
 
@@ -409,8 +380,3 @@ class GroupCommit:
                 job.settle(job.error or job.result or [])
             except Exception:  # noqa: BLE001  # one caller's defect is not the others'
                 _log.exception("an outcome of the store could not be told")
-
-
-def _is_sqlites_own(failure: Exception) -> bool:
-    """Say whether SQLite itself has failed, and not a job: then the transaction is lost."""
-    return isinstance(failure, apsw.Error) and not isinstance(failure, apsw.ConstraintError)

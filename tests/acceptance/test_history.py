@@ -26,10 +26,10 @@ RELEASE_EARLY = """\
                     job.done.release()
             self._call_back([job for job in jobs if isinstance(job, AppendJob)])
             time.sleep(0.2)
-            self._connection.execute("COMMIT")"""
+            has_written = engine.commit()"""
 ACKNOWLEDGED_TOO_SOON = (
     "store/group_commit.py",
-    '            self._connection.execute("COMMIT")',
+    "            has_written = engine.commit()",
     RELEASE_EARLY,
     "store/group_commit.py",
     "                job.done.release()\n        to_settle",

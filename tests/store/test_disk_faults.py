@@ -15,8 +15,8 @@ import pytest
 from chatbooth_grpc.booth.errors import StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.store import group_commit
+from chatbooth_grpc.store.failures import failed_reading, failed_writing
 from chatbooth_grpc.store.sqlite import sqlite_store as sqlite
-from chatbooth_grpc.store.sqlite.failures import failed_reading, failed_writing
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (

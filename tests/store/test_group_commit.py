@@ -227,7 +227,7 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
                 raise LookupError("a defect, made for this test")
             return outcomes
 
-        monkeypatch.setattr(store._writer, "_append", partial(spoiled, store._appender))
+        monkeypatch.setattr(store._engine, "append", partial(spoiled, store._engine._appender))
         with held(store):
             good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]
             bad = threads.submit(store.append, [new_message(ann, "ann", "spoiled")])

@@ -7,7 +7,8 @@ import pytest
 from chatbooth_grpc.booth.errors import MessageIdReused
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store.sqlite.sqlite_store import SQL, SQLiteStore
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, new_message, retain, send, sign_up, texts
 from tests.store.beside import sqlite
 from tests.store.earlier import append_as_before, make_earlier_store

@@ -35,7 +35,13 @@ def read_standing(connection: apsw.Connection, sql: Mapping[str, str]) -> Standi
 
 
 def admit(
-    writer: GroupCommit, seal: Seal, standing: Standing, file: FileState, sql: Mapping[str, str], *, restored: bool
+    writer: GroupCommit[apsw.Connection],
+    seal: Seal,
+    standing: Standing,
+    file: FileState,
+    sql: Mapping[str, str],
+    *,
+    restored: bool,
 ) -> bytes:
     """Compare a store that was just opened with its seal, and seal it for this run; return its epoch.
 
@@ -75,13 +81,13 @@ def _difference(standing: Standing, seal: Seal, file: FileState) -> str:
     return ""
 
 
-def _begin_epoch(writer: GroupCommit, sql: Mapping[str, str]) -> tuple[bytes, bytes]:
+def _begin_epoch(writer: GroupCommit[apsw.Connection], sql: Mapping[str, str]) -> tuple[bytes, bytes]:
     epoch, start_id = os.urandom(16), os.urandom(16)
     writer.run(lambda connection: connection.execute(sql["begin_epoch"], (epoch, start_id)).fetchall())
     return epoch, start_id
 
 
-def _begin_run(writer: GroupCommit, seal: Seal, standing: Standing, sql: Mapping[str, str]) -> bytes:
+def _begin_run(writer: GroupCommit[apsw.Connection], seal: Seal, standing: Standing, sql: Mapping[str, str]) -> bytes:
     """Note a new start in the seal and in the store; return its id, or the one before if that cannot be written."""
     start_id = os.urandom(16)
     # The seal must know both ids before the commit: a crash may come on either side of it.

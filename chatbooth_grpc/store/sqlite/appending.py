@@ -30,8 +30,8 @@ _VALUES = re.compile(r"(VALUES )(\([?, ]+\))")
 class Appender:
     """Appends, and remembers from one transaction to the next what it has looked up.
 
-    What it remembers stays true as long as only it writes: it must `flush` before other work, and `forget` where that
-    may end sessions or accounts, or where a transaction failed.
+    What it remembers stays true as long as only it writes: it must `forget` where other work may end sessions or
+    accounts, or where a transaction failed.
     """
 
     def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:
@@ -55,14 +55,6 @@ class Appender:
         if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
             self.forget()
 
-    def flush(self) -> None:
-        """Write the last sequences of the mailboxes that have grown."""
-        advanced = list(self._advanced.items())
-        for start in range(0, len(advanced), MOST_ROWS):
-            some = advanced[start : start + MOST_ROWS]
-            self._execute(self._set_last_sequences, some)
-        self._advanced.clear()
-
     def forget(self) -> None:
         """Look up again what comes next."""
         self._live.clear()
@@ -77,7 +69,16 @@ class Appender:
         outcomes: list[Receipt | ChatboothError] = []
         for start in range(0, len(messages), MOST_ROWS):
             outcomes += self._append_some(messages[start : start + MOST_ROWS])
+        self._write_last_sequences()
         return outcomes
+
+    def _write_last_sequences(self) -> None:
+        """Write the last sequences of the mailboxes that have grown."""
+        advanced = list(self._advanced.items())
+        for start in range(0, len(advanced), MOST_ROWS):
+            some = advanced[start : start + MOST_ROWS]
+            self._execute(self._set_last_sequences, some)
+        self._advanced.clear()
 
     def _append_some(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
         """Append as many as fit a statement: at once if all of them are new, else one by one."""

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
 
 from chatbooth_grpc.booth.errors import ChatboothError, StoreFull, StoreUnavailable
-from chatbooth_grpc.booth.lasting_state import QUIET, LastingState
-
-_log = logging.getLogger(__name__)
+from chatbooth_grpc.booth.lasting_state import LastingState
 
 
 def store_failure(error: apsw.Error) -> ChatboothError:
     """Return the error that a caller sees in place of one of SQLite's."""
     return StoreFull() if isinstance(error, apsw.FullError) else StoreUnavailable()
-
-
-def failed_writing(quiet: float = QUIET) -> LastingState:
-    """Return the state of a store that refuses changes."""
-    return LastingState(
-        _log,
-        "the store cannot be written: changes are refused until the disk has room and works",
-        "the store can be written again",
-        quiet=quiet,
-    )
-
-
-def failed_reading(quiet: float = QUIET) -> LastingState:
-    """Return the state of a store that cannot answer."""
-    return LastingState(
-        _log,
-        "the store cannot be read: calls are refused until its file can be opened and read",
-        "the store can be read again",
-        quiet=quiet,
-    )
 
 
 def cause_of(failure: apsw.Error) -> str:

@@ -12,7 +12,7 @@ from chatbooth_grpc.store.sqlite.files import StoreFiles
 from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.sqlite.lock import FileId, StoreLock
 from chatbooth_grpc.store.sqlite.seal import FileState
-from chatbooth_grpc.store.sqlite.sql import load_migrations, load_statements
+from chatbooth_grpc.store.sqlite.sql import SQL, load_migrations
 
 APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
 
@@ -33,8 +33,6 @@ PRAGMA journal_size_limit = 67108864;
 # What it takes to undo one statement stays in memory, where SQLite would write it to a file from 64 KiB on, once for
 # every page. Set behind the migrations, which may sort more than memory holds.
 _TEMPORARY = "PRAGMA temp_store = MEMORY"
-
-_SQL = load_statements("sqlite.sql")
 
 _WRITER_STATEMENTS = 256  # appending.py has one for each number of rows
 
@@ -155,6 +153,6 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
     with connection:
         for _, script in migrations[version:]:
             connection.execute(script).fetchall()
-        connection.execute(_SQL["begin_log_with_migration"])
+        connection.execute(SQL["begin_log_with_migration"])
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", newest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -34,12 +34,10 @@ from chatbooth_grpc.booth.store import (
     StoredSession,
 )
 from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
-from chatbooth_grpc.store.group_commit import GroupCommit, Work
-from chatbooth_grpc.store.session_cache import SessionCache
+from chatbooth_grpc.store.failures import failed_reading
+from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.admission import admit, read_standing
-from chatbooth_grpc.store.sqlite.appending import Appender
-from chatbooth_grpc.store.sqlite.checkpoints import Checkpoints
-from chatbooth_grpc.store.sqlite.failures import failed_reading, store_failures
+from chatbooth_grpc.store.sqlite.failures import store_failures
 from chatbooth_grpc.store.sqlite.kept_clock import open_clock
 from chatbooth_grpc.store.sqlite.leftovers import generation_in_file
 from chatbooth_grpc.store.sqlite.opening import (
@@ -54,12 +52,10 @@ from chatbooth_grpc.store.sqlite.pruning import prune_detached
 from chatbooth_grpc.store.sqlite.readers import Readers
 from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sqlite.seal import FileState, Seal
-from chatbooth_grpc.store.sqlite.sql import load_statements
-from chatbooth_grpc.store.tails import Tails
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
 
 T = TypeVar("T")
-
-SQL = load_statements("sqlite.sql")
 
 _PAST_EVERY_NAME = "\x7f"  # sorts after every character that a username may hold
 
@@ -95,31 +91,18 @@ class SQLiteStore:
         except BaseException:
             self._lock.release()
             raise
-        self._changed: set[int] = set()  # mailboxes that the writer's transaction has touched so far
-        self._watchers: list[Changed] = []
-        self._prunes_on = False  # whether the writer's transaction has left some of a deleted mailbox to prune
-        self._sessions = SessionCache()
-        self._appender = Appender(writer, SQL)  # the writer's thread's alone
-        self._checkpoints = Checkpoints(writer, SQL)  # the writer's thread's alone, from here on
-        self._tails = Tails()
-        self._writer = GroupCommit(
-            writer,
-            store_wait,
-            begun=self._begin_transaction,
-            append=self._appender.append,
-            flush=self._appender.flush,
-            committed=self._check_files,
-            ended=self._end_transaction,
-            announce=self._announce,
-            rest=self._seal.catch_up,
+        # The writer's thread alone uses it from here on.
+        self._engine = SQLiteEngine(
+            writer, self._files, self._seal, self._kept_clock, partial(generation_in_file, self._path, vfs)
         )
+        self._sessions = self._engine.sessions
+        self._writer = GroupCommit(self._engine, store_wait)
+        self._engine.go_on_pruning = lambda: self._writer.run_later(self._prune)
         self._readers = Readers(lambda: self._open_reader(vfs), store_wait)
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
-        self._read_generation = partial(generation_in_file, self._path, vfs)
-        self._files.note_written(self._checkpoints.generation())
-        self._files.start(self._seal.tend, lambda: self._writer.run_later(self._look_inside))
+        self._files.start(self._seal.tend, lambda: self._writer.run_later(self._engine.look_inside))
         self._epoch = self._admit(file_before, restored=restored)
         self._writer.run_later(self._prune)
 
@@ -181,7 +164,7 @@ class SQLiteStore:
                 raise WrongPassword
             self._sessions.drop_all_at_commit()
             connection.execute(SQL["end_other_sessions"], (session.account_id, session.session_id))
-            self._changed.add(session.mailbox_id)
+            self._engine.changed.add(session.mailbox_id)
             return connection.changes()
 
         return self._run(work)
@@ -200,7 +183,7 @@ class SQLiteStore:
                 hold_time = self.clock.now()
                 free_time = hold_time + round(name_hold * 1_000_000)
                 connection.execute(SQL["hold_name"], (account.username, hold_time, free_time))
-            self._changed.add(session.mailbox_id)
+            self._engine.changed.add(session.mailbox_id)
             self._writer.run_later(self._prune)
             return Removal(messages, sessions)
 
@@ -238,7 +221,7 @@ class SQLiteStore:
         def work(connection: apsw.Connection) -> None:
             self._sessions.drop_all_at_commit()
             connection.execute(SQL["end_session"], (session.session_id,))
-            self._changed.add(session.mailbox_id)
+            self._engine.changed.add(session.mailbox_id)
 
         self._run(work)
 
@@ -249,13 +232,13 @@ class SQLiteStore:
                 self._sessions.drop_all_at_commit()
             for session_id, mailbox_id in unused:
                 connection.execute(SQL["end_session"], (session_id,))
-                self._changed.add(mailbox_id)
+                self._engine.changed.add(mailbox_id)
             return len(unused)
 
         return self._run(work)
 
     def watch(self, changed: Changed) -> None:
-        self._watchers.append(changed)
+        self._engine.watchers.append(changed)
 
     def watch_availability(self, available: Available) -> None:
         self._files.watch(available)
@@ -284,7 +267,7 @@ class SQLiteStore:
         return Batch(messages, last_sequence, removed_through, cursor)
 
     def recent(self, session: StoredSession, sequence: int) -> Sequence[Message]:
-        return self._tails.after(session.mailbox_id, sequence)
+        return self._engine.tails.after(session.mailbox_id, sequence)
 
     def acknowledge(self, session: StoredSession, through: int) -> None:
         def work(connection: apsw.Connection) -> None:
@@ -293,7 +276,7 @@ class SQLiteStore:
                 raise CursorPastEnd(through, last_sequence)
             connection.execute(SQL["advance_cursor"], (through, session.session_id))
             connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
-            self._changed.add(session.mailbox_id)
+            self._engine.changed.add(session.mailbox_id)
 
         self._run(work, ends_nothing=True)
 
@@ -315,8 +298,7 @@ class SQLiteStore:
         self._files.stop()
         # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
         all_read = self._readers.close(self._store_wait)
-        self._writer.run_later(lambda _connection: self._kept_clock.keep())
-        self._writer.run_later(self._checkpoints.end_log)
+        self._writer.run_later(self._engine.end_log)
         self._writer.close()
         if all_read:
             self._seal.close(None if self._files.are_lost else closed_file(self._path, self._lock))
@@ -334,12 +316,12 @@ class SQLiteStore:
             problem = "the disk is full" if isinstance(error, StoreFull) else "it cannot be written"
             raise StoreOpenError(f"cannot open the store {self._path}: {problem}") from error
 
-    def _run(self, work: Work[T], *, ends_nothing: bool = False) -> T:
+    def _run(self, work: Callable[[apsw.Connection], T], *, ends_nothing: bool = False) -> T:
         """Run work other than an append on the writer. `ends_nothing`: no session and no account."""
 
         def run(connection: apsw.Connection) -> T:
             if not ends_nothing:
-                self._appender.forget()
+                self._engine.forget_lookups()
             return work(connection)
 
         return self._writer.run(run)
@@ -368,52 +350,9 @@ class SQLiteStore:
         with self._reader() as connection:
             return _session_by_token(connection, token_hash)
 
-    def _begin_transaction(self) -> None:
-        """Refuse to write to files that are lost. They may be back by now."""
-        if self._files.are_lost:
-            self._check_files()
-        self._checkpoints.begin()
-        self._appender.begin(self._kept_clock.begin())
-
-    def _check_files(self) -> None:
-        """Raise StoreUnavailable if a restart would not find what was just committed."""
-        if not self._files.check():
-            raise StoreUnavailable
-
-    def _end_transaction(self, committed: bool) -> None:
-        self._checkpoints.end(committed)
-        self._kept_clock.end(committed=committed)
-        if committed:
-            self._tails.remember(self._appender.grown, self._changed)
-        else:
-            self._appender.forget()
-        self._sessions.end_transaction(committed)
-
-    def _announce(self, committed: bool) -> None:
-        """Tell the watchers what a transaction changed, on the writer's thread; go on pruning behind what is queued."""
-        changed, self._changed = self._changed.union(self._appender.grown), set()
-        prunes_on, self._prunes_on = self._prunes_on, False
-        if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
-            self._writer.run_later(self._prune)
-        if committed and changed:
-            for watcher in self._watchers:
-                watcher(changed)
-        if committed and self._appender.grown:
-            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
-            # the seal counts less than the store then, which it may.
-            self._seal.note(sum(map(len, self._appender.grown.values())))
-        if not self._files.are_lost and self._checkpoints.run_if_due():
-            self._files.note_written(self._checkpoints.generation())
-
-    def _look_inside(self, connection: apsw.Connection) -> None:
-        """Look whether the store's file is still the writer's; if not, keep the log out of it, also when it closes."""
-        self._files.look_inside(self._read_generation)
-        if self._files.is_overwritten:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-
     def _prune(self, connection: apsw.Connection) -> None:
         """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""
-        self._prunes_on = prune_detached(connection, SQL)
+        self._engine.prunes_on = prune_detached(connection, SQL)
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
@@ -425,7 +364,8 @@ class SQLiteStore:
 
     def _open_reader(self, vfs: str | None) -> apsw.Connection:
         """Open a reading connection to the files that the writer uses, not to others that have taken their place."""
-        self._check_files()
+        if not self._files.check():
+            raise StoreUnavailable
         connection = open_reader(self._path, vfs)
         if not self._files.check():
             connection.close()

@@ -12,7 +12,8 @@ import pytest
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull
 from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.store.sqlite.pruning import BYTES_PER_STEP, ROWS_PER_STEP, prune_detached
-from chatbooth_grpc.store.sqlite.sqlite_store import SQL, SQLiteStore
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, delete, mailbox, send_texts, sign_up, texts
 from tests.store.beside import sqlite
 from tests.store.disk_actions import WAL

@@ -10,7 +10,8 @@ from chatbooth_grpc.booth.store import RetentionStep
 from chatbooth_grpc.store.sqlite import retention
 from chatbooth_grpc.store.sqlite.pruning import MESSAGES_PER_STEP
 from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
-from chatbooth_grpc.store.sqlite.sqlite_store import SQL, SQLiteStore
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,

@@ -24,3 +24,7 @@ def load_migrations() -> list[tuple[int, str]]:
 
 def _read(filename: str) -> str:
     return (resources.files(__name__) / filename).read_text(encoding="utf-8")
+
+
+SQL = load_statements("sqlite.sql")
+"""The statements of the SQLite store, by name."""

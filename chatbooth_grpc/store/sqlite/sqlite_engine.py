@@ -1,0 +1,137 @@
+"""SQLite as the engine of the group commit: its transactions, and what follows each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+
+from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.store import Changed
+from chatbooth_grpc.store.engine import EngineFailure
+from chatbooth_grpc.store.session_cache import SessionCache
+from chatbooth_grpc.store.sqlite.appending import Appender
+from chatbooth_grpc.store.sqlite.checkpoints import Checkpoints
+from chatbooth_grpc.store.sqlite.failures import cause_of, store_failure
+from chatbooth_grpc.store.sqlite.files import StoreFiles
+from chatbooth_grpc.store.sqlite.kept_clock import KeptClock
+from chatbooth_grpc.store.sqlite.seal import Seal
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.tails import Tails
+
+
+class SQLiteEngine:
+    """An `Engine` over the one connection that writes to the store's file. Its methods are documented there."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        files: StoreFiles,
+        seal: Seal,
+        clock: KeptClock,
+        read_generation: Callable[[], bytes | None],
+    ) -> None:
+        """`read_generation` reads the generation that stands in the file, without its log."""
+        self._connection = connection
+        self._files = files
+        self._seal = seal
+        self._clock = clock
+        self._appender = Appender(connection, SQL)
+        # The group commit calls the appender itself, which saves a call for each batch.
+        self.append = self._appender.append
+        self._checkpoints = Checkpoints(connection, SQL)
+        self._read_generation = read_generation
+        # The count of the connection's changes when the transaction began.
+        self._changes_before = 0
+        # The mailboxes that the transaction has touched so far, other than by appending.
+        self.changed: set[int] = set()
+        # Whether the transaction has left some of a deleted mailbox to prune, and how to go on with it.
+        self.prunes_on = False
+        self.go_on_pruning: Callable[[], None] = lambda: None
+        self.watchers: list[Changed] = []
+        self.sessions = SessionCache()
+        self.tails = Tails()
+        files.note_written(self._checkpoints.generation())
+
+    def begin(self) -> apsw.Connection:
+        self._changes_before = self._connection.total_changes()
+        self._connection.execute("BEGIN IMMEDIATE")
+        # The files may be back by now.
+        if self._files.are_lost:
+            self._check_files()
+        self._checkpoints.begin()
+        self._appender.begin(self._clock.begin())
+        return self._connection
+
+    def savepoint(self) -> None:
+        self._connection.execute("SAVEPOINT job")
+
+    def undo_to_savepoint(self) -> None:
+        self._connection.execute("ROLLBACK TO job")
+
+    def release_savepoint(self) -> None:
+        self._connection.execute("RELEASE job")
+
+    def commit(self) -> bool:
+        self._connection.execute("COMMIT")
+        self._check_files()
+        return self._connection.total_changes() != self._changes_before
+
+    def roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def failure(self, error: Exception) -> EngineFailure | None:
+        # A job that violates a constraint has a bug, and SQLite goes on.
+        if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+            return EngineFailure(cause_of(error), store_failure(error))
+        return None
+
+    def end(self, *, committed: bool) -> None:
+        self._checkpoints.end(committed)
+        self._clock.end(committed=committed)
+        if committed:
+            self.tails.remember(self._appender.grown, self.changed)
+        else:
+            self._appender.forget()
+        self.sessions.end_transaction(committed)
+
+    def announce(self, *, committed: bool) -> None:
+        changed, self.changed = self.changed.union(self._appender.grown), set()
+        prunes_on, self.prunes_on = self.prunes_on, False
+        if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
+            self.go_on_pruning()
+        if committed and changed:
+            for watcher in self.watchers:
+                watcher(changed)
+        if committed and self._appender.grown:
+            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
+            # the seal counts less than the store then, which it may.
+            self._seal.note(sum(map(len, self._appender.grown.values())))
+        if not self._files.are_lost and self._checkpoints.run_if_due():
+            self._files.note_written(self._checkpoints.generation())
+
+    def rest(self) -> None:
+        self._seal.catch_up()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def look_inside(self, connection: apsw.Connection) -> None:
+        """Look whether the store's file is still the writer's; if not, keep the log out of it, also when it closes."""
+        self._files.look_inside(self._read_generation)
+        if self._files.is_overwritten:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+    def forget_lookups(self) -> None:
+        """Look sessions and mailboxes up again: the work that follows may end some."""
+        self._appender.forget()
+
+    def end_log(self, connection: apsw.Connection) -> None:
+        """Mark the end of the log, and keep the clock, before the store closes."""
+        self._clock.keep()
+        self._checkpoints.end_log(connection)
+
+    def _check_files(self) -> None:
+        if not self._files.check():
+            raise StoreUnavailable
