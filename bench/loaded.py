@@ -15,7 +15,7 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.chat_client import ChatClient
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, sending
 
 PASSWORD = "password"  # noqa: S105
 MOST_PROCESSES = 4
@@ -70,7 +70,7 @@ def pipelined(server: ServerProcess, address: str, messages: int) -> tuple[float
         token = client.sign_up(f"pipe{time.time_ns() % 10**9}", PASSWORD).token
     requests = b"".join(
         frames.encode_request(
-            frames.SEND, bodies.encode_outgoing(OutgoingMessage(recipient, new_message_id(), b"x" * 60)), token
+            frames.SEND, sending.encode_outgoing(OutgoingMessage(recipient, new_message_id(), b"x" * 60)), token
         )
         for _ in range(messages)
     )

@@ -9,8 +9,8 @@ from bench.performance.lone_calls import LoneCalls
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.wire.encoding import bodies, frames
-from chatbooth_grpc.wire.encoding.primitives import BodyReader
+from chatbooth_grpc.wire.encoding import delivering, frames
+from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader
 
 DELIVER = "/chatbooth.v1.ChatService/Deliver"
 MAX_MESSAGES = 1_000
@@ -35,9 +35,9 @@ def _wire_deliver(address: str, token: bytes) -> Callable[[int], int]:
     connection = WireConnection(address)
 
     def deliver(through: int) -> int:
-        request = bodies.encode_deliver_request(bodies.DeliverRequest(through, MAX_MESSAGES, None))
+        request = delivering.encode_deliver_request(delivering.DeliverRequest(through, MAX_MESSAGES, None))
         reader = BodyReader(connection.ask(frames.encode_request(frames.DELIVER, request, token)))
-        reader.fixed(bodies.EPOCH_SIZE)
+        reader.fixed(EPOCH_SIZE)
         for _ in ("account id", "resumed after", "replaying"):
             reader.varint()
         if reader.flag():

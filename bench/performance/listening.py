@@ -8,7 +8,8 @@ from bench.performance import http2
 from bench.performance.headers import CallFailed
 from bench.performance.raw_wire import WireConnection, pushed_sequences
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pushes
+from chatbooth_grpc.wire.encoding.primitives import encode_varint
 
 LISTEN = "/chatbooth.v1.ChatService/Listen"
 ACKNOWLEDGE = "/chatbooth.v1.ChatService/Acknowledge"
@@ -34,7 +35,7 @@ class WireListener:
         self._token = token
         self._last = 0
         self._connection = WireConnection(address)
-        self._connection.send(frames.encode_request(frames.LISTEN, bodies.encode_listen_request(None), token))
+        self._connection.send(frames.encode_request(frames.LISTEN, pushes.encode_listen_request(None), token))
         opened = 0
         while not opened:
             opened = sum(action == frames.MESSAGE for action, _ in self._connection.receive())
@@ -53,7 +54,7 @@ class WireListener:
         return sequences
 
     def acknowledge(self, through: int) -> None:
-        self._connection.send(frames.encode_request(frames.ACKNOWLEDGE, bodies.encode_number(through), self._token))
+        self._connection.send(frames.encode_request(frames.ACKNOWLEDGE, encode_varint(through), self._token))
 
 
 class GrpcListener:

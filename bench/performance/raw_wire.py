@@ -8,7 +8,7 @@ from bench.performance.headers import CallFailed
 from bench.performance.sends import Sends
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pinging, pushes, sending
 
 TEXT = b"x" * 60
 _READ_SIZE = 1 << 20
@@ -18,7 +18,7 @@ _VARINT_REST = 0x7F
 def sends(recipient: str, token: bytes) -> Sends:
     """Return SENDs to one recipient."""
     message_id = new_message_id()
-    body = bodies.encode_outgoing(OutgoingMessage(recipient, message_id, TEXT))
+    body = sending.encode_outgoing(OutgoingMessage(recipient, message_id, TEXT))
     return Sends(frames.encode_request(frames.SEND, body, token), message_id)
 
 
@@ -67,7 +67,7 @@ class WireConnection:
             start = body_start + size
             body = data[body_start:start]
             if action == frames.PING:
-                self.send(frames.encode_request(frames.PING, bodies.encode_ping(bodies.ANSWER, body[2:])))
+                self.send(frames.encode_request(frames.PING, pinging.encode_ping(pinging.ANSWER, body[2:])))
                 continue
             if action == frames.RESPONSE and body[0]:
                 raise CallFailed(f"status {body[0]}: {body!r}")
@@ -79,7 +79,7 @@ class WireConnection:
 def pushed_sequences(body: bytes) -> list[int]:
     """Return the sequences of a push, none if it is no batch, without decoding its messages."""
     sequences: list[int] = []
-    if body[0] != bodies.BATCH:
+    if body[0] != pushes.BATCH:
         return sequences
     position = 1
     while position < len(body):

@@ -22,7 +22,7 @@ from chatbooth_grpc.client.__main__ import main
 from chatbooth_grpc.client.failures import exit_codes
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists, sending
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_frame
 from tests.acceptance.processes import PASSWORD
@@ -50,12 +50,12 @@ COMMANDS = [
 ]
 
 WIRE_REPLIES = [
-    b"\0" + bodies.encode_session(SESSION),
-    b"\0" + bodies.encode_session(Session(b"t" * 16, 1 << 60, EVIL, b"e" * 16)),
-    b"\0" + bodies.encode_page(Page([EVIL, "b" * 500], "")),
-    b"\0" + bodies.encode_receipt(Receipt(1 << 62)),
-    b"\0" + bodies.encode_delivery(Delivery(OPENING, [MESSAGE], more=False)),
-    b"\0" + bodies.encode_removal(Removal(1, 1)),
+    b"\0" + accounts.encode_session(SESSION),
+    b"\0" + accounts.encode_session(Session(b"t" * 16, 1 << 60, EVIL, b"e" * 16)),
+    b"\0" + lists.encode_page(Page([EVIL, "b" * 500], "")),
+    b"\0" + sending.encode_receipt(Receipt(1 << 62)),
+    b"\0" + delivering.encode_delivery(Delivery(OPENING, [MESSAGE], more=False)),
+    b"\0" + accounts.encode_removal(Removal(1, 1)),
     b"\0",
     b"",
     encode_error(RecipientNotFound(EVIL)),

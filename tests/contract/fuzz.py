@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pinging
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_request
 from tests.contract.actor import PASSWORD, Actor, number_id
 from tests.contract.stores import Clock
@@ -111,7 +111,7 @@ def valid_stream(dice: random.Random, token: bytes) -> bytes:
         lambda: encode_request(frames.DELIVER, dice.randbytes(dice.randrange(8)), token),
         lambda: encode_request(frames.LISTEN, dice.choice((b"", b"\x00", b"\x01\x05")), token),
         lambda: encode_request(frames.ACKNOWLEDGE, bytes((dice.randrange(4),)), token),
-        lambda: encode_request(frames.PING, bodies.encode_ping(bodies.ASK, b"hello")),
+        lambda: encode_request(frames.PING, pinging.encode_ping(pinging.ASK, b"hello")),
         lambda: encode_request(dice.randrange(14, 256), dice.randbytes(9), token),
         lambda: encode_request(frames.LOG_IN, dice.randbytes(dice.randrange(30))),
     ]

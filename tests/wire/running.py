@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import accounts, frames, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_request
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
@@ -80,11 +80,13 @@ class Peer:
         frame = self.receive()
         assert frame is not None, "the server has ended the connection"
         assert frame.action == frames.MESSAGE, frame
-        return bodies.decode_push(frame.body)
+        return pushes.decode_push(frame.body)
 
     def sign_up(self, name: str) -> Session:
         """Make an account."""
-        return bodies.decode_session(self.ask(frames.SIGN_UP, bodies.encode_credentials(name, PASSWORD)))
+        return accounts.decode_session(
+            self.ask(frames.SIGN_UP, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b"")))
+        )
 
     def is_ended(self) -> bool:
         """Read to the end of the connection, which must come; say that nothing came before it."""
@@ -152,10 +154,10 @@ def refusal(body: bytes) -> ChatboothError:
 
 def send_body(recipient: str, text: str = "hello", message_id: bytes | None = None) -> bytes:
     """The body of a SEND, under a new id if none is given."""
-    return bodies.encode_outgoing(OutgoingMessage(recipient, message_id or os.urandom(16), text.encode()))
+    return sending.encode_outgoing(OutgoingMessage(recipient, message_id or os.urandom(16), text.encode()))
 
 
-LISTEN = bodies.encode_listen_request(None)
+LISTEN = pushes.encode_listen_request(None)
 
 
 def peer_text() -> str:

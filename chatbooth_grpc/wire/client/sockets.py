@@ -8,7 +8,7 @@ import time
 
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pinging
 from chatbooth_grpc.wire.encoding.frames import VERSION, Frame, UnknownVersion, encode_request
 
 _GREETING_LIMIT = 0.3
@@ -57,14 +57,14 @@ def send_all(connected: socket.socket, data: bytes, deadline: float) -> None:
 
 def answer_ping(connected: socket.socket, frame: Frame) -> None:
     """Answer a ping of the server's; its answer to ours needed only to arrive."""
-    kind, payload = bodies.decode_ping(frame.body)
-    if kind == bodies.ASK:
-        send_ping(connected, bodies.ANSWER, payload)
+    kind, payload = pinging.decode_ping(frame.body)
+    if kind == pinging.ASK:
+        send_ping(connected, pinging.ANSWER, payload)
 
 
 def send_ping(connected: socket.socket, kind: int, payload: bytes = b"") -> None:
     """Write a ping, or the answer to one. Raises OSError."""
-    ping = encode_request(frames.PING, bodies.encode_ping(kind, payload))
+    ping = encode_request(frames.PING, pinging.encode_ping(kind, payload))
     send_all(connected, ping, time.monotonic() + _PING_LIMIT)
 
 

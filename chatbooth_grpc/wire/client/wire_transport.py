@@ -24,10 +24,10 @@ from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
 from chatbooth_grpc.wire.client.failures import unreachable
 from chatbooth_grpc.wire.client.sockets import answer_ping, connect, send_all, send_ping, shut_down
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists, pinging, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
-from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, decode_number
 
 CONNECT_TIMEOUT = 10.0
 
@@ -49,31 +49,31 @@ class WireTransport:
 
     def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Make an account and its first session."""
-        body = bodies.encode_log_in(bodies.LogInRequest(username, password, token))
-        return self._call(frames.SIGN_UP, body, b"", bodies.decode_session, timeout)
+        body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
+        return self._call(frames.SIGN_UP, body, b"", accounts.decode_session, timeout)
 
     def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account."""
-        body = bodies.encode_log_in(bodies.LogInRequest(username, password, token))
-        return self._call(frames.LOG_IN, body, b"", bodies.decode_session, timeout)
+        body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
+        return self._call(frames.LOG_IN, body, b"", accounts.decode_session, timeout)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         """End the session."""
-        self._call(frames.LOG_OUT, b"", token, bodies.decode_empty, timeout)
+        self._call(frames.LOG_OUT, b"", token, decode_empty, timeout)
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
         """Change the password; return how many other sessions that ended."""
-        body = bodies.encode_credentials(old_password, new_password)
-        return self._call(frames.CHANGE_PASSWORD, body, token, bodies.decode_number, timeout)
+        body = accounts.encode_password_change(accounts.PasswordChange(old_password, new_password))
+        return self._call(frames.CHANGE_PASSWORD, body, token, decode_number, timeout)
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
         """Return one page of usernames."""
-        body = bodies.encode_list_request(bodies.ListRequest(pattern, prefix, page_size, page_token))
-        return self._call(frames.LIST, body, token, bodies.decode_page, timeout)
+        body = lists.encode_list_request(lists.ListRequest(pattern, prefix, page_size, page_token))
+        return self._call(frames.LIST, body, token, lists.decode_page, timeout)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
-        return self._call(frames.SEND, bodies.encode_outgoing(message), token, bodies.decode_receipt, timeout)
+        return self._call(frames.SEND, sending.encode_outgoing(message), token, sending.decode_receipt, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
         """Open a stream of batches, on a connection of its own."""
@@ -92,9 +92,9 @@ class WireTransport:
         epoch: bytes = b"",
     ) -> Delivery:
         """Acknowledge, then return the next messages."""
-        request = bodies.DeliverRequest(acknowledge_through, max_messages, after, epoch)
-        body = bodies.encode_deliver_request(request)
-        return self._call(frames.DELIVER, body, token, bodies.decode_delivery, timeout)
+        request = delivering.DeliverRequest(acknowledge_through, max_messages, after, epoch)
+        body = delivering.encode_deliver_request(request)
+        return self._call(frames.DELIVER, body, token, delivering.decode_delivery, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
         """Open a live stream, on a connection of its own."""
@@ -104,12 +104,12 @@ class WireTransport:
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
-        body = bodies.encode_acknowledge_request(bodies.AcknowledgeRequest(through, epoch))
-        self._call(frames.ACKNOWLEDGE, body, token, bodies.decode_empty, timeout)
+        body = delivering.encode_acknowledge_request(delivering.AcknowledgeRequest(through, epoch))
+        self._call(frames.ACKNOWLEDGE, body, token, decode_empty, timeout)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account."""
-        return self._call(frames.DELETE, bodies.encode_password(password), token, bodies.decode_removal, timeout)
+        return self._call(frames.DELETE, accounts.encode_password(password), token, accounts.decode_removal, timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -145,7 +145,7 @@ class WireEventStream:
 
     def __init__(self, server: str, token: bytes, after: int | None) -> None:
         self._server = server
-        self._request = encode_request(frames.LISTEN, bodies.encode_listen_request(after), token)
+        self._request = encode_request(frames.LISTEN, pushes.encode_listen_request(after), token)
         self._socket: socket.socket | None = None
         self._cancelled = False
 
@@ -177,8 +177,8 @@ class WireEventStream:
                 elif frame.action == frames.RESPONSE and frame.body[:1] != bytes((OK,)):
                     raise decode_error(frame.body)
                 elif frame.action == frames.MESSAGE:
-                    push = bodies.decode_push(frame.body)
-                    if isinstance(push, bodies.Ended):
+                    push = pushes.decode_push(frame.body)
+                    if isinstance(push, pushes.Ended):
                         yield push.end
                         raise push.error
                     if push is not None:
@@ -198,7 +198,7 @@ class WireSendStream:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
-        requests = [encode_request(frames.SEND, bodies.encode_outgoing(message), self._token) for message in messages]
+        requests = [encode_request(frames.SEND, sending.encode_outgoing(message), self._token) for message in messages]
         if self._socket is None:
             self._socket = connect(self._server, CONNECT_TIMEOUT)
         self._sizes.append(len(messages))
@@ -240,7 +240,7 @@ class WireSendStream:
 def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
     """Decode the reply to a SEND. Raises what ends the stream: a failure that may be retried, or the session's end."""
     if reply[:1] == bytes((OK,)):
-        return bodies.decode_receipt(reply[1:])
+        return sending.decode_receipt(reply[1:])
     error = decode_error(reply)
     if isinstance(error, (*PASSING, SessionInvalid)):
         raise error
@@ -253,6 +253,6 @@ def receive_or_ask(connected: socket.socket) -> bytes:
     try:
         return connected.recv(READ_SIZE)
     except TimeoutError:
-        send_ping(connected, bodies.ASK)
+        send_ping(connected, pinging.ASK)
     connected.settimeout(KEEPALIVE_TIMEOUT)
     return connected.recv(READ_SIZE)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+EPOCH_SIZE = 16
+
 _MAX_VARINT_SIZE = 10
 _MAX_VALUE = (1 << 64) - 1
 
@@ -46,6 +48,11 @@ class BodyWriter:
     def string(self, value: str) -> BodyWriter:
         """Add a string."""
         return self.sized(value.encode())
+
+    def optional(self, value: int | None) -> BodyWriter:
+        """Add a flag, and after it a number if there is one."""
+        self._parts.append(b"\x00" if value is None else b"\x01")
+        return self if value is None else self.varint(value)
 
     def bytes(self) -> bytes:
         """Return the body."""
@@ -127,6 +134,10 @@ class BodyReader:
             raise BodyError("a flag is neither 0 nor 1")
         return value == 1
 
+    def optional(self) -> int | None:
+        """Take a flag, and a number if the flag is 1."""
+        return self.varint() if self.flag() else None
+
     def extensions(self) -> dict[int, bytes]:
         """Take the extensions that follow the known fields, by their tags; all bytes must be spent."""
         found: dict[int, bytes] = {}
@@ -152,3 +163,31 @@ def encode_varint(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+def encode_sized(value: bytes) -> bytes:
+    """Encode bytes after their number."""
+    return encode_varint(len(value)) + value
+
+
+def encode_extension(tag: int, value: bytes) -> bytes:
+    """Encode an extension. An empty value has none."""
+    return encode_varint(tag) + encode_sized(value) if value else b""
+
+
+def decode_number(body: bytes) -> int:
+    """Decode a body that is one varint."""
+    reader = BodyReader(body)
+    value = reader.varint()
+    reader.finish()
+    return value
+
+
+def encode_empty(_nothing: None = None) -> bytes:
+    """Encode the body of LOG_OUT, and of a reply that says nothing but its success."""
+    return b""
+
+
+def decode_empty(body: bytes) -> None:
+    """Decode a body that has no fields."""
+    BodyReader(body).finish()

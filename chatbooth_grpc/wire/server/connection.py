@@ -35,7 +35,7 @@ from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pinging, pushes
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import (
     Frame,
@@ -57,8 +57,8 @@ _MOST_HELD = 256 << 10
 _LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
 _RUNS_UNDER_WAY = 4
 _READS_BEFORE_LENDING = 8  # of SENDs alone: lending and giving back take longer than a few reads
-_encode_push = EncodeOnce(lambda event: encode_frame(frames.MESSAGE, bodies.encode_event(event)))
-_PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
+_encode_push = EncodeOnce(lambda event: encode_frame(frames.MESSAGE, pushes.encode_event(event)))
+_PING = encode_frame(frames.PING, pinging.encode_ping(pinging.ASK))
 
 
 class _Run:
@@ -198,7 +198,7 @@ class Connection:
 
     def push_end(self, end: End, error: ChatboothError) -> None:
         """Write the live stream's last event, and close the stream; a client that has read it may open another."""
-        frame = encode_frame(frames.MESSAGE, bodies.encode_ended(end, error))
+        frame = encode_frame(frames.MESSAGE, pushes.encode_ended(end, error))
         with self._stream_lock:
             with contextlib.suppress(OSError):  # the client is gone too
                 self._writer.put(frame)
@@ -374,12 +374,12 @@ class Connection:
     def _answer_ping(self, frame: Frame) -> None:
         """Answer a client's ping; its answer to ours needed only to arrive."""
         try:
-            kind, payload = bodies.decode_ping(frame.body)
+            kind, payload = pinging.decode_ping(frame.body)
         except BodyError:
             self._reply(encode_error(MalformedRequest()))
         else:
-            if kind == bodies.ASK:
-                self._queue(encode_frame(frames.PING, bodies.encode_ping(bodies.ANSWER, payload)))
+            if kind == pinging.ASK:
+                self._queue(encode_frame(frames.PING, pinging.encode_ping(pinging.ANSWER, payload)))
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
@@ -389,7 +389,7 @@ class Connection:
             self._reply(refusal)
 
     def _open_stream(self, frame: Frame) -> bytes:
-        after = bodies.decode_listen_request(frame.body)
+        after = pushes.decode_listen_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
         # Clients that read nothing and connect again without pause would be sent their messages each time.
         self._dispatcher.admit(frame.token)

@@ -16,10 +16,10 @@ from chatbooth_grpc.booth.errors import (
     UnknownAction,
 )
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, action_name
-from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, encode_varint
 
 Peer = Callable[[], str]
 """Returns a client's address, HOST:PORT, as the logs write it."""
@@ -59,42 +59,42 @@ class Dispatcher:
         return answered(lambda: _OK + perform(frame), frame.action, peer)
 
     def _sign_up(self, frame: Frame) -> bytes:
-        request = bodies.decode_log_in(frame.body)
-        return bodies.encode_session(self.booth.sign_up(request.username, request.password, request.token))
+        request = accounts.decode_log_in(frame.body)
+        return accounts.encode_session(self.booth.sign_up(request.username, request.password, request.token))
 
     def _log_in(self, frame: Frame) -> bytes:
-        request = bodies.decode_log_in(frame.body)
-        return bodies.encode_session(self.booth.log_in(request.username, request.password, request.token))
+        request = accounts.decode_log_in(frame.body)
+        return accounts.encode_session(self.booth.log_in(request.username, request.password, request.token))
 
     def _log_out(self, frame: Frame) -> bytes:
-        bodies.decode_empty(frame.body)
+        decode_empty(frame.body)
         self.booth.log_out(frame.token)
         return b""
 
     def _change_password(self, frame: Frame) -> bytes:
-        passwords = bodies.decode_credentials(frame.body)
-        return bodies.encode_number(self.booth.change_password(frame.token, passwords.first, passwords.second))
+        change = accounts.decode_password_change(frame.body)
+        return encode_varint(self.booth.change_password(frame.token, change.old, change.new))
 
     def _delete(self, frame: Frame) -> bytes:
-        password = bodies.decode_password(frame.body)
-        return bodies.encode_removal(self.booth.delete(frame.token, password))
+        password = accounts.decode_password(frame.body)
+        return accounts.encode_removal(self.booth.delete(frame.token, password))
 
     def _list(self, frame: Frame) -> bytes:
-        request = bodies.decode_list_request(frame.body)
+        request = lists.decode_list_request(frame.body)
         self.admit(frame.token)
         page = self.booth.list(frame.token, request.pattern, request.prefix, request.page_size, request.page_token)
-        return bodies.encode_page(page)
+        return lists.encode_page(page)
 
     def _deliver(self, frame: Frame) -> bytes:
-        request = bodies.decode_deliver_request(frame.body)
+        request = delivering.decode_deliver_request(frame.body)
         self.admit(frame.token)
         delivery = self.booth.deliver(
             frame.token, request.acknowledge_through, request.after, request.max_messages, request.epoch
         )
-        return bodies.encode_delivery(delivery)
+        return delivering.encode_delivery(delivery)
 
     def _acknowledge(self, frame: Frame) -> bytes:
-        request = bodies.decode_acknowledge_request(frame.body)
+        request = delivering.decode_acknowledge_request(frame.body)
         self.booth.acknowledge(frame.token, request.through, request.epoch)
         return b""
 

@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, sending
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, action_name, encode_frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError
@@ -74,7 +74,7 @@ class Sends:
             if session is None:
                 return False
             try:
-                message = bodies.decode_outgoing(body)
+                message = sending.decode_outgoing(body)
             except BodyError:
                 return False
             checked.append(self._booth.checked(session, message, lane))
@@ -137,7 +137,7 @@ def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> 
 
 def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
     try:
-        return bodies.decode_outgoing(frame.body)
+        return sending.decode_outgoing(frame.body)
     except BodyError:
         return MalformedRequest()
 
@@ -152,6 +152,6 @@ def _encode_replies(outcomes: Sequence[Receipt | ChatboothError]) -> list[bytes]
             replies.append(encode_frame(frames.RESPONSE, encode_error(outcome)))
             continue
         if outcome is not last:
-            last, receipt = outcome, encode_frame(frames.RESPONSE, _OK + bodies.encode_receipt(outcome))
+            last, receipt = outcome, encode_frame(frames.RESPONSE, _OK + sending.encode_receipt(outcome))
         replies.append(receipt)
     return replies

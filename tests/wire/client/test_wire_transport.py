@@ -24,7 +24,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason, MessageBatch, Opening, OutgoingMessage
 from chatbooth_grpc.wire.client import wire_transport as client
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import frames, pinging, pushes
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_frame
 from tests.booth.cheap_passwords import PASSWORD
@@ -32,7 +32,7 @@ from tests.booth.spies import Gate
 from tests.wire.running import PATIENCE, TEXT_SIZE, Running, wait_until
 
 TOKEN = bytes(range(16))
-OPENED = encode_frame(frames.MESSAGE, bodies.encode_event(Opening(bytes(16), 1, 0, 0)))
+OPENED = encode_frame(frames.MESSAGE, pushes.encode_event(Opening(bytes(16), 1, 0, 0)))
 DONE = encode_frame(frames.RESPONSE, b"\x00")
 
 
@@ -286,18 +286,18 @@ def test_a_reply_that_cannot_be_read_is_a_defect(body: bytes) -> None:
 def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None:
     answers: list[Frame] = []
 
-    def pinging(connected: socket.socket) -> None:
+    def ask_and_read(connected: socket.socket) -> None:
         asked = requests(connected)
         next(asked)
-        connected.sendall(DONE + encode_frame(frames.PING, bodies.encode_ping(bodies.ASK, b"hi")))
+        connected.sendall(DONE + encode_frame(frames.PING, pinging.encode_ping(pinging.ASK, b"hi")))
         answers.append(next(asked))
 
-    with scripted(pinging) as address:
+    with scripted(ask_and_read) as address:
         transport = WireTransport(address)
         transport.acknowledge(TOKEN, 1, timeout=PATIENCE)
         wait_until(lambda: bool(answers))
         transport.close()
-    assert bodies.decode_ping(answers[0].body) == (bodies.ANSWER, b"hi")
+    assert pinging.decode_ping(answers[0].body) == (pinging.ANSWER, b"hi")
 
 
 # Streams
@@ -306,8 +306,8 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
 def test_a_stream_tells_what_it_knows_and_passes_over_the_rest() -> None:
     gap = Gap(3, 4, GapReason.RETENTION)
     newer = encode_frame(frames.MESSAGE, b"\x63what is this?") + encode_frame(77, b"or this?")
-    told = encode_frame(frames.MESSAGE, bodies.encode_event(gap))
-    ending = encode_frame(frames.MESSAGE, bodies.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
+    told = encode_frame(frames.MESSAGE, pushes.encode_event(gap))
+    ending = encode_frame(frames.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
     with scripted(answering(DONE + OPENED + newer + told + ending)) as address:
         events = []
         with pytest.raises(SessionInvalid):  # noqa: PT012  # what came before it counts
@@ -334,10 +334,10 @@ def test_a_silent_stream_asks_and_goes_on_where_it_is_answered(monkeypatch: pyte
         connected.sendall(DONE + OPENED)
         for _ in range(3):
             pings.append(next(asked))
-            kind, payload = bodies.decode_ping(pings[-1].body)
-            assert kind == bodies.ASK
-            connected.sendall(encode_frame(frames.PING, bodies.encode_ping(bodies.ANSWER, payload)))
-        connected.sendall(encode_frame(frames.MESSAGE, bodies.encode_event(MessageBatch([]))))
+            kind, payload = pinging.decode_ping(pings[-1].body)
+            assert kind == pinging.ASK
+            connected.sendall(encode_frame(frames.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+        connected.sendall(encode_frame(frames.MESSAGE, pushes.encode_event(MessageBatch([]))))
         silent(connected)
 
     with scripted(answer) as address:

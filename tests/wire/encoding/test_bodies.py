@@ -25,9 +25,9 @@ from chatbooth_grpc.booth.model import (
     Removal,
     Session,
 )
-from chatbooth_grpc.wire.encoding import bodies
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists, pinging, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import decode_error
-from chatbooth_grpc.wire.encoding.primitives import BodyError, encode_varint
+from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, decode_number, encode_varint
 
 numbers = st.integers(0, (1 << 64) - 1)
 texts = st.text(max_size=20)
@@ -39,47 +39,47 @@ messages = st.builds(Message, numbers, texts, numbers, ids, numbers, contents)
 
 PAIRS: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], st.SearchStrategy[Any]]] = [
     (
-        lambda value: bodies.encode_credentials(value.first, value.second),
-        bodies.decode_credentials,
-        st.builds(bodies.Credentials, texts, texts),
+        accounts.encode_password_change,
+        accounts.decode_password_change,
+        st.builds(accounts.PasswordChange, texts, texts),
     ),
     (
-        bodies.encode_log_in,
-        bodies.decode_log_in,
-        st.builds(bodies.LogInRequest, texts, texts, st.just(b"") | ids),
+        accounts.encode_log_in,
+        accounts.decode_log_in,
+        st.builds(accounts.LogInRequest, texts, texts, st.just(b"") | ids),
     ),
     (
-        bodies.encode_list_request,
-        bodies.decode_list_request,
-        st.builds(bodies.ListRequest, texts, texts, numbers, texts),
+        lists.encode_list_request,
+        lists.decode_list_request,
+        st.builds(lists.ListRequest, texts, texts, numbers, texts),
     ),
-    (bodies.encode_outgoing, bodies.decode_outgoing, st.builds(OutgoingMessage, texts, ids, contents)),
+    (sending.encode_outgoing, sending.decode_outgoing, st.builds(OutgoingMessage, texts, ids, contents)),
     (
-        bodies.encode_deliver_request,
-        bodies.decode_deliver_request,
-        st.builds(bodies.DeliverRequest, numbers, numbers, st.none() | numbers, st.just(b"") | ids),
+        delivering.encode_deliver_request,
+        delivering.decode_deliver_request,
+        st.builds(delivering.DeliverRequest, numbers, numbers, st.none() | numbers, st.just(b"") | ids),
     ),
     (
-        bodies.encode_acknowledge_request,
-        bodies.decode_acknowledge_request,
-        st.builds(bodies.AcknowledgeRequest, numbers, st.just(b"") | ids),
+        delivering.encode_acknowledge_request,
+        delivering.decode_acknowledge_request,
+        st.builds(delivering.AcknowledgeRequest, numbers, st.just(b"") | ids),
     ),
-    (bodies.encode_listen_request, bodies.decode_listen_request, st.none() | numbers),
-    (bodies.encode_number, bodies.decode_number, numbers),
-    (bodies.encode_password, bodies.decode_password, texts),
-    (bodies.encode_session, bodies.decode_session, st.builds(Session, ids, numbers, texts, ids)),
-    (bodies.encode_page, bodies.decode_page, st.builds(Page, st.lists(texts, max_size=4), texts)),
-    (bodies.encode_receipt, bodies.decode_receipt, st.builds(Receipt, numbers)),
+    (pushes.encode_listen_request, pushes.decode_listen_request, st.none() | numbers),
+    (encode_varint, decode_number, numbers),
+    (accounts.encode_password, accounts.decode_password, texts),
+    (accounts.encode_session, accounts.decode_session, st.builds(Session, ids, numbers, texts, ids)),
+    (lists.encode_page, lists.decode_page, st.builds(Page, st.lists(texts, max_size=4), texts)),
+    (sending.encode_receipt, sending.decode_receipt, st.builds(Receipt, numbers)),
     (
-        bodies.encode_delivery,
-        bodies.decode_delivery,
+        delivering.encode_delivery,
+        delivering.decode_delivery,
         st.builds(Delivery, openings, st.lists(messages, max_size=3), st.booleans()),
     ),
-    (bodies.encode_removal, bodies.decode_removal, st.builds(Removal, numbers, numbers)),
-    (bodies.encode_message, bodies.decode_message, messages),
+    (accounts.encode_removal, accounts.decode_removal, st.builds(Removal, numbers, numbers)),
+    (delivering.encode_message, delivering.decode_message, messages),
     (
-        bodies.encode_event,
-        bodies.decode_push,
+        pushes.encode_event,
+        pushes.decode_push,
         openings | gaps | st.builds(MessageBatch, st.lists(messages, max_size=3)),
     ),
 ]
@@ -101,7 +101,7 @@ def test_what_is_encoded_is_decoded(
             continue
 
 
-@pytest.mark.parametrize("decode", [pair[1] for pair in PAIRS] + [decode_error, bodies.decode_ping])
+@pytest.mark.parametrize("decode", [pair[1] for pair in PAIRS] + [decode_error, pinging.decode_ping])
 @given(body=st.binary(max_size=60))
 def test_arbitrary_bytes_raise_nothing_else(decode: Callable[[bytes], Any], body: bytes) -> None:
     try:
@@ -111,34 +111,34 @@ def test_arbitrary_bytes_raise_nothing_else(decode: Callable[[bytes], Any], body
 
 
 def test_extensions_are_skipped_and_anything_else_refused() -> None:
-    body = bodies.encode_number(7)
-    assert bodies.decode_number(body + b"\x01\x02ab" + b"\x05\x00") == 7
+    body = encode_varint(7)
+    assert decode_number(body + b"\x01\x02ab" + b"\x05\x00") == 7
     for rest in (b"\x00", b"\x01", b"\x01\x05ab"):
         with pytest.raises(BodyError):
-            bodies.decode_number(body + rest)
+            decode_number(body + rest)
 
 
 def test_an_end_carries_its_error() -> None:
-    ended = bodies.decode_push(bodies.encode_ended(End(EndReason.FAILED, 9), Internal()))
-    assert isinstance(ended, bodies.Ended)
+    ended = pushes.decode_push(pushes.encode_ended(End(EndReason.FAILED, 9), Internal()))
+    assert isinstance(ended, pushes.Ended)
     assert (ended.end, type(ended.error)) == (End(EndReason.FAILED, 9), Internal)
 
 
 @given(ids, texts)
 def test_a_push_of_a_kind_unknown_is_passed_over(rest: bytes, more: str) -> None:
-    assert bodies.decode_push(b"\x63" + rest + more.encode()) is None
+    assert pushes.decode_push(b"\x63" + rest + more.encode()) is None
 
 
 @given(st.binary(max_size=100))
 def test_pings_come_back_as_they_went(payload: bytes) -> None:
-    assert bodies.decode_ping(bodies.encode_ping(bodies.ASK, payload)) == (bodies.ASK, payload)
+    assert pinging.decode_ping(pinging.encode_ping(pinging.ASK, payload)) == (pinging.ASK, payload)
 
 
-@pytest.mark.parametrize("decode", [bodies.decode_page, bodies.decode_delivery])
+@pytest.mark.parametrize("decode", [lists.decode_page, delivering.decode_delivery])
 def test_a_number_of_items_is_no_promise(decode: Callable[[bytes], Any]) -> None:
-    opening = bodies.encode_event(Opening(bytes(16), 1, 0, 0))[1:]
+    opening = pushes.encode_event(Opening(bytes(16), 1, 0, 0))[1:]
     most = encode_varint((1 << 64) - 1)
-    body = b"\x00" + most if decode is bodies.decode_page else opening + b"\x00" + most
+    body = b"\x00" + most if decode is lists.decode_page else opening + b"\x00" + most
     with pytest.raises(BodyError):
         decode(body)
 
@@ -146,7 +146,7 @@ def test_a_number_of_items_is_no_promise(decode: Callable[[bytes], Any]) -> None
 @given(st.binary(max_size=8))
 def test_an_empty_body_has_nothing_but_extensions(body: bytes) -> None:
     if not body:
-        bodies.decode_empty(body)
+        decode_empty(body)
     elif body[0] == 0:
         with pytest.raises(BodyError):
-            bodies.decode_empty(body)
+            decode_empty(body)

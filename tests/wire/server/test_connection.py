@@ -24,8 +24,9 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
 from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import delivering, frames, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import HEADER, encode_frame, encode_request
+from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from chatbooth_grpc.wire.server import frame_writer
 from chatbooth_grpc.wire.server.connection import Connection, _Run
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
@@ -61,25 +62,25 @@ def test_pipelined_requests_are_answered_in_their_order(running: Running) -> Non
     requests = [
         (frames.SEND, send_body("ann", "one")),
         (frames.SEND, send_body("nobody")),
-        (frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 1, None))),
+        (frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1, None))),
         (99, b"what?"),
         (frames.SEND, send_body("ann", "two")),
-        (frames.ACKNOWLEDGE, bodies.encode_number(2)),
-        (frames.LIST, bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))),
+        (frames.ACKNOWLEDGE, encode_varint(2)),
+        (frames.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, ""))),
         (frames.LOG_OUT, b""),
         (frames.SEND, send_body("ann", "too late")),
     ]
     peer.socket.sendall(b"".join(encode_request(action, body, ann.token) for action, body in requests))
     replies = [peer.reply() for _ in requests]
     assert [body[0] for body in replies] == [0, 30, 0, 3, 0, 0, 0, 0, 20]
-    [first] = bodies.decode_delivery(success(replies[2])).messages
+    [first] = delivering.decode_delivery(success(replies[2])).messages
     assert first.text == "one"
 
 
 def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    stream = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token) * 3
+    stream = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token) * 3
     for byte in stream:
         peer.socket.sendall(bytes((byte,)))
     assert [peer.reply() for _ in range(3)] == [b"\x00"] * 3
@@ -96,9 +97,9 @@ def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeyp
     with served(running) as (peer, _, _):
         ann = peer.sign_up("ann")
         writes.clear()
-        peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+        peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
         assert len(writes) == 1
-        peer.socket.sendall(encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token) * 20)
+        peer.socket.sendall(encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token) * 20)
         for _ in range(20):
             assert peer.reply() == b"\x00"
         assert len(writes) < 10
@@ -108,14 +109,14 @@ def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None
     peer = running.peer()
     ann = peer.sign_up("ann")
     slow = Gate()
-    wanted = bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))
+    wanted = lists.encode_list_request(lists.ListRequest("", "", 0, ""))
 
     def before(method: str) -> None:
         if method == "usernames":
             slow.hold()
 
     running.store.before = before
-    asked = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    asked = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
     list_request = encode_request(frames.LIST, wanted, ann.token)
     peer.socket.sendall(asked + list_request + list_request)
     slow.wait_until_reached()
@@ -136,7 +137,7 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
             sending.ask(frames.SEND, send_body("ann", f"{number} " + "x" * (number * 37 % 3_000)), ben.token)
 
     def pipeline() -> None:
-        one = encode_request(frames.LIST, bodies.encode_list_request(bodies.ListRequest("", "", 0, "")), ann.token)
+        one = encode_request(frames.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, "")), ann.token)
         for _ in range(requests // 8):
             listening.socket.sendall(one * 8)
 
@@ -149,10 +150,10 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
         frame = listening.receive()
         assert frame is not None
         if frame.action == frames.RESPONSE:
-            assert bodies.decode_page(success(frame.body)).usernames == ["ann", "ben"]
+            assert lists.decode_page(success(frame.body)).usernames == ["ann", "ben"]
             replies += 1
         else:
-            push = bodies.decode_push(frame.body)
+            push = pushes.decode_push(frame.body)
             if isinstance(push, MessageBatch):
                 texts += [message.text for message in push.messages]
     for thread in threads:
@@ -199,7 +200,7 @@ def test_who_has_read_the_end_may_listen_again(running: Running) -> None:
     peer = running.peer()
     session = peer.sign_up("ann")
     for _ in range(30):
-        past_end = bodies.encode_listen_request(10)
+        past_end = pushes.encode_listen_request(10)
         peer.ask(frames.LISTEN, past_end, session.token)
         ended = peer.pushed()
         assert isinstance(ended.error, CursorPastEnd)
@@ -212,14 +213,14 @@ def test_an_unknown_action_is_answered_and_the_connection_goes_on(running: Runni
     for action in (0, frames.RESPONSE, frames.MESSAGE, 14, 200, 255):
         peer.send(action, b"whatever", ann.token)
         assert refusal(peer.reply()).attributes()["action"] == str(action)
-    peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
 
 
 @pytest.mark.parametrize("more", [0, 100, 3 << 20])
 def test_an_unknown_version_is_answered_and_the_connection_ends(running: Running, more: int) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    good = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    good = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
     garbage = b"\x02" + bytes(more)
     writer = threading.Thread(target=_write, args=(peer.socket, good + garbage))
     writer.start()
@@ -257,7 +258,7 @@ def test_a_malformed_body_is_answered_and_the_connection_goes_on(running: Runnin
     peer = running.peer()
     ann = peer.sign_up("ann")
     assert isinstance(refusal_of(peer, action, body, ann.token), MalformedRequest)
-    peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+    peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
 
 
 def test_a_missing_token_is_no_session(running: Running) -> None:
@@ -285,10 +286,10 @@ def test_a_token_written_as_text_is_told_apart_from_an_ended_session(
 def test_a_ping_is_answered_with_its_own_bytes(running: Running) -> None:
     peer = running.peer()
     for payload in (b"", b"hi", os.urandom(1_000)):
-        peer.send(frames.PING, bodies.encode_ping(bodies.ASK, payload))
+        peer.send(frames.PING, pinging.encode_ping(pinging.ASK, payload))
         frame = peer.receive()
         assert frame is not None
-        assert (frame.action, bodies.decode_ping(frame.body)) == (frames.PING, (bodies.ANSWER, payload))
+        assert (frame.action, pinging.decode_ping(frame.body)) == (frames.PING, (pinging.ANSWER, payload))
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x02\x00", b"\x00\x05hi"], ids=bytes.hex)
@@ -320,7 +321,7 @@ def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: 
         gate = Gate()
         running.store.before = lambda method: gate.hold() if method == "acknowledge" else None
         peer.ask(frames.SEND, send_body("ann"), ann.token)
-        sends = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(1), ann.token) * 2
+        sends = encode_request(frames.ACKNOWLEDGE, encode_varint(1), ann.token) * 2
         peer.socket.sendall(sends[:-5])
         gate.wait_until_reached()
         assert one.is_answering
@@ -341,7 +342,7 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
     with served(running) as (peer, one, _):
         ann = peer.sign_up("ann")
         peer.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
-        peer.send(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), ann.token)
+        peer.send(frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), ann.token)
         wait_until(lambda: one.writing_since is not None)
         blocked = one.writing_since
         received = 0
@@ -387,13 +388,13 @@ def test_a_client_that_half_closes_and_does_not_read_frees_who_writes_to_it(star
         other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), ann.token)
     peer.ask(frames.LISTEN, LISTEN, ann.token)
     for sequence in range(1, 12):  # open the window, without reading
-        other.ask(frames.ACKNOWLEDGE, bodies.encode_number(sequence), ann.token)
+        other.ask(frames.ACKNOWLEDGE, encode_varint(sequence), ann.token)
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
     peer.socket.shutdown(socket.SHUT_WR)
     wait_until(lambda: running.server.count == 1 and running.switchboard.count == 0, within=10)
 
 
-FROM_THE_START = bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, 0))
+FROM_THE_START = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, 0))
 
 
 def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Running) -> None:
@@ -415,7 +416,7 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
     assert peer.is_ended()
     again = running.peer()
     delivered = again.ask(frames.DELIVER, FROM_THE_START, token)
-    assert [message.text for message in bodies.decode_delivery(delivered).messages] == ["one"]
+    assert [message.text for message in delivering.decode_delivery(delivered).messages] == ["one"]
 
 
 def test_replies_keep_the_order_of_requests_whatever_is_stored_first(running: Running) -> None:

@@ -18,9 +18,10 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
+from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.sends import Sends
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
@@ -28,20 +29,20 @@ from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import peer_text, refusal, send_body, success
 
 GOOD = {
-    frames.SIGN_UP: bodies.encode_credentials("cy", PASSWORD),
-    frames.LOG_IN: bodies.encode_credentials("ann", PASSWORD),
-    frames.LIST: bodies.encode_list_request(bodies.ListRequest("", "", 0, "")),
+    frames.SIGN_UP: accounts.encode_log_in(accounts.LogInRequest("cy", PASSWORD, b"")),
+    frames.LOG_IN: accounts.encode_log_in(accounts.LogInRequest("ann", PASSWORD, b"")),
+    frames.LIST: lists.encode_list_request(lists.ListRequest("", "", 0, "")),
     frames.SEND: send_body("ann"),
-    frames.DELIVER: bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)),
-    frames.ACKNOWLEDGE: bodies.encode_number(0),
-    frames.CHANGE_PASSWORD: bodies.encode_credentials(PASSWORD, "another password"),
+    frames.DELIVER: delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)),
+    frames.ACKNOWLEDGE: encode_varint(0),
+    frames.CHANGE_PASSWORD: accounts.encode_password_change(accounts.PasswordChange(PASSWORD, "another password")),
     frames.LOG_OUT: b"",
-    frames.DELETE: bodies.encode_password(PASSWORD),
+    frames.DELETE: accounts.encode_password(PASSWORD),
 }
 """A body that each action but LISTEN accepts; in an order in which one session can do them all but the last."""
 
 WITH_TOKEN = sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN})
-ILL_FORMED = bodies.encode_password("ab").replace(b"b", b"\xff")
+ILL_FORMED = accounts.encode_password("ab").replace(b"b", b"\xff")
 
 
 class Place:
@@ -54,7 +55,9 @@ class Place:
 
     def session(self, action: int, name: str) -> Session:
         """Sign up or log in."""
-        return bodies.decode_session(success(self.answer(action, bodies.encode_credentials(name, PASSWORD))))
+        return accounts.decode_session(
+            success(self.answer(action, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b""))))
+        )
 
     def answer(self, action: int, body: bytes, token: bytes = b"") -> bytes:
         """Have one frame answered."""
@@ -135,7 +138,7 @@ def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place:
         "EMPTY_TEXT",
         True,
     ]
-    delivered = bodies.decode_delivery(success(place.answer(frames.DELIVER, GOOD[frames.DELIVER], place.ann.token)))
+    delivered = delivering.decode_delivery(success(place.answer(frames.DELIVER, GOOD[frames.DELIVER], place.ann.token)))
     assert [message.text for message in delivered.messages] == ["one", "two"]
 
 

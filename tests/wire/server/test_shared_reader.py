@@ -18,7 +18,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import delivering, frames, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection
 from chatbooth_grpc.wire.server.sends import Sends
@@ -186,7 +186,7 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
-    listing = bodies.encode_list_request(bodies.ListRequest("", "", 0, ""))
+    listing = lists.encode_list_request(lists.ListRequest("", "", 0, ""))
     mixed = [
         encode_request(frames.SEND, send_body("ann", "a"), token),
         encode_request(frames.LIST, listing, token),
@@ -195,8 +195,8 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
     peer.socket.sendall(b"".join(mixed))
     assert [peer.reply()[0] for _ in mixed] == [0, 0, 30]
     send_steadily(running, peer, token)
-    everything = bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, 0))
-    delivered = bodies.decode_delivery(success_of(peer, frames.DELIVER, everything, token))
+    everything = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, 0))
+    delivered = delivering.decode_delivery(success_of(peer, frames.DELIVER, everything, token))
     texts = [str(number) for number in range(ENOUGH)]
     assert [message.text for message in delivered.messages] == [*texts, "a", *texts]
 
@@ -215,7 +215,7 @@ def test_a_listener_that_sends_steadily_has_its_pushes_between_its_replies(runni
             assert frame.body[0] == 0
             replies += 1
         else:
-            texts += [message.text for message in getattr(bodies.decode_push(frame.body), "messages", ())]
+            texts += [message.text for message in getattr(pushes.decode_push(frame.body), "messages", ())]
     assert texts == [str(number) for number in range(3 * ENOUGH)]
 
 
@@ -344,8 +344,8 @@ def test_a_ping_is_asked_and_its_answer_heard(start: Start) -> None:
         frame = peer.receive()
         assert frame is not None
         assert frame.action == frames.PING
-        _, payload = bodies.decode_ping(frame.body)
-        peer.send(frames.PING, bodies.encode_ping(bodies.ANSWER, payload), token)
+        _, payload = pinging.decode_ping(frame.body)
+        peer.send(frames.PING, pinging.encode_ping(pinging.ANSWER, payload), token)
     assert running.server.count == 1
 
 

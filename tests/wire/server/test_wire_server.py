@@ -19,8 +19,9 @@ import pytest
 from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
-from chatbooth_grpc.wire.encoding import bodies, frames
+from chatbooth_grpc.wire.encoding import delivering, frames, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_frame, encode_request
+from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 
@@ -32,7 +33,7 @@ SHORT = 0.5
 LONG = 3_600.0
 """A limit that no test lives to see."""
 
-PING = encode_frame(frames.PING, bodies.encode_ping(bodies.ASK))
+PING = encode_frame(frames.PING, pinging.encode_ping(pinging.ASK))
 
 
 def connection_threads() -> int:
@@ -75,7 +76,7 @@ def test_a_small_round_trip_waits_for_no_delayed_acknowledgement(running: Runnin
     times = []
     for _ in range(200):
         started = time.perf_counter()
-        peer.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), ann.token)
+        peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
         times.append(time.perf_counter() - started)
     assert statistics.median(times) < 0.02
 
@@ -196,23 +197,23 @@ def test_an_idle_connection_is_closed_on_time_with_its_thread(start: Start) -> N
 
 def test_pings_are_no_use_but_requests_are(start: Start) -> None:
     running = start(idle_timeout=SHORT)
-    pinging, asking = running.peer(), running.peer()
+    alive, asking = running.peer(), running.peer()
     token = asking.sign_up("ann").token
     ended = threading.Event()
 
     def ping() -> None:
         try:
             while not ended.wait(SHORT / 10):
-                pinging.send(frames.PING, bodies.encode_ping(bodies.ASK))
+                alive.send(frames.PING, pinging.encode_ping(pinging.ASK))
         except OSError:
             ended.set()
 
     thread = threading.Thread(target=ping)
     thread.start()
     while not ended.wait(SHORT / 10):
-        asking.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+        asking.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
     thread.join(PATIENCE)
-    asking.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+    asking.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
 
 
 def test_an_open_stream_is_use_until_it_ends(start: Start) -> None:
@@ -224,7 +225,7 @@ def test_an_open_stream_is_use_until_it_ends(start: Start) -> None:
     assert idle.is_ended()
     assert running.switchboard.count == 1
     running.peer().ask(frames.LOG_OUT, b"", token)
-    assert isinstance(listening.pushed(), bodies.Ended)
+    assert isinstance(listening.pushed(), pushes.Ended)
     assert listening.is_ended()
 
 
@@ -271,7 +272,7 @@ def test_whole_frames_that_never_end_on_a_read_are_no_slow_one(start: Start) -> 
     running = start(frame_limit=SHORT)
     peer = running.peer()
     token = peer.sign_up("ann").token
-    one = encode_request(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+    one = encode_request(frames.ACKNOWLEDGE, encode_varint(0), token)
     peer.socket.sendall(one[:10])
     until = time.monotonic() + 3 * SHORT
     answered = 0
@@ -289,7 +290,9 @@ def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
     token = deaf.sign_up("ann").token
     for _ in range(4):
         other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
-    deliver = encode_request(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), token)
+    deliver = encode_request(
+        frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
+    )
     sends = 0
     with contextlib.suppress(ConnectionError):
         while True:
@@ -297,7 +300,7 @@ def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
             sends += 1
     assert sends
     wait_until(lambda: running.server.count == 1)
-    other.ask(frames.ACKNOWLEDGE, bodies.encode_number(0), token)
+    other.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
 
 
 def test_a_stream_that_is_never_read_is_cut_off(start: Start) -> None:
@@ -308,7 +311,7 @@ def test_a_stream_that_is_never_read_is_cut_off(start: Start) -> None:
     deaf.ask(frames.LISTEN, LISTEN, token)
     for sequence in range(1, 13):
         other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), token)
-        other.ask(frames.ACKNOWLEDGE, bodies.encode_number(sequence), token)
+        other.ask(frames.ACKNOWLEDGE, encode_varint(sequence), token)
     wait_until(lambda: running.server.count == 1)
     wait_until(lambda: running.switchboard.count == 0)
 
@@ -324,16 +327,16 @@ def test_a_frozen_peer_is_found_by_a_ping_and_one_that_answers_stays(start: Star
         frame = alive.receive()
         assert frame is not None
         assert frame.action == frames.PING
-        kind, payload = bodies.decode_ping(frame.body)
-        assert kind == bodies.ASK
-        alive.send(frames.PING, bodies.encode_ping(bodies.ANSWER, payload))
+        kind, payload = pinging.decode_ping(frame.body)
+        assert kind == pinging.ASK
+        alive.send(frames.PING, pinging.encode_ping(pinging.ANSWER, payload))
     wait_until(lambda: running.switchboard.count == 1)
     assert [frozen.socket.recv(64), frozen.socket.recv(64)] == [PING, b""]
     running.peer().ask(frames.SEND, send_body("ben", "hello"), alive_token)
     while (frame := alive.receive()) is not None and frame.action != frames.MESSAGE:
         assert frame.action == frames.PING
     assert frame is not None
-    assert isinstance(bodies.decode_push(frame.body), MessageBatch)
+    assert isinstance(pushes.decode_push(frame.body), MessageBatch)
 
 
 # Garbage and crowds
@@ -415,7 +418,7 @@ def test_a_drain_ends_streams_with_their_cursor_and_answers_what_is_under_way(st
     drained = threading.Thread(target=running.drain, args=(PATIENCE,))
     drained.start()
     ended = listening.pushed()
-    while not isinstance(ended, bodies.Ended):
+    while not isinstance(ended, pushes.Ended):
         ended = listening.pushed()
     assert ended.end.reason is EndReason.DRAINING
     assert ended.end.sent_through == 1
@@ -437,7 +440,9 @@ def test_a_drain_waits_no_longer_than_its_grace_for_who_does_not_read(start: Sta
     token = deaf.sign_up("ann").token
     for _ in range(8):
         other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
-    deliver = encode_request(frames.DELIVER, bodies.encode_deliver_request(bodies.DeliverRequest(0, 0, None)), token)
+    deliver = encode_request(
+        frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
+    )
     deaf.socket.sendall(deliver * 100)
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
     started = time.monotonic()
