@@ -170,6 +170,83 @@ def test_a_wrong_arrow_is_found(room: str, source: str) -> None:
     assert wrong_imports(room, False, source)
 
 
+REACHERS = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "import_module", "__import__"}
+"""Functions that reach for a name which a string gives."""
+
+
+def private_names(source: str) -> set[str]:
+    """Return the private names of grpcio that a source imports or reaches for."""
+    knows_grpc = any(_is_of_grpc(name) for name in imports_of(source))
+    reached = {name for node in ast.walk(ast.parse(source)) for name in _reached_by(node, knows_grpc)}
+    return {name for name in reached if _is_private(name)} | private_imports(source)
+
+
+def private_imports(source: str) -> set[str]:
+    """Return the private modules and names of grpcio that a source imports."""
+    return {name for name in imports_of(source) if _is_of_grpc(name) and _is_private(name)}
+
+
+def _reached_by(node: ast.AST, knows_grpc: bool) -> Iterator[str]:
+    """Yield the names that a node reaches for in another object, as far as they can be gRPC's."""
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in {"self", "cls"}:
+        names = [node.attr]
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in REACHERS:
+        names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    else:
+        names = []
+    yield from (name for name in names if _is_of_grpc(name) or _is_mark(name) or (knows_grpc and name.isidentifier()))
+
+
+def _is_of_grpc(name: str) -> bool:
+    return name.partition(".")[0] in {"grpc", "grpc_health", "grpc_status"}
+
+
+def _is_mark(name: str) -> bool:
+    """Say whether this names one of the marks on behaviours that grpcio's private code reads."""
+    return name.startswith("experimental_")
+
+
+def _is_private(name: str) -> bool:
+    parts = name.split(".")
+    return any(_is_mark(part) or (part.startswith("_") and not part.endswith("__")) for part in parts)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_one_room_knows_the_private_names_of_grpcio(path: Path) -> None:
+    if room_of(path) != "rpc.grpcio":
+        assert private_names(path.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize("folder", ["tests", "bench", "scripts"])
+def test_only_the_tests_of_that_room_import_private_names_of_grpcio(folder: str) -> None:
+    paths = (PACKAGE.parent / folder).rglob("*.py")
+    importing = {path.parent for path in paths if private_imports(path.read_text(encoding="utf-8"))}
+    assert importing <= {PACKAGE.parent / "tests" / "rpc" / "grpcio"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from grpc import _server",
+        "import grpc._cython.cygrpc",
+        "def f():\n    from grpc._server import _status",
+        "import grpc\n\ndef f(context):\n    return context._state.callbacks",
+        "import grpc\n\ngrpc._common.encode('x')",
+        "import grpc\n\ndef f(context):\n    return getattr(context, '_rpc_event')",
+        "import importlib\n\nimportlib.import_module('grpc._server')",
+        "def f(): ...\n\nf.experimental_non_blocking = True",
+        "def f(): ...\n\nsetattr(f, 'experimental_thread_pool', None)",
+    ],
+)
+def test_a_private_name_of_grpcio_is_found(source: str) -> None:
+    assert private_names(source)
+
+
+def test_public_names_of_grpcio_are_free() -> None:
+    source = "import grpc\n\nclass A:\n    def f(self):\n        self._server = grpc.server(self.__class__)\n"
+    assert not private_names(source)
+
+
 def test_only_the_main_module_wires_up() -> None:
     source = "from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore"
     assert not wrong_imports("server", True, source)

@@ -24,7 +24,6 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,15 +31,14 @@ from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
-from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall, start_receiving, taken_request
-
-_RECEIVES_ONE = "unary_request"  # what gRPC calls its function that receives a call's one request
+from chatbooth_grpc.rpc.grpcio.calls import answered_account
+from chatbooth_grpc.rpc.grpcio.expectations import RECEIVES_ONE
+from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, WRITES_LATER
+from chatbooth_grpc.rpc.grpcio.pushing import PushedStream
+from chatbooth_grpc.rpc.grpcio.stream_call import PushedCall, start_receiving, taken_request
 
 REQUEST_LIMIT = 10.0
 """How long a call's request may take to arrive after its headers, in seconds."""
-
-answered_account: ContextVar[int | None] = ContextVar("answered_account", default=None)
-"""The account whose call is answered, where the answer can be large."""
 
 
 class _Call(NamedTuple):
@@ -83,13 +81,13 @@ class CallPool(ThreadPoolExecutor):
         if not _is_call(args):
             return self._run(fn, *args, **kwargs)
         respond, rpc_event, state, behaviour, receive, *codecs = args
-        answers_later = getattr(behaviour, "answers_later", False)
+        answers_later = getattr(behaviour, ANSWERS_LATER, False)
         done: Future[Any] = Future()
         call = _Call(rpc_event, state, behaviour, codecs[0], codecs[1], done)
-        if receive.__name__ != _RECEIVES_ONE:
+        if receive.__name__ != RECEIVES_ONE:
             if not answers_later:
                 return self._run(fn, *args, **kwargs)
-            stream = StreamCall(rpc_event, state, self._pushes, *codecs)
+            stream = PushedCall(rpc_event, state, self._pushes, *codecs)
             self._enter()
             fn(self._begin, call, lambda: stream)
             return done
@@ -140,7 +138,7 @@ class CallPool(ThreadPoolExecutor):
         """Return what answers a call on a thread, in place of gRPC's `respond`."""
         if respond is internals._unary_response_in_pool:
             return self._answer
-        return self._open if getattr(behaviour, "experimental_non_blocking", False) else self._stream
+        return self._open if getattr(behaviour, WRITES_LATER, False) else self._stream
 
     def _answer(self, call: _Call, take: Callable[[], Any]) -> None:
         """Answer a call that has one response."""
@@ -156,7 +154,8 @@ class CallPool(ThreadPoolExecutor):
     def _open(self, call: _Call, take: Callable[[], Any]) -> None:
         """Begin a call whose behaviour has others write its responses."""
         request = take()
-        if request is not None and _behave(call, request)[1]:
+        responses = PushedStream(call.rpc_event, call.state)
+        if request is not None and _behave(call, request, responses)[1]:
             call.done.set_result(None)
         else:
             self._hold(call, 0)
@@ -234,10 +233,13 @@ def _is_call(args: tuple[Any, ...]) -> bool:
     )
 
 
-def _behave(call: _Call, request: Any, *answer: Callable[[Any], None]) -> tuple[Any, bool]:
-    """Run a call's behaviour; return its response, and whether there is one: an error is answered already."""
+def _behave(call: _Call, request: Any, *third: Any) -> tuple[Any, bool]:
+    """Run a call's behaviour, with a third argument if its marks say so.
+
+    Return its response, and whether there is one: an error is answered already.
+    """
     behaved: tuple[Any, bool] = internals._call_behavior(
-        call.rpc_event, call.state, call.behaviour, request, call.deserializer, *answer
+        call.rpc_event, call.state, call.behaviour, request, call.deserializer, *third
     )
     return behaved
 

@@ -3,13 +3,14 @@
 gRPC's own way blocks the writer until a message is taken, two handoffs between threads for each. `push` never waits: it
 calls back, and until then nothing else may be written.
 
-This leans on internals of grpcio (`_server._send_response` and its neighbours, as of 1.81 to 1.85), as call_pool does.
+This leans on private names of grpcio, which `expectations` checks.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from grpc import _server as internals
@@ -20,23 +21,37 @@ _log = logging.getLogger(__name__)
 _TOKENS = {internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN, internals._SEND_MESSAGE_TOKEN}
 
 
-def push(rpc_event: Any, state: Any, message: bytes, taken: Callable[[], None]) -> bool:
-    """Begin to write a serialised message to a call; return whether the call still stands.
+class PushedStream:
+    """A call's responses, as `ResponseStream` describes them. `taken` is called on gRPC's event thread."""
 
-    If so, `taken` is called on gRPC's event thread, once gRPC has taken the message or the call is over.
-    """
-    with state.condition:
-        if not internals._is_rpc_state_active(state):
-            return False
-        operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
-        token = internals._SEND_MESSAGE_TOKEN
-        if state.initial_metadata_allowed:
-            operations = (internals._get_initial_metadata_operation(state, None), *operations)
-            state.initial_metadata_allowed = False
-            token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
-        rpc_event.call.start_server_batch(operations, _once_taken(state, token, taken))
-        state.due.add(token)
-    return True
+    __slots__ = ("_rpc_event", "_state", "lock")
+
+    def __init__(self, rpc_event: Any, state: Any) -> None:
+        self._rpc_event = rpc_event
+        self._state = state
+        self.lock: AbstractContextManager[Any] = state.condition
+
+    @property
+    def is_taken(self) -> bool:
+        return _TOKENS.isdisjoint(self._state.due)
+
+    def push(self, message: bytes, taken: Callable[[], None]) -> bool:
+        state = self._state
+        with state.condition:
+            if not internals._is_rpc_state_active(state):
+                return False
+            operations: tuple[Any, ...] = (cygrpc.SendMessageOperation(message, _NO_FLAGS),)
+            token = internals._SEND_MESSAGE_TOKEN
+            if state.initial_metadata_allowed:
+                operations = (internals._get_initial_metadata_operation(state, None), *operations)
+                state.initial_metadata_allowed = False
+                token = internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
+            self._rpc_event.call.start_server_batch(operations, _once_taken(state, token, taken))
+            state.due.add(token)
+        return True
+
+    def finish(self, message: bytes | None) -> None:
+        internals._status(self._rpc_event, self._state, message)
 
 
 def _once_taken(state: Any, token: str, taken: Callable[[], None]) -> Callable[[Any], Any]:
@@ -52,11 +67,6 @@ def _once_taken(state: Any, token: str, taken: Callable[[], None]) -> Callable[[
         return outcome
 
     return take
-
-
-def is_taken(state: Any) -> bool:
-    """Say whether gRPC has taken all messages that were written to a call, or the call is over."""
-    return _TOKENS.isdisjoint(state.due)
 
 
 def followed(on_event: Callable[[Any], Any], then: Callable[[], None]) -> Callable[[Any], Any]:

@@ -12,15 +12,15 @@ from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.rpc.grpcio.pushing import followed, push
+from chatbooth_grpc.rpc.grpcio.pushing import PushedStream, followed
 
 _NO_FLAGS = 0
 
 
-class StreamCall:
-    """Both directions of a call. What is called back runs on gRPC's event thread: it must not block, nor raise."""
+class PushedCall:
+    """Both directions of a call, as `StreamCall` describes them. The callbacks run on gRPC's event thread."""
 
-    __slots__ = ("_deserializer", "_pushes", "_rpc_event", "_serializer", "_state")
+    __slots__ = ("_deserializer", "_pushes", "_responses", "_rpc_event", "_serializer", "_state")
 
     def __init__(
         self,
@@ -33,20 +33,16 @@ class StreamCall:
         """`pushes` holds each message until the client takes it."""
         self._rpc_event = rpc_event
         self._state = state
+        self._responses = PushedStream(rpc_event, state)
         self._pushes = pushes
         self._deserializer = deserializer
         self._serializer = serializer
 
     def receive(self, received: Callable[[Any], None]) -> None:
-        """Have `received` called with the next message, or with None: no more come. One at a time."""
         state = self._state
         start_receiving(self._rpc_event, state, self._deserializer, lambda: received(taken_request(state)))
 
     def push(self, response: Any, taken: Callable[[], None]) -> bool:
-        """Write a message; return whether the call still stands.
-
-        If so, `taken` is called, and until then nothing else may be written.
-        """
         message = self._serializer(response)
         held = self._pushes.hold(len(message), (), self._rpc_event.call.cancel)
 
@@ -54,7 +50,7 @@ class StreamCall:
             self._pushes.release(held)
             taken()
 
-        stands = push(self._rpc_event, self._state, message, release)
+        stands = self._responses.push(message, release)
         if not stands:
             self._pushes.release(held)
         return stands

@@ -29,6 +29,7 @@ from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, action_name
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class ErrorInterceptor(_MethodInterceptor):
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
         behaviour = _behaviour(handler)
-        if getattr(behaviour, "answers_later", False):
+        if getattr(behaviour, ANSWERS_LATER, False):
             wrapped = _answering_later(behaviour, action)
         else:
             wrapped = _answering(behaviour, action)
@@ -215,7 +216,7 @@ def _placed(handler: Handler, pool: CallPool) -> Handler:
         return behaviour(*arguments)
 
     placed = _rebuilt(handler, answer, handler.request_deserializer)
-    answer.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    placed_on(pool, answer)
     return placed
 
 
@@ -252,9 +253,7 @@ def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
 
 def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:
     """Return the handler around another behaviour, with the marks that the first behaviour bore."""
-    for mark in ("answers_later", "experimental_non_blocking", "experimental_thread_pool"):
-        if hasattr(_behaviour(handler), mark):
-            setattr(behaviour, mark, getattr(_behaviour(handler), mark))
+    copy_marks(_behaviour(handler), behaviour)
     build = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
     rebuilt: Handler = build(
         behaviour, request_deserializer=deserializer, response_serializer=handler.response_serializer

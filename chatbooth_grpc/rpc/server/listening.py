@@ -7,15 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from grpc import _server as internals
-
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
-from chatbooth_grpc.rpc.grpcio.pushing import is_taken, push
+from chatbooth_grpc.rpc.grpcio.calls import ResponseStream
 from chatbooth_grpc.rpc.messages import event_to_pb
 from chatbooth_grpc.rpc.server.interceptors import set_status
 
@@ -30,16 +28,14 @@ class GrpcSink:
         "_call_when_free",
         "_context",
         "_end_held",
-        "_rpc_event",
+        "_responses",
         "_small_since",
-        "_state",
         "_unread",
     )
 
-    def __init__(self, context: Any, account_id: int, unread: Unread) -> None:
+    def __init__(self, context: Any, responses: ResponseStream, account_id: int, unread: Unread) -> None:
         self._context = context
-        self._rpc_event = context._rpc_event
-        self._state = context._state
+        self._responses = responses
         self._account_id = account_id
         self._unread = unread
         self._small_since: float | None = None  # when the last message was written, if it is small
@@ -48,11 +44,11 @@ class GrpcSink:
 
     @property
     def is_free(self) -> bool:
-        return is_taken(self._state)
+        return self._responses.is_taken
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        with self._state.condition:
-            if is_taken(self._state):
+        with self._responses.lock:
+            if self._responses.is_taken:
                 return False
             self._call_when_free = call
             return True
@@ -61,10 +57,10 @@ class GrpcSink:
         message = _encode(event)
         if len(message) <= SMALL_SIZE:
             self._small_since = time.monotonic()
-            return push(self._rpc_event, self._state, message, self._go_on)
+            return self._responses.push(message, self._go_on)
         self._small_since = None
         held = self._hold(message)
-        stands = push(self._rpc_event, self._state, message, partial(self._large_taken, held))
+        stands = self._responses.push(message, partial(self._large_taken, held))
         if not stands:
             self._unread.release(held)
         return stands
@@ -73,7 +69,7 @@ class GrpcSink:
         message = _encode(end)
         self._end_held = self._hold(message)
         set_status(self._context, error)
-        internals._status(self._rpc_event, self._state, message)
+        self._responses.finish(message)
 
     def abort(self) -> None:
         self._context.cancel()
@@ -81,7 +77,7 @@ class GrpcSink:
     @property
     def waiting_since(self) -> float | None:
         """Since when a small message waits to be taken; None: none does."""
-        return None if is_taken(self._state) else self._small_since
+        return None if self._responses.is_taken else self._small_since
 
     def cut_off(self) -> None:
         """End the call, for `Unread`."""
@@ -112,12 +108,20 @@ class GrpcSink:
             call()
 
 
-def listen(switchboard: Switchboard, session: StoredSession, after: int | None, context: Any, unread: Unread) -> None:
+def listen(
+    switchboard: Switchboard,
+    session: StoredSession,
+    after: int | None,
+    context: Any,
+    responses: ResponseStream,
+    *,
+    unread: Unread,
+) -> None:
     """Serve a Listen call from now on; returns at once. Raises TooBusy, ServerDraining.
 
     `unread` holds each message until the client takes it.
     """
-    sink = GrpcSink(context, session.account_id, unread)
+    sink = GrpcSink(context, responses, session.account_id, unread)
     listener = switchboard.open(session, after, sink)
     unread.watch(sink)
 

@@ -33,7 +33,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import Lane, StoredSession
-from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall
+from chatbooth_grpc.rpc.grpcio.calls import StreamCall
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
 from chatbooth_grpc.rpc.server.pool_threads import start_threads

@@ -17,8 +17,8 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.rpc.grpcio.call_pool import answered_account
-from chatbooth_grpc.rpc.grpcio.stream_call import StreamCall
+from chatbooth_grpc.rpc.grpcio.calls import ResponseStream, StreamCall, answered_account
+from chatbooth_grpc.rpc.grpcio.marks import answers_later, writes_later
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.rpc.server.interceptors import current_token
 from chatbooth_grpc.rpc.server.listening import listen
@@ -86,7 +86,8 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         )
         return pb.ListResponse(usernames=page.usernames, next_page_token=page.next_page_token)
 
-    def Send(  # type: ignore[override]  # in call_pool's form without a thread: see the mark below
+    @answers_later
+    def Send(  # type: ignore[override]  # in the mark's form
         self, request: pb.SendRequest, context: grpc.ServicerContext, settle: Callable[[Outcome], None]
     ) -> None:
         token = current_token.get()
@@ -95,8 +96,6 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             self._send(session, request, settle)
         else:
             self._calls.submit(copy_context().run, self._find_and_send, token, request, settle)
-
-    Send.answers_later = True  # type: ignore[attr-defined]
 
     def _find_and_send(self, token: bytes, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
         try:
@@ -117,12 +116,11 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
 
         self._booth.send_later([self._booth.checked(session, outgoing_from_pb(request))], stored)
 
-    def SendMany(  # type: ignore[override]  # in call_pool's form, too
+    @answers_later
+    def SendMany(  # type: ignore[override]  # in the mark's form
         self, call: StreamCall, context: grpc.ServicerContext, settle: Callable[[ChatboothError | None], None]
     ) -> None:
         self._send_streams.open(current_token.get(), call, settle)
-
-    SendMany.answers_later = True  # type: ignore[attr-defined]
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None
@@ -136,13 +134,13 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         self._booth.acknowledge(current_token.get(), request.through, request.epoch)
         return pb.AcknowledgeResponse()
 
-    def Listen(  # type: ignore[override]  # in gRPC's form without a thread: see the mark below
-        self, request: pb.ListenRequest, context: grpc.ServicerContext, _send_response: object = None
+    @writes_later
+    def Listen(  # type: ignore[override]  # in the mark's form
+        self, request: pb.ListenRequest, context: grpc.ServicerContext, responses: ResponseStream
     ) -> None:
         after = request.after if request.HasField("after") else None
-        listen(self._switchboard, self._booth.authenticated(current_token.get()), after, context, self._pushes)
-
-    Listen.experimental_non_blocking = True  # type: ignore[attr-defined]  # gRPC's mark
+        session = self._booth.authenticated(current_token.get())
+        listen(self._switchboard, session, after, context, responses, unread=self._pushes)
 
     def _admit_large_answer(self) -> None:
         """Note whose answer it is. Raises TooBusy: its account leaves too much unread."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import socket
 import threading
@@ -13,7 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc import _server as internals
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
@@ -173,26 +171,6 @@ def test_too_many_calls_at_once_are_refused_clearly(start: Start) -> None:
     never.set()
     for one in held:
         one.cancel()
-
-
-def test_grpcs_internals_are_still_as_the_pool_takes_them() -> None:
-    """What `call_pool` leans on; the calls without a request above tell that it still works."""
-    arguments = ["rpc_event", "state", "behavior", "argument_thunk", "request_deserializer", "response_serializer"]
-    for respond in (internals._unary_response_in_pool, internals._stream_response_in_pool):
-        assert list(inspect.signature(respond).parameters) == arguments
-    assert list(inspect.signature(internals._receive_message).parameters) == ["state", "call", "request_deserializer"]
-    assert list(inspect.signature(internals._abort).parameters)[:4] == ["state", "call", "code", "details"]
-    assert list(inspect.signature(internals._send_message).parameters) == ["state", "token"]
-    assert list(inspect.signature(internals._status).parameters) == ["rpc_event", "state", "serialized_response"]
-    arguments = ["rpc_event", "state", "behavior", "argument", "request_deserializer", "send_response_callback"]
-    assert list(inspect.signature(internals._call_behavior).parameters) == arguments
-    assert isinstance(internals._RECEIVE_MESSAGE_TOKEN, str)
-    assert isinstance(internals._CLOSED, str)
-    assert list(inspect.signature(internals._is_rpc_state_active).parameters) == ["state"]
-    made: Any = internals._RPCState
-    state = made()
-    assert (state.request, state.client, state.due) == (None, internals._OPEN, set())
-    assert internals._unary_request(None, state, None).__name__ == "unary_request"
 
 
 def test_every_call_goes_through_the_pool(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,42 @@
+"""The marks by which a behaviour says how its call is to be served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Behaviour = TypeVar("Behaviour", bound=Callable[..., Any])
+
+ANSWERS_LATER = "answers_later"
+WRITES_LATER = "writes_later"
+# gRPC reads this mark too.
+POOL = "experimental_thread_pool"
+
+
+def answers_later(behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour that returns at once and answers by calling its third argument, once, on any thread.
+
+    It calls that with the response, or with None after it has set the context's code.
+    A behaviour that receives a stream gets a `StreamCall` as its request, and None ends the call.
+    """
+    setattr(behaviour, ANSWERS_LATER, True)
+    return behaviour
+
+
+def writes_later(behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour that returns at once. Its third argument is the `ResponseStream`, which stays open."""
+    setattr(behaviour, WRITES_LATER, True)
+    return behaviour
+
+
+def placed_on(pool: object, behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour whose calls run on a pool of their own."""
+    setattr(behaviour, POOL, pool)
+    return behaviour
+
+
+def copy_marks(marked: Callable[..., Any], behaviour: Callable[..., Any]) -> None:
+    """Give a behaviour the marks of the one that it wraps."""
+    for mark in (ANSWERS_LATER, WRITES_LATER, POOL):
+        if hasattr(marked, mark):
+            setattr(behaviour, mark, getattr(marked, mark))
