@@ -17,7 +17,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
-from chatbooth_grpc.client.commands.command_flags import COMMANDS
+from chatbooth_grpc.client.commands.table import COMMANDS
 from chatbooth_grpc.client.failures.exit_codes import FAILED, OK, USAGE
 from chatbooth_grpc.server_address import DEFAULT_WIRE_PORT, WIRE_SCHEME, normal_address
 from chatbooth_grpc.streams import open_closed_streams, settle_streams

@@ -33,9 +33,11 @@ ROOMS: dict[str, set[str]] = {
     "client.library": {"booth", "rpc", "wire.client", "client.state", "_gen", "server_address"},
     "client.terminal": {"booth", "client.failures"},
     "client.commands": {
-        *("booth", "client.failures", "client.state", "client.library", "client.terminal"),
-        *("environment", "server_address"),
+        *("booth", "client.commands.parsing", "client.commands.tasks", "client.failures", "client.state"),
+        *("client.terminal", "environment"),
     },
+    "client.commands.parsing": {"booth", "client.failures", "server_address"},
+    "client.commands.tasks": {"booth", "client.failures", "client.state", "client.library", "client.terminal"},
 }
 """What each room may import of the package, beside itself. A room is a folder, "" the package's own."""
 
@@ -164,6 +166,8 @@ def test_a_circle_of_rooms_is_found() -> None:
         ("store.sqlite", "import sqlite3"),
         ("client.state", "from chatbooth_grpc.client.library.chat_client import ChatClient"),
         ("client.library", "from chatbooth_grpc.client.terminal.output import Output"),
+        ("client.commands.parsing", "from chatbooth_grpc.client.commands.table import COMMANDS"),
+        ("client.commands.tasks", "from chatbooth_grpc.client.commands.send import run"),
     ],
 )
 def test_a_wrong_arrow_is_found(room: str, source: str) -> None:

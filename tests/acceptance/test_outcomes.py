@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.client import ChatClient
-from chatbooth_grpc.client.commands.running import _COMMANDS
+from chatbooth_grpc.client.commands.table import COMMANDS as TABLE
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
 from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment, wait_until
@@ -161,7 +161,7 @@ OUTCOMES: dict[Callable[[Seat, str], Done], dict[str, int]] = {
 
 
 def test_every_command_is_in_the_table() -> None:
-    assert {words[0] for words in COMMANDS.values()} == set(_COMMANDS)
+    assert {words[0] for words in COMMANDS.values()} == set(TABLE)
 
 
 # A listener of a server that is away waits until it comes back.

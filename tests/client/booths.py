@@ -15,7 +15,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import Passwords as HashedPasswords
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
-from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
 from chatbooth_grpc.client.library.transport import EventStream, Transport
@@ -100,6 +100,17 @@ class BoothTransport:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def failing(action: str, error: ChatboothError, times: int = 1_000) -> Callable[[str], None]:
+    """What a transport does before a call: it fails so many calls of an action."""
+    left = [error] * times
+
+    def before(called: str) -> None:
+        if called == action and left:
+            raise left.pop()
+
+    return before
 
 
 @dataclass

@@ -8,15 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from chatbooth_grpc import __version__
-from chatbooth_grpc.client.commands.command_flags import (
-    COMMANDS,
-    OMITTED,
-    SHARED_FLAGS,
-    STANDARD_INPUT,
-    add_shared_flags,
-    text_or_input,
-)
-from chatbooth_grpc.client.commands.command_parser import HELP, CommandParser, did_you_mean, mark_literals
+from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandParser, did_you_mean, mark_literals
+from chatbooth_grpc.client.commands.parsing.shared_flags import SHARED_FLAGS, add_shared_flags
+from chatbooth_grpc.client.commands.table import COMMANDS, Command, load
 from chatbooth_grpc.client.failures.invocation import program
 from chatbooth_grpc.environment import value_of
 
@@ -49,8 +43,6 @@ exit codes:
   143  ended by SIGTERM
 """
 
-_SEND_HINT = "A text that begins with - stands after --, as in: send USER -- TEXT"
-
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the flags and, in `command`, which command it is (None: the menu). Exits with 2 if they are wrong."""
@@ -65,8 +57,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parsed.command = words[index]
         if parsed.command not in COMMANDS:
             parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, COMMANDS)}")
-        parser = _command_parser(parsed.command, as_json=as_json)
-        _parse_command(parser, parsed, words[index + 1 :])
+        command = load(parsed.command)
+        parser = _command_parser(parsed.command, command, as_json=as_json)
+        _parse_command(parser, command, parsed, words[index + 1 :])
     elif parsed.json or parsed.quiet:
         parser.error(f"--{'json' if parsed.json else 'quiet'} needs a command: the menu is for a person")
     _fill_in_defaults(parser, parsed)
@@ -82,51 +75,12 @@ def _command_index(words: Sequence[str]) -> int:
     return min(index, len(words))
 
 
-def _parse_command(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
+def _parse_command(parser: CommandParser, command: Command, parsed: argparse.Namespace, words: Sequence[str]) -> None:
     """Add to `parsed` what the words after the command say."""
     if len(words) == 1 and words[0] in HELP:
         parser.show_help()
-    marked = mark_literals(words)
-    _, left_over = parser.parse_known_args(marked, parsed)
-    if parsed.command == "send":
-        left_over = _place_late_text(parser, parsed, left_over)
-    parser.refuse_left_over(left_over)
-    if parsed.command == "send":
-        _check_send(parser, parsed, words)
-
-
-def _place_late_text(parser: CommandParser, parsed: argparse.Namespace, left_over: list[str]) -> list[str]:
-    """Take the text of `send USER --flag TEXT`, which argparse before 3.13 leaves over; return the other words."""
-    if parsed.text is not OMITTED or len(left_over) != 1:
-        return left_over
-    if left_over[0].startswith("-") and left_over[0] != STANDARD_INPUT:
-        return left_over
-    try:
-        parsed.text = text_or_input(left_over[0])
-    except argparse.ArgumentTypeError as error:
-        parser.error(f"argument TEXT: {error}")
-    return []
-
-
-def _check_send(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
-    """Let no text come from standard input unless that was asked for, and nothing contradict --from-file."""
-    if parsed.from_file is not None:
-        _check_from_file(parser, parsed)
-    if parsed.text is OMITTED:
-        # A word after USER that looks like a flag may be the text of a script.
-        if parsed.from_file is None and words[-1] != parsed.recipient:
-            parser.error(f"no TEXT after {parsed.recipient!r}; a single - there reads it from standard input")
-        parsed.text = None
-
-
-def _check_from_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
-    """Let nothing stand beside --from-file that the lines of the file say themselves."""
-    if parsed.recipient is not None:
-        parser.error("--from-file: the file names the recipients and the texts; leave USER and TEXT out")
-    if parsed.message_id is not None:
-        parser.error("--from-file: the file's lines have ids of their own; leave --message-id out")
-    if parsed.queue:
-        parser.error("--from-file: a run that is cut off goes on when repeated; leave --queue out")
+    _, left_over = parser.parse_known_args(mark_literals(words), parsed)
+    command.finish(parser, parsed, words, left_over)
 
 
 def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None:
@@ -144,7 +98,7 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
 def _program_parser(*, as_json: bool) -> CommandParser:
     """Return the parser of what stands before the command."""
     width = max(map(len, COMMANDS))
-    commands = "".join(f"    {name:{width}}  {words}\n" for name, (words, _) in COMMANDS.items())
+    commands = "".join(f"    {name:{width}}  {words}\n" for name, words in COMMANDS.items())
     parser = CommandParser(
         program(),
         as_json=as_json,
@@ -158,15 +112,15 @@ def _program_parser(*, as_json: bool) -> CommandParser:
     return parser
 
 
-def _command_parser(name: str, *, as_json: bool) -> CommandParser:
+def _command_parser(name: str, command: Command, *, as_json: bool) -> CommandParser:
     """Return the parser of what stands after a command."""
-    words, add_flags = COMMANDS[name]
+    words = COMMANDS[name]
     parser = CommandParser(
         f"{program()} {name}",
         as_json=as_json,
-        hint=_SEND_HINT if name == "send" else "",
+        hint=command.hint,
         description=f"{words[0].upper()}{words[1:]}.",
     )
     add_shared_flags(parser, default=argparse.SUPPRESS)
-    add_flags(parser)
+    command.add_flags(parser)
     return parser

@@ -6,9 +6,13 @@ from dataclasses import replace
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.rules import folded_username
-from chatbooth_grpc.client.commands import commands
-from chatbooth_grpc.client.commands.context import Context
-from chatbooth_grpc.client.commands.delivering import deliver
+from chatbooth_grpc.client.commands.delete import delete
+from chatbooth_grpc.client.commands.deliver import deliver
+from chatbooth_grpc.client.commands.list import list_accounts
+from chatbooth_grpc.client.commands.login import log_in
+from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.client.commands.tasks.context import Context
+from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.failures import CommandFailure, NotLoggedIn, SeveralSessions
 from chatbooth_grpc.client.state.session_file import SavedSession
 
@@ -86,7 +90,7 @@ class _Menu:
             self._context.output.say("Type s to make an account, l to log in to one.")
             return
         username = folded_username(self._ask("Username: "))
-        (commands.sign_up if kind == "s" else commands.log_in)(self._context, username)
+        (sign_up if kind == "s" else log_in)(self._context, username)
         self._context = replace(self._context, as_user=username)
 
     def _pick(self) -> SavedSession:
@@ -101,12 +105,12 @@ class _Menu:
 
     def _list(self) -> None:
         self._pick()
-        commands.list_accounts(self._context, self._ask("Pattern (none: all): "), "")
+        list_accounts(self._context, self._ask("Pattern (none: all): "), "")
 
     def _send(self) -> None:
         self._pick()
         recipient = self._ask("To: ")
-        commands.send(self._context, recipient, self._context.prompts.line("Text: ", lines=True))
+        send(self._context, recipient, self._context.prompts.line("Text: ", lines=True))
 
     def _deliver(self) -> None:
         self._pick()
@@ -118,7 +122,7 @@ class _Menu:
         if self._context.prompts.line(question, flush=True).strip() != saved.username:
             self._context.output.say("Nothing was deleted.")
             return
-        commands.delete(self._context, confirmed=True)
+        delete(self._context, confirmed=True)
         self._context = replace(self._context, as_user=None)
 
     def _ask(self, question: str) -> str:

@@ -6,8 +6,8 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ServerUnreachable, WrongCredentials
-from chatbooth_grpc.client.commands import commands
 from chatbooth_grpc.client.commands.menu import run_menu
+from chatbooth_grpc.client.commands.signup import sign_up
 from tests.client.booths import PASSWORD, SERVER, Desk
 
 
@@ -53,7 +53,7 @@ def test_logging_in_takes_the_seat(desk: Desk, booth: Booth) -> None:
 
 @pytest.mark.parametrize("typed", [(), ("1",), ("1", "s"), ("1", "s", "ann"), ("3", "ann"), ("5",)])
 def test_the_end_of_input_ends_it(desk: Desk, typed: tuple[str, ...]) -> None:
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     through_menu(desk, *typed)
     assert desk.context().sessions.usernames() == ["ann"]
 
@@ -96,14 +96,14 @@ def test_an_error_is_shown_and_it_goes_on(desk: Desk) -> None:
 
 
 def test_ill_formed_input_is_shown_and_it_goes_on(desk: Desk) -> None:
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     run_menu(desk.context(typed=b"\xff\n3\nann\n\xff\n2\n\nQ\n"))
     assert desk.said().count("not UTF-8") == 2
     assert desk.printed() == ["ann"]
 
 
 def test_a_server_that_is_away_is_shown_and_it_goes_on(desk: Desk) -> None:
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
 
     def away(_action: str) -> None:
         raise ServerUnreachable(SERVER)
@@ -115,7 +115,7 @@ def test_a_server_that_is_away_is_shown_and_it_goes_on(desk: Desk) -> None:
 
 def test_of_several_who_are_logged_in_it_asks_which_one_acts(desk: Desk, booth: Booth) -> None:
     for username in ("ann", "ben"):
-        commands.sign_up(desk.context(), username)
+        sign_up(desk.context(), username)
     words = through_menu(desk, "7", "3", "Ben", "ann", "tea", "3", "ann", "milk", "Q")
     assert words.count("Which account acts: ann, ben?") == 1
     assert words.index("ann, ben are logged in") < words.index("you are ben")
@@ -127,7 +127,7 @@ def test_of_several_who_are_logged_in_it_asks_which_one_acts(desk: Desk, booth: 
 @pytest.mark.parametrize("choice", ["2", "3", "4", "5"])
 def test_an_answer_that_is_no_account_of_them_does_nothing(desk: Desk, choice: str) -> None:
     for username in ("ann", "ben"):
-        commands.sign_up(desk.context(), username)
+        sign_up(desk.context(), username)
     desk.said()
     words = through_menu(desk, choice, "bem", choice, "", "Q")
     assert "bem is not logged in to 127.0.0.1:50051 here. Did you mean ben?" in words

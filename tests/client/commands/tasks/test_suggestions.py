@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import DeadlineExceeded, RecipientNotFound
-from chatbooth_grpc.client.commands.suggestions import one_slip_from, with_near_names
+from chatbooth_grpc.client.commands.tasks.suggestions import one_slip_from, with_near_names
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.client.booths import PASSWORD, BoothTransport
 

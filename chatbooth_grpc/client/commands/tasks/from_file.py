@@ -13,8 +13,8 @@ from typing import BinaryIO
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
-from chatbooth_grpc.client.commands.context import Context
-from chatbooth_grpc.client.commands.message_lines import BadLine, MakeId, read_lines, repeatable_ids
+from chatbooth_grpc.client.commands.tasks.context import Context
+from chatbooth_grpc.client.commands.tasks.message_lines import BadLine, MakeId, read_lines, repeatable_ids
 from chatbooth_grpc.client.failures.failures import CommandFailure, SessionEnded, SomeNotSent, Unprinted
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.terminal.progress import Progress

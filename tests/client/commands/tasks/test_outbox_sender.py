@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from chatbooth_grpc.booth.errors import ServerUnreachable
-from chatbooth_grpc.client.commands import commands, outbox_sender
-from chatbooth_grpc.client.commands.outbox_sender import emptying_outbox
+from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.client.commands.tasks import outbox_sender
+from chatbooth_grpc.client.commands.tasks.outbox_sender import emptying_outbox
 from chatbooth_grpc.client.failures.failures import Unprinted
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from tests.client.booths import SERVER, Desk
@@ -21,7 +22,7 @@ PATIENCE = 20.0
 def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Ann's desk, with a message in the outbox."""
     monkeypatch.setattr(outbox_sender, "_LOOK_INTERVAL", 0.001)
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     context = desk.context()
     with context.sessions.outbox(context.pick()) as outbox:
         outbox.put("ann", "queued", b"i" * 16)

@@ -13,8 +13,9 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import CursorPastEnd, ServerUnreachable
 from chatbooth_grpc.booth.model import Gap, GapReason, Opening, Session
-from chatbooth_grpc.client.commands import commands
-from chatbooth_grpc.client.commands.delivering import deliver
+from chatbooth_grpc.client.commands.deliver import deliver
+from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.failures import AlreadyReading
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from tests.client.booths import SERVER, Desk
@@ -41,9 +42,9 @@ class BrokenPipe(io.StringIO):
 @pytest.fixture
 def ann(desk: Desk) -> Session:
     """The session kept for ann, with five messages waiting."""
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     for text in "abcde":
-        commands.send(desk.context(), "ann", text)
+        send(desk.context(), "ann", text)
     desk.said()
     return desk.context().pick().session
 
@@ -81,7 +82,7 @@ def test_all_that_waits_is_shown_once(desk: Desk, booth: Booth, ann: Session) ->
 def test_json_is_exact(desk: Desk, ann: Session) -> None:
     deliver(desk.context(as_json=True))
     desk.printed()
-    commands.send(desk.context(), "ann", "\x1b[31m\n🍵\u202e", b"i" * 16)
+    send(desk.context(), "ann", "\x1b[31m\n🍵\u202e", b"i" * 16)
     deliver(desk.context(as_json=True))
     assert desk.out.getvalue().isascii()
     [record] = desk.records()
@@ -97,7 +98,7 @@ def test_json_is_exact(desk: Desk, ann: Session) -> None:
 
 
 def test_a_person_sees_no_control_characters(desk: Desk, ann: Session) -> None:
-    commands.send(desk.context(), "ann", "\x1b[2J\n9  2030-01-01 00:00:00  ben: fake")
+    send(desk.context(), "ann", "\x1b[2J\n9  2030-01-01 00:00:00  ben: fake")
     deliver(desk.context(), after=5)
     first, second = desk.printed()
     assert first.endswith(r"  ann: \x1b[2J")
@@ -106,7 +107,7 @@ def test_a_person_sees_no_control_characters(desk: Desk, ann: Session) -> None:
 
 def test_more_than_a_batch_is_delivered(desk: Desk, booth: Booth, ann: Session) -> None:
     for number in range(600):
-        commands.send(desk.context(as_json=True), "ann", str(number))
+        send(desk.context(as_json=True), "ann", str(number))
     desk.printed()
     deliver(desk.context(as_json=True))
     assert [record["sequence"] for record in desk.records()] == [*range(1, 606)]
@@ -145,7 +146,7 @@ def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth:
     desk.transport.before = lambda _action: None
     assert texts(desk) == list("abcde")
     assert waiting(booth, ann) == list("abcde")
-    commands.send(desk.context(), "ann", "f")
+    send(desk.context(), "ann", "f")
     deliver(desk.context())
     assert texts(desk) == ["f"]
     assert waiting(booth, ann) == []
@@ -164,7 +165,7 @@ def test_an_unacknowledged_end_is_acknowledged_by_the_next_run(desk: Desk, booth
 
 def test_a_lost_server_between_batches_loses_and_repeats_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
     for number in range(300):
-        commands.send(desk.context(as_json=True), "ann", str(number))
+        send(desk.context(as_json=True), "ann", str(number))
     desk.printed()
     lost = [False]
 

@@ -10,7 +10,7 @@ from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.booth.unicode import check_unicode
-from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.failures.failures import Misuse, QueuedButRefused, SessionEnded, SomeNotSent
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from chatbooth_grpc.client.failures.invocation import command_line
@@ -128,7 +128,9 @@ def _outcome(
             for message, outcome in outbox.flush(_sending_by(client), wait=context.timeout):
                 if message.message_id == queued.message_id:
                     if isinstance(outcome, RecipientNotFound):
-                        from chatbooth_grpc.client.commands.suggestions import with_near_names  # as in commands.send
+                        from chatbooth_grpc.client.commands.tasks.suggestions import (
+                            with_near_names,  # as in commands.send
+                        )
 
                         outcome = with_near_names(client, outcome)  # noqa: PLW2901
                     outcomes.append(outcome)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.client.commands.context import Context
-from chatbooth_grpc.client.commands.queueing import flush_outbox, open_outbox, say_what_waits
+from chatbooth_grpc.client.commands.tasks.context import Context
+from chatbooth_grpc.client.commands.tasks.queueing import flush_outbox, open_outbox, say_what_waits
 from chatbooth_grpc.client.failures.failures import Unprinted
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from chatbooth_grpc.client.library.chat_client import ChatClient

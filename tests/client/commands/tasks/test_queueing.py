@@ -22,8 +22,10 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
 )
 from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.client.commands import commands
-from chatbooth_grpc.client.commands.queueing import send_queued, show_outbox
+from chatbooth_grpc.client.commands.login import log_in
+from chatbooth_grpc.client.commands.logout import log_out
+from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.client.commands.tasks.queueing import send_queued, show_outbox
 from chatbooth_grpc.client.failures.failures import (
     Misuse,
     NotLoggedIn,
@@ -44,7 +46,7 @@ ID = b"i" * 16
 @pytest.fixture
 def ann(desk: Desk) -> Desk:
     """Ann's desk."""
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     desk.said()
     return desk
 
@@ -119,7 +121,7 @@ def test_an_ended_session_leaves_it_queued_and_says_so(
         f"The message to ann is queued, id {ID.hex()}.",
         "The message stays queued: it goes out after you have logged in again.",
     ]
-    commands.log_in(ann.context(), "ann")
+    log_in(ann.context(), "ann")
     show_outbox(ann.context(), send=True)
     messages = booth.deliver(ann.context().pick().session.token, after=0).messages
     assert [message.text for message in messages] == ["tea?"]
@@ -165,7 +167,7 @@ def test_nothing_is_said_of_what_is_not_queued(ann: Desk) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         send_queued(ann.context(), "ann", "tea?")
-    commands.log_out(ann.context(as_json=True))
+    log_out(ann.context(as_json=True))
     with pytest.raises(NotLoggedIn):
         send_queued(ann.context(), "ann", "tea?")
     assert "queued" not in ann.said()

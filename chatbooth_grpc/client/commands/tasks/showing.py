@@ -1,4 +1,4 @@
-"""The `deliver` command: shows what waits, once, and acknowledges it when it has been shown.
+"""Showing deliveries: each message once, and acknowledged only when it has been shown.
 
 The order is what counts: print, flush, note in the session file up to where it was shown, then acknowledge (asking
 for the next batch does that). Killed after the note, the next run drops by sequence what comes again; killed before
@@ -7,42 +7,17 @@ it, a message may be shown again, never lost.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 
 from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
-from chatbooth_grpc.client.commands.context import Context
+from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.failures.failures import AlreadyReading
 from chatbooth_grpc.client.state.history import History, Restored
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.display import shown_message, utc_time
 
-_BATCH = 256
-
 LISTEN = "listen"
 """The command that delivers for as long as nobody ends it."""
-
-
-def deliver(context: Context, *, after: int | None = None, most: int | None = None, keep: bool = False) -> None:
-    """Print the messages that wait, or those after sequence `after`: `most` at most; `keep` acknowledges none."""
-    saved = context.pick()
-    with ExitStack() as stack:
-        if not keep:
-            stack.enter_context(only_reader(context, saved.username, "deliver"))
-            saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
-        client = stack.enter_context(context.client_of(saved))
-        showing = Showing(context, saved, repeat=after is not None, note=not keep)
-        left = most
-        batches = client.batches(after=after, max_messages=_batch_size(left), keep=keep)
-        for delivery in batches:
-            showing.check(delivery.opening)
-            shown = showing.show(delivery)
-            left = None if left is None else left - shown
-            if left == 0:
-                batches.acknowledge()
-                break
-            batches.max_messages = _batch_size(left)
-    if not showing.anything:
-        context.output.say("No new messages.")
 
 
 def only_reader(context: Context, username: str, command: str) -> AbstractContextManager[None]:
@@ -149,7 +124,3 @@ class Showing:
         record = {"type": "gap", "first_sequence": gap.first, "last_sequence": gap.last, "reason": gap.reason.name}
         words = f"Messages {gap.first} to {gap.last} are missing: the server removed them for their age."
         self._output.notice(record, words)
-
-
-def _batch_size(left: int | None) -> int:
-    return _BATCH if left is None else min(left, _BATCH)

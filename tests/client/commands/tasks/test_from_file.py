@@ -13,8 +13,9 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ServerUnreachable, StoreFull
-from chatbooth_grpc.client.commands import commands
-from chatbooth_grpc.client.commands.importing import FileChanged, import_messages
+from chatbooth_grpc.client.commands.login import log_in
+from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.client.commands.tasks.from_file import FileChanged, import_messages
 from chatbooth_grpc.client.failures.failures import NotLoggedIn, SessionEnded, SomeNotSent, exit_code
 from chatbooth_grpc.client.library import sending_many
 from tests.client.booth_stream import BoothSendStream
@@ -30,7 +31,7 @@ def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Ann's desk, from which small batches go."""
     monkeypatch.setattr(sending_many, "BATCH_MESSAGES", 3)
     monkeypatch.setattr(sending_many, "FIRST_BACKOFF", 0.001)
-    commands.sign_up(desk.context(), "ann")
+    sign_up(desk.context(), "ann")
     desk.said()
     return desk
 
@@ -79,7 +80,7 @@ def test_all_lines_are_sent_in_their_order(ann: Desk, file: Path, mailbox: Calla
 
 def test_a_run_is_repeated_without_repeating_a_message(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     import_messages(ann.context(), str(file))
-    commands.log_in(ann.context(), "ann")
+    log_in(ann.context(), "ann")
     import_messages(ann.context(), str(file))
     assert mailbox() == TEXTS
 

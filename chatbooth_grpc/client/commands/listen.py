@@ -1,20 +1,35 @@
-"""The `listen` command: shows what waits and what comes, through every loss of the connection, each message once."""
+"""`listen`: prints what waits and what comes, through every loss of the connection, each message once."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Delivery, Gap, Opening
-from chatbooth_grpc.client.commands.context import Context
-from chatbooth_grpc.client.commands.delivering import LISTEN, Showing, only_reader
-from chatbooth_grpc.client.commands.outbox_sender import emptying_outbox
-from chatbooth_grpc.client.state.history import Restored
+from chatbooth_grpc.client.commands.parsing.shared_flags import add_max_flag
+from chatbooth_grpc.client.commands.table import Command
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from chatbooth_grpc.booth.errors import ChatboothError
+    from chatbooth_grpc.booth.model import Opening
+    from chatbooth_grpc.client.commands.tasks.context import Context
+
+
+def run(context: Context, parsed: Namespace) -> None:
+    """Listen as was asked for."""
+    listen(context, most=parsed.most)
 
 
 def listen(context: Context, *, most: int | None = None) -> None:
     """Print messages as they come, `most` of them at most; send meanwhile what is queued in the outbox."""
+    from dataclasses import replace
+
+    from chatbooth_grpc.booth.model import Delivery, Gap
+    from chatbooth_grpc.client.commands.tasks.outbox_sender import emptying_outbox
+    from chatbooth_grpc.client.commands.tasks.showing import LISTEN, Showing, only_reader
+    from chatbooth_grpc.client.state.history import Restored
+
     saved = context.pick()
     with ExitStack() as stack:
         stack.enter_context(only_reader(context, saved.username, LISTEN))
@@ -80,3 +95,6 @@ class _ConnectionWords:
             self._output.say(f"Connected again; messages missed meanwhile: {opening.replaying}.")
         self._is_lost = False
         self._opening = opening
+
+
+COMMAND = Command(run, add_max_flag)

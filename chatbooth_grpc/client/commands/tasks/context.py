@@ -47,6 +47,10 @@ class Context:
     connect: Connect = ChatClient.connect
     interrupts: Interrupts = field(default_factory=Interrupts)
 
+    def account_record(self, session: Session) -> dict[str, object]:
+        """Return what --json says of an account."""
+        return {"username": session.username, "account_id": session.account_id, "server": self.server}
+
     def pick(self) -> SavedSession:
         """Return the session to act with. Raises as `SessionDirectory.pick`."""
         return self.sessions.pick(self.as_user)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import ChatboothError, EmptyText, InvalidUsername, TextTooLong
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, OutgoingMessage, Session
-from chatbooth_grpc.client.commands import message_lines
-from chatbooth_grpc.client.commands.message_lines import BadLine, read_lines, repeatable_ids
+from chatbooth_grpc.client.commands.tasks import message_lines
+from chatbooth_grpc.client.commands.tasks.message_lines import BadLine, read_lines, repeatable_ids
 
 SESSION = Session(b"t" * 16, 7, "ann", bytes(range(16)))
 HELLO = b'{"recipient": "ben", "text": "Hello!"}'

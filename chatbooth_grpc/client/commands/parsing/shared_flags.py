@@ -1,0 +1,105 @@
+"""The flags that several commands take, with their help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chatbooth_grpc.client.commands.parsing import argument_values as values
+from chatbooth_grpc.client.commands.parsing.command_parser import CommandParser, flag_value, positional
+from chatbooth_grpc.client.failures.invocation import is_first_command_line
+from chatbooth_grpc.server_address import DEFAULT_SERVER
+
+DEFAULT_TIMEOUT = "10"
+
+
+class SharedFlag(NamedTuple):
+    """A flag with a value that every command takes, and the variable that stands in for it."""
+
+    name: str
+    dest: str
+    variable: str
+    default: str | None
+    convert: Callable[[str], object]
+    metavar: str
+    help: str
+
+
+SHARED_FLAGS = (
+    SharedFlag(
+        "--server",
+        "server",
+        "CHATBOOTH_SERVER",
+        DEFAULT_SERVER,
+        values.server,
+        "[wire://]HOST:PORT",
+        f"the server's address (environment: CHATBOOTH_SERVER; default: {DEFAULT_SERVER})",
+    ),
+    SharedFlag(
+        "--as",
+        "as_user",
+        "CHATBOOTH_AS",
+        None,
+        values.words,
+        "USER",
+        "which of several accounts that are logged in is to act (environment: CHATBOOTH_AS)",
+    ),
+    SharedFlag(
+        "--timeout",
+        "timeout",
+        "CHATBOOTH_TIMEOUT",
+        DEFAULT_TIMEOUT,
+        values.seconds,
+        "SECONDS",
+        "how long a call may take, retries included (environment: CHATBOOTH_TIMEOUT; default: 10)",
+    ),
+)
+
+
+def add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
+    """Add the flags that may stand before or after the command; only before it have they a default."""
+    for flag in SHARED_FLAGS:
+        is_hidden = flag.name == "--server" and is_first_command_line()
+        parser.add_flag(
+            flag.name,
+            dest=flag.dest,
+            metavar=flag.metavar,
+            type=flag_value(flag.convert),
+            default=default,
+            help=argparse.SUPPRESS if is_hidden else flag.help,
+        )
+    parser.add_flag(
+        "--json",
+        action="store_true",
+        default=False if default is None else default,
+        help="print JSON, one object a line",
+    )
+    parser.add_flag(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False if default is None else default,
+        help="print data and errors alone, for cron",
+    )
+
+
+def add_username(parser: CommandParser) -> None:
+    """Add whom to sign up or log in."""
+    parser.add_argument(
+        "username",
+        type=positional(values.words),
+        nargs="?",
+        metavar="USERNAME",
+        help="default: --as, or else it is asked for",
+    )
+
+
+def add_password_flag(parser: CommandParser, what: str) -> None:
+    """Add the flag by which `what` is read from standard input."""
+    parser.add_flag("--password-stdin", action="store_true", help=f"read {what} from standard input")
+
+
+def add_max_flag(parser: CommandParser) -> None:
+    """Add how many messages to show, at most."""
+    parser.add_flag("--max", dest="most", type=flag_value(values.count), metavar="N", help="stop after N messages")

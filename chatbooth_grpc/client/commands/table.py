@@ -1,0 +1,67 @@
+"""The table of commands: one row for each command, whose file has the command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from chatbooth_grpc.client.commands.parsing.command_parser import CommandParser
+    from chatbooth_grpc.client.commands.tasks.context import Context
+
+COMMANDS: dict[str, str] = {
+    "signup": "make an account, and log in",
+    "login": "log in to an account",
+    "logout": "end the session",
+    "whoami": "print who is logged in, if the session is alive",
+    "passwd": "change the password, and end the account's other sessions",
+    "list": "print the usernames that a pattern finds",
+    "send": "send a message, or very many from a file",
+    "deliver": "print the messages that wait, and acknowledge them",
+    "listen": "print the messages that wait and those that come, until Ctrl-C",
+    "outbox": "print what is queued to be sent, and what was refused",
+    "delete": "delete the account, its sessions and all messages in its mailbox",
+}
+"""Each command's name and what it does, in the order of --help."""
+
+
+def _add_none(_parser: CommandParser) -> None:
+    """Add no flags: the command has none of its own."""
+
+
+def _refuse_left_over(
+    parser: CommandParser, _parsed: Namespace, _words: Sequence[str], left_over: Sequence[str]
+) -> None:
+    parser.refuse_left_over(left_over)
+
+
+class Command(NamedTuple):
+    """What a command's file says of the command.
+
+    A file imports at its top only what its flags need, so that --help and an error of usage are quick. The functions
+    that run the command import the rest.
+    """
+
+    run: Callable[[Context, Namespace], None]
+    """Runs the command with what was parsed. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
+
+    add_flags: Callable[[CommandParser], None] = _add_none
+    """Adds the command's own flags and arguments to its parser."""
+
+    finish: Callable[[CommandParser, Namespace, Sequence[str], list[str]], None] = _refuse_left_over
+    """Checks what was parsed. Gets the words after the command as they were typed, and those that argparse left over.
+
+    Exits with 2 by the parser if the words are wrong.
+    """
+
+    hint: str = ""
+    """Said with each error of usage, for the mistake that people and scripts make most often."""
+
+
+def load(name: str) -> Command:
+    """Import the file of a command of the table, and return what it says."""
+    command: Command = import_module(f"{__package__}.{name}").COMMAND
+    return command
