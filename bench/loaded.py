@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from bench.server_process import ServerProcess
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.chat_client import ChatClient
@@ -70,7 +71,7 @@ def pipelined(server: ServerProcess, address: str, messages: int) -> tuple[float
         token = client.sign_up(f"pipe{time.time_ns() % 10**9}", PASSWORD).token
     requests = b"".join(
         frames.encode_request(
-            frames.SEND, sending.encode_outgoing(OutgoingMessage(recipient, new_message_id(), b"x" * 60)), token
+            actions.SEND, sending.encode_outgoing(OutgoingMessage(recipient, new_message_id(), b"x" * 60)), token
         )
         for _ in range(messages)
     )

@@ -12,6 +12,7 @@ from itertools import count
 
 from bench.attacks.raw import DeafConnection, encode_resets, write_all
 from bench.performance.http2 import call_headers
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.wire.encoding import delivering, frames, pushes
@@ -61,9 +62,9 @@ def resets(address: str, token: bytes, streams: int, connections: int, method: s
 def deaf_wire(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
     """Keep connections that make many requests and read none of the replies."""
     deliver = frames.encode_request(
-        frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1_000, None)), token
+        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1_000, None)), token
     )
-    listen = frames.encode_request(frames.LISTEN, pushes.encode_listen_request(None), token)
+    listen = frames.encode_request(actions.LISTEN, pushes.encode_listen_request(None), token)
     each_time = max(1, streams // connections)
     # The kernel buffers more than a stream's window. Unread replies fill that buffer before the stream is opened.
     requests = deliver * _REPLIES_BEFORE_LISTEN + listen if method == "Listen" else deliver * each_time

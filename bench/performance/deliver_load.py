@@ -9,6 +9,7 @@ from bench.performance.lone_calls import LoneCalls
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.wire.encoding import delivering, frames
 from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader
 
@@ -36,7 +37,7 @@ def _wire_deliver(address: str, token: bytes) -> Callable[[int], int]:
 
     def deliver(through: int) -> int:
         request = delivering.encode_deliver_request(delivering.DeliverRequest(through, MAX_MESSAGES, None))
-        reader = BodyReader(connection.ask(frames.encode_request(frames.DELIVER, request, token)))
+        reader = BodyReader(connection.ask(frames.encode_request(actions.DELIVER, request, token)))
         reader.fixed(EPOCH_SIZE)
         for _ in ("account id", "resumed after", "replaying"):
             reader.varint()

@@ -8,6 +8,7 @@ from bench.performance import http2
 from bench.performance.headers import CallFailed
 from bench.performance.raw_wire import WireConnection, pushed_sequences
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.wire.encoding import frames, pushes
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 
@@ -35,10 +36,10 @@ class WireListener:
         self._token = token
         self._last = 0
         self._connection = WireConnection(address)
-        self._connection.send(frames.encode_request(frames.LISTEN, pushes.encode_listen_request(None), token))
+        self._connection.send(frames.encode_request(actions.LISTEN, pushes.encode_listen_request(None), token))
         opened = 0
         while not opened:
-            opened = sum(action == frames.MESSAGE for action, _ in self._connection.receive())
+            opened = sum(action == actions.MESSAGE for action, _ in self._connection.receive())
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -47,14 +48,14 @@ class WireListener:
         sequences = [
             sequence
             for action, body in self._connection.receive()
-            if action == frames.MESSAGE
+            if action == actions.MESSAGE
             for sequence in pushed_sequences(body)
         ]
         self._last = checked_order(self._last, sequences)
         return sequences
 
     def acknowledge(self, through: int) -> None:
-        self._connection.send(frames.encode_request(frames.ACKNOWLEDGE, encode_varint(through), self._token))
+        self._connection.send(frames.encode_request(actions.ACKNOWLEDGE, encode_varint(through), self._token))
 
 
 class GrpcListener:

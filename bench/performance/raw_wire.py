@@ -6,6 +6,7 @@ import socket
 
 from bench.performance.headers import CallFailed
 from bench.performance.sends import Sends
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.wire.encoding import frames, pinging, pushes, sending
@@ -19,7 +20,7 @@ def sends(recipient: str, token: bytes) -> Sends:
     """Return SENDs to one recipient."""
     message_id = new_message_id()
     body = sending.encode_outgoing(OutgoingMessage(recipient, message_id, TEXT))
-    return Sends(frames.encode_request(frames.SEND, body, token), message_id)
+    return Sends(frames.encode_request(actions.SEND, body, token), message_id)
 
 
 class WireConnection:
@@ -66,10 +67,10 @@ class WireConnection:
                 break
             start = body_start + size
             body = data[body_start:start]
-            if action == frames.PING:
-                self.send(frames.encode_request(frames.PING, pinging.encode_ping(pinging.ANSWER, body[2:])))
+            if action == actions.PING:
+                self.send(frames.encode_request(actions.PING, pinging.encode_ping(pinging.ANSWER, body[2:])))
                 continue
-            if action == frames.RESPONSE and body[0]:
+            if action == actions.RESPONSE and body[0]:
                 raise CallFailed(f"status {body[0]}: {body!r}")
             found.append((action, body))
         self._buffer = data[start:]

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 
+from chatbooth_grpc.booth.actions import LISTS
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
@@ -81,7 +82,7 @@ class Booth:
         self._passwords = passwords or Passwords()
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
-        self._lists = Bulkhead("lists at once", working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
+        self._lists = Bulkhead(LISTS, working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
 
     # Accounts and sessions
 

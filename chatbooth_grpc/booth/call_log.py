@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from chatbooth_grpc.booth.actions import LOG_IN, action_name
 from chatbooth_grpc.booth.errors import InvalidUsername, WrongCredentials, WrongPassword
 
 OK = "OK"
 """The outcome of a call that succeeded. Any other outcome is the reason of a ChatboothError."""
 
-_LOG_IN = "LOG_IN"
+_LOG_IN = action_name(LOG_IN)
 _WRONG_PASSWORD = frozenset({WrongCredentials.reason, WrongPassword.reason})
 
 _log = logging.getLogger(__name__)

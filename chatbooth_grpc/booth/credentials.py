@@ -9,6 +9,7 @@ import secrets
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chatbooth_grpc.booth.actions import LOG_INS
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
 
@@ -43,7 +44,7 @@ class Passwords:
     def __init__(self, parameters: argon2.Parameters = PASSWORD_PARAMETERS) -> None:
         """Tests pass cheaper `parameters`."""
         self._hasher = argon2.PasswordHasher.from_parameters(parameters)
-        self._bulkhead = Bulkhead("log-ins at once", working=os.cpu_count() or 1, waiting=MAX_WAITING)
+        self._bulkhead = Bulkhead(LOG_INS, working=os.cpu_count() or 1, waiting=MAX_WAITING)
         self._nobodys_hash = self._hasher.hash(secrets.token_bytes(16))
 
     def hash(self, password: bytes) -> str:

@@ -11,19 +11,9 @@ _ACTION: Any = pb.action  # typed loosely: the stubs of extensions and of option
 
 SERVICE_NAME: str = _SERVICE.full_name
 
-ACTIONS: dict[str, int] = {
+METHODS: dict[str, int] = {
     f"/{_SERVICE.full_name}/{method.name}": method.GetOptions().Extensions[_ACTION] for method in _SERVICE.methods
 }
 """The action of each method, by its full path as it stands in a call."""
 
 SEND_MANY_METHOD = f"/{SERVICE_NAME}/SendMany"
-
-_NAMES = {number: name.removeprefix("ACTION_") for name, number in pb.Action.items()}
-
-OPEN_ACTIONS: frozenset[int] = frozenset({pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN})
-"""The actions that need no session."""
-
-
-def action_name(action: int) -> str:
-    """Return the name by which the logs call an action, such as "LOG_IN"."""
-    return _NAMES[action]

@@ -16,13 +16,14 @@ import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import RecipientNotFound, UnknownError
 from chatbooth_grpc.booth.model import Delivery, Gap, GapReason, Message, Opening, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.__main__ import main
 from chatbooth_grpc.client.failures import exit_codes
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists, sending
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists, sending
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_frame
 from tests.acceptance.processes import PASSWORD
@@ -92,7 +93,7 @@ def wire_server(reply: Callable[[], bytes]) -> Iterator[str]:
             with connection:
                 while data := connection.recv(65_536):
                     for _ in decoder.feed(data):
-                        connection.sendall(encode_frame(frames.RESPONSE, reply()))
+                        connection.sendall(encode_frame(actions.RESPONSE, reply()))
 
         def accept() -> None:
             while True:

@@ -20,7 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chatbooth_grpc.wire.encoding import frames, pinging
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.wire.encoding import pinging
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_request
 from tests.contract.actor import PASSWORD, Actor, number_id
 from tests.contract.stores import Clock
@@ -106,14 +107,14 @@ def mutated(dice: random.Random, stream: bytes) -> bytes:
 def valid_stream(dice: random.Random, token: bytes) -> bytes:
     """Return some well-formed requests, one after another."""
     requests = [
-        lambda: encode_request(frames.SEND, send_body("ann", dice.choice(TEXTS)), token),
-        lambda: encode_request(frames.LIST, dice.randbytes(dice.randrange(6)), token),
-        lambda: encode_request(frames.DELIVER, dice.randbytes(dice.randrange(8)), token),
-        lambda: encode_request(frames.LISTEN, dice.choice((b"", b"\x00", b"\x01\x05")), token),
-        lambda: encode_request(frames.ACKNOWLEDGE, bytes((dice.randrange(4),)), token),
-        lambda: encode_request(frames.PING, pinging.encode_ping(pinging.ASK, b"hello")),
+        lambda: encode_request(actions.SEND, send_body("ann", dice.choice(TEXTS)), token),
+        lambda: encode_request(actions.LIST, dice.randbytes(dice.randrange(6)), token),
+        lambda: encode_request(actions.DELIVER, dice.randbytes(dice.randrange(8)), token),
+        lambda: encode_request(actions.LISTEN, dice.choice((b"", b"\x00", b"\x01\x05")), token),
+        lambda: encode_request(actions.ACKNOWLEDGE, bytes((dice.randrange(4),)), token),
+        lambda: encode_request(actions.PING, pinging.encode_ping(pinging.ASK, b"hello")),
         lambda: encode_request(dice.randrange(14, 256), dice.randbytes(9), token),
-        lambda: encode_request(frames.LOG_IN, dice.randbytes(dice.randrange(30))),
+        lambda: encode_request(actions.LOG_IN, dice.randbytes(dice.randrange(30))),
     ]
     return b"".join(dice.choice(requests)() for _ in range(dice.randrange(1, 8)))
 

@@ -1,4 +1,4 @@
-"""The actions' numbers, and that no request names an account to act as."""
+"""The contract agrees with the table of actions, and no request names an account to act as."""
 
 from __future__ import annotations
 
@@ -9,26 +9,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, SERVICE_NAME
-
-# The design's table, written down a second time on purpose: a number is for ever.
-NUMBERS = {
-    "SignUp": 1,
-    "List": 2,
-    "Send": 3,
-    "SendMany": 3,
-    "Deliver": 4,
-    "Delete": 5,
-    "LogIn": 6,
-    "LogOut": 7,
-    "Listen": 8,
-    "Acknowledge": 9,
-    "Response": 10,
-    "Message": 11,
-    "Ping": 12,
-    "ChangePassword": 13,
-}
-WITHOUT_METHOD = {"Response", "Message", "Ping"}
+from chatbooth_grpc.booth.actions import ACTIONS, WITHOUT_SESSION
+from chatbooth_grpc.rpc.actions import METHODS, SERVICE_NAME
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 
@@ -50,31 +32,34 @@ def fields_that_name_somebody(message: Descriptor, seen: frozenset[str] = frozen
             yield from fields_that_name_somebody(field.message_type, seen | {message.full_name})
 
 
-def test_every_method_bears_its_own_number_of_the_design() -> None:
-    numbers = {path.removeprefix(f"/{SERVICE_NAME}/"): action for path, action in ACTIONS.items()}
-    assert set(numbers) == {method.name for method in SERVICE.methods}
-    assert numbers == {name: number for name, number in NUMBERS.items() if name in numbers}
-    assert len(set(numbers.values())) == len(numbers) - 1  # SendMany is Send, in batches
-    assert set(numbers) | WITHOUT_METHOD <= set(NUMBERS)
+def test_the_contracts_numbers_are_the_tables() -> None:
+    expected = {f"ACTION_{row.name}": number for number, row in ACTIONS.items() if not row.is_wire_only}
+    assert dict(pb.Action.items()) == {"ACTION_UNSPECIFIED": 0, **expected}
 
 
-def test_every_number_means_what_the_design_says() -> None:
-    named = {value.number: value.name for value in pb.Action.DESCRIPTOR.values}
-    assert named.pop(0) == "ACTION_UNSPECIFIED"
-    for number, name in named.items():
-        [method] = [method for method, other in NUMBERS.items() if other == number and method != "SendMany"]
-        assert name == "ACTION" + re.sub("([A-Z])", r"_\1", method).upper()
+def test_the_contract_gives_the_wires_own_numbers_to_nothing_else() -> None:
+    contract = descriptor_pb2.EnumDescriptorProto()
+    pb.Action.DESCRIPTOR.CopyToProto(contract)
+    reserved = {number for span in contract.reserved_range for number in range(span.start, span.end + 1)}
+    assert reserved == {number for number, row in ACTIONS.items() if row.is_wire_only}
 
 
-def test_only_signing_up_and_logging_in_need_no_session() -> None:
-    assert {pb.Action.Name(action) for action in OPEN_ACTIONS} == {"ACTION_SIGN_UP", "ACTION_LOG_IN"}
+def test_each_method_performs_the_action_of_its_name() -> None:
+    named = {path.removeprefix(f"/{SERVICE_NAME}/"): ACTIONS[action].name for path, action in METHODS.items()}
+    assert set(named) == {method.name for method in SERVICE.methods}
+    assert named.pop("SendMany") == "SEND"
+    assert named == {method: re.sub("(?<!^)([A-Z])", r"_\1", method).upper() for method in named}
+
+
+def test_each_action_has_a_method_unless_only_the_wire_needs_it() -> None:
+    assert set(METHODS.values()) == {number for number, row in ACTIONS.items() if not row.is_wire_only}
 
 
 def test_no_request_names_an_account_to_act_as() -> None:
     authenticated = [
-        method for method in SERVICE.methods if ACTIONS[f"/{SERVICE_NAME}/{method.name}"] not in OPEN_ACTIONS
+        method for method in SERVICE.methods if METHODS[f"/{SERVICE_NAME}/{method.name}"] not in WITHOUT_SESSION
     ]
-    assert len(authenticated) == len(ACTIONS) - 2
+    assert len(authenticated) == len(METHODS) - 2
     named = {name for method in authenticated for name in fields_that_name_somebody(method.input_type)}
     assert named == NAMES_ANOTHER | NAMES_NOBODY
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.wire.encoding import delivering, frames
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.wire.encoding import delivering
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from tests.server.served import PATIENCE, Served
 from tests.wire.running import Peer, send_body, wait_until
@@ -129,9 +130,9 @@ def test_a_later_second_signal_cuts_a_drain_short(serve: Callable[..., Served], 
         peer = Peer(connection)
         ann = peer.sign_up("ann")
         for _ in range(4):
-            peer.ask(frames.SEND, send_body("ann", "x" * (1 << 19)), ann.token)
+            peer.ask(actions.SEND, send_body("ann", "x" * (1 << 19)), ann.token)
         deliver = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None))
-        connection.sendall(encode_request(frames.DELIVER, deliver, ann.token) * 100)
+        connection.sendall(encode_request(actions.DELIVER, deliver, ann.token) * 100)
         connection.recv(1, socket.MSG_PEEK)  # it answers
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: "draining" in server.said)

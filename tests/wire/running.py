@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from chatbooth_grpc.addresses import Host, look_up
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import accounts, frames, pushes, sending
+from chatbooth_grpc.wire.encoding import accounts, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_request
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
@@ -67,7 +68,7 @@ class Peer:
         """Return the body of the next frame, which must be a reply."""
         frame = self.receive()
         assert frame is not None, "the server has ended the connection"
-        assert frame.action == frames.RESPONSE, frame
+        assert frame.action == actions.RESPONSE, frame
         return frame.body
 
     def ask(self, action: int, body: bytes = b"", token: bytes = b"") -> bytes:
@@ -79,13 +80,13 @@ class Peer:
         """Return the next push, decoded."""
         frame = self.receive()
         assert frame is not None, "the server has ended the connection"
-        assert frame.action == frames.MESSAGE, frame
+        assert frame.action == actions.MESSAGE, frame
         return pushes.decode_push(frame.body)
 
     def sign_up(self, name: str) -> Session:
         """Make an account."""
         return accounts.decode_session(
-            self.ask(frames.SIGN_UP, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b"")))
+            self.ask(actions.SIGN_UP, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b"")))
         )
 
     def is_ended(self) -> bool:

@@ -10,13 +10,13 @@ from functools import partial
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.addresses import ListenError, address_text, bind
+from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.rpc.actions import ACTIONS, SEND_MANY_METHOD, SERVICE_NAME
+from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
@@ -25,7 +25,6 @@ from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
 
-_PASSWORD_ACTIONS = (pb.ACTION_SIGN_UP, pb.ACTION_LOG_IN, pb.ACTION_DELETE, pb.ACTION_CHANGE_PASSWORD)
 _PASSWORD_CAPACITY = 128
 _LIST_THREADS = 2
 _LIST_CAPACITY = 64
@@ -71,8 +70,8 @@ class ChatServer:
         streams = pool("send-stream", 1, capacity=settings.max_send_streams)
         self._pools = (calls, passwords, lists, watches, streams)
         bulkheads = {
-            **_bulkheads(Bulkhead("log-ins at once", passwords), _PASSWORD_ACTIONS),
-            **_bulkheads(Bulkhead("lists at once", lists), (pb.ACTION_LIST,)),
+            **_bulkheads(Bulkhead(LOG_INS, passwords)),
+            **_bulkheads(Bulkhead(LISTS, lists)),
             SEND_MANY_METHOD: Bulkhead(f"{settings.max_send_streams:,} open SendMany streams", streams),
             WATCH_METHOD: Bulkhead("health watches at once", watches),
         }
@@ -163,8 +162,9 @@ class ChatServer:
                 unread.cut_off_late()
 
 
-def _bulkheads(bulkhead: Bulkhead, actions: tuple[int, ...]) -> dict[str, Bulkhead]:
-    return {method: bulkhead for method, action in ACTIONS.items() if action in actions}
+def _bulkheads(bulkhead: Bulkhead) -> dict[str, Bulkhead]:
+    """Return the bulkhead by each method that it is for."""
+    return {method: bulkhead for method, action in METHODS.items() if ACTIONS[action].bulkhead == bulkhead.limit}
 
 
 def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import grpc
 
 from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.booth.actions import WITHOUT_SESSION, action_name
 from chatbooth_grpc.booth.call_log import OK, Call, calling, log_defect
 from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
 from chatbooth_grpc.booth.errors import (
@@ -26,7 +27,7 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
 )
 from chatbooth_grpc.booth.rules import token_from_hex
-from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, action_name
+from chatbooth_grpc.rpc.actions import METHODS
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
@@ -69,9 +70,9 @@ class _MethodInterceptor(grpc.ServerInterceptor):
         handler = self._wrapped.get(method)
         if handler is None:
             handler = continuation(handler_call_details)
-            if handler is None or method not in ACTIONS:
+            if handler is None or method not in METHODS:
                 return handler
-            handler = self._wrapped[method] = self._wrap(handler, ACTIONS[method])
+            handler = self._wrapped[method] = self._wrap(handler, METHODS[method])
         return handler
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
@@ -156,7 +157,7 @@ class AuthInterceptor(_MethodInterceptor):
     """Takes the session's token from the call's metadata, for every action that needs one."""
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
-        if action in OPEN_ACTIONS:
+        if action in WITHOUT_SESSION:
             return handler
         behaviour = _behaviour(handler)
 
@@ -189,7 +190,7 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
             return continuation(handler_call_details)
         if bulkhead.pool.is_full:
             # As a stream's, whatever the method: so it does not wait for a request.
-            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), ACTIONS.get(method)))
+            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), METHODS.get(method)))
         if method not in self._placed:
             handler = continuation(handler_call_details)
             if handler is None:

@@ -12,11 +12,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import replace
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
 from chatbooth_grpc.wire.client.failures import unreachable
 from chatbooth_grpc.wire.client.sockets import answer_ping, foreign_greeting, send_all, shut_down
-from chatbooth_grpc.wire.encoding import frames
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, FrameError
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 
@@ -115,7 +115,7 @@ class Calls:
         return unreachable(self._server)
 
     def _handle(self, frame: Frame) -> None:
-        if frame.action == frames.RESPONSE:
+        if frame.action == actions.RESPONSE:
             with self._lock:
                 reply = self._waiting.popleft() if self._waiting else None
                 if reply is None:
@@ -123,7 +123,7 @@ class Calls:
                 self._end_if_forsaken()
             if reply is not None and reply.set_running_or_notify_cancel():
                 reply.set_result(frame.body)
-        elif frame.action == frames.PING:  # of a server that reads, so the lock is free soon
+        elif frame.action == actions.PING:  # of a server that reads, so the lock is free soon
             with self._write_lock:
                 answer_ping(self._socket, frame)
 

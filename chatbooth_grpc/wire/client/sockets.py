@@ -6,9 +6,10 @@ import select
 import socket
 import time
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.encoding import frames, pinging
+from chatbooth_grpc.wire.encoding import pinging
 from chatbooth_grpc.wire.encoding.frames import VERSION, Frame, UnknownVersion, encode_request
 
 _GREETING_LIMIT = 0.3
@@ -64,7 +65,7 @@ def answer_ping(connected: socket.socket, frame: Frame) -> None:
 
 def send_ping(connected: socket.socket, kind: int, payload: bytes = b"") -> None:
     """Write a ping, or the answer to one. Raises OSError."""
-    ping = encode_request(frames.PING, pinging.encode_ping(kind, payload))
+    ping = encode_request(actions.PING, pinging.encode_ping(kind, payload))
     send_all(connected, ping, time.monotonic() + _PING_LIMIT)
 
 

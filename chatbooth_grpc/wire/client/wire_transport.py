@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
@@ -24,7 +25,7 @@ from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
 from chatbooth_grpc.wire.client.failures import unreachable
 from chatbooth_grpc.wire.client.sockets import answer_ping, connect, send_all, send_ping, shut_down
-from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists, pinging, pushes, sending
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists, pinging, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
 from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, decode_number
@@ -50,30 +51,30 @@ class WireTransport:
     def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Make an account and its first session."""
         body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
-        return self._call(frames.SIGN_UP, body, b"", accounts.decode_session, timeout)
+        return self._call(actions.SIGN_UP, body, b"", accounts.decode_session, timeout)
 
     def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account."""
         body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
-        return self._call(frames.LOG_IN, body, b"", accounts.decode_session, timeout)
+        return self._call(actions.LOG_IN, body, b"", accounts.decode_session, timeout)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         """End the session."""
-        self._call(frames.LOG_OUT, b"", token, decode_empty, timeout)
+        self._call(actions.LOG_OUT, b"", token, decode_empty, timeout)
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
         """Change the password; return how many other sessions that ended."""
         body = accounts.encode_password_change(accounts.PasswordChange(old_password, new_password))
-        return self._call(frames.CHANGE_PASSWORD, body, token, decode_number, timeout)
+        return self._call(actions.CHANGE_PASSWORD, body, token, decode_number, timeout)
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
         """Return one page of usernames."""
         body = lists.encode_list_request(lists.ListRequest(pattern, prefix, page_size, page_token))
-        return self._call(frames.LIST, body, token, lists.decode_page, timeout)
+        return self._call(actions.LIST, body, token, lists.decode_page, timeout)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
-        return self._call(frames.SEND, sending.encode_outgoing(message), token, sending.decode_receipt, timeout)
+        return self._call(actions.SEND, sending.encode_outgoing(message), token, sending.decode_receipt, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
         """Open a stream of batches, on a connection of its own."""
@@ -94,7 +95,7 @@ class WireTransport:
         """Acknowledge, then return the next messages."""
         request = delivering.DeliverRequest(acknowledge_through, max_messages, after, epoch)
         body = delivering.encode_deliver_request(request)
-        return self._call(frames.DELIVER, body, token, delivering.decode_delivery, timeout)
+        return self._call(actions.DELIVER, body, token, delivering.decode_delivery, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
         """Open a live stream, on a connection of its own."""
@@ -105,11 +106,11 @@ class WireTransport:
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
         body = delivering.encode_acknowledge_request(delivering.AcknowledgeRequest(through, epoch))
-        self._call(frames.ACKNOWLEDGE, body, token, decode_empty, timeout)
+        self._call(actions.ACKNOWLEDGE, body, token, decode_empty, timeout)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account."""
-        return self._call(frames.DELETE, accounts.encode_password(password), token, accounts.decode_removal, timeout)
+        return self._call(actions.DELETE, accounts.encode_password(password), token, accounts.decode_removal, timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -145,7 +146,7 @@ class WireEventStream:
 
     def __init__(self, server: str, token: bytes, after: int | None) -> None:
         self._server = server
-        self._request = encode_request(frames.LISTEN, pushes.encode_listen_request(after), token)
+        self._request = encode_request(actions.LISTEN, pushes.encode_listen_request(after), token)
         self._socket: socket.socket | None = None
         self._cancelled = False
 
@@ -172,11 +173,11 @@ class WireEventStream:
         decoder = FrameDecoder(MAX_BODY, from_client=False)
         while data := receive_or_ask(connected):
             for frame in decoder.feed(data):
-                if frame.action == frames.PING:
+                if frame.action == actions.PING:
                     answer_ping(connected, frame)
-                elif frame.action == frames.RESPONSE and frame.body[:1] != bytes((OK,)):
+                elif frame.action == actions.RESPONSE and frame.body[:1] != bytes((OK,)):
                     raise decode_error(frame.body)
-                elif frame.action == frames.MESSAGE:
+                elif frame.action == actions.MESSAGE:
                     push = pushes.decode_push(frame.body)
                     if isinstance(push, pushes.Ended):
                         yield push.end
@@ -198,7 +199,7 @@ class WireSendStream:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
-        requests = [encode_request(frames.SEND, sending.encode_outgoing(message), self._token) for message in messages]
+        requests = [encode_request(actions.SEND, sending.encode_outgoing(message), self._token) for message in messages]
         if self._socket is None:
             self._socket = connect(self._server, CONNECT_TIMEOUT)
         self._sizes.append(len(messages))
@@ -231,9 +232,9 @@ class WireSendStream:
         if not data:
             raise ServerUnreachable(self._server)
         for frame in self._decoder.feed(data):
-            if frame.action == frames.PING:
+            if frame.action == actions.PING:
                 answer_ping(self._socket, frame)
-            elif frame.action == frames.RESPONSE:
+            elif frame.action == actions.RESPONSE:
                 self._replies.append(frame.body)
 
 

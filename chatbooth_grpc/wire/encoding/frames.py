@@ -18,31 +18,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from chatbooth_grpc.booth.actions import SEND, WITHOUT_SESSION
 from chatbooth_grpc.booth.rules import NO_TOKEN, TOKEN_SIZE
 
 VERSION = 1
 HEADER = struct.Struct(">BBI")
-
-SIGN_UP, LIST, SEND, DELIVER, DELETE, LOG_IN, LOG_OUT = 1, 2, 3, 4, 5, 6, 7
-LISTEN, ACKNOWLEDGE, RESPONSE, MESSAGE, PING, CHANGE_PASSWORD = 8, 9, 10, 11, 12, 13
-
-_NAMES = {
-    SIGN_UP: "SIGN_UP",
-    LIST: "LIST",
-    SEND: "SEND",
-    DELIVER: "DELIVER",
-    DELETE: "DELETE",
-    LOG_IN: "LOG_IN",
-    LOG_OUT: "LOG_OUT",
-    LISTEN: "LISTEN",
-    ACKNOWLEDGE: "ACKNOWLEDGE",
-    RESPONSE: "RESPONSE",
-    MESSAGE: "MESSAGE",
-    PING: "PING",
-    CHANGE_PASSWORD: "CHANGE_PASSWORD",
-}
-
-_WITHOUT_TOKEN = frozenset({SIGN_UP, LOG_IN})
 
 
 class FrameError(Exception):
@@ -72,11 +52,6 @@ class Frame(NamedTuple):
     token: bytes = b""
 
 
-def action_name(action: int) -> str:
-    """Return the name by which the logs call an action, such as "LOG_IN"; of an unknown one its number."""
-    return _NAMES.get(action) or str(action)
-
-
 def encode_frame(action: int, body: bytes, token: bytes = b"") -> bytes:
     """Encode a frame; `token` is 16 bytes where the direction and the action ask for it."""
     return b"".join((HEADER.pack(VERSION, action, len(body)), body, token))
@@ -84,7 +59,7 @@ def encode_frame(action: int, body: bytes, token: bytes = b"") -> bytes:
 
 def encode_request(action: int, body: bytes, token: bytes = b"") -> bytes:
     """Encode a frame from client to server; an empty token where one has to stand becomes sixteen zeros."""
-    return encode_frame(action, body, b"" if action in _WITHOUT_TOKEN else token or NO_TOKEN)
+    return encode_frame(action, body, b"" if action in WITHOUT_SESSION else token or NO_TOKEN)
 
 
 def whole_sends(data: bytes) -> list[Frame] | None:
@@ -132,7 +107,7 @@ class FrameDecoder:
                     raise BodyTooLarge(size, self._max_body)
                 body_start = start + header_size
                 token_start = body_start + size
-                end = token_start + TOKEN_SIZE if from_client and action not in _WITHOUT_TOKEN else token_start
+                end = token_start + TOKEN_SIZE if from_client and action not in WITHOUT_SESSION else token_start
                 if len(buffer) < end:
                     break
                 start = end

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
     AlreadyListening,
     ChatboothError,
@@ -57,8 +58,8 @@ _MOST_HELD = 256 << 10
 _LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
 _RUNS_UNDER_WAY = 4
 _READS_BEFORE_LENDING = 8  # of SENDs alone: lending and giving back take longer than a few reads
-_encode_push = EncodeOnce(lambda event: encode_frame(frames.MESSAGE, pushes.encode_event(event)))
-_PING = encode_frame(frames.PING, pinging.encode_ping(pinging.ASK))
+_encode_push = EncodeOnce(lambda event: encode_frame(actions.MESSAGE, pushes.encode_event(event)))
+_PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
 
 
 class _Run:
@@ -198,7 +199,7 @@ class Connection:
 
     def push_end(self, end: End, error: ChatboothError) -> None:
         """Write the live stream's last event, and close the stream; a client that has read it may open another."""
-        frame = encode_frame(frames.MESSAGE, pushes.encode_ended(end, error))
+        frame = encode_frame(actions.MESSAGE, pushes.encode_ended(end, error))
         with self._stream_lock:
             with contextlib.suppress(OSError):  # the client is gone too
                 self._writer.put(frame)
@@ -274,7 +275,7 @@ class Connection:
             self.frame_since = None
         self._count_sends(data, requests)
         self._is_taking = True
-        for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == frames.SEND):
+        for is_send, run in itertools.groupby(requests, key=lambda frame: frame.action == actions.SEND):
             if is_send:
                 self._hand_over([*run])
             else:
@@ -295,7 +296,7 @@ class Connection:
 
     def _count_sends(self, data: bytes, requests: list[Frame]) -> None:
         """Note whether this was one more small read of SENDs alone."""
-        is_steady = len(data) < READ_SIZE and all(frame.action == frames.SEND for frame in requests)
+        is_steady = len(data) < READ_SIZE and all(frame.action == actions.SEND for frame in requests)
         self._reads_of_sends = self._reads_of_sends + 1 if is_steady else 0
 
     def _look_again(self) -> None:
@@ -354,10 +355,10 @@ class Connection:
                 self._settled.wait()
 
     def _answer(self, frame: Frame) -> None:
-        if frame.action == frames.PING:
+        if frame.action == actions.PING:
             self._answer_ping(frame)
             return
-        if frame.action == frames.LISTEN:
+        if frame.action == actions.LISTEN:
             self._listen(frame)
         else:
             with self._dispatcher.at_once(frame.action):
@@ -379,12 +380,12 @@ class Connection:
             self._reply(encode_error(MalformedRequest()))
         else:
             if kind == pinging.ASK:
-                self._queue(encode_frame(frames.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+                self._queue(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
         self._flush()
-        refusal = answered(lambda: self._open_stream(frame), frames.LISTEN, self.peer)
+        refusal = answered(lambda: self._open_stream(frame), actions.LISTEN, self.peer)
         if refusal:
             self._reply(refusal)
 
@@ -399,11 +400,11 @@ class Connection:
             self._writer.account_id = session.account_id
             self._listener = self._switchboard.open(session, after, WireSink(self, self._writer))
             with contextlib.suppress(OSError):  # the next read ends the connection
-                self._writer.put(encode_frame(frames.RESPONSE, bytes((OK,))))
+                self._writer.put(encode_frame(actions.RESPONSE, bytes((OK,))))
         return b""
 
     def _reply(self, body: bytes) -> None:
-        self._queue(encode_frame(frames.RESPONSE, body))
+        self._queue(encode_frame(actions.RESPONSE, body))
 
     def _queue(self, frame: bytes) -> None:
         """Hold a frame back until what was read is answered, but not long, and not many bytes."""

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, calling, log_defect
@@ -16,9 +17,9 @@ from chatbooth_grpc.booth.errors import (
     UnknownAction,
 )
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
-from chatbooth_grpc.wire.encoding.frames import Frame, action_name
+from chatbooth_grpc.wire.encoding.frames import Frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, encode_varint
 
 Peer = Callable[[], str]
@@ -26,7 +27,7 @@ Peer = Callable[[], str]
 
 _OK = bytes((OK,))
 
-_AT_ONCE = {frames.DELIVER: 32, frames.LIST: 64}
+_AT_ONCE = {actions.DELIVER: 32, actions.LIST: 64}
 """How many large replies are made at once: a reply takes memory before it can be held until its client reads it."""
 
 
@@ -38,14 +39,14 @@ class Dispatcher:
         self.booth = booth
         self._unread = unread
         self._actions: dict[int, Callable[[Frame], bytes]] = {
-            frames.SIGN_UP: self._sign_up,
-            frames.LIST: self._list,
-            frames.DELIVER: self._deliver,
-            frames.DELETE: self._delete,
-            frames.LOG_IN: self._log_in,
-            frames.LOG_OUT: self._log_out,
-            frames.ACKNOWLEDGE: self._acknowledge,
-            frames.CHANGE_PASSWORD: self._change_password,
+            actions.SIGN_UP: self._sign_up,
+            actions.LIST: self._list,
+            actions.DELIVER: self._deliver,
+            actions.DELETE: self._delete,
+            actions.LOG_IN: self._log_in,
+            actions.LOG_OUT: self._log_out,
+            actions.ACKNOWLEDGE: self._acknowledge,
+            actions.CHANGE_PASSWORD: self._change_password,
         }
         self._at_once = {action: threading.BoundedSemaphore(count) for action, count in _AT_ONCE.items()}
 
@@ -105,7 +106,7 @@ class Dispatcher:
 
 def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
     """Return what `perform` returns, or the body of the error that it raises; log the call."""
-    call = Call(action_name(action), peer)
+    call = Call(actions.action_name(action), peer)
     refusal: ChatboothError
     try:
         with calling(call):

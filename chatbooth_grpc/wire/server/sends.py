@@ -10,15 +10,16 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
-from chatbooth_grpc.wire.encoding import frames, sending
+from chatbooth_grpc.wire.encoding import sending
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
-from chatbooth_grpc.wire.encoding.frames import Frame, action_name, encode_frame
+from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.server.dispatch import Peer
 
@@ -91,7 +92,7 @@ class Sends:
         try:
             self._booth.send_later(self._checked, self._settle)
         except Exception:  # noqa: BLE001  # a defect must answer too
-            _log.exception("an action failed", extra={"action": action_name(frames.SEND)})
+            _log.exception("an action failed", extra={"action": actions.action_name(actions.SEND)})
             defect = Internal()
             for part in self._parts:
                 part.lane.error = defect
@@ -129,7 +130,7 @@ class Sends:
 
 def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> Call:
     """Return how the log describes a SEND of a session's, if it is known whose."""
-    call = Call(action_name(frames.SEND), peer)
+    call = Call(actions.action_name(actions.SEND), peer)
     if isinstance(session, StoredSession):
         call.account = session.username
     return call
@@ -149,9 +150,9 @@ def _encode_replies(outcomes: Sequence[Receipt | ChatboothError]) -> list[bytes]
     replies = []
     for outcome in outcomes:
         if isinstance(outcome, ChatboothError):
-            replies.append(encode_frame(frames.RESPONSE, encode_error(outcome)))
+            replies.append(encode_frame(actions.RESPONSE, encode_error(outcome)))
             continue
         if outcome is not last:
-            last, receipt = outcome, encode_frame(frames.RESPONSE, _OK + sending.encode_receipt(outcome))
+            last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + sending.encode_receipt(outcome))
         replies.append(receipt)
     return replies

@@ -17,12 +17,12 @@ import time
 from dataclasses import dataclass
 
 from chatbooth_grpc.addresses import Host, address_text, bind
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
-from chatbooth_grpc.wire.encoding import frames
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import encode_frame
 from chatbooth_grpc.wire.server.connection import Connection
@@ -196,7 +196,7 @@ class WireServer:
         refusal = TooBusy(limit)
         with client:
             try:
-                client.send(encode_frame(frames.RESPONSE, encode_error(refusal)), socket.MSG_DONTWAIT)
+                client.send(encode_frame(actions.RESPONSE, encode_error(refusal)), socket.MSG_DONTWAIT)
                 client.shutdown(socket.SHUT_WR)
             except OSError:
                 return  # it does not wait for the answer

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.rpc.actions import ACTIONS, OPEN_ACTIONS, SERVICE_NAME
+from chatbooth_grpc.booth.actions import WITHOUT_SESSION
+from chatbooth_grpc.rpc.actions import METHODS, SERVICE_NAME
 from tests.booth.cheap_passwords import PASSWORD
 from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
@@ -25,7 +26,7 @@ UNARY = [method.name for method in SERVICE.methods if not method.server_streamin
 AUTHENTICATED = [
     method.name
     for method in SERVICE.methods
-    if ACTIONS[f"/{SERVICE_NAME}/{method.name}"] not in OPEN_ACTIONS and not method.client_streaming
+    if METHODS[f"/{SERVICE_NAME}/{method.name}"] not in WITHOUT_SESSION and not method.client_streaming
 ]
 
 Code = grpc.StatusCode

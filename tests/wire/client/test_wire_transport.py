@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -24,7 +25,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason, MessageBatch, Opening, OutgoingMessage
 from chatbooth_grpc.wire.client import wire_transport as client
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
-from chatbooth_grpc.wire.encoding import frames, pinging, pushes
+from chatbooth_grpc.wire.encoding import pinging, pushes
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_frame
 from tests.booth.cheap_passwords import PASSWORD
@@ -32,8 +33,8 @@ from tests.booth.spies import Gate
 from tests.wire.running import PATIENCE, TEXT_SIZE, Running, wait_until
 
 TOKEN = bytes(range(16))
-OPENED = encode_frame(frames.MESSAGE, pushes.encode_event(Opening(bytes(16), 1, 0, 0)))
-DONE = encode_frame(frames.RESPONSE, b"\x00")
+OPENED = encode_frame(actions.MESSAGE, pushes.encode_event(Opening(bytes(16), 1, 0, 0)))
+DONE = encode_frame(actions.RESPONSE, b"\x00")
 
 
 @pytest.fixture
@@ -276,7 +277,7 @@ def test_a_server_of_another_kind_is_not_reached(answer: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x01\x02", b"\x14\xff"])
 def test_a_reply_that_cannot_be_read_is_a_defect(body: bytes) -> None:
-    with scripted(answering(encode_frame(frames.RESPONSE, body))) as address:
+    with scripted(answering(encode_frame(actions.RESPONSE, body))) as address:
         transport = WireTransport(address)
         with pytest.raises(Internal):
             transport.change_password(TOKEN, "old", "new", timeout=PATIENCE)
@@ -289,7 +290,7 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
     def ask_and_read(connected: socket.socket) -> None:
         asked = requests(connected)
         next(asked)
-        connected.sendall(DONE + encode_frame(frames.PING, pinging.encode_ping(pinging.ASK, b"hi")))
+        connected.sendall(DONE + encode_frame(actions.PING, pinging.encode_ping(pinging.ASK, b"hi")))
         answers.append(next(asked))
 
     with scripted(ask_and_read) as address:
@@ -305,9 +306,9 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
 
 def test_a_stream_tells_what_it_knows_and_passes_over_the_rest() -> None:
     gap = Gap(3, 4, GapReason.RETENTION)
-    newer = encode_frame(frames.MESSAGE, b"\x63what is this?") + encode_frame(77, b"or this?")
-    told = encode_frame(frames.MESSAGE, pushes.encode_event(gap))
-    ending = encode_frame(frames.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
+    newer = encode_frame(actions.MESSAGE, b"\x63what is this?") + encode_frame(77, b"or this?")
+    told = encode_frame(actions.MESSAGE, pushes.encode_event(gap))
+    ending = encode_frame(actions.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
     with scripted(answering(DONE + OPENED + newer + told + ending)) as address:
         events = []
         with pytest.raises(SessionInvalid):  # noqa: PT012  # what came before it counts
@@ -318,7 +319,7 @@ def test_a_stream_tells_what_it_knows_and_passes_over_the_rest() -> None:
 
 def test_a_refused_stream_raises_its_refusal() -> None:
     with (
-        scripted(answering(encode_frame(frames.RESPONSE, encode_error(TooBusy("2 open streams"))))) as address,
+        scripted(answering(encode_frame(actions.RESPONSE, encode_error(TooBusy("2 open streams"))))) as address,
         pytest.raises(TooBusy, match="2 open streams"),
     ):
         next(iter(WireTransport(address).listen(TOKEN, None)))
@@ -336,8 +337,8 @@ def test_a_silent_stream_asks_and_goes_on_where_it_is_answered(monkeypatch: pyte
             pings.append(next(asked))
             kind, payload = pinging.decode_ping(pings[-1].body)
             assert kind == pinging.ASK
-            connected.sendall(encode_frame(frames.PING, pinging.encode_ping(pinging.ANSWER, payload)))
-        connected.sendall(encode_frame(frames.MESSAGE, pushes.encode_event(MessageBatch([]))))
+            connected.sendall(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+        connected.sendall(encode_frame(actions.MESSAGE, pushes.encode_event(MessageBatch([]))))
         silent(connected)
 
     with scripted(answer) as address:

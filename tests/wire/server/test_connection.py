@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
     AlreadyListening,
     CursorPastEnd,
@@ -24,7 +25,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
 from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
-from chatbooth_grpc.wire.encoding import delivering, frames, lists, pinging, pushes
+from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import HEADER, encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from chatbooth_grpc.wire.server import frame_writer
@@ -60,15 +61,15 @@ def test_pipelined_requests_are_answered_in_their_order(running: Running) -> Non
     peer = running.peer()
     ann = peer.sign_up("ann")
     requests = [
-        (frames.SEND, send_body("ann", "one")),
-        (frames.SEND, send_body("nobody")),
-        (frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1, None))),
+        (actions.SEND, send_body("ann", "one")),
+        (actions.SEND, send_body("nobody")),
+        (actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1, None))),
         (99, b"what?"),
-        (frames.SEND, send_body("ann", "two")),
-        (frames.ACKNOWLEDGE, encode_varint(2)),
-        (frames.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, ""))),
-        (frames.LOG_OUT, b""),
-        (frames.SEND, send_body("ann", "too late")),
+        (actions.SEND, send_body("ann", "two")),
+        (actions.ACKNOWLEDGE, encode_varint(2)),
+        (actions.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, ""))),
+        (actions.LOG_OUT, b""),
+        (actions.SEND, send_body("ann", "too late")),
     ]
     peer.socket.sendall(b"".join(encode_request(action, body, ann.token) for action, body in requests))
     replies = [peer.reply() for _ in requests]
@@ -80,7 +81,7 @@ def test_pipelined_requests_are_answered_in_their_order(running: Running) -> Non
 def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    stream = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token) * 3
+    stream = encode_request(actions.ACKNOWLEDGE, encode_varint(0), ann.token) * 3
     for byte in stream:
         peer.socket.sendall(bytes((byte,)))
     assert [peer.reply() for _ in range(3)] == [b"\x00"] * 3
@@ -97,9 +98,9 @@ def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeyp
     with served(running) as (peer, _, _):
         ann = peer.sign_up("ann")
         writes.clear()
-        peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
+        peer.ask(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
         assert len(writes) == 1
-        peer.socket.sendall(encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token) * 20)
+        peer.socket.sendall(encode_request(actions.ACKNOWLEDGE, encode_varint(0), ann.token) * 20)
         for _ in range(20):
             assert peer.reply() == b"\x00"
         assert len(writes) < 10
@@ -116,8 +117,8 @@ def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None
             slow.hold()
 
     running.store.before = before
-    asked = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
-    list_request = encode_request(frames.LIST, wanted, ann.token)
+    asked = encode_request(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
+    list_request = encode_request(actions.LIST, wanted, ann.token)
     peer.socket.sendall(asked + list_request + list_request)
     slow.wait_until_reached()
     threading.Timer(0.1, slow.open).start()
@@ -129,15 +130,15 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
     """A stream under load while requests are pipelined on its connection, from two directions at once."""
     listening, sending = running.peer(), running.peer()
     ann, ben = listening.sign_up("ann"), sending.sign_up("ben")
-    listening.ask(frames.LISTEN, LISTEN, ann.token)
+    listening.ask(actions.LISTEN, LISTEN, ann.token)
     total, requests = 240, 400
 
     def send() -> None:
         for number in range(total):
-            sending.ask(frames.SEND, send_body("ann", f"{number} " + "x" * (number * 37 % 3_000)), ben.token)
+            sending.ask(actions.SEND, send_body("ann", f"{number} " + "x" * (number * 37 % 3_000)), ben.token)
 
     def pipeline() -> None:
-        one = encode_request(frames.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, "")), ann.token)
+        one = encode_request(actions.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, "")), ann.token)
         for _ in range(requests // 8):
             listening.socket.sendall(one * 8)
 
@@ -149,7 +150,7 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
     while len(texts) < total or replies < requests:
         frame = listening.receive()
         assert frame is not None
-        if frame.action == frames.RESPONSE:
+        if frame.action == actions.RESPONSE:
             assert lists.decode_page(success(frame.body)).usernames == ["ann", "ben"]
             replies += 1
         else:
@@ -165,17 +166,17 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
 def test_a_stream_opens_after_its_reply_and_ends_with_its_error(running: Running) -> None:
     peer, other = running.peer(), running.peer()
     ann = peer.sign_up("ann")
-    peer.ask(frames.SEND, send_body("ann", "before"), ann.token)
-    assert peer.ask(frames.LISTEN, LISTEN, ann.token) == b""
+    peer.ask(actions.SEND, send_body("ann", "before"), ann.token)
+    assert peer.ask(actions.LISTEN, LISTEN, ann.token) == b""
     opening, batch = peer.pushed(), peer.pushed()
     assert isinstance(opening, Opening)
     assert (opening.account_id, opening.resumed_after, opening.replaying) == (ann.account_id, 0, 1)
     assert [message.text for message in batch.messages] == ["before"]
-    other.ask(frames.LOG_OUT, b"", ann.token)
+    other.ask(actions.LOG_OUT, b"", ann.token)
     ended = peer.pushed()
     assert ended.end == End(EndReason.SESSION_ENDED, 1)
     assert isinstance(ended.error, SessionInvalid)
-    assert isinstance(refusal_of(peer, frames.LISTEN, LISTEN, ann.token), SessionInvalid)
+    assert isinstance(refusal_of(peer, actions.LISTEN, LISTEN, ann.token), SessionInvalid)
 
 
 def refusal_of(peer: Peer, action: int, body: bytes = b"", token: bytes = b"") -> Exception:
@@ -187,12 +188,12 @@ def refusal_of(peer: Peer, action: int, body: bytes = b"", token: bytes = b"") -
 def test_a_connection_has_one_stream_at_a_time(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    peer.ask(actions.LISTEN, LISTEN, ann.token)
     assert isinstance(peer.pushed(), Opening)
     for _ in range(2):
-        assert isinstance(refusal_of(peer, frames.LISTEN, LISTEN, ann.token), AlreadyListening)
+        assert isinstance(refusal_of(peer, actions.LISTEN, LISTEN, ann.token), AlreadyListening)
     assert running.switchboard.count == 1
-    running.peer().ask(frames.SEND, send_body("ann", "still here"), ann.token)
+    running.peer().ask(actions.SEND, send_body("ann", "still here"), ann.token)
     assert isinstance(peer.pushed(), MessageBatch)
 
 
@@ -201,7 +202,7 @@ def test_who_has_read_the_end_may_listen_again(running: Running) -> None:
     session = peer.sign_up("ann")
     for _ in range(30):
         past_end = pushes.encode_listen_request(10)
-        peer.ask(frames.LISTEN, past_end, session.token)
+        peer.ask(actions.LISTEN, past_end, session.token)
         ended = peer.pushed()
         assert isinstance(ended.error, CursorPastEnd)
     wait_until(lambda: running.switchboard.count == 0)
@@ -210,17 +211,17 @@ def test_who_has_read_the_end_may_listen_again(running: Running) -> None:
 def test_an_unknown_action_is_answered_and_the_connection_goes_on(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    for action in (0, frames.RESPONSE, frames.MESSAGE, 14, 200, 255):
+    for action in (0, actions.RESPONSE, actions.MESSAGE, 14, 200, 255):
         peer.send(action, b"whatever", ann.token)
         assert refusal(peer.reply()).attributes()["action"] == str(action)
-    peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
+    peer.ask(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
 
 
 @pytest.mark.parametrize("more", [0, 100, 3 << 20])
 def test_an_unknown_version_is_answered_and_the_connection_ends(running: Running, more: int) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    good = encode_request(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
+    good = encode_request(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
     garbage = b"\x02" + bytes(more)
     writer = threading.Thread(target=_write, args=(peer.socket, good + garbage))
     writer.start()
@@ -239,7 +240,7 @@ def _write(connected: socket.socket, data: bytes) -> None:
 @pytest.mark.parametrize("size", [TEXT_SIZE + (64 << 10) + 1, 0xFFFFFFFF])
 def test_a_body_over_the_limit_is_refused_by_its_header_and_the_connection_ends(running: Running, size: int) -> None:
     peer = running.peer()
-    peer.socket.sendall(HEADER.pack(1, frames.SEND, size))
+    peer.socket.sendall(HEADER.pack(1, actions.SEND, size))
     assert isinstance(refusal(peer.reply()), RequestTooLarge)
     assert peer.is_ended()
 
@@ -247,24 +248,24 @@ def test_a_body_over_the_limit_is_refused_by_its_header_and_the_connection_ends(
 def test_a_text_a_little_too_long_is_told_apart_and_the_connection_goes_on(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
-    peer.send(frames.SEND, send_body("ann", "x" * (TEXT_SIZE + 1)), ann.token)
+    peer.send(actions.SEND, send_body("ann", "x" * (TEXT_SIZE + 1)), ann.token)
     assert refusal(peer.reply()).reason == "TEXT_TOO_LONG"
-    peer.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
+    peer.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
 
 
-@pytest.mark.parametrize("action", [frames.LISTEN, frames.SEND, frames.DELIVER, frames.PING], ids=str)
+@pytest.mark.parametrize("action", [actions.LISTEN, actions.SEND, actions.DELIVER, actions.PING], ids=str)
 @pytest.mark.parametrize("body", [b"\xff", b"\x80\x00", b"\x01\x02\x03\xff\xff"], ids=bytes.hex)
 def test_a_malformed_body_is_answered_and_the_connection_goes_on(running: Running, action: int, body: bytes) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
     assert isinstance(refusal_of(peer, action, body, ann.token), MalformedRequest)
-    peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
+    peer.ask(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
 
 
 def test_a_missing_token_is_no_session(running: Running) -> None:
     peer = running.peer()
     peer.sign_up("ann")
-    for action, body in ((frames.LISTEN, LISTEN), (frames.SEND, send_body("ann")), (frames.LOG_OUT, b"")):
+    for action, body in ((actions.LISTEN, LISTEN), (actions.SEND, send_body("ann")), (actions.LOG_OUT, b"")):
         for token, problem in ((b"", "MISSING"), (bytes(15) + b"\x01", "")):
             refused = refusal_of(peer, action, body, token)
             assert isinstance(refused, SessionInvalid)
@@ -275,7 +276,7 @@ def test_a_missing_token_is_no_session(running: Running) -> None:
 def test_a_token_written_as_text_is_told_apart_from_an_ended_session(
     running: Running, write: Callable[[bytes], str | bytes], problem: str
 ) -> None:
-    for action, body in ((frames.LISTEN, LISTEN), (frames.SEND, send_body("ann")), (frames.LOG_OUT, b"")):
+    for action, body in ((actions.LISTEN, LISTEN), (actions.SEND, send_body("ann")), (actions.LOG_OUT, b"")):
         text = write(bytes(range(0xF0, 0x100)))
         peer = running.peer()  # the rest of the text is no frame, so the server closes the connection
         refused = refusal_of(peer, action, body, text.encode() if isinstance(text, str) else text)
@@ -286,16 +287,16 @@ def test_a_token_written_as_text_is_told_apart_from_an_ended_session(
 def test_a_ping_is_answered_with_its_own_bytes(running: Running) -> None:
     peer = running.peer()
     for payload in (b"", b"hi", os.urandom(1_000)):
-        peer.send(frames.PING, pinging.encode_ping(pinging.ASK, payload))
+        peer.send(actions.PING, pinging.encode_ping(pinging.ASK, payload))
         frame = peer.receive()
         assert frame is not None
-        assert (frame.action, pinging.decode_ping(frame.body)) == (frames.PING, (pinging.ANSWER, payload))
+        assert (frame.action, pinging.decode_ping(frame.body)) == (actions.PING, (pinging.ANSWER, payload))
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x02\x00", b"\x00\x05hi"], ids=bytes.hex)
 def test_a_ping_that_is_none_is_malformed(running: Running, body: bytes) -> None:
     peer = running.peer()
-    assert isinstance(refusal_of(peer, frames.PING, body), MalformedRequest)
+    assert isinstance(refusal_of(peer, actions.PING, body), MalformedRequest)
 
 
 def test_a_store_that_fails_ends_the_stream_and_not_the_connection(running: Running) -> None:
@@ -307,11 +308,11 @@ def test_a_store_that_fails_ends_the_stream_and_not_the_connection(running: Runn
             raise StoreUnavailable
 
     running.store.before = away
-    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    peer.ask(actions.LISTEN, LISTEN, ann.token)
     ended = peer.pushed()
     assert (ended.end.reason, type(ended.error)) == (EndReason.FAILED, StoreUnavailable)
     running.store.before = lambda _: None
-    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    peer.ask(actions.LISTEN, LISTEN, ann.token)
     assert isinstance(peer.pushed(), Opening)
 
 
@@ -320,8 +321,8 @@ def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: 
         ann = peer.sign_up("ann")
         gate = Gate()
         running.store.before = lambda method: gate.hold() if method == "acknowledge" else None
-        peer.ask(frames.SEND, send_body("ann"), ann.token)
-        sends = encode_request(frames.ACKNOWLEDGE, encode_varint(1), ann.token) * 2
+        peer.ask(actions.SEND, send_body("ann"), ann.token)
+        sends = encode_request(actions.ACKNOWLEDGE, encode_varint(1), ann.token) * 2
         peer.socket.sendall(sends[:-5])
         gate.wait_until_reached()
         assert one.is_answering
@@ -341,8 +342,8 @@ def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: 
 def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Running) -> None:
     with served(running) as (peer, one, _):
         ann = peer.sign_up("ann")
-        peer.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
-        peer.send(frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), ann.token)
+        peer.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
+        peer.send(actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), ann.token)
         wait_until(lambda: one.writing_since is not None)
         blocked = one.writing_since
         received = 0
@@ -356,10 +357,10 @@ def test_an_account_that_leaves_too_much_unread_opens_no_more_streams(running: R
     ann = peer.sign_up("ann")
     unread = running.server._unread
     held = unread.hold(SHARE_SIZE + 1, (ann.account_id,), lambda: None)
-    peer.send(frames.LISTEN, LISTEN, ann.token)
+    peer.send(actions.LISTEN, LISTEN, ann.token)
     assert isinstance(refusal(peer.reply()), TooBusy)
     unread.release(held)
-    peer.ask(frames.LISTEN, LISTEN, ann.token)
+    peer.ask(actions.LISTEN, LISTEN, ann.token)
 
 
 def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
@@ -369,7 +370,7 @@ def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
         ann = peer.sign_up("ann")
         gate = Gate()
         running.store.before = lambda method: gate.hold() if method == "session" else None
-        peer.send(frames.LISTEN, LISTEN, ann.token)
+        peer.send(actions.LISTEN, LISTEN, ann.token)
         gate.wait_until_reached()
         peer.close()
         gate.open()
@@ -385,10 +386,10 @@ def test_a_client_that_half_closes_and_does_not_read_frees_who_writes_to_it(star
     ann = peer.sign_up("ann")
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     for _ in range(12):
-        other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), ann.token)
-    peer.ask(frames.LISTEN, LISTEN, ann.token)
+        other.ask(actions.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), ann.token)
+    peer.ask(actions.LISTEN, LISTEN, ann.token)
     for sequence in range(1, 12):  # open the window, without reading
-        other.ask(frames.ACKNOWLEDGE, encode_varint(sequence), ann.token)
+        other.ask(actions.ACKNOWLEDGE, encode_varint(sequence), ann.token)
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
     peer.socket.shutdown(socket.SHUT_WR)
     wait_until(lambda: running.server.count == 1 and running.switchboard.count == 0, within=10)
@@ -408,14 +409,14 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
 
     running.store.before = fail_second
     for text in ("one", "two", "three"):  # a LIST between them, so that no two are one commit
-        peer.send(frames.SEND, send_body("ann", text), token)
-        peer.send(frames.DELIVER, FROM_THE_START, token)
+        peer.send(actions.SEND, send_body("ann", text), token)
+        peer.send(actions.DELIVER, FROM_THE_START, token)
     assert success(peer.reply())
     success(peer.reply())
     assert refusal(peer.reply()).reason == "STORE_UNAVAILABLE"
     assert peer.is_ended()
     again = running.peer()
-    delivered = again.ask(frames.DELIVER, FROM_THE_START, token)
+    delivered = again.ask(actions.DELIVER, FROM_THE_START, token)
     assert [message.text for message in delivering.decode_delivery(delivered).messages] == ["one"]
 
 
@@ -423,7 +424,7 @@ def test_replies_keep_the_order_of_requests_whatever_is_stored_first(running: Ru
     with served(running) as (peer, one, _):
         runs = [_Run() for _ in range(3)]
         one._under_way.extend(runs)
-        frame = {run: encode_frame(frames.RESPONSE, b"%d" % number) for number, run in enumerate(runs)}
+        frame = {run: encode_frame(actions.RESPONSE, b"%d" % number) for number, run in enumerate(runs)}
         one._settle(runs[2], frame[runs[2]], has_failed=False)
         one._settle(runs[1], frame[runs[1]], has_failed=False)
         assert one.is_answering
@@ -437,7 +438,7 @@ def test_a_client_that_reads_no_replies_delays_nobody_and_is_not_read_for_ever(s
     deaf, other = running.peer(), running.peer()
     ann = deaf.sign_up("ann")
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    refused = encode_request(frames.SEND, send_body("nobody"), ann.token) * 1_000
+    refused = encode_request(actions.SEND, send_body("nobody"), ann.token) * 1_000
     deaf.socket.settimeout(1)
     sent = 0
     with suppress(TimeoutError):
@@ -447,7 +448,7 @@ def test_a_client_that_reads_no_replies_delays_nobody_and_is_not_read_for_ever(s
     assert sent < 50 << 20
     started = time.monotonic()
     for _ in range(20):
-        other.ask(frames.SEND, send_body("ann"), ann.token)
+        other.ask(actions.SEND, send_body("ann"), ann.token)
     assert time.monotonic() - started < PATIENCE / 2
     deaf.close()
     wait_until(lambda: running.server.count == 1)
@@ -459,7 +460,7 @@ def test_what_comes_behind_a_send_that_the_store_failed_does_not_keep_the_watchd
         token = peer.sign_up("ann").token
 
         running.store.before = lambda method: one._close() if method == "after" else None  # which a DELIVER asks
-        peer.send(frames.DELIVER, FROM_THE_START, token)
+        peer.send(actions.DELIVER, FROM_THE_START, token)
         wait_until(lambda: one.over_since is not None and not one.is_answering)
-        peer.send(frames.DELIVER, FROM_THE_START, token)
+        peer.send(actions.DELIVER, FROM_THE_START, token)
         assert peer.is_ended()

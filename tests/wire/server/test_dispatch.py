@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, delivering, frames, lists
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
@@ -29,19 +30,19 @@ from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import peer_text, refusal, send_body, success
 
 GOOD = {
-    frames.SIGN_UP: accounts.encode_log_in(accounts.LogInRequest("cy", PASSWORD, b"")),
-    frames.LOG_IN: accounts.encode_log_in(accounts.LogInRequest("ann", PASSWORD, b"")),
-    frames.LIST: lists.encode_list_request(lists.ListRequest("", "", 0, "")),
-    frames.SEND: send_body("ann"),
-    frames.DELIVER: delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)),
-    frames.ACKNOWLEDGE: encode_varint(0),
-    frames.CHANGE_PASSWORD: accounts.encode_password_change(accounts.PasswordChange(PASSWORD, "another password")),
-    frames.LOG_OUT: b"",
-    frames.DELETE: accounts.encode_password(PASSWORD),
+    actions.SIGN_UP: accounts.encode_log_in(accounts.LogInRequest("cy", PASSWORD, b"")),
+    actions.LOG_IN: accounts.encode_log_in(accounts.LogInRequest("ann", PASSWORD, b"")),
+    actions.LIST: lists.encode_list_request(lists.ListRequest("", "", 0, "")),
+    actions.SEND: send_body("ann"),
+    actions.DELIVER: delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)),
+    actions.ACKNOWLEDGE: encode_varint(0),
+    actions.CHANGE_PASSWORD: accounts.encode_password_change(accounts.PasswordChange(PASSWORD, "another password")),
+    actions.LOG_OUT: b"",
+    actions.DELETE: accounts.encode_password(PASSWORD),
 }
 """A body that each action but LISTEN accepts; in an order in which one session can do them all but the last."""
 
-WITH_TOKEN = sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN})
+WITH_TOKEN = sorted(GOOD.keys() - {actions.SIGN_UP, actions.LOG_IN})
 ILL_FORMED = accounts.encode_password("ab").replace(b"b", b"\xff")
 
 
@@ -51,7 +52,7 @@ class Place:
     def __init__(self, path: Path) -> None:
         self.store = InterruptedStore(path)
         self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()), Unread())
-        self.ann = self.session(frames.SIGN_UP, "ann")
+        self.ann = self.session(actions.SIGN_UP, "ann")
 
     def session(self, action: int, name: str) -> Session:
         """Sign up or log in."""
@@ -62,7 +63,7 @@ class Place:
     def answer(self, action: int, body: bytes, token: bytes = b"") -> bytes:
         """Have one frame answered."""
         frame = Frame(action, body, token)
-        if action == frames.SEND:
+        if action == actions.SEND:
             [reply], _ = self.answer_sends([frame])
             return reply
         return self.dispatcher.answer(frame, peer_text)
@@ -109,7 +110,7 @@ def test_extensions_of_a_newer_client_are_skipped(place: Place, action: int) -> 
     assert place.answer(action, GOOD[action] + b"\x7f\x02ab\x07\x00", place.ann.token)[0] == OK
 
 
-@pytest.mark.parametrize("action", [0, frames.RESPONSE, frames.MESSAGE, 14, 255])
+@pytest.mark.parametrize("action", [0, actions.RESPONSE, actions.MESSAGE, 14, 255])
 def test_an_unknown_action_is_named(place: Place, action: int) -> None:
     error = refusal(place.answer(action, b"", place.ann.token))
     assert isinstance(error, UnknownAction)
@@ -118,12 +119,12 @@ def test_an_unknown_action_is_named(place: Place, action: int) -> None:
 
 def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place: Place) -> None:
     sends = [
-        Frame(frames.SEND, send_body("ann", "one"), place.ann.token),
-        Frame(frames.SEND, b"nonsense", place.ann.token),
-        Frame(frames.SEND, send_body("ann", "forged"), NO_TOKEN),
-        Frame(frames.SEND, send_body("nobody"), place.ann.token),
-        Frame(frames.SEND, send_body("ann", ""), place.ann.token),
-        Frame(frames.SEND, send_body("ann", "two"), place.ann.token),
+        Frame(actions.SEND, send_body("ann", "one"), place.ann.token),
+        Frame(actions.SEND, b"nonsense", place.ann.token),
+        Frame(actions.SEND, send_body("ann", "forged"), NO_TOKEN),
+        Frame(actions.SEND, send_body("nobody"), place.ann.token),
+        Frame(actions.SEND, send_body("ann", ""), place.ann.token),
+        Frame(actions.SEND, send_body("ann", "two"), place.ann.token),
     ]
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
@@ -138,7 +139,9 @@ def test_a_bad_send_fails_alone_and_all_that_come_together_are_one_commit(place:
         "EMPTY_TEXT",
         True,
     ]
-    delivered = delivering.decode_delivery(success(place.answer(frames.DELIVER, GOOD[frames.DELIVER], place.ann.token)))
+    delivered = delivering.decode_delivery(
+        success(place.answer(actions.DELIVER, GOOD[actions.DELIVER], place.ann.token))
+    )
     assert [message.text for message in delivered.messages] == ["one", "two"]
 
 
@@ -148,13 +151,13 @@ def test_a_store_that_is_away_is_said_for_each_send(place: Place) -> None:
             raise StoreUnavailable
 
     place.store.before = away
-    sends = [Frame(frames.SEND, send_body("ann"), place.ann.token), Frame(frames.SEND, b"", place.ann.token)] * 2
+    sends = [Frame(actions.SEND, send_body("ann"), place.ann.token), Frame(actions.SEND, b"", place.ann.token)] * 2
     replies, has_failed = place.answer_sends(sends)
     assert has_failed
     assert [refusal(reply).reason for reply in replies] == ["STORE_UNAVAILABLE", "MALFORMED_REQUEST"] * 2
 
 
-@pytest.mark.parametrize("action", sorted(GOOD.keys() - {frames.SIGN_UP, frames.LOG_IN}))
+@pytest.mark.parametrize("action", sorted(GOOD.keys() - {actions.SIGN_UP, actions.LOG_IN}))
 def test_a_defect_is_answered_and_logged(place: Place, action: int, caplog: pytest.LogCaptureFixture) -> None:
     def broken(method: str) -> None:
         raise ZeroDivisionError(method)
@@ -176,7 +179,7 @@ names = (f"name{number}" for number in count())
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 255).filter(lambda action: action != frames.LISTEN), st.binary(max_size=60), st.data())
+@given(st.integers(0, 255).filter(lambda action: action != actions.LISTEN), st.binary(max_size=60), st.data())
 def test_arbitrary_requests_get_a_reply_of_a_known_kind(
     lasting: Place, action: int, body: bytes, data: st.DataObject
 ) -> None:
@@ -184,7 +187,9 @@ def test_arbitrary_requests_get_a_reply_of_a_known_kind(
     cut = data.draw(st.integers(0, len(good)))
     for each in (body, good[:cut] + body, body + good[cut:]):
         session = (
-            lasting.session(frames.SIGN_UP, next(names)) if action in (frames.LOG_OUT, frames.DELETE) else lasting.ann
+            lasting.session(actions.SIGN_UP, next(names))
+            if action in (actions.LOG_OUT, actions.DELETE)
+            else lasting.ann
         )
         reply = lasting.answer(action, each, data.draw(st.sampled_from([session.token, NO_TOKEN, b"x" * 16])))
         if reply[0] != OK:

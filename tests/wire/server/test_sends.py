@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.model import OutgoingMessage
@@ -33,7 +34,7 @@ class Sender:
         self._told: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
 
     def requests(self, *texts: str, recipient: str = "ann") -> list[Frame]:
-        return [Frame(frames.SEND, send_body(recipient, text), self.token) for text in texts]
+        return [Frame(actions.SEND, send_body(recipient, text), self.token) for text in texts]
 
     def settle(self, replies: bytes, has_failed: bool) -> None:
         self._told.put((replies, has_failed))
@@ -121,7 +122,9 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [Frame(frames.SEND, b"nonsense", b""), Frame(frames.SEND, send_body("ann"), NO_TOKEN)], ids=["body", "token"]
+    "bad",
+    [Frame(actions.SEND, b"nonsense", b""), Frame(actions.SEND, send_body("ann"), NO_TOKEN)],
+    ids=["body", "token"],
 )
 def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad: Frame) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")

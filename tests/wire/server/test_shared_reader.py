@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from chatbooth_grpc.wire.encoding import delivering, frames, lists, pinging, pushes
+from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection
 from chatbooth_grpc.wire.server.sends import Sends
@@ -173,7 +174,7 @@ def is_lent(running: Running, peer: Peer) -> bool:
 def send_steadily(running: Running, peer: Peer, token: bytes, count: int = ENOUGH) -> None:
     """Send one after another to ann, until the connection is lent."""
     for number in range(count):
-        success_of(peer, frames.SEND, send_body("ann", f"{number}"), token)
+        success_of(peer, actions.SEND, send_body("ann", f"{number}"), token)
     wait_until(lambda: is_lent(running, peer))
 
 
@@ -188,15 +189,15 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
     send_steadily(running, peer, token)
     listing = lists.encode_list_request(lists.ListRequest("", "", 0, ""))
     mixed = [
-        encode_request(frames.SEND, send_body("ann", "a"), token),
-        encode_request(frames.LIST, listing, token),
-        encode_request(frames.SEND, send_body("nobody"), token),
+        encode_request(actions.SEND, send_body("ann", "a"), token),
+        encode_request(actions.LIST, listing, token),
+        encode_request(actions.SEND, send_body("nobody"), token),
     ]
     peer.socket.sendall(b"".join(mixed))
     assert [peer.reply()[0] for _ in mixed] == [0, 0, 30]
     send_steadily(running, peer, token)
     everything = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, 0))
-    delivered = delivering.decode_delivery(success_of(peer, frames.DELIVER, everything, token))
+    delivered = delivering.decode_delivery(success_of(peer, actions.DELIVER, everything, token))
     texts = [str(number) for number in range(ENOUGH)]
     assert [message.text for message in delivered.messages] == [*texts, "a", *texts]
 
@@ -204,14 +205,14 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
 def test_a_listener_that_sends_steadily_has_its_pushes_between_its_replies(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
-    success_of(peer, frames.LISTEN, LISTEN, token)
+    success_of(peer, actions.LISTEN, LISTEN, token)
     replies, texts = 0, list[str]()
     for number in range(3 * ENOUGH):
-        peer.send(frames.SEND, send_body("ann", f"{number}"), token)
+        peer.send(actions.SEND, send_body("ann", f"{number}"), token)
     while replies < 3 * ENOUGH or len(texts) < 3 * ENOUGH:
         frame = peer.receive()
         assert frame is not None
-        if frame.action == frames.RESPONSE:
+        if frame.action == actions.RESPONSE:
             assert frame.body[0] == 0
             replies += 1
         else:
@@ -223,7 +224,7 @@ def test_a_frame_in_two_pieces_is_answered(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
-    request = encode_request(frames.SEND, send_body("ann"), token)
+    request = encode_request(actions.SEND, send_body("ann"), token)
     peer.socket.sendall(request + request[:10])
     assert success(peer.reply())
     assert not is_lent(running, peer)
@@ -235,8 +236,8 @@ def test_a_session_that_has_ended_sends_nothing_more(running: Running) -> None:
     peer, other = running.peer(), running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
-    success_of(other, frames.LOG_OUT, b"", token)
-    peer.send(frames.SEND, send_body("ann"), token)
+    success_of(other, actions.LOG_OUT, b"", token)
+    peer.send(actions.SEND, send_body("ann"), token)
     assert isinstance(refusal(peer.reply()), SessionInvalid)
 
 
@@ -251,11 +252,11 @@ def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
         if method == "session" and not running.store.session_at_hand(hash_token(other)):
             asking.append(threading.current_thread().name)
 
-    success_of(peer, frames.SEND, send_body("ann"), other)
+    success_of(peer, actions.SEND, send_body("ann"), other)
     send_steadily(running, peer, token)
     running.store.before = note
     del running.store._sessions._sessions[hash_token(other)]
-    peer.socket.sendall(b"".join(encode_request(frames.SEND, send_body("ann"), each) for each in (token, other)))
+    peer.socket.sendall(b"".join(encode_request(actions.SEND, send_body("ann"), each) for each in (token, other)))
     assert success(peer.reply())
     assert success(peer.reply())
     assert set(asking) == {"wire-connection"}
@@ -271,9 +272,9 @@ def test_a_store_that_fails_ends_it_behind_what_was_stored(running: Running) -> 
             raise StoreUnavailable
 
     running.store.before = fail
-    peer.send(frames.SEND, send_body("ann"), token)
+    peer.send(actions.SEND, send_body("ann"), token)
     assert isinstance(refusal(peer.reply()), StoreUnavailable)
-    peer.socket.sendall(encode_request(frames.SEND, send_body("ann"), token))
+    peer.socket.sendall(encode_request(actions.SEND, send_body("ann"), token))
     assert peer.is_ended()
     peer.close()
     wait_until(lambda: running.server.count == 0 and not lent(running))
@@ -284,7 +285,7 @@ def test_nothing_is_taken_for_a_client_that_does_not_read_or_is_told_no_more(run
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
     [one] = running.server._connections
-    request = encode_request(frames.SEND, send_body("ann"), token)
+    request = encode_request(actions.SEND, send_body("ann"), token)
     one._writer._size = 1 << 20  # left to be written
     sends = Sends(running.booth)
     assert not one.take_quickly(request, sends)
@@ -304,7 +305,7 @@ def test_no_more_is_taken_than_may_be_under_way(running: Running) -> None:
     disk = Gate()
     running.store.before = lambda method: disk.hold() if method == "append" else None
     for _ in range(2 * _RUNS_UNDER_WAY):
-        peer.send(frames.SEND, send_body("ann"), token)
+        peer.send(actions.SEND, send_body("ann"), token)
         time.sleep(0.05)  # so that each is read by itself
     disk.wait_until_reached()
     wait_until(lambda: not is_lent(running, peer))
@@ -319,7 +320,7 @@ def test_who_goes_away_costs_nothing_more(running: Running) -> None:
     token = peers[0].sign_up("ann").token
     for peer in peers:
         for _ in range(ENOUGH):
-            success_of(peer, frames.SEND, send_body("ann"), token)
+            success_of(peer, actions.SEND, send_body("ann"), token)
     wait_until(lambda: len(lent(running)) == len(peers))
     for peer in peers:
         peer.close()
@@ -343,9 +344,9 @@ def test_a_ping_is_asked_and_its_answer_heard(start: Start) -> None:
     for _ in range(6):
         frame = peer.receive()
         assert frame is not None
-        assert frame.action == frames.PING
+        assert frame.action == actions.PING
         _, payload = pinging.decode_ping(frame.body)
-        peer.send(frames.PING, pinging.encode_ping(pinging.ANSWER, payload), token)
+        peer.send(actions.PING, pinging.encode_ping(pinging.ANSWER, payload), token)
     assert running.server.count == 1
 
 
@@ -367,7 +368,7 @@ def test_who_does_not_read_is_left_to_its_own_thread(start: Start) -> None:
     token = deaf.sign_up("ann").token
     send_steadily(running, deaf, token)
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    small = encode_request(frames.SEND, send_body("nobody"), token)
+    small = encode_request(actions.SEND, send_body("nobody"), token)
     deaf.socket.setblocking(False)
     deadline = 200_000
     while deadline and wait_for_room(deaf.socket):
@@ -376,7 +377,7 @@ def test_who_does_not_read_is_left_to_its_own_thread(start: Start) -> None:
     assert deadline, "the server takes what it cannot answer, without end"
     assert not is_lent(running, deaf)
     for _ in range(ENOUGH):
-        success_of(other, frames.SEND, send_body("ann"), token)
+        success_of(other, actions.SEND, send_body("ann"), token)
 
 
 def wait_for_room(connected: socket.socket) -> bool:

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.addresses import ListenError, look_up
+from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
-from chatbooth_grpc.wire.encoding import delivering, frames, pinging, pushes
+from chatbooth_grpc.wire.encoding import delivering, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from tests.booth.spies import Gate
@@ -33,7 +34,7 @@ SHORT = 0.5
 LONG = 3_600.0
 """A limit that no test lives to see."""
 
-PING = encode_frame(frames.PING, pinging.encode_ping(pinging.ASK))
+PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
 
 
 def connection_threads() -> int:
@@ -55,7 +56,7 @@ def test_a_client_that_closes_its_socket_costs_nothing_more(running: Running) ->
     for number, peer in enumerate(peers):
         session = peer.sign_up(f"name{number}")
         if number % 2:
-            peer.ask(frames.LISTEN, LISTEN, session.token)
+            peer.ask(actions.LISTEN, LISTEN, session.token)
         if number % 3 == 0:
             peer.socket.sendall(b"\x01\x03\x00")
     for peer in peers:
@@ -76,7 +77,7 @@ def test_a_small_round_trip_waits_for_no_delayed_acknowledgement(running: Runnin
     times = []
     for _ in range(200):
         started = time.perf_counter()
-        peer.ask(frames.ACKNOWLEDGE, encode_varint(0), ann.token)
+        peer.ask(actions.ACKNOWLEDGE, encode_varint(0), ann.token)
         times.append(time.perf_counter() - started)
     assert statistics.median(times) < 0.02
 
@@ -204,27 +205,27 @@ def test_pings_are_no_use_but_requests_are(start: Start) -> None:
     def ping() -> None:
         try:
             while not ended.wait(SHORT / 10):
-                alive.send(frames.PING, pinging.encode_ping(pinging.ASK))
+                alive.send(actions.PING, pinging.encode_ping(pinging.ASK))
         except OSError:
             ended.set()
 
     thread = threading.Thread(target=ping)
     thread.start()
     while not ended.wait(SHORT / 10):
-        asking.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
+        asking.ask(actions.ACKNOWLEDGE, encode_varint(0), token)
     thread.join(PATIENCE)
-    asking.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
+    asking.ask(actions.ACKNOWLEDGE, encode_varint(0), token)
 
 
 def test_an_open_stream_is_use_until_it_ends(start: Start) -> None:
     running = start(idle_timeout=SHORT)
     listening, idle = running.peer(), running.peer()
     token = listening.sign_up("ann").token
-    listening.ask(frames.LISTEN, LISTEN, token)
+    listening.ask(actions.LISTEN, LISTEN, token)
     assert isinstance(listening.pushed(), Opening)
     assert idle.is_ended()
     assert running.switchboard.count == 1
-    running.peer().ask(frames.LOG_OUT, b"", token)
+    running.peer().ask(actions.LOG_OUT, b"", token)
     assert isinstance(listening.pushed(), pushes.Ended)
     assert listening.is_ended()
 
@@ -236,14 +237,14 @@ def test_a_request_at_work_is_use(start: Start) -> None:
     idle.sign_up("ben")
     gate = Gate()
     running.store.before = lambda method: gate.hold() if method == "append" else None
-    peer.send(frames.SEND, send_body("ann"), token)
+    peer.send(actions.SEND, send_body("ann"), token)
     gate.wait_until_reached()
     assert idle.is_ended() or idle.is_ended()  # it is pinged first
     gate.open()
     assert success(peer.reply())
 
 
-@pytest.mark.parametrize("begun", [b"\x01", b"\x01\x03\x00\x00\x00\x08abc", encode_request(frames.LOG_OUT, b"")[:-1]])
+@pytest.mark.parametrize("begun", [b"\x01", b"\x01\x03\x00\x00\x00\x08abc", encode_request(actions.LOG_OUT, b"")[:-1]])
 def test_a_frame_that_stays_incomplete_is_ended(start: Start, begun: bytes) -> None:
     running = start(frame_limit=SHORT)
     peer = running.peer()
@@ -257,7 +258,7 @@ def test_a_frame_that_stays_incomplete_is_ended(start: Start, begun: bytes) -> N
 def test_a_frame_that_comes_drop_by_drop_is_ended(start: Start) -> None:
     running = start(frame_limit=SHORT)
     peer = running.peer()
-    request = encode_request(frames.LOG_OUT, b"x" * 10_000)
+    request = encode_request(actions.LOG_OUT, b"x" * 10_000)
     sent = 0
     with contextlib.suppress(ConnectionError):
         for byte in request:
@@ -272,7 +273,7 @@ def test_whole_frames_that_never_end_on_a_read_are_no_slow_one(start: Start) -> 
     running = start(frame_limit=SHORT)
     peer = running.peer()
     token = peer.sign_up("ann").token
-    one = encode_request(frames.ACKNOWLEDGE, encode_varint(0), token)
+    one = encode_request(actions.ACKNOWLEDGE, encode_varint(0), token)
     peer.socket.sendall(one[:10])
     until = time.monotonic() + 3 * SHORT
     answered = 0
@@ -289,9 +290,9 @@ def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
     deaf, other = running.peer(), running.peer()
     token = deaf.sign_up("ann").token
     for _ in range(4):
-        other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
+        other.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), token)
     deliver = encode_request(
-        frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
+        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
     )
     sends = 0
     with contextlib.suppress(ConnectionError):
@@ -300,7 +301,7 @@ def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
             sends += 1
     assert sends
     wait_until(lambda: running.server.count == 1)
-    other.ask(frames.ACKNOWLEDGE, encode_varint(0), token)
+    other.ask(actions.ACKNOWLEDGE, encode_varint(0), token)
 
 
 def test_a_stream_that_is_never_read_is_cut_off(start: Start) -> None:
@@ -308,10 +309,10 @@ def test_a_stream_that_is_never_read_is_cut_off(start: Start) -> None:
     deaf, other = running.peer(), running.peer()
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     token = deaf.sign_up("ann").token
-    deaf.ask(frames.LISTEN, LISTEN, token)
+    deaf.ask(actions.LISTEN, LISTEN, token)
     for sequence in range(1, 13):
-        other.ask(frames.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), token)
-        other.ask(frames.ACKNOWLEDGE, encode_varint(sequence), token)
+        other.ask(actions.SEND, send_body("ann", "x" * (TEXT_SIZE - 1)), token)
+        other.ask(actions.ACKNOWLEDGE, encode_varint(sequence), token)
     wait_until(lambda: running.server.count == 1)
     wait_until(lambda: running.switchboard.count == 0)
 
@@ -321,20 +322,20 @@ def test_a_frozen_peer_is_found_by_a_ping_and_one_that_answers_stays(start: Star
     frozen, alive = running.peer(), running.peer()
     frozen_token, alive_token = frozen.sign_up("ann").token, alive.sign_up("ben").token
     for peer, token in ((frozen, frozen_token), (alive, alive_token)):
-        peer.ask(frames.LISTEN, LISTEN, token)
+        peer.ask(actions.LISTEN, LISTEN, token)
         assert isinstance(peer.pushed(), Opening)
     while running.server.count == 2:
         frame = alive.receive()
         assert frame is not None
-        assert frame.action == frames.PING
+        assert frame.action == actions.PING
         kind, payload = pinging.decode_ping(frame.body)
         assert kind == pinging.ASK
-        alive.send(frames.PING, pinging.encode_ping(pinging.ANSWER, payload))
+        alive.send(actions.PING, pinging.encode_ping(pinging.ANSWER, payload))
     wait_until(lambda: running.switchboard.count == 1)
     assert [frozen.socket.recv(64), frozen.socket.recv(64)] == [PING, b""]
-    running.peer().ask(frames.SEND, send_body("ben", "hello"), alive_token)
-    while (frame := alive.receive()) is not None and frame.action != frames.MESSAGE:
-        assert frame.action == frames.PING
+    running.peer().ask(actions.SEND, send_body("ben", "hello"), alive_token)
+    while (frame := alive.receive()) is not None and frame.action != actions.MESSAGE:
+        assert frame.action == actions.PING
     assert frame is not None
     assert isinstance(pushes.decode_push(frame.body), MessageBatch)
 
@@ -346,7 +347,7 @@ def test_a_hundred_connections_of_garbage_leave_the_server_answering(start: Star
     running = start(frame_limit=SHORT, idle_timeout=2.0)
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
-    good = encode_request(frames.SEND, send_body("ann"), bytes(16))
+    good = encode_request(actions.SEND, send_body("ann"), bytes(16))
 
     def garbage() -> bytes:
         size = dice.choice([1, 10, 1_000, 100_000])
@@ -378,7 +379,7 @@ def test_a_hundred_connections_of_garbage_leave_the_server_answering(start: Star
     wait_until(lambda: running.server.count == 0)
     peer = running.peer()
     token = peer.sign_up("ann").token
-    assert peer.ask(frames.SEND, send_body("ann"), token), f"seed {seed}"
+    assert peer.ask(actions.SEND, send_body("ann"), token), f"seed {seed}"
 
 
 def test_a_thousand_idle_connections_are_held_then_all_closed_on_time(start: Start) -> None:
@@ -407,13 +408,13 @@ def test_a_drain_ends_streams_with_their_cursor_and_answers_what_is_under_way(st
     running = start()
     listening, sending = running.peer(), running.peer()
     ann = listening.sign_up("ann")
-    listening.ask(frames.LISTEN, LISTEN, ann.token)
+    listening.ask(actions.LISTEN, LISTEN, ann.token)
     assert isinstance(listening.pushed(), Opening)
-    running.peer().ask(frames.SEND, send_body("ann"), ann.token)
+    running.peer().ask(actions.SEND, send_body("ann"), ann.token)
     assert isinstance(listening.pushed(), MessageBatch)
     gate = Gate()
     running.store.before = lambda method: gate.hold() if method == "append" else None
-    sending.send(frames.SEND, send_body("ann", "in flight"), ann.token)
+    sending.send(actions.SEND, send_body("ann", "in flight"), ann.token)
     gate.wait_until_reached()
     drained = threading.Thread(target=running.drain, args=(PATIENCE,))
     drained.start()
@@ -439,9 +440,9 @@ def test_a_drain_waits_no_longer_than_its_grace_for_who_does_not_read(start: Sta
     deaf, other = running.peer(), running.peer()
     token = deaf.sign_up("ann").token
     for _ in range(8):
-        other.ask(frames.SEND, send_body("ann", "x" * TEXT_SIZE), token)
+        other.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), token)
     deliver = encode_request(
-        frames.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
+        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
     )
     deaf.socket.sendall(deliver * 100)
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
@@ -456,5 +457,5 @@ def test_a_listen_during_the_drain_is_refused(start: Start) -> None:
     peer: Peer = running.peer()
     token = peer.sign_up("ann").token
     running.switchboard.drain(1)
-    peer.send(frames.LISTEN, LISTEN, token)
+    peer.send(actions.LISTEN, LISTEN, token)
     assert refusal(peer.reply()).reason == "SERVER_DRAINING"

@@ -1,0 +1,68 @@
+"""Every action of chatbooth, one row each. Both wires take their constants and sets from here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LOG_INS = "log-ins at once"
+LISTS = "lists at once"
+"""The bulkheads of slow actions, in the words by which a refusal names the limit."""
+
+
+class Action(NamedTuple):
+    """What the code that carries an action must know of it."""
+
+    number: int
+    """The wire's action byte, and the .proto's `enum Action`. Once given, it is never given to another action."""
+    name: str
+    """The name in the logs. The .proto has it after ACTION_."""
+    needs_session: bool
+    """Whether a request carries the token of a session."""
+    bulkhead: str
+    """The bulkhead that bounds how many run at once. Empty if the action is quick."""
+    answers_large: bool
+    """Whether a reply can be so large that the replies that clients have not read must be bounded."""
+    is_wire_only: bool
+    """Whether only the wire protocol needs it: for a reply, a push or a ping. gRPC brings those itself."""
+
+
+ACTIONS: dict[int, Action] = {}
+"""The rows, by their numbers."""
+
+
+def _row(
+    number: int,
+    name: str,
+    *,
+    needs_session: bool = True,
+    bulkhead: str = "",
+    answers_large: bool = False,
+    is_wire_only: bool = False,
+) -> int:
+    """Add a row and return its number, since a frame's action is compared with a plain int for every message."""
+    ACTIONS[number] = Action(number, name, needs_session, bulkhead, answers_large, is_wire_only)
+    return number
+
+
+SIGN_UP = _row(1, "SIGN_UP", needs_session=False, bulkhead=LOG_INS)
+LIST = _row(2, "LIST", bulkhead=LISTS, answers_large=True)
+SEND = _row(3, "SEND")
+DELIVER = _row(4, "DELIVER", answers_large=True)
+DELETE = _row(5, "DELETE", bulkhead=LOG_INS)
+LOG_IN = _row(6, "LOG_IN", needs_session=False, bulkhead=LOG_INS)
+LOG_OUT = _row(7, "LOG_OUT")
+LISTEN = _row(8, "LISTEN")
+ACKNOWLEDGE = _row(9, "ACKNOWLEDGE")
+RESPONSE = _row(10, "RESPONSE", is_wire_only=True)
+MESSAGE = _row(11, "MESSAGE", is_wire_only=True)
+PING = _row(12, "PING", is_wire_only=True)
+CHANGE_PASSWORD = _row(13, "CHANGE_PASSWORD", bulkhead=LOG_INS)
+
+WITHOUT_SESSION = frozenset(row.number for row in ACTIONS.values() if not row.needs_session)
+"""The actions that need no session."""
+
+
+def action_name(number: int) -> str:
+    """Return the name by which the logs call an action, such as "LOG_IN". An unknown action has its number."""
+    row = ACTIONS.get(number)
+    return row.name if row else str(number)

@@ -1,0 +1,55 @@
+"""The table of actions: numbers that stay for ever, and the sets that follow from it."""
+
+from __future__ import annotations
+
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, action_name
+
+# The design's table, written down a second time on purpose: a number is for ever.
+NUMBERS = {
+    "SIGN_UP": 1,
+    "LIST": 2,
+    "SEND": 3,
+    "DELIVER": 4,
+    "DELETE": 5,
+    "LOG_IN": 6,
+    "LOG_OUT": 7,
+    "LISTEN": 8,
+    "ACKNOWLEDGE": 9,
+    "RESPONSE": 10,
+    "MESSAGE": 11,
+    "PING": 12,
+    "CHANGE_PASSWORD": 13,
+}
+
+
+def names_where(column: str, value: object) -> set[str]:
+    """The names of the actions whose row has a value in a column."""
+    return {row.name for row in ACTIONS.values() if getattr(row, column) == value}
+
+
+def test_each_number_is_for_ever() -> None:
+    assert {row.name: number for number, row in ACTIONS.items()} == NUMBERS
+    assert all(number == row.number for number, row in ACTIONS.items())
+
+
+def test_each_row_has_a_constant_of_its_name() -> None:
+    assert {name: value for name, value in vars(actions).items() if isinstance(value, int)} == NUMBERS
+
+
+def test_only_signing_up_and_logging_in_need_no_session() -> None:
+    assert {action_name(number) for number in WITHOUT_SESSION} == {"SIGN_UP", "LOG_IN"}
+
+
+def test_each_slow_action_has_its_bulkhead() -> None:
+    assert names_where("bulkhead", LOG_INS) == {"SIGN_UP", "LOG_IN", "CHANGE_PASSWORD", "DELETE"}
+    assert names_where("bulkhead", LISTS) == {"LIST"}
+    assert {row.bulkhead for row in ACTIONS.values()} == {"", LOG_INS, LISTS}
+
+
+def test_the_answers_of_deliver_and_list_are_large() -> None:
+    assert names_where("answers_large", True) == {"DELIVER", "LIST"}
+
+
+def test_an_unknown_action_has_its_number_as_its_name() -> None:
+    assert (action_name(actions.LOG_IN), action_name(200)) == ("LOG_IN", "200")
