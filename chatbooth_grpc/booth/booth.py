@@ -54,7 +54,7 @@ MAX_BATCH_SIZE = 1 << 20
 """Where a batch of messages is cut, in bytes of content."""
 
 
-_DIGEST_MARKS = {kind: b"kind%d" % kind for kind in ContentKind}
+_DIGEST_MARKS: dict[int, bytes] = {kind: b"kind%d" % kind for kind in ContentKind}
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ class Booth:
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
         """Store a message in its recipient's mailbox.
 
-        Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, EmptyText, TextTooLong.
+        Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText,
+        TextTooLong.
         """
         [outcome] = self.send_many([(token, message)])
         if isinstance(outcome, ChatboothError):

@@ -4,7 +4,8 @@
     ├── InvalidArgument         the request cannot be right; repeating it is no use
     │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
     │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
-    │   ├── EmptyText, TextTooLong, RequestTooLarge, BatchTooLarge, UnknownAction, UnsupportedVersion
+    │   ├── EmptyText, TextTooLong, UnknownContentKind, RequestTooLarge, BatchTooLarge
+    │   ├── UnknownAction, UnsupportedVersion
     │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
     ├── Unauthenticated         who is asking is not shown, or no longer
     │   └── SessionInvalid, WrongCredentials, WrongPassword
@@ -209,6 +210,19 @@ class TextTooLong(InvalidArgument):
 
     def __str__(self) -> str:
         return f"The text has {self.size:,} bytes; the limit is {self.limit:,}. Send it in parts."
+
+
+@dataclass(eq=False)
+class UnknownContentKind(InvalidArgument):
+    """The server does not know what the message's content is, so it stored nothing."""
+
+    reason = "UNKNOWN_CONTENT_KIND"
+    kind: int
+    """The number of the kind."""
+    field: str = "content"
+
+    def __str__(self) -> str:
+        return f"The server does not know content of kind {self.kind}. Send a text, or have the server updated."
 
 
 @dataclass(eq=False)

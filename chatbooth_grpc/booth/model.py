@@ -14,10 +14,14 @@ from typing import NamedTuple
 
 
 class ContentKind(enum.IntEnum):
-    """What a message's content is; its bytes are the store's and the wires' to move, not to read."""
+    """What a message's content is. The numbers are the .proto's and the wire protocol's."""
 
     TEXT = 1
     """UTF-8, at least one byte."""
+
+
+MAX_KIND = 255
+"""The highest number that a kind of content may have: it is one byte in the wire protocol."""
 
 
 class GapReason(enum.IntEnum):
@@ -56,8 +60,8 @@ class OutgoingMessage(NamedTuple):
     """16 bytes, not all zero. Sent again under the same id to the same recipient, a message is stored once."""
     content: bytes
     """Bytes as `kind` says: of a text, its UTF-8, from 1 byte to the server's largest text (1 MiB by default)."""
-    kind: ContentKind = ContentKind.TEXT
-    """What the content is."""
+    kind: int = ContentKind.TEXT
+    """What the content is: a `ContentKind`, or the number of a kind that this version does not know."""
 
 
 class Receipt(NamedTuple):
@@ -82,13 +86,18 @@ class Message(NamedTuple):
     """When the server accepted the message, in microseconds since 1970-01-01 UTC."""
     content: bytes
     """Bytes as `kind` says: of a text, its UTF-8."""
-    kind: ContentKind = ContentKind.TEXT
-    """What the content is."""
+    kind: int = ContentKind.TEXT
+    """What the content is: a `ContentKind`, or the number of a kind that this version does not know."""
 
     @property
     def text(self) -> str:
-        """The content of a text message."""
-        return self.content.decode()
+        """The content of a text message; for a kind that this version does not know, words that say so."""
+        return self.content.decode() if self.kind == ContentKind.TEXT else unknown_kind_words(self.kind)
+
+
+def unknown_kind_words(kind: int) -> str:
+    """Return what a person reads in place of content that this version cannot show."""
+    return f"a message of a kind that this client does not know (kind {kind}); update the client"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from chatbooth_grpc.booth.errors import (
     InvalidUsername,
     SessionInvalid,
     TextTooLong,
+    UnknownContentKind,
 )
-from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
 
 MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
@@ -69,9 +70,11 @@ def checked_new_password(password: str, field: str) -> bytes:
 
 
 def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
-    """Check a message's id and text. Raises InvalidMessageId, EmptyText, TextTooLong."""
+    """Check a message's id and content. Raises InvalidMessageId, UnknownContentKind, EmptyText, TextTooLong."""
     if len(message.message_id) != MESSAGE_ID_SIZE or message.message_id == NO_MESSAGE_ID:
         raise InvalidMessageId
+    if message.kind != ContentKind.TEXT:
+        raise UnknownContentKind(message.kind)
     if not message.content:
         raise EmptyText
     if len(message.content) > text_size:

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.errors import ChatboothError, from_reason
 from chatbooth_grpc.booth.model import (
+    ContentKind,
     Delivery,
     End,
     EndReason,
@@ -22,8 +23,12 @@ from chatbooth_grpc.booth.model import (
     Receipt,
     Session,
 )
+from chatbooth_grpc.rpc.unknown_content import add_unknown_content, unknown_content
 
 _MICROSECONDS = 1_000_000
+
+NO_KIND = 0
+"""Stands for the kind of a message that has no content at all, which no server of this version sends."""
 
 
 def time_to_pb(microseconds: int) -> Timestamp:
@@ -54,12 +59,21 @@ def session_from_pb(session: pb.Session) -> Session:
 
 def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:
     """Encode a message to send."""
-    return pb.SendRequest(recipient=message.recipient, message_id=message.message_id, text=message.content.decode())
+    recipient, message_id, content, kind = message
+    if kind == ContentKind.TEXT:
+        return pb.SendRequest(recipient=recipient, message_id=message_id, text=content.decode())
+    request = pb.SendRequest(recipient=recipient, message_id=message_id)
+    add_unknown_content(request, kind, content)
+    return request
 
 
 def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
     """Decode a message to send; no content at all is an empty text."""
-    return OutgoingMessage(request.recipient, request.message_id, request.text.encode())
+    text = request.text
+    if not text and (found := unknown_content(request)):
+        kind, content = found
+        return OutgoingMessage(request.recipient, request.message_id, content, kind)
+    return OutgoingMessage(request.recipient, request.message_id, text.encode())
 
 
 def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyResponse:
@@ -88,25 +102,32 @@ def outcomes_from_pb(response: pb.SendManyResponse) -> list[Receipt | ChatboothE
 
 def message_to_pb(message: Message) -> pb.Message:
     """Encode a message of a mailbox."""
-    return pb.Message(
+    is_text = message.kind == ContentKind.TEXT
+    encoded = pb.Message(
         sequence=message.sequence,
         sender=message.sender,
         sender_id=message.sender_id,
         message_id=message.message_id,
         accept_time=time_to_pb(message.accept_time),
-        text=message.text,
+        text=message.content.decode() if is_text else None,
     )
+    if not is_text:
+        add_unknown_content(encoded, message.kind, message.content)
+    return encoded
 
 
 def message_from_pb(message: pb.Message) -> Message:
     """Decode a message of a mailbox."""
+    text = message.text
+    kind, content = (ContentKind.TEXT, text.encode()) if text else _content_without_text(message)
     return Message(
         message.sequence,
         message.sender,
         message.sender_id,
         message.message_id,
         time_from_pb(message.accept_time),
-        message.text.encode(),
+        content,
+        kind,
     )
 
 
@@ -171,6 +192,12 @@ def event_from_pb(response: pb.ListenResponse) -> Event | None:
             return End(EndReason(response.end.reason), response.end.sent_through)
         case _:
             return None
+
+
+def _content_without_text(message: pb.Message) -> tuple[int, bytes]:
+    if message.WhichOneof("content") is not None:
+        return ContentKind.TEXT, b""
+    return unknown_content(message) or (NO_KIND, b"")
 
 
 def _gap_to_pb(gap: Gap) -> pb.Gap:

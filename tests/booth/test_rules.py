@@ -20,8 +20,9 @@ from chatbooth_grpc.booth.errors import (
     InvalidUsername,
     SessionInvalid,
     TextTooLong,
+    UnknownContentKind,
 )
-from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
     MIN_PASSWORD_SIZE,
@@ -156,6 +157,14 @@ def test_texts_are_measured_in_bytes(text: str, limit: int) -> None:
         assert (refusal.value.size, refusal.value.limit, refusal.value.field) == (len(content), limit, "text")
     else:
         check_outgoing(message, limit)
+
+
+@given(st.integers(0, 255).filter(lambda kind: kind != ContentKind.TEXT), st.binary(max_size=9))
+def test_only_a_text_is_taken(kind: int, content: bytes) -> None:
+    with pytest.raises(UnknownContentKind) as refusal:
+        check_outgoing(OutgoingMessage("bob", MESSAGE_ID, content, kind), 4)
+    assert refusal.value.kind == kind
+    assert f"kind {kind}" in str(refusal.value)
 
 
 @given(st.binary(max_size=20) | st.binary(min_size=16, max_size=16))

@@ -70,6 +70,11 @@ class Actor:
             self.token(name), OutgoingMessage(recipient, message_id, text.encode()), timeout=TIMEOUT
         )
 
+    def send_content(self, name: str, recipient: str, message_id: bytes, kind: int, content: bytes) -> object:
+        """Send content of any kind."""
+        message = OutgoingMessage(recipient, message_id, content, kind)
+        return self.transport.send(self.token(name), message, timeout=TIMEOUT)
+
     def send_batches(self, name: str, *batches: SentBatch) -> object:
         """Send all batches before any outcome is taken; return every message's outcome, or what ended the stream."""
         stream = self.transport.send_stream(self.token(name))

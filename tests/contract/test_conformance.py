@@ -56,6 +56,10 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("send", "ann", "ben", number_id(3), ""),
     ("send", "ann", "ben", number_id(3), "x" * (1 << 20) + "y"),
     ("send", "ann", "ben", number_id(4), "x" * (1 << 20)),
+    *(("send_content", "ann", "ben", number_id(12), kind, b"\xff of a newer kind") for kind in (2, 7, 255)),
+    ("send_content", "ann", "ben", ZEROS, 7, b"no id"),
+    ("send_content", "ann", "nobody", number_id(12), 7, b""),
+    ("send_content", "nobody", "ben", number_id(12), 7, b"forged"),
     ("send", "ann", "ben", number_id(5), "last"),
     *(("send", who, "ben", number_id(6), "forged") for who in ("nobody", "stranger")),
     (
@@ -132,6 +136,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), names, passwords),
     st.tuples(st.just("list"), names, patterns, st.sampled_from(("", "b")), small, st.none()),
     st.tuples(st.just("send"), names, names, small.map(number_id), st.text(max_size=3)),
+    st.tuples(st.just("send_content"), names, names, small.map(number_id), st.integers(2, 255), st.binary(max_size=3)),
     st.tuples(st.just("send_batches"), names, batches, batches),
     st.tuples(st.just("deliver"), names, small, st.none() | small, small),
     st.tuples(st.just("acknowledge"), names, small),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import pytest
 from google.protobuf.message import Message as ProtobufMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.model import (
+    MAX_KIND,
+    ContentKind,
     Delivery,
     End,
     EndReason,
@@ -23,6 +26,7 @@ from chatbooth_grpc.booth.model import (
     Session,
 )
 from chatbooth_grpc.rpc.messages import (
+    NO_KIND,
     delivery_from_pb,
     delivery_to_pb,
     event_from_pb,
@@ -38,16 +42,25 @@ from chatbooth_grpc.rpc.messages import (
     time_from_pb,
     time_to_pb,
 )
+from chatbooth_grpc.rpc.unknown_content import add_unknown_content, unknown_content
 
 P = TypeVar("P", bound=ProtobufMessage)
 
 numbers = st.integers(0, 2**64 - 1)
 times = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)  # the years 1 to 9999
-contents = st.text(max_size=50).map(str.encode)
+kinds_and_contents = st.tuples(st.just(ContentKind.TEXT), st.text(max_size=50).map(str.encode)) | st.tuples(
+    st.integers(2, MAX_KIND), st.binary(max_size=200)
+)
 
 sessions = st.builds(Session, st.binary(), numbers, st.text(), st.binary())
-outgoing_messages = st.builds(OutgoingMessage, st.text(), st.binary(), contents)
-messages = st.builds(Message, numbers, st.text(), numbers, st.binary(), times, contents)
+outgoing_messages = st.builds(
+    lambda recipient, message_id, kind_and_content: OutgoingMessage(recipient, message_id, *reversed(kind_and_content)),
+    *(st.text(), st.binary(), kinds_and_contents),
+)
+messages = st.builds(
+    lambda *fields: Message(*fields[:-1], *reversed(fields[-1])),
+    *(numbers, st.text(), numbers, st.binary(), times, kinds_and_contents),
+)
 gaps = st.builds(Gap, numbers, numbers, st.sampled_from(GapReason))
 openings = st.builds(Opening, st.binary(), numbers, numbers, numbers, st.none() | gaps)
 deliveries = st.builds(Delivery, openings, st.lists(messages, max_size=4), st.booleans())
@@ -86,6 +99,48 @@ def test_outgoing_messages_travel(message: OutgoingMessage) -> None:
 
 def test_a_request_without_content_is_an_empty_text() -> None:
     assert outgoing_from_pb(pb.SendRequest(recipient="ben")).content == b""
+
+
+@pytest.mark.parametrize("carrier", [pb.Message(text="hello"), pb.SendRequest(text="hello")])
+def test_a_text_is_the_field_that_the_proto_promises_for_its_kind(carrier: pb.Message | pb.SendRequest) -> None:
+    same = type(carrier)()
+    add_unknown_content(same, ContentKind.TEXT, b"hello")
+    assert same == carrier
+    assert unknown_content(same) is None
+
+
+def test_the_fields_of_contents_are_the_protos_kinds() -> None:
+    kinds = {name: number for name, number in pb.ContentKind.items() if number}
+    assert kinds == {f"CONTENT_KIND_{kind.name}": int(kind) for kind in ContentKind}
+    for carrier, offset in ((pb.Message, 5), (pb.SendRequest, 2)):
+        fields = carrier.DESCRIPTOR.oneofs_by_name["content"].fields
+        assert {f"CONTENT_KIND_{field.name.upper()}": field.number - offset for field in fields} == kinds
+        others = {field.number for field in carrier.DESCRIPTOR.fields} - {field.number for field in fields}
+        assert not others & set(range(offset + 1, offset + MAX_KIND + 1))
+
+
+def test_a_field_that_is_no_content_is_passed_over() -> None:
+    message = pb.Message.FromString(pb.Message(sequence=1, text="hi").SerializeToString() + b"\xe2\x12\x02hi")
+    assert message_from_pb(message).text == "hi"
+    assert unknown_content(message) is None
+
+
+def test_the_last_unknown_content_counts_and_one_that_has_no_bytes_keeps_its_kind() -> None:
+    message = pb.Message.FromString(b"\x4a\x01a\x52\x01b")
+    assert unknown_content(message) == (5, b"b")
+    assert unknown_content(pb.Message.FromString(b"\x48\x07")) == (4, b"")
+
+
+@pytest.mark.parametrize("kind", [-1, 0, MAX_KIND + 1])
+def test_a_number_that_no_kind_may_have_touches_no_other_field(kind: int) -> None:
+    message = Message(1, "ben", 8, b"m" * 16, 1_000_000, b"content", kind)
+    assert message_from_pb(message_to_pb(message)) == message._replace(content=b"", kind=NO_KIND)
+
+
+def test_a_message_without_content_is_no_empty_text() -> None:
+    bare = message_from_pb(pb.Message(sequence=1))
+    assert (bare.kind, bare.content) == (NO_KIND, b"")
+    assert bare.text == "a message of a kind that this client does not know (kind 0); update the client"
 
 
 @given(messages)

@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from chatbooth_grpc.booth.model import ContentKind, Message, Receipt, Removal
+from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import (
     Available,
     Batch,
@@ -410,7 +410,7 @@ def _swap_password_hash(connection: apsw.Connection, account: StoredAccount, pas
 
 def _message(row: tuple[Any, ...]) -> Message:
     sequence, sender, sender_id, message_id, accept_time, content, kind = row
-    return Message(sequence, sender, sender_id, message_id, accept_time, content, ContentKind(kind))
+    return Message(sequence, sender, sender_id, message_id, accept_time, content, kind)
 
 
 def _mailbox_bounds(connection: apsw.Connection, session: StoredSession) -> tuple[int, int, int]:

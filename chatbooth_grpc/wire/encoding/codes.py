@@ -24,6 +24,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.InvalidPattern: 15,
     errors.InvalidPrefix: 16,
     errors.InvalidPageToken: 17,
+    errors.UnknownContentKind: 18,
     errors.SessionInvalid: 20,
     errors.WrongCredentials: 21,
     errors.WrongPassword: 22,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,7 +14,8 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import CursorPastEnd, ServerUnreachable
-from chatbooth_grpc.booth.model import Gap, GapReason, Opening, Session
+from chatbooth_grpc.booth.model import Gap, GapReason, Opening, OutgoingMessage, Receipt, Session
+from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.client.commands.deliver import deliver
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
@@ -95,6 +98,35 @@ def test_json_is_exact(desk: Desk, ann: Session) -> None:
         "message_id": "69" * 16,
         "text": "\x1b[31m\n🍵\u202e",
     }
+
+
+def stored_as_newer(booth: Booth, session: Session, kind: int, content: bytes) -> None:
+    """Have ann send herself content of a kind by a server that knows it."""
+    message = OutgoingMessage("ann", os.urandom(16), content, kind)
+    [outcome] = booth._store.append([NewMessage(booth.authenticated(session.token), message, bytes(16))])
+    assert isinstance(outcome, Receipt)
+
+
+def test_content_of_an_unknown_kind_is_shown_as_such_once(desk: Desk, booth: Booth, ann: Session) -> None:
+    deliver(desk.context())
+    desk.printed()
+    stored_as_newer(booth, ann, 7, b"\x1b[2J\xff")
+    send(desk.context(), "ann", "next")
+    deliver(desk.context())
+    first, second = desk.printed()
+    assert first.endswith("  ann: a message of a kind that this client does not know (kind 7); update the client")
+    assert second.endswith("  ann: next")
+    assert booth.deliver(ann.token).messages == []
+    deliver(desk.context())
+    assert desk.printed() == []
+
+
+def test_json_keeps_content_of_an_unknown_kind(desk: Desk, booth: Booth, ann: Session) -> None:
+    stored_as_newer(booth, ann, 255, b"\x00\xff")
+    deliver(desk.context(as_json=True), after=5)
+    [record] = desk.records()
+    assert (record["kind"], base64.b64decode(record["content"])) == (255, b"\x00\xff")
+    assert "text" not in record
 
 
 def test_a_person_sees_no_control_characters(desk: Desk, ann: Session) -> None:
@@ -299,6 +331,13 @@ def test_a_gap_is_told(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
     deliver(desk.context(as_json=True), keep=True)
     expected = {"type": "gap", "first_sequence": 1, "last_sequence": 2, "reason": "RETENTION"}
     assert desk.records()[0] == expected
+
+
+def test_a_gap_for_a_reason_unknown_claims_none(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = Gap(1, 2, GapReason(77))
+    with_opening(desk, monkeypatch, lambda opening: replace(opening, gap=gap))
+    deliver(desk.context(), keep=True)
+    assert desk.said() == ("Messages 1 to 2 are missing: the server gave a reason that this client does not know.\n")
 
 
 def test_what_was_shown_in_another_epoch_does_not_count(

@@ -44,7 +44,7 @@ GOOD = OutgoingMessage("ben", ID, b"tea?")
         (GOOD._replace(message_id=ID[1:]), InvalidMessageId, "message_id"),
         (GOOD._replace(message_id="0" * 16), InvalidMessageId, "message_id"),  # type: ignore[arg-type]
         (GOOD._replace(message_id=None), InvalidMessageId, "message_id"),  # type: ignore[arg-type]
-        (GOOD._replace(kind=7), MalformedRequest, "kind"),  # type: ignore[arg-type]
+        (GOOD._replace(kind=7), MalformedRequest, "kind"),
     ],
 )
 def test_a_message_that_no_protocol_can_carry_is_refused(

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import Internal
 from chatbooth_grpc.booth.model import (
+    MAX_KIND,
+    ContentKind,
     Delivery,
     End,
     EndReason,
@@ -32,10 +34,19 @@ from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, dec
 numbers = st.integers(0, (1 << 64) - 1)
 texts = st.text(max_size=20)
 ids = st.binary(min_size=16, max_size=16)
-contents = texts.map(str.encode)
+kinds_and_contents = st.tuples(st.just(ContentKind.TEXT), texts.map(str.encode)) | st.tuples(
+    st.integers(0, MAX_KIND).filter(lambda kind: kind != ContentKind.TEXT), st.binary(max_size=20)
+)
+outgoing_messages = st.builds(
+    lambda recipient, message_id, kind_and_content: OutgoingMessage(recipient, message_id, *reversed(kind_and_content)),
+    *(texts, ids, kinds_and_contents),
+)
 gaps = st.builds(Gap, numbers, numbers, st.just(GapReason.RETENTION))
 openings = st.builds(Opening, ids, numbers, numbers, numbers, st.none() | gaps)
-messages = st.builds(Message, numbers, texts, numbers, ids, numbers, contents)
+messages = st.builds(
+    lambda *fields: Message(*fields[:-1], *reversed(fields[-1])),
+    *(numbers, texts, numbers, ids, numbers, kinds_and_contents),
+)
 
 PAIRS: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], st.SearchStrategy[Any]]] = [
     (
@@ -53,7 +64,7 @@ PAIRS: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], st.SearchStrat
         lists.decode_list_request,
         st.builds(lists.ListRequest, texts, texts, numbers, texts),
     ),
-    (sending.encode_outgoing, sending.decode_outgoing, st.builds(OutgoingMessage, texts, ids, contents)),
+    (sending.encode_outgoing, sending.decode_outgoing, outgoing_messages),
     (
         delivering.encode_deliver_request,
         delivering.decode_deliver_request,
@@ -116,6 +127,16 @@ def test_extensions_are_skipped_and_anything_else_refused() -> None:
     for rest in (b"\x00", b"\x01", b"\x01\x05ab"):
         with pytest.raises(BodyError):
             decode_number(body + rest)
+
+
+@given(messages)
+def test_a_text_stays_utf8_and_other_content_is_taken_as_it_is(message: Message) -> None:
+    body = delivering.encode_message(message._replace(content=b"\xff"))
+    if message.kind == ContentKind.TEXT:
+        with pytest.raises(BodyError):
+            delivering.decode_message(body)
+    else:
+        assert delivering.decode_message(body).content == b"\xff"
 
 
 def test_an_end_carries_its_error() -> None:

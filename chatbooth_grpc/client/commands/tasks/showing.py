@@ -7,14 +7,17 @@ it, a message may be shown again, never lost.
 
 from __future__ import annotations
 
+import base64
 from contextlib import AbstractContextManager
 
-from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
+from chatbooth_grpc.booth.model import ContentKind, Delivery, Gap, GapReason, Message, Opening
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.failures.failures import AlreadyReading
 from chatbooth_grpc.client.state.history import History, Restored
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.display import shown_message, utc_time
+
+_GAP_WORDS = {GapReason.RETENTION: "the server removed them for their age"}
 
 LISTEN = "listen"
 """The command that delivers for as long as nobody ends it."""
@@ -115,12 +118,18 @@ class Showing:
             "sender_id": message.sender_id,
             "message_id": message.message_id.hex(),
             "accept_time": utc_time(message.accept_time),
-            "text": message.text,
-        }
+        } | _content(message)
         self._output.datum(record, "" if self._output.as_json else shown_message(message, self._columns))
 
     def _show_gap(self, gap: Gap) -> None:
         self.anything = True
         record = {"type": "gap", "first_sequence": gap.first, "last_sequence": gap.last, "reason": gap.reason.name}
-        words = f"Messages {gap.first} to {gap.last} are missing: the server removed them for their age."
-        self._output.notice(record, words)
+        why = _GAP_WORDS.get(gap.reason, "the server gave a reason that this client does not know")
+        self._output.notice(record, f"Messages {gap.first} to {gap.last} are missing: {why}.")
+
+
+def _content(message: Message) -> dict[str, object]:
+    """Return a message's content for a program: nothing of it is lost, whatever its kind."""
+    if message.kind == ContentKind.TEXT:
+        return {"text": message.text}
+    return {"kind": int(message.kind), "content": base64.b64encode(message.content).decode()}
