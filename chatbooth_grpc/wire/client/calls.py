@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
 from dataclasses import replace
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE
+from chatbooth_grpc.wire.client.connecting import answer_ping, foreign_greeting, send_all
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.client.sockets import answer_ping, foreign_greeting, send_all, shut_down
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, FrameError
 from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 MAX_BODY = MAX_TEXT_SIZE + (2 << 20)
 READ_SIZE = 64 << 10
@@ -34,9 +32,9 @@ class Calls:
     reader waits for no write, which may itself wait for the server to be read from.
     """
 
-    def __init__(self, server: str, connected: socket.socket) -> None:
+    def __init__(self, server: str, stream: ByteStream) -> None:
         self._server = server
-        self._socket = connected
+        self._stream = stream
         self._write_lock = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: deque[Future[bytes]] = deque()
@@ -49,12 +47,15 @@ class Calls:
 
     def ask(self, request: bytes, deadline: float) -> bytes:
         """Send a request and return its reply's body. Raises ServerUnreachable, DeadlineExceeded."""
-        with held(self._write_lock, deadline):
+        acquire_by(self._write_lock, deadline)
+        try:
             reply = self._queue()
             try:
-                send_all(self._socket, request, deadline)
+                send_all(self._stream, request, deadline)
             except OSError:
                 self.close()  # what has come by now is still read, perhaps a refusal; then the reader fails the call
+        finally:
+            self._write_lock.release()
         try:
             return reply.result(time_left(deadline))
         except (FutureTimeoutError, DeadlineExceeded) as error:
@@ -64,7 +65,7 @@ class Calls:
     def close(self) -> None:
         """End the connection; what waits on it fails."""
         self.is_over = True
-        shut_down(self._socket)
+        self._stream.cut_off()
 
     def _queue(self) -> Future[bytes]:
         reply: Future[bytes] = Future()
@@ -85,7 +86,7 @@ class Calls:
 
     def _end_if_forsaken(self) -> None:
         if self.is_over and all(reply.cancelled() for reply in self._waiting):
-            shut_down(self._socket)
+            self._stream.cut_off()
 
     def _read(self) -> None:
         failure = self._receive()
@@ -93,9 +94,9 @@ class Calls:
             self.is_over = True
             self._failure = failure
             waiting, self._waiting = self._waiting, deque()
-        shut_down(self._socket)
+        self._stream.cut_off()
         with self._write_lock:  # nobody writes to what may be another's by then
-            self._socket.close()
+            self._stream.close()
         waiting_still = [reply for reply in waiting if reply.set_running_or_notify_cancel()]
         if waiting_still and self._was_silent and not failure.cause:
             failure = unreachable(self._server, foreign_greeting(self._server))
@@ -106,7 +107,7 @@ class Calls:
         """Hand out frames until the connection ends; return why it ended."""
         decoder = FrameDecoder(MAX_BODY, from_client=False)
         try:
-            while data := self._socket.recv(READ_SIZE):
+            while data := self._stream.receive(READ_SIZE):
                 self._was_silent = False
                 for frame in decoder.feed(data):
                     self._handle(frame)
@@ -125,7 +126,7 @@ class Calls:
                 reply.set_result(frame.body)
         elif frame.action == actions.PING:  # of a server that reads, so the lock is free soon
             with self._write_lock:
-                answer_ping(self._socket, frame)
+                answer_ping(self._stream, frame)
 
 
 def time_left(deadline: float) -> float:
@@ -136,12 +137,7 @@ def time_left(deadline: float) -> float:
     return left
 
 
-@contextmanager
-def held(lock: threading.Lock, deadline: float) -> Iterator[None]:
-    """Hold a lock, waiting for it until the deadline. Raises DeadlineExceeded."""
+def acquire_by(lock: threading.Lock, deadline: float) -> None:
+    """Acquire a lock, waiting for it until the deadline. Raises DeadlineExceeded."""
     if not lock.acquire(timeout=time_left(deadline)):
         raise DeadlineExceeded
-    try:
-        yield
-    finally:
-        lock.release()

@@ -6,11 +6,11 @@ opens another. Every wait has the call's deadline.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from chatbooth_grpc.booth import actions
@@ -22,13 +22,15 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.repeating import PASSING
-from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, held, time_left
+from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, acquire_by, time_left
+from chatbooth_grpc.wire.client.connecting import OpenStream, answer_ping, connect, send_all, send_ping
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.client.sockets import answer_ping, connect, send_all, send_ping, shut_down
 from chatbooth_grpc.wire.encoding import accounts, delivering, lists, pinging, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
 from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, decode_number
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 
 CONNECT_TIMEOUT = 10.0
 
@@ -42,8 +44,9 @@ T = TypeVar("T")
 class WireTransport:
     """A Transport to the wire server at a normal address, `HOST:PORT`; it connects at the first call."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, open_stream: OpenStream = PlainStream) -> None:
         self._server = server
+        self._open_stream = open_stream
         self._lock = threading.Lock()
         self._calls: Calls | None = None
         self._is_closed = False
@@ -80,7 +83,7 @@ class WireTransport:
         """Open a stream of batches, on a connection of its own."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
-        return WireSendStream(self._server, token)
+        return WireSendStream(self._server, token, self._open_stream)
 
     def deliver(
         self,
@@ -101,7 +104,7 @@ class WireTransport:
         """Open a live stream, on a connection of its own."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
-        return WireEventStream(self._server, token, after)
+        return WireEventStream(self._server, token, after, self._open_stream)
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
@@ -130,35 +133,39 @@ class WireTransport:
             raise Internal from error  # it speaks the protocol, but not this reply
 
     def _connection(self, deadline: float) -> Calls:
-        with held(self._lock, deadline):
+        acquire_by(self._lock, deadline)
+        try:
             if self._is_closed:
                 raise ServerUnreachable(self._server)
             if self._calls is None or self._calls.is_over:
-                connected = connect(self._server, min(time_left(deadline), CONNECT_TIMEOUT))
-                self._calls = Calls(self._server, connected)
+                stream = connect(self._server, min(time_left(deadline), CONNECT_TIMEOUT), self._open_stream)
+                self._calls = Calls(self._server, stream)
                 if self._is_closed:  # meanwhile
                     self._calls.close()
             return self._calls
+        finally:
+            self._lock.release()
 
 
 class WireEventStream:
     """An EventStream on a connection of its own, which it opens when it is first read."""
 
-    def __init__(self, server: str, token: bytes, after: int | None) -> None:
+    def __init__(self, server: str, token: bytes, after: int | None, open_stream: OpenStream) -> None:
         self._server = server
+        self._open_stream = open_stream
         self._request = encode_request(actions.LISTEN, pushes.encode_listen_request(after), token)
-        self._socket: socket.socket | None = None
+        self._stream: ByteStream | None = None
         self._cancelled = False
 
     def __iter__(self) -> Iterator[Event]:
         """Read the stream."""
-        with connect(self._server, CONNECT_TIMEOUT) as connected:
-            self._socket = connected
+        with closing(connect(self._server, CONNECT_TIMEOUT, self._open_stream)) as stream:
+            self._stream = stream
             if self._cancelled:
                 return
             try:
-                send_all(connected, self._request, time.monotonic() + CONNECT_TIMEOUT)
-                yield from self._events(connected)
+                send_all(stream, self._request, time.monotonic() + CONNECT_TIMEOUT)
+                yield from self._events(stream)
             except (OSError, FrameError, BodyError) as error:
                 raise unreachable(self._server, error) from error
         raise ServerUnreachable(self._server)
@@ -166,15 +173,15 @@ class WireEventStream:
     def cancel(self) -> None:
         """End the connection."""
         self._cancelled = True
-        if self._socket is not None:
-            shut_down(self._socket)
+        if self._stream is not None:
+            self._stream.cut_off()
 
-    def _events(self, connected: socket.socket) -> Iterator[Event]:
+    def _events(self, stream: ByteStream) -> Iterator[Event]:
         decoder = FrameDecoder(MAX_BODY, from_client=False)
-        while data := receive_or_ask(connected):
+        while data := receive_or_ask(stream):
             for frame in decoder.feed(data):
                 if frame.action == actions.PING:
-                    answer_ping(connected, frame)
+                    answer_ping(stream, frame)
                 elif frame.action == actions.RESPONSE and frame.body[:1] != bytes((OK,)):
                     raise decode_error(frame.body)
                 elif frame.action == actions.MESSAGE:
@@ -189,10 +196,11 @@ class WireEventStream:
 class WireSendStream:
     """A SendStream of pipelined SENDs on a connection of its own, which it opens for the first batch."""
 
-    def __init__(self, server: str, token: bytes) -> None:
+    def __init__(self, server: str, token: bytes, open_stream: OpenStream) -> None:
         self._server = server
+        self._open_stream = open_stream
         self._token = token
-        self._socket: socket.socket | None = None
+        self._stream: ByteStream | None = None
         self._sizes: deque[int] = deque()  # of the batches under way
         self._decoder = FrameDecoder(MAX_BODY, from_client=False)
         self._replies: deque[bytes] = deque()
@@ -200,11 +208,11 @@ class WireSendStream:
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
         requests = [encode_request(actions.SEND, sending.encode_outgoing(message), self._token) for message in messages]
-        if self._socket is None:
-            self._socket = connect(self._server, CONNECT_TIMEOUT)
+        if self._stream is None:
+            self._stream = connect(self._server, CONNECT_TIMEOUT, self._open_stream)
         self._sizes.append(len(messages))
         try:
-            send_all(self._socket, b"".join(requests), time.monotonic() + KEEPALIVE_TIME)
+            send_all(self._stream, b"".join(requests), time.monotonic() + KEEPALIVE_TIME)
         except OSError as error:
             raise unreachable(self._server, error) from error
 
@@ -223,17 +231,17 @@ class WireSendStream:
 
     def close(self) -> None:
         """End the connection."""
-        if self._socket is not None:
-            self._socket.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def _read(self) -> None:
-        assert self._socket is not None  # noqa: S101  # a batch was sent
-        data = receive_or_ask(self._socket)
+        assert self._stream is not None  # noqa: S101  # a batch was sent
+        data = receive_or_ask(self._stream)
         if not data:
             raise ServerUnreachable(self._server)
         for frame in self._decoder.feed(data):
             if frame.action == actions.PING:
-                answer_ping(self._socket, frame)
+                answer_ping(self._stream, frame)
             elif frame.action == actions.RESPONSE:
                 self._replies.append(frame.body)
 
@@ -248,12 +256,12 @@ def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
     return error
 
 
-def receive_or_ask(connected: socket.socket) -> bytes:
+def receive_or_ask(stream: ByteStream) -> bytes:
     """Wait for bytes; after a silence ask the server whether it is there. Raises OSError: it does not answer."""
-    connected.settimeout(KEEPALIVE_TIME)
+    stream.set_timeout(KEEPALIVE_TIME)
     try:
-        return connected.recv(READ_SIZE)
+        return stream.receive(READ_SIZE)
     except TimeoutError:
-        send_ping(connected, pinging.ASK)
-    connected.settimeout(KEEPALIVE_TIMEOUT)
-    return connected.recv(READ_SIZE)
+        send_ping(stream, pinging.ASK)
+    stream.set_timeout(KEEPALIVE_TIMEOUT)
+    return stream.receive(READ_SIZE)

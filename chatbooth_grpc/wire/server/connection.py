@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -51,6 +50,7 @@ from chatbooth_grpc.wire.server.dispatch import Dispatcher, answered
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import READ_SIZE, SharedReader
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 _FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10
@@ -89,7 +89,7 @@ class Connection:
         "_returned",
         "_settled",
         "_shared_reader",
-        "_socket",
+        "_stream",
         "_stream_lock",
         "_switchboard",
         "_under_way",
@@ -104,7 +104,7 @@ class Connection:
 
     def __init__(
         self,
-        client: socket.socket,
+        stream: ByteStream,
         dispatcher: Dispatcher,
         switchboard: Switchboard,
         max_body: int,
@@ -117,7 +117,7 @@ class Connection:
 
         `peer` is its address in the logs.
         """
-        self._socket = client
+        self._stream = stream
         self.peer = partial(str, peer)
         self._dispatcher = dispatcher
         self._switchboard = switchboard
@@ -172,17 +172,11 @@ class Connection:
 
     def shut_down(self) -> None:
         """End the connection at once, from any thread, whatever it is blocked in."""
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it has ended already
+        self._stream.cut_off()
 
     def drain(self) -> None:
         """Read no more; what was read is answered, then the connection ends."""
-        try:
-            self._socket.shutdown(socket.SHUT_RD)
-        except OSError:
-            return
+        self._stream.stop_receiving()
 
     def ask(self, now: float) -> None:
         """Send a ping. Never blocks."""
@@ -230,10 +224,9 @@ class Connection:
         if self._reads_of_sends >= _READS_BEFORE_LENDING and self._decoder.is_between_frames and self._shared_reader:
             data = self._receive_by(self._shared_reader)
         else:
-            data = self._socket.recv(_FIRST_READ)
-        if len(data) == _FIRST_READ:
-            with contextlib.suppress(BlockingIOError):
-                data += self._socket.recv(_FURTHER_READ, socket.MSG_DONTWAIT)
+            data = self._stream.receive(_FIRST_READ)
+        if len(data) >= _FIRST_READ and (more := self._stream.receive_now(_FURTHER_READ)):
+            data += more
         self._note_received()
         return data
 
@@ -242,9 +235,9 @@ class Connection:
         if self._returned is None:
             self._returned = queue.SimpleQueue()
         self._reads_of_sends = 0
-        if not reader.lend(self._socket.fileno(), self):
+        if not reader.lend(self._stream, self):
             self._shared_reader = None
-            return self._socket.recv(_FIRST_READ)
+            return self._stream.receive(_FIRST_READ)
         returned = self._returned.get()
         if isinstance(returned, OSError):
             raise returned

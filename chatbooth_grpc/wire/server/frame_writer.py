@@ -7,16 +7,14 @@ for room, so that a client that does not read is not read from.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
-from chatbooth_grpc.wire.server.quick_io import MOST, send_now
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
+from chatbooth_grpc.wire.streams.byte_stream import MOST, ByteStream
 
 _MOST_LEFT = 256 << 10
 """How many bytes may be left to the slow writer before a connection's own thread waits."""
@@ -40,15 +38,15 @@ class FrameWriter:
         "_lock",
         "_size",
         "_slow_writer",
-        "_socket",
+        "_stream",
         "_unread",
         "account_id",
         "writing_since",
     )
 
-    def __init__(self, connected: socket.socket, slow_writer: SlowWriter, unread: Unread) -> None:
+    def __init__(self, stream: ByteStream, slow_writer: SlowWriter, unread: Unread) -> None:
         """`unread` holds what is left until the socket takes it."""
-        self._socket = connected
+        self._stream = stream
         self._slow_writer = slow_writer
         self._unread = unread
         self._lock = threading.Lock()
@@ -102,7 +100,7 @@ class FrameWriter:
             if not self._is_ended:
                 self._is_ended = True
                 if not self._is_slow:
-                    self._shut_down(socket.SHUT_WR)
+                    self._stream.end()
 
     def wait_until_written(self) -> None:
         """Wait until nothing is left, or the connection is broken."""
@@ -112,7 +110,7 @@ class FrameWriter:
 
     def cut_off(self) -> None:
         """End the connection at once, from any thread. Never blocks."""
-        self._shut_down(socket.SHUT_RDWR)
+        self._stream.cut_off()
 
     def close(self) -> None:
         """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
@@ -121,7 +119,7 @@ class FrameWriter:
             self._is_ended = True
             while self._is_slow:
                 self._wait()
-            self._socket.close()
+            self._stream.close()
 
     # The slow writer's
 
@@ -141,7 +139,7 @@ class FrameWriter:
             self._is_slow = False
             self.writing_since = None
             if self._is_ended:
-                self._shut_down(socket.SHUT_WR)
+                self._stream.end()
             if self._changed is not None:
                 self._changed.notify_all()
             call, self._call_when_free = self._call_when_free, None
@@ -159,8 +157,8 @@ class FrameWriter:
     def _write_now(self, frames: bytes) -> int:
         """Write without blocking; return how many bytes the socket took. Raises OSError."""
         try:
-            sent = send_now(self._socket, frames)
-            while sent < len(frames) and (more := send_now(self._socket, frames[sent : sent + MOST])):
+            sent = self._stream.send_quickly(frames)
+            while sent < len(frames) and (more := self._stream.send_quickly(frames[sent : sent + MOST])):
                 sent += more
         except OSError:
             self._break()
@@ -176,17 +174,17 @@ class FrameWriter:
         if not self._is_slow:
             self._is_slow = True
             self.writing_since = time.monotonic()
-            self._slow_writer.add(self._socket.fileno(), self)
+            self._slow_writer.add(self._stream.fileno(), self)
 
     def _write_piece(self) -> bool:
         """Write one piece of what is left first; return whether the socket took any of it."""
         left, held = self._left[0]
         try:
-            sent = self._socket.send(left[:MOST], socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+            sent = self._stream.send_now(left[:MOST])
         except OSError:
             self._break()
+            return False
+        if not sent:
             return False
         self._size -= sent
         self.writing_since = time.monotonic()
@@ -216,7 +214,3 @@ class FrameWriter:
             self._unread.release(held)
         self._left.clear()
         self._size = 0
-
-    def _shut_down(self, how: int) -> None:
-        with suppress(OSError):  # it has ended already
-            self._socket.shutdown(how)

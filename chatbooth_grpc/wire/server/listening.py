@@ -6,6 +6,8 @@ import select
 import socket
 from collections.abc import Iterator, Sequence
 
+from chatbooth_grpc.wire.server.waker import Waker
+
 _BACKLOG = 1_024
 
 
@@ -14,14 +16,14 @@ class ListeningSockets:
 
     def __init__(self, bound: Sequence[socket.socket]) -> None:
         self._sockets = {each.fileno(): each for each in bound}
-        self._stop, self._stopped = socket.socketpair()
+        self._waker = Waker()
         self._poll = select.poll()
         for each in bound:
             each.listen(_BACKLOG)
             # A client may go between `poll` and `accept`.
             each.setblocking(False)
             self._poll.register(each, select.POLLIN)
-        self._poll.register(self._stopped, select.POLLIN)
+        self._poll.register(self._waker, select.POLLIN)
 
     @property
     def port(self) -> int:
@@ -32,16 +34,17 @@ class ListeningSockets:
         """Yield a socket whenever a client waits there, until `stop` is called."""
         while True:
             numbers = [number for number, _ in self._poll.poll()]
-            if self._stopped.fileno() in numbers:
+            if self._waker.fileno() in numbers:
                 return
             for number in numbers:
                 yield self._sockets[number]
 
     def stop(self) -> None:
         """End `ready`, from any thread."""
-        self._stop.send(b"x")
+        self._waker.wake()
 
     def close(self) -> None:
         """Close the sockets; call this when nobody waits for them any more."""
-        for each in (*self._sockets.values(), self._stop, self._stopped):
+        for each in self._sockets.values():
             each.close()
+        self._waker.close()

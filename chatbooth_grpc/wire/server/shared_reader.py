@@ -9,16 +9,15 @@ with the bytes that were read.
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import select
 import threading
 from typing import Protocol
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.wire.server.quick_io import receive_now
 from chatbooth_grpc.wire.server.sends import Sends
+from chatbooth_grpc.wire.server.waker import Waker
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream, new_buffer
 
 READ_SIZE = 2_048
 """What is read at once is smaller than this, or given back: who sends more has better use of a thread of its own."""
@@ -39,43 +38,43 @@ class Lender(Protocol):
 
 
 class SharedReader:
-    """The thread, and the connections that are lent to it by their sockets' numbers."""
+    """The thread, and the connections that are lent to it."""
 
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
-        self._lent: dict[int, Lender] = {}
+        self._lent: dict[int, tuple[ByteStream, Lender]] = {}  # by the streams' descriptors
         self._epoll = select.epoll()
-        self._buffer = ctypes.create_string_buffer(READ_SIZE)
-        self._woken, self._wake = os.pipe()
-        self._epoll.register(self._woken, select.EPOLLIN)
+        self._buffer = new_buffer(READ_SIZE)
+        self._waker = Waker()
+        self._epoll.register(self._waker, select.EPOLLIN)
         self._thread = threading.Thread(target=self._read, name="wire-shared-reader", daemon=True)
         self._thread.start()
 
-    def lend(self, number: int, lender: Lender) -> bool:
-        """Read from the socket of that number for `lender`, which leaves it alone until it is given back.
+    def lend(self, stream: ByteStream, lender: Lender) -> bool:
+        """Read from the stream for `lender`, which leaves it alone until it is given back.
 
         Returns whether that can be: the system watches so many sockets and no more.
         """
-        self._lent[number] = lender
+        number = stream.fileno()
+        self._lent[number] = stream, lender
         try:
             self._epoll.register(number, select.EPOLLIN)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the stream is closed
             del self._lent[number]
             return False
         return True
 
     def stop(self) -> None:
         """End the thread; call this when nothing is lent any more."""
-        os.write(self._wake, b"x")
+        self._waker.wake()
         self._thread.join()
         self._epoll.close()
-        os.close(self._wake)
-        os.close(self._woken)
+        self._waker.close()
 
     def _read(self) -> None:
         while True:
             ready = [number for number, _ in self._epoll.poll()]
-            if self._woken in ready:
+            if self._waker.fileno() in ready:
                 return  # nothing is lent any more
             sends = Sends(self._booth)
             for number in ready:
@@ -83,10 +82,10 @@ class SharedReader:
             sends.store()
 
     def _read_one(self, number: int, sends: Sends) -> None:
-        lender = self._lent[number]
+        stream, lender = self._lent[number]
         left: bytes | OSError | None
         try:
-            left = receive_now(number, self._buffer)
+            left = stream.receive_quickly(self._buffer)
             if left and len(left) < READ_SIZE and lender.take_quickly(left, sends):
                 return
         except OSError as error:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import selectors
 import threading
-from contextlib import suppress
 from typing import Protocol
 
-_log = logging.getLogger(__name__)
+from chatbooth_grpc.wire.server.waker import Waker
 
-_READ_SIZE = 4_096
+_log = logging.getLogger(__name__)
 
 
 class Leaver(Protocol):
@@ -34,10 +32,8 @@ class SlowWriter:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._added: queue.SimpleQueue[tuple[int, Leaver] | None] = queue.SimpleQueue()
-        self._woken, self._wake = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._wake, False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, name="wire-slow-writer", daemon=True)
         self._thread.start()
 
@@ -50,13 +46,11 @@ class SlowWriter:
         self._put(None)
         self._thread.join()
         self._selector.close()
-        os.close(self._wake)
-        os.close(self._woken)
+        self._waker.close()
 
     def _put(self, item: tuple[int, Leaver] | None) -> None:
         self._added.put(item)
-        with suppress(BlockingIOError):  # the pipe is full, so the thread wakes anyway
-            os.write(self._wake, b"x")
+        self._waker.wake()
 
     def _run(self) -> None:
         goes_on = True
@@ -69,7 +63,7 @@ class SlowWriter:
 
     def _take_added(self) -> bool:
         """Watch the connections that were added; return whether the thread goes on."""
-        os.read(self._woken, _READ_SIZE)
+        self._waker.clear()
         while not self._added.empty():
             item = self._added.get()
             if item is None:

@@ -9,11 +9,13 @@ keepalive finds a peer that is cut off, but not a process that is stopped, whose
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatbooth_grpc.addresses import Host, address_text, bind
@@ -32,6 +34,8 @@ from chatbooth_grpc.wire.server.listening import ListeningSockets
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, SharedReader
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.server.spare_descriptor import SpareDescriptor
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
@@ -63,8 +67,16 @@ class WireSettings:
 class WireServer:
     """Serves a booth and its switchboard over the wire protocol."""
 
-    def __init__(self, booth: Booth, switchboard: Switchboard, settings: WireSettings) -> None:
+    def __init__(
+        self,
+        booth: Booth,
+        switchboard: Switchboard,
+        settings: WireSettings,
+        open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
+    ) -> None:
+        """`open_stream` makes the stream of each client's socket. It must not block."""
         self._settings = settings
+        self._open_stream = open_stream
         self._unread = Unread(stuck_limit=math.inf)  # the watchdog knows better who takes nothing
         self._dispatcher = Dispatcher(booth, self._unread)
         self._switchboard = switchboard
@@ -150,22 +162,23 @@ class WireServer:
         try:
             with self._spare.lent():
                 client, _ = listening.accept()
-                self._refuse(client, "open files")
+                self._refuse(self._open_stream(client), "open files")
         except OSError:
             self._stopping.wait(_WATCH_INTERVAL)
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream = self._open_stream(client)
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
-            self._refuse(client, limit)
+            self._refuse(stream, limit)
             return
         assert self._slow_writer is not None  # noqa: S101  # made before the thread that accepts starts
         max_body = self._settings.text_size + _BODY_OVERHEAD
-        writer = FrameWriter(client, self._slow_writer, self._unread)
+        writer = FrameWriter(stream, self._slow_writer, self._unread)
         connection = Connection(
-            client, self._dispatcher, self._switchboard, max_body, writer, shared_reader=self._shared_reader, peer=peer
+            stream, self._dispatcher, self._switchboard, max_body, writer, shared_reader=self._shared_reader, peer=peer
         )
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
@@ -175,7 +188,7 @@ class WireServer:
         except RuntimeError:  # the system allows no more threads
             self._forget(connection)
             self._refusing.refused("the system allows no more threads")
-            self._refuse(client, "threads")
+            self._refuse(stream, "threads")
         else:
             self._refusing.worked()
 
@@ -192,14 +205,10 @@ class WireServer:
         with self._lock:
             self._connections.pop(connection, None)
 
-    def _refuse(self, client: socket.socket, limit: str) -> None:
-        refusal = TooBusy(limit)
-        with client:
-            try:
-                client.send(encode_frame(actions.RESPONSE, encode_error(refusal)), socket.MSG_DONTWAIT)
-                client.shutdown(socket.SHUT_WR)
-            except OSError:
-                return  # it does not wait for the answer
+    def _refuse(self, stream: ByteStream, limit: str) -> None:
+        with contextlib.closing(stream), contextlib.suppress(OSError):  # the client may have gone already
+            stream.send_now(encode_frame(actions.RESPONSE, encode_error(TooBusy(limit))))
+            stream.end()
 
     def _watch(self) -> None:
         next_unread = time.monotonic() + _UNREAD_INTERVAL

@@ -28,12 +28,12 @@ from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
 from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import HEADER, encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
-from chatbooth_grpc.wire.server import frame_writer
 from chatbooth_grpc.wire.server.connection import Connection, _Run
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
-from chatbooth_grpc.wire.server.quick_io import MOST, send_now
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
+from chatbooth_grpc.wire.streams.byte_stream import MOST
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
 
@@ -43,8 +43,9 @@ def served(running: Running) -> Iterator[tuple[Peer, Connection, socket.socket]]
     """A connection over a pair of sockets, with its thread."""
     near, far = socket.socketpair()
     slow_writer, unread = SlowWriter(), Unread()
-    writer = FrameWriter(far, slow_writer, unread)
-    one = Connection(far, Dispatcher(running.booth, unread), running.switchboard, 2 * TEXT_SIZE, writer)
+    stream = PlainStream(far)
+    writer = FrameWriter(stream, slow_writer, unread)
+    one = Connection(stream, Dispatcher(running.booth, unread), running.switchboard, 2 * TEXT_SIZE, writer)
     thread = threading.Thread(target=one.serve)
     thread.start()
     peer = Peer(near)
@@ -90,11 +91,13 @@ def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
 def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[int] = []
 
-    def noted(connected: socket.socket, data: bytes) -> int:
-        writes.append(len(data))
-        return send_now(connected, data)
+    send_quickly = PlainStream.send_quickly
 
-    monkeypatch.setattr(frame_writer, "send_now", noted)
+    def noted(stream: PlainStream, data: bytes) -> int:
+        writes.append(len(data))
+        return send_quickly(stream, data)
+
+    monkeypatch.setattr(PlainStream, "send_quickly", noted)
     with served(running) as (peer, _, _):
         ann = peer.sign_up("ann")
         writes.clear()

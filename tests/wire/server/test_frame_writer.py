@@ -10,8 +10,8 @@ import pytest
 
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
-from chatbooth_grpc.wire.server.quick_io import MOST, send_now
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.wire.running import PATIENCE, wait_until
 
 FULL = 4 << 20  # more than the sockets' buffers hold
@@ -37,7 +37,7 @@ def unread() -> Unread:
 def writer(pair: tuple[socket.socket, socket.socket], unread: Unread) -> Iterator[FrameWriter]:
     """The writer of the server's socket."""
     slow_writer = SlowWriter()
-    writer = FrameWriter(pair[0], slow_writer, unread)
+    writer = FrameWriter(PlainStream(pair[0]), slow_writer, unread)
     yield writer
     writer.close()
     slow_writer.stop()
@@ -128,7 +128,7 @@ def test_a_client_with_too_much_unread_is_cut_off(pair: tuple[socket.socket, soc
     near, far = pair
     slow_writer = SlowWriter()
     unread = Unread(share_size=FULL)
-    writer = FrameWriter(near, slow_writer, unread)
+    writer = FrameWriter(PlainStream(near), slow_writer, unread)
     writer.account_id = 1
 
     def is_cut_off() -> bool:
@@ -207,17 +207,3 @@ def test_a_client_that_has_gone_is_an_error_for_who_writes(writer: FrameWriter, 
     with pytest.raises(BrokenPipeError):
         writer.put(b"a")
     assert writer.writing_since is None
-
-
-def test_sending_now_takes_what_fits_and_never_waits(pair: tuple[socket.socket, socket.socket]) -> None:
-    near, far = pair
-    assert send_now(near, b"abc") == 3
-    assert far.recv(10) == b"abc"
-    sent = 0
-    while step := send_now(near, b"x" * (MOST + 1)):
-        assert step <= MOST
-        sent += step
-    assert len(received(far, sent)) == sent
-    near.close()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        send_now(near, b"abc")

@@ -24,6 +24,7 @@ from chatbooth_grpc.wire.encoding.frames import encode_request
 from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection
 from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
 
@@ -43,7 +44,8 @@ class Borrowed:
         self.taken: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.given_back: queue.SimpleQueue[bytes | OSError] = queue.SimpleQueue()
         self._takes = takes
-        assert reader.lend(self.near.fileno(), self)
+        self.stream = PlainStream(self.near)
+        assert reader.lend(self.stream, self)
 
     def take_quickly(self, data: bytes, _sends: Sends) -> bool:
         if not self._takes(data):
@@ -102,7 +104,7 @@ def test_what_may_not_be_taken_is_given_back_and_read_no_more(
     other.far.sendall(b"beside")
     assert other.taken.get(timeout=PATIENCE) == b"beside"
     assert one.near.recv(100) == b"later"
-    assert reader.lend(one.near.fileno(), one)
+    assert reader.lend(one.stream, one)
     one.far.sendall(b"again")
     assert one.taken.get(timeout=PATIENCE) == b"again"
 
@@ -129,7 +131,7 @@ def test_a_reset_is_given_back_as_its_error(reader: SharedReader) -> None:
     one = Borrowed.__new__(Borrowed)
     one.given_back = queue.SimpleQueue()
     with near:
-        assert reader.lend(near.fileno(), one)
+        assert reader.lend(PlainStream(near), one)
         far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         far.close()
         assert isinstance(one.given_back.get(timeout=PATIENCE), ConnectionResetError)
@@ -148,10 +150,12 @@ def test_a_defect_ends_one_connection_and_not_the_reader(lend: Callable[..., Bor
 
 def test_what_the_system_does_not_watch_is_not_lent(reader: SharedReader) -> None:
     one, other = socket.socketpair()
-    number = one.fileno()
+    stream = PlainStream(one)
     one.close()
     other.close()
-    assert not reader.lend(number, Borrowed.__new__(Borrowed))
+    assert not reader.lend(stream, Borrowed.__new__(Borrowed))
+    stream.close()
+    assert not reader.lend(stream, Borrowed.__new__(Borrowed))
     assert not reader._lent
 
 
@@ -162,8 +166,8 @@ def lent(running: Running) -> list[object]:
     """The clients' addresses of the connections that are lent."""
     reader = running.server._shared_reader
     assert reader is not None
-    lent = [one for one in list(reader._lent.values()) if isinstance(one, Connection)]
-    return [one._socket.getpeername() for one in lent]
+    streams = [stream for stream, one in list(reader._lent.values()) if isinstance(one, Connection)]
+    return [stream._socket.getpeername() for stream in streams if isinstance(stream, PlainStream)]
 
 
 def is_lent(running: Running, peer: Peer) -> bool:

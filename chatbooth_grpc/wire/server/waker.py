@@ -1,0 +1,35 @@
+"""A pipe by which any thread wakes one that waits with select, poll or epoll."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+_READ_SIZE = 4_096
+
+
+class Waker:
+    """The pipe. The thread that waits registers this object, which has a descriptor."""
+
+    def __init__(self) -> None:
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._wake, False)
+
+    def fileno(self) -> int:
+        """Return the descriptor, which becomes readable when `wake` is called."""
+        return self._woken
+
+    def wake(self) -> None:
+        """Wake the thread that waits, from any thread. Never blocks."""
+        with suppress(BlockingIOError):  # the pipe is full, so the thread wakes anyway
+            os.write(self._wake, b"x")
+
+    def clear(self) -> None:
+        """Wait to be woken again. Raises BlockingIOError if nobody has called `wake`."""
+        os.read(self._woken, _READ_SIZE)
+
+    def close(self) -> None:
+        """Give both ends back. Call this when nobody waits and nobody wakes any more."""
+        os.close(self._wake)
+        os.close(self._woken)
