@@ -110,8 +110,9 @@ class _Cast:
                 raise RuntimeError(f"{sender.name} still waits for an answer, though the server is there")
         stored = {session.username: stored_messages(self._address, session) for session in self._mailboxes}
         _catch_up(self._receivers, stored)
+        sent = {sender.username: sender.sent for sender in self._senders}
         history = History(
-            sent={sender.username: sender.sent for sender in (*self._senders, self._filler)},
+            sent={**sent, self._filler.username: self._filler.sent},
             shown={receiver.username: list(receiver.shown) for receiver in self._receivers},
             stored=stored,
             gaps={receiver.username: receiver.gaps for receiver in self._receivers},
