@@ -19,4 +19,5 @@ cd "$root"
 "$venv/bin/python" -m ruff format --check
 "$venv/bin/python" -m mypy
 "$venv/bin/buf" lint
+"$venv/bin/buf" breaking --against proto/baseline.binpb
 say "lint passed"
