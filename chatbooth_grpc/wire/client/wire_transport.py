@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
@@ -25,10 +24,14 @@ from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, acquire_by, time_left
 from chatbooth_grpc.wire.client.connecting import OpenStream, answer_ping, connect, send_all, send_ping
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.encoding import accounts, delivering, lists, pinging, pushes, sending
+from chatbooth_grpc.wire.encoding import codecs, pinging, pushes
+from chatbooth_grpc.wire.encoding.accounts import LogInRequest, PasswordChange
+from chatbooth_grpc.wire.encoding.codecs import Codec, Reply, Request
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
+from chatbooth_grpc.wire.encoding.delivering import AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
-from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, decode_number
+from chatbooth_grpc.wire.encoding.lists import ListRequest
+from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 
@@ -37,8 +40,6 @@ CONNECT_TIMEOUT = 10.0
 KEEPALIVE_TIME = 20.0
 KEEPALIVE_TIMEOUT = 10.0
 """A live stream that is silent for this long, in seconds, is asked; one that does not answer for that long is lost."""
-
-T = TypeVar("T")
 
 
 class WireTransport:
@@ -53,31 +54,27 @@ class WireTransport:
 
     def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Make an account and its first session."""
-        body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
-        return self._call(actions.SIGN_UP, body, b"", accounts.decode_session, timeout)
+        return self._call(codecs.SIGN_UP, LogInRequest(username, password, token), b"", timeout)
 
     def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account."""
-        body = accounts.encode_log_in(accounts.LogInRequest(username, password, token))
-        return self._call(actions.LOG_IN, body, b"", accounts.decode_session, timeout)
+        return self._call(codecs.LOG_IN, LogInRequest(username, password, token), b"", timeout)
 
     def log_out(self, token: bytes, *, timeout: float) -> None:
         """End the session."""
-        self._call(actions.LOG_OUT, b"", token, decode_empty, timeout)
+        self._call(codecs.LOG_OUT, None, token, timeout)
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
         """Change the password; return how many other sessions that ended."""
-        body = accounts.encode_password_change(accounts.PasswordChange(old_password, new_password))
-        return self._call(actions.CHANGE_PASSWORD, body, token, decode_number, timeout)
+        return self._call(codecs.CHANGE_PASSWORD, PasswordChange(old_password, new_password), token, timeout)
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
         """Return one page of usernames."""
-        body = lists.encode_list_request(lists.ListRequest(pattern, prefix, page_size, page_token))
-        return self._call(actions.LIST, body, token, lists.decode_page, timeout)
+        return self._call(codecs.LIST, ListRequest(pattern, prefix, page_size, page_token), token, timeout)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
-        return self._call(actions.SEND, sending.encode_outgoing(message), token, sending.decode_receipt, timeout)
+        return self._call(codecs.SEND, message, token, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
         """Open a stream of batches, on a connection of its own."""
@@ -96,9 +93,8 @@ class WireTransport:
         epoch: bytes = b"",
     ) -> Delivery:
         """Acknowledge, then return the next messages."""
-        request = delivering.DeliverRequest(acknowledge_through, max_messages, after, epoch)
-        body = delivering.encode_deliver_request(request)
-        return self._call(actions.DELIVER, body, token, delivering.decode_delivery, timeout)
+        request = DeliverRequest(acknowledge_through, max_messages, after, epoch)
+        return self._call(codecs.DELIVER, request, token, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
         """Open a live stream, on a connection of its own."""
@@ -108,12 +104,11 @@ class WireTransport:
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         """Advance the session's cursor."""
-        body = delivering.encode_acknowledge_request(delivering.AcknowledgeRequest(through, epoch))
-        self._call(actions.ACKNOWLEDGE, body, token, decode_empty, timeout)
+        self._call(codecs.ACKNOWLEDGE, AcknowledgeRequest(through, epoch), token, timeout)
 
     def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
         """Delete the account."""
-        return self._call(actions.DELETE, accounts.encode_password(password), token, accounts.decode_removal, timeout)
+        return self._call(codecs.DELETE, password, token, timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,13 +117,14 @@ class WireTransport:
         if calls is not None:
             calls.close()
 
-    def _call(self, action: int, body: bytes, token: bytes, decode: Callable[[bytes], T], timeout: float) -> T:
+    def _call(self, codec: Codec[Request, Reply], request: Request, token: bytes, timeout: float) -> Reply:
         deadline = time.monotonic() + timeout
-        reply = self._connection(deadline).ask(encode_request(action, body, token), deadline)
+        frame = encode_request(codec.action, codec.encode_request(request), token)
+        reply = self._connection(deadline).ask(frame, deadline)
         try:
             if reply[:1] != bytes((OK,)):
                 raise decode_error(reply)
-            return decode(reply[1:])
+            return codec.decode_reply(reply[1:])
         except BodyError as error:
             raise Internal from error  # it speaks the protocol, but not this reply
 
@@ -153,7 +149,7 @@ class WireEventStream:
     def __init__(self, server: str, token: bytes, after: int | None, open_stream: OpenStream) -> None:
         self._server = server
         self._open_stream = open_stream
-        self._request = encode_request(actions.LISTEN, pushes.encode_listen_request(after), token)
+        self._request = encode_request(actions.LISTEN, codecs.LISTEN.encode_request(after), token)
         self._stream: ByteStream | None = None
         self._cancelled = False
 
@@ -207,12 +203,13 @@ class WireSendStream:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
-        requests = [encode_request(actions.SEND, sending.encode_outgoing(message), self._token) for message in messages]
+        bodies = [codecs.SEND.encode_request(message) for message in messages]
+        requests = b"".join(encode_request(actions.SEND, body, self._token) for body in bodies)
         if self._stream is None:
             self._stream = connect(self._server, CONNECT_TIMEOUT, self._open_stream)
         self._sizes.append(len(messages))
         try:
-            send_all(self._stream, b"".join(requests), time.monotonic() + KEEPALIVE_TIME)
+            send_all(self._stream, requests, time.monotonic() + KEEPALIVE_TIME)
         except OSError as error:
             raise unreachable(self._server, error) from error
 
@@ -249,7 +246,7 @@ class WireSendStream:
 def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
     """Decode the reply to a SEND. Raises what ends the stream: a failure that may be retried, or the session's end."""
     if reply[:1] == bytes((OK,)):
-        return sending.decode_receipt(reply[1:])
+        return codecs.SEND.decode_reply(reply[1:])
     error = decode_error(reply)
     if isinstance(error, (*PASSING, SessionInvalid)):
         raise error

@@ -183,7 +183,7 @@ def decode_number(body: bytes) -> int:
     return value
 
 
-def encode_empty(_nothing: None = None) -> bytes:
+def encode_empty(_nothing: None) -> bytes:
     """Encode the body of LOG_OUT, and of a reply that says nothing but its success."""
     return b""
 

@@ -35,7 +35,7 @@ from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import frames, pinging, pushes
+from chatbooth_grpc.wire.encoding import codecs, frames, pinging, pushes
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import (
     Frame,
@@ -383,7 +383,7 @@ class Connection:
             self._reply(refusal)
 
     def _open_stream(self, frame: Frame) -> bytes:
-        after = pushes.decode_listen_request(frame.body)
+        after = codecs.LISTEN.decode_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
         # Clients that read nothing and connect again without pause would be sent their messages each time.
         self._dispatcher.admit(frame.token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
@@ -16,11 +17,16 @@ from chatbooth_grpc.booth.errors import (
     MalformedRequest,
     UnknownAction,
 )
+from chatbooth_grpc.booth.model import Delivery, Page, Removal, Session
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, delivering, lists
+from chatbooth_grpc.wire.encoding import codecs
+from chatbooth_grpc.wire.encoding.accounts import LogInRequest, PasswordChange
+from chatbooth_grpc.wire.encoding.codecs import Codec, Reply, Request
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding.delivering import AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.wire.encoding.frames import Frame
-from chatbooth_grpc.wire.encoding.primitives import BodyError, decode_empty, encode_varint
+from chatbooth_grpc.wire.encoding.lists import ListRequest
+from chatbooth_grpc.wire.encoding.primitives import BodyError
 
 Peer = Callable[[], str]
 """Returns a client's address, HOST:PORT, as the logs write it."""
@@ -38,16 +44,15 @@ class Dispatcher:
         """`unread` holds what clients have not read."""
         self.booth = booth
         self._unread = unread
-        self._actions: dict[int, Callable[[Frame], bytes]] = {
-            actions.SIGN_UP: self._sign_up,
-            actions.LIST: self._list,
-            actions.DELIVER: self._deliver,
-            actions.DELETE: self._delete,
-            actions.LOG_IN: self._log_in,
-            actions.LOG_OUT: self._log_out,
-            actions.ACKNOWLEDGE: self._acknowledge,
-            actions.CHANGE_PASSWORD: self._change_password,
-        }
+        self._answers: dict[int, Callable[[Frame], bytes]] = {}
+        self._add(codecs.SIGN_UP, self._sign_up)
+        self._add(codecs.LIST, self._list)
+        self._add(codecs.DELIVER, self._deliver)
+        self._add(codecs.DELETE, self._delete)
+        self._add(codecs.LOG_IN, self._log_in)
+        self._add(codecs.LOG_OUT, self._log_out)
+        self._add(codecs.ACKNOWLEDGE, self._acknowledge)
+        self._add(codecs.CHANGE_PASSWORD, self._change_password)
         self._at_once = {action: threading.BoundedSemaphore(count) for action, count in _AT_ONCE.items()}
 
     def at_once(self, action: int) -> contextlib.AbstractContextManager[object]:
@@ -56,48 +61,46 @@ class Dispatcher:
 
     def answer(self, frame: Frame, peer: Peer) -> bytes:
         """Perform one action but SEND and LISTEN; return its reply's body, whatever comes of it."""
-        perform = self._actions.get(frame.action, _unknown)
-        return answered(lambda: _OK + perform(frame), frame.action, peer)
+        answer = self._answers.get(frame.action, _unknown)
+        return answered(partial(answer, frame), frame.action, peer)
 
-    def _sign_up(self, frame: Frame) -> bytes:
-        request = accounts.decode_log_in(frame.body)
-        return accounts.encode_session(self.booth.sign_up(request.username, request.password, request.token))
+    def _add(self, codec: Codec[Request, Reply], perform: Callable[[bytes, Request], Reply]) -> None:
+        """Have `perform` answer an action, from the request's token and its decoded body."""
+        answers_large = actions.ACTIONS[codec.action].answers_large
 
-    def _log_in(self, frame: Frame) -> bytes:
-        request = accounts.decode_log_in(frame.body)
-        return accounts.encode_session(self.booth.log_in(request.username, request.password, request.token))
+        def answer(frame: Frame) -> bytes:
+            request = codec.decode_request(frame.body)
+            if answers_large:
+                self.admit(frame.token)
+            return _OK + codec.encode_reply(perform(frame.token, request))
 
-    def _log_out(self, frame: Frame) -> bytes:
-        decode_empty(frame.body)
-        self.booth.log_out(frame.token)
-        return b""
+        self._answers[codec.action] = answer
 
-    def _change_password(self, frame: Frame) -> bytes:
-        change = accounts.decode_password_change(frame.body)
-        return encode_varint(self.booth.change_password(frame.token, change.old, change.new))
+    def _sign_up(self, _token: bytes, request: LogInRequest) -> Session:
+        return self.booth.sign_up(request.username, request.password, request.token)
 
-    def _delete(self, frame: Frame) -> bytes:
-        password = accounts.decode_password(frame.body)
-        return accounts.encode_removal(self.booth.delete(frame.token, password))
+    def _log_in(self, _token: bytes, request: LogInRequest) -> Session:
+        return self.booth.log_in(request.username, request.password, request.token)
 
-    def _list(self, frame: Frame) -> bytes:
-        request = lists.decode_list_request(frame.body)
-        self.admit(frame.token)
-        page = self.booth.list(frame.token, request.pattern, request.prefix, request.page_size, request.page_token)
-        return lists.encode_page(page)
+    def _log_out(self, token: bytes, _request: None) -> None:
+        self.booth.log_out(token)
 
-    def _deliver(self, frame: Frame) -> bytes:
-        request = delivering.decode_deliver_request(frame.body)
-        self.admit(frame.token)
-        delivery = self.booth.deliver(
-            frame.token, request.acknowledge_through, request.after, request.max_messages, request.epoch
+    def _change_password(self, token: bytes, change: PasswordChange) -> int:
+        return self.booth.change_password(token, change.old, change.new)
+
+    def _delete(self, token: bytes, password: str) -> Removal:
+        return self.booth.delete(token, password)
+
+    def _list(self, token: bytes, request: ListRequest) -> Page:
+        return self.booth.list(token, request.pattern, request.prefix, request.page_size, request.page_token)
+
+    def _deliver(self, token: bytes, request: DeliverRequest) -> Delivery:
+        return self.booth.deliver(
+            token, request.acknowledge_through, request.after, request.max_messages, request.epoch
         )
-        return delivering.encode_delivery(delivery)
 
-    def _acknowledge(self, frame: Frame) -> bytes:
-        request = delivering.decode_acknowledge_request(frame.body)
-        self.booth.acknowledge(frame.token, request.through, request.epoch)
-        return b""
+    def _acknowledge(self, token: bytes, request: AcknowledgeRequest) -> None:
+        self.booth.acknowledge(token, request.through, request.epoch)
 
     def admit(self, token: bytes) -> None:
         """Refuse a large answer to an account that leaves too much unread. Raises TooBusy, SessionInvalid."""

@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
-from chatbooth_grpc.wire.encoding import sending
+from chatbooth_grpc.wire.encoding import codecs
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError
@@ -27,6 +27,8 @@ Settle = Callable[[bytes, bool], None]
 """Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""
 
 _OK = bytes((OK,))
+_decode = codecs.SEND.decode_request
+_encode = codecs.SEND.encode_reply
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ class Sends:
             if session is None:
                 return False
             try:
-                message = sending.decode_outgoing(body)
+                message = _decode(body)
             except BodyError:
                 return False
             checked.append(self._booth.checked(session, message, lane))
@@ -138,7 +140,7 @@ def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> 
 
 def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
     try:
-        return sending.decode_outgoing(frame.body)
+        return _decode(frame.body)
     except BodyError:
         return MalformedRequest()
 
@@ -153,6 +155,6 @@ def _encode_replies(outcomes: Sequence[Receipt | ChatboothError]) -> list[bytes]
             replies.append(encode_frame(actions.RESPONSE, encode_error(outcome)))
             continue
         if outcome is not last:
-            last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + sending.encode_receipt(outcome))
+            last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + _encode(outcome))
         replies.append(receipt)
     return replies

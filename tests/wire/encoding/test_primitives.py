@@ -8,7 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyReader, BodyWriter, encode_varint
+from chatbooth_grpc.wire.encoding.primitives import (
+    BodyError,
+    BodyReader,
+    BodyWriter,
+    decode_empty,
+    decode_number,
+    encode_empty,
+    encode_extension,
+    encode_varint,
+)
 
 numbers = st.integers(0, (1 << 64) - 1)
 Take = Callable[[BodyReader], object]
@@ -130,3 +139,31 @@ def test_extensions_are_skipped(extensions: list[tuple[int, bytes]]) -> None:
 def test_anything_else_left_over_is_refused(rest: bytes) -> None:
     with pytest.raises(BodyError):
         BodyReader(rest).finish()
+
+
+@given(st.none() | numbers)
+def test_a_number_may_be_absent(value: int | None) -> None:
+    assert BodyReader(BodyWriter().optional(value).bytes()).optional() == value
+
+
+def test_extensions_are_skipped_and_anything_else_refused() -> None:
+    body = encode_varint(7)
+    assert decode_number(body + b"\x01\x02ab" + b"\x05\x00") == 7
+    for rest in (b"\x00", b"\x01", b"\x01\x05ab"):
+        with pytest.raises(BodyError):
+            decode_number(body + rest)
+
+
+def test_an_extension_without_a_value_is_left_out() -> None:
+    body = encode_extension(3, b"ab") + encode_extension(4, b"")
+    assert BodyReader(body).extensions() == {3: b"ab"}
+
+
+@given(st.binary(max_size=8))
+def test_an_empty_body_has_nothing_but_extensions(body: bytes) -> None:
+    assert encode_empty(None) == b""
+    if not body:
+        decode_empty(body)
+    elif body[0] == 0:
+        with pytest.raises(BodyError):
+            decode_empty(body)

@@ -1,0 +1,106 @@
+"""Each action's bodies: what is encoded is decoded, and no bytes raise anything but a BodyError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbooth_grpc.booth.actions import ACTIONS, action_name
+from chatbooth_grpc.booth.model import Delivery, MessageBatch, Page, Receipt, Removal, Session
+from chatbooth_grpc.wire.encoding import codecs
+from chatbooth_grpc.wire.encoding.accounts import LogInRequest, PasswordChange
+from chatbooth_grpc.wire.encoding.codecs import CODECS
+from chatbooth_grpc.wire.encoding.codes import decode_error
+from chatbooth_grpc.wire.encoding.delivering import (
+    AcknowledgeRequest,
+    DeliverRequest,
+    decode_message,
+    encode_message,
+)
+from chatbooth_grpc.wire.encoding.lists import ListRequest
+from chatbooth_grpc.wire.encoding.pinging import decode_ping
+from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.encoding.pushes import decode_push, encode_event
+from tests.wire.encoding.values import gaps, ids, messages, numbers, openings, outgoing_messages, texts
+
+Values = st.SearchStrategy[Any]
+Encode = Callable[[Any], bytes]
+Decode = Callable[[bytes], Any]
+
+nothing = st.none()
+epochs = st.just(b"") | ids
+log_ins = st.builds(LogInRequest, texts, texts, st.just(b"") | ids)
+sessions = st.builds(Session, ids, numbers, texts, ids)
+
+VALUES: dict[int, tuple[Values, Values]] = {
+    codecs.SIGN_UP.action: (log_ins, sessions),
+    codecs.LIST.action: (
+        st.builds(ListRequest, texts, texts, numbers, texts),
+        st.builds(Page, st.lists(texts, max_size=4), texts),
+    ),
+    codecs.SEND.action: (outgoing_messages, st.builds(Receipt, numbers)),
+    codecs.DELIVER.action: (
+        st.builds(DeliverRequest, numbers, numbers, st.none() | numbers, epochs),
+        st.builds(Delivery, openings, st.lists(messages, max_size=3), st.booleans()),
+    ),
+    codecs.DELETE.action: (texts, st.builds(Removal, numbers, numbers)),
+    codecs.LOG_IN.action: (log_ins, sessions),
+    codecs.LOG_OUT.action: (nothing, nothing),
+    codecs.LISTEN.action: (st.none() | numbers, nothing),
+    codecs.ACKNOWLEDGE.action: (st.builds(AcknowledgeRequest, numbers, epochs), nothing),
+    codecs.CHANGE_PASSWORD.action: (st.builds(PasswordChange, texts, texts), numbers),
+}
+"""For each action, all requests and all replies."""
+
+CASES: dict[str, tuple[Encode, Decode, Values]] = {
+    **{
+        f"{action_name(action)} request": (codec.encode_request, codec.decode_request, VALUES[action][0])
+        for action, codec in CODECS.items()
+    },
+    **{
+        f"{action_name(action)} reply": (codec.encode_reply, codec.decode_reply, VALUES[action][1])
+        for action, codec in CODECS.items()
+    },
+    "message": (encode_message, decode_message, messages),
+    "push": (encode_event, decode_push, openings | gaps | st.builds(MessageBatch, st.lists(messages, max_size=3))),
+}
+DECODERS = {name: case[1] for name, case in CASES.items()} | {"error": decode_error, "ping": decode_ping}
+
+
+def test_each_action_that_a_client_asks_for_has_a_row() -> None:
+    assert set(CODECS) == {number for number, row in ACTIONS.items() if not row.is_wire_only}
+    assert all(codec.action == number for number, codec in CODECS.items())
+
+
+def test_each_row_has_a_constant_of_its_actions_name() -> None:
+    assert {action_name(number): codec for number, codec in CODECS.items()} == {
+        name: value for name, value in vars(codecs).items() if isinstance(value, codecs.Codec)
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+def test_what_is_encoded_is_decoded(name: str, data: st.DataObject) -> None:
+    encode, decode, values = CASES[name]
+    value = data.draw(values)
+    body = encode(value)
+    assert decode(body) == value
+    place = data.draw(st.integers(0, max(0, len(body) - 1)))
+    for changed in (body[:place], body[:place] + data.draw(st.binary(min_size=1, max_size=3)) + body[place + 1 :]):
+        try:
+            decode(changed)
+        except BodyError:
+            continue
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@given(body=st.binary(max_size=60))
+def test_arbitrary_bytes_raise_nothing_else(name: str, body: bytes) -> None:
+    try:
+        DECODERS[name](body)
+    except BodyError:
+        return
