@@ -21,7 +21,6 @@ class SessionCache:
     def __init__(self, size: int = MAX_SESSIONS) -> None:
         self._size = size
         self._sessions: dict[bytes, StoredSession] = {}
-        self._is_stale = False
 
     def at_hand(self, token_hash: bytes) -> StoredSession | None:
         """Return a live session if it is here."""
@@ -39,12 +38,6 @@ class SessionCache:
                 sessions[token_hash] = session
         return session
 
-    def drop_all_at_commit(self) -> None:
-        """Note, within a transaction, that it ends sessions or changes them."""
-        self._is_stale = True
-
-    def end_transaction(self, _committed: bool) -> None:
-        """Empty the cache if the transaction asked for it; a failed one may have taken effect all the same."""
-        if self._is_stale:
-            self._is_stale = False
-            self._sessions = {}
+    def clear(self) -> None:
+        """Drop all sessions."""
+        self._sessions = {}

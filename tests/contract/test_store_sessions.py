@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 import pytest
 
 from chatbooth_grpc.booth.errors import CursorPastEnd, SessionInvalid
-from chatbooth_grpc.booth.store import Store, StoredSession
+from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
 from tests.contract.stores import (
     PLENTY,
     Clock,
@@ -179,6 +182,31 @@ def test_cursors_survive_reopening(home: Home) -> None:
     assert store.session(token_hash) is None
     assert log_in(store, "ann").cursor == 2
     store.close()
+
+
+CALLS_FOR_A_SESSION: dict[str, Callable[[Store, StoredSession, StoredAccount], object]] = {
+    "change_password": lambda store, session, account: store.change_password(session, account, "new"),
+    "delete_account": lambda store, session, account: store.delete_account(session, account, 0),
+    "after": lambda store, session, _: store.after(session, None, PLENTY, PLENTY),
+    "acknowledge": lambda store, session, _: store.acknowledge(session, 0),
+}
+HARMLESS_AFTER_THE_END = {"touch_session", "end_session", "recent"}
+
+
+@pytest.mark.parametrize("name", CALLS_FOR_A_SESSION)
+def test_a_session_that_has_ended_is_refused(store: Store, name: str) -> None:
+    session = sign_up(store, "ann")
+    log_in(store, "ann")
+    store.end_session(session)
+    with pytest.raises(SessionInvalid):
+        CALLS_FOR_A_SESSION[name](store, session, stored_account(store, "ann"))
+    assert store.account("ann") is not None
+
+
+def test_every_call_for_a_session_is_among_these() -> None:
+    methods = inspect.getmembers(Store, inspect.isfunction)
+    found = {name for name, method in methods if "session" in inspect.signature(method).parameters}
+    assert found == CALLS_FOR_A_SESSION.keys() | HARMLESS_AFTER_THE_END
 
 
 def test_a_session_that_has_ended_acknowledges_nothing(store: Store) -> None:

@@ -44,7 +44,7 @@ def held(store: SQLiteStore) -> Iterator[None]:
     """Keep the writer at work, so that all that is handed over meanwhile is done together behind that."""
     is_at_work, is_over = threading.Event(), threading.Event()
 
-    def hold(_: apsw.Connection) -> None:
+    def hold(_: object) -> None:
         is_at_work.set()
         is_over.wait()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import apsw
@@ -16,6 +15,8 @@ import apsw
 from chatbooth_grpc.booth.errors import StoreFull
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.seal import FileState, Phase, Seal, SealBroken, Sealed
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 _log = logging.getLogger(__name__)
 
@@ -29,17 +30,16 @@ class Standing(NamedTuple):
     has_accounts: bool
 
 
-def read_standing(connection: apsw.Connection, sql: Mapping[str, str]) -> Standing:
+def read_standing(connection: apsw.Connection) -> Standing:
     """Read what the store says of itself."""
-    return Standing(*connection.execute(sql["standing"]).get)
+    return Standing(*connection.execute(SQL["standing"]).get)
 
 
 def admit(
-    writer: GroupCommit[apsw.Connection],
+    writer: GroupCommit[WriteTransaction],
     seal: Seal,
     standing: Standing,
     file: FileState,
-    sql: Mapping[str, str],
     *,
     restored: bool,
 ) -> bytes:
@@ -50,9 +50,9 @@ def admit(
     """
     difference = "--restored says so" if restored else _difference(standing, seal, file)
     if difference:
-        epoch, start_id = _begin_epoch(writer, sql)
+        epoch, start_id = _begin_epoch(writer)
     else:
-        epoch, start_id = standing.epoch, _begin_run(writer, seal, standing, sql)
+        epoch, start_id = standing.epoch, _begin_run(writer, seal, standing)
     seal.put(Sealed(Phase.RUNNING, start_id, start_id, standing.messages))
     if difference and standing.has_accounts:
         _log.warning(
@@ -81,20 +81,20 @@ def _difference(standing: Standing, seal: Seal, file: FileState) -> str:
     return ""
 
 
-def _begin_epoch(writer: GroupCommit[apsw.Connection], sql: Mapping[str, str]) -> tuple[bytes, bytes]:
+def _begin_epoch(writer: GroupCommit[WriteTransaction]) -> tuple[bytes, bytes]:
     epoch, start_id = os.urandom(16), os.urandom(16)
-    writer.run(lambda connection: connection.execute(sql["begin_epoch"], (epoch, start_id)).fetchall())
+    writer.run(lambda transaction: transaction.write("begin_epoch", (epoch, start_id)))
     return epoch, start_id
 
 
-def _begin_run(writer: GroupCommit[apsw.Connection], seal: Seal, standing: Standing, sql: Mapping[str, str]) -> bytes:
+def _begin_run(writer: GroupCommit[WriteTransaction], seal: Seal, standing: Standing) -> bytes:
     """Note a new start in the seal and in the store; return its id, or the one before if that cannot be written."""
     start_id = os.urandom(16)
     # The seal must know both ids before the commit: a crash may come on either side of it.
     if not seal.put(Sealed(Phase.STARTING, start_id, standing.start_id, standing.messages)):
         return standing.start_id
     try:
-        writer.run(lambda connection: connection.execute(sql["note_start"], (start_id,)).fetchall())
+        writer.run(lambda transaction: transaction.write("note_start", (start_id,)))
     except StoreFull:
         return standing.start_id
     return start_id

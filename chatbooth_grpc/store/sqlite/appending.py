@@ -7,7 +7,7 @@ meanwhile.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -19,6 +19,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
+from chatbooth_grpc.store.sqlite.sql import SQL
 
 MAX_REMEMBERED = 50_000
 MOST_ROWS = 32
@@ -34,13 +35,12 @@ class Appender:
     accounts, or where a transaction failed.
     """
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:
+    def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._sql = sql
-        self._insert_ids = _for_rows(sql["insert_message_ids"])
-        self._insert_messages = _for_rows(sql["insert_messages"])
-        self._set_last_sequences = _for_rows(sql["set_last_sequences"])
-        self._set_last_sequences[1] = sql["set_last_sequence"]  # which takes a third of the time
+        self._insert_ids = _for_rows(SQL["insert_message_ids"])
+        self._insert_messages = _for_rows(SQL["insert_messages"])
+        self._set_last_sequences = _for_rows(SQL["set_last_sequences"])
+        self._set_last_sequences[1] = SQL["set_last_sequence"]  # which takes a third of the time
         self._now = 0
         self._live: set[int] = set()  # sessions
         self._mailboxes: dict[str, tuple[int, int]] = {}  # a recipient's mailbox, and its last sequence
@@ -122,9 +122,7 @@ class Appender:
     def _repeated(self, row: tuple[object, ...]) -> Receipt | ChatboothError:
         """Return the outcome of a message whose id is there already."""
         mailbox_id, sender_id, message_id, given, _ = row
-        [[digest, accept_time]] = self._connection.execute(
-            self._sql["accepted_message"], (mailbox_id, sender_id, message_id)
-        )
+        [[digest, accept_time]] = self._connection.execute(SQL["accepted_message"], (mailbox_id, sender_id, message_id))
         return Receipt(accept_time) if digest == given else MessageIdReused()
 
     def _execute(self, statements: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
@@ -132,13 +130,13 @@ class Appender:
         self._connection.execute(statements[len(rows)], [value for row in rows for value in row])
 
     def _find_session(self, session_id: int) -> bool:
-        if self._connection.execute(self._sql["session_is_live"], (session_id,)).get is None:
+        if self._connection.execute(SQL["session_is_live"], (session_id,)).get is None:
             return False
         self._live.add(session_id)
         return True
 
     def _find_mailbox(self, recipient: str) -> tuple[int, int] | None:
-        row: tuple[int, int] | None = self._connection.execute(self._sql["recipient_mailbox"], (recipient,)).fetchone()
+        row: tuple[int, int] | None = self._connection.execute(SQL["recipient_mailbox"], (recipient,)).fetchone()
         if row is not None:
             self._mailboxes[recipient] = row
         return row

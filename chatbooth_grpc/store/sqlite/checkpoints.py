@@ -13,10 +13,11 @@ between two complete checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 import apsw
+
+from chatbooth_grpc.store.sqlite.sql import SQL
 
 # A checkpoint keeps the next commit waiting for some milliseconds. A log has the same few pages again and again, so
 # 4,000 pages hardly take longer to copy than 1,000, and fewer senders wait for it.
@@ -26,10 +27,9 @@ CHECKPOINT_PAGES = 4_000
 class Checkpoints:
     """Runs the checkpoints of one writing connection, and marks its logs. For the writer's thread alone."""
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str]) -> None:
+    def __init__(self, connection: apsw.Connection) -> None:
         """Copy the log that an earlier server left, and take over the connection's checkpoints."""
         self._connection = connection
-        self._sql = sql
         # The length of the log after the latest commit.
         self._pages = 0
         # Whether the file has all that the log has. Then the next transaction begins the log anew.
@@ -44,7 +44,7 @@ class Checkpoints:
         """Mark the beginning of a log, if this transaction begins one. Called first in each transaction."""
         if self._is_copied:
             self._begins_log = True
-            self._connection.execute(self._sql["begin_log"])
+            self._connection.execute(SQL["begin_log"])
             # This writes the file's first page too. So each log has the version of the schema that its pages belong to.
             self._connection.pragma("user_version", self._connection.pragma("user_version"))
 
@@ -63,16 +63,16 @@ class Checkpoints:
 
     def generation(self) -> bytes:
         """Return the store's generation, which the file has too after a checkpoint that copied all."""
-        return bytes(self._connection.execute(self._sql["generations"]).get[0])
+        return bytes(self._connection.execute(SQL["generations"]).get[0])
 
-    def end_log(self, connection: apsw.Connection) -> None:
+    def end_log(self) -> None:
         """Mark the end of the log, inside a transaction. A log that is marked already stays as it is."""
-        connection.execute(self._sql["end_log"])
+        self._connection.execute(SQL["end_log"])
 
     def _run(self, mode: int) -> None:
         # A full disk may refuse the mark and still take the checkpoint, which then makes room in the log.
         with suppress(apsw.Error), self._connection:
-            self.end_log(self._connection)
+            self.end_log()
         self._is_copied = False
         # A checkpoint that fails loses nothing: the log stays, and the next commit tries again.
         with suppress(apsw.Error):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
@@ -10,15 +9,15 @@ import apsw
 from chatbooth_grpc.booth.clock import Clock
 from chatbooth_grpc.booth.store_clock import KEEP_INTERVAL, History, StoreClock
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+from chatbooth_grpc.store.sqlite.sql import SQL
 
 
 class KeptClock:
     """Reads the clock when the store is opened, and writes it within transactions. The writer's thread's alone."""
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], wall: Clock, steady: Clock) -> None:
+    def __init__(self, connection: apsw.Connection, wall: Clock, steady: Clock) -> None:
         self._connection = connection
-        self._sql = sql
-        row: tuple[str | None, int] = connection.execute(sql["kept_clock"]).fetchall()[0]  # type: ignore[assignment]
+        row: tuple[str | None, int] = connection.execute(SQL["kept_clock"]).fetchall()[0]  # type: ignore[assignment]
         kept, newest = row
         self._is_first = kept is None
         self.clock = StoreClock(wall, steady, None if kept is None else History.from_json(kept), newest)
@@ -34,10 +33,10 @@ class KeptClock:
     def keep(self) -> None:
         """Write the clock within the transaction."""
         history = self.clock.history()
-        self._connection.execute(self._sql["keep_clock"], (history.to_json(),))
+        self._connection.execute(SQL["keep_clock"], (history.to_json(),))
         if self._is_first:
             # A clock that was once ahead must not let a session live longer.
-            self._connection.execute(self._sql["bound_used_times"], {"now": history.now})
+            self._connection.execute(SQL["bound_used_times"], {"now": history.now})
         self._written_now = history.now
 
     def end(self, *, committed: bool) -> None:
@@ -48,12 +47,10 @@ class KeptClock:
         self._written_now = self._kept_now
 
 
-def open_clock(
-    connection: apsw.Connection, sql: Mapping[str, str], wall: Clock, steady: Clock, path: Path
-) -> KeptClock:
+def open_clock(connection: apsw.Connection, wall: Clock, steady: Clock, path: Path) -> KeptClock:
     """Return the clock of the store at `path`, through its writing connection. Raises StoreOpenError."""
     try:
-        return KeptClock(connection, sql, wall, steady)
+        return KeptClock(connection, wall, steady)
     except apsw.Error as error:
         connection.close()
         raise StoreOpenError(f"cannot open the store {path}: {error}") from error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import apsw
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 ROWS_PER_STEP = 500
 MESSAGES_PER_STEP = ROWS_PER_STEP // 2
@@ -12,32 +10,31 @@ MESSAGES_PER_STEP = ROWS_PER_STEP // 2
 BYTES_PER_STEP = 4 << 20
 
 
-def prune_detached(connection: apsw.Connection, sql: Mapping[str, str]) -> bool:
+def prune_detached(transaction: WriteTransaction) -> bool:
     """Remove up to one step's worth of one detached mailbox; return whether any work is left."""
-    mailbox_id = connection.execute(sql["detached_mailbox"]).get
+    mailbox_id = transaction.execute("detached_mailbox").get
     if mailbox_id is None:
         return False
-    through = _step_end(connection, sql, mailbox_id)
+    through = _step_end(transaction, mailbox_id)
     if through:
-        remove_messages(connection, sql, mailbox_id, through)
+        remove_messages(transaction, mailbox_id, through)
         return True
-    connection.execute(sql["delete_some_message_ids"], (mailbox_id, ROWS_PER_STEP))
-    if connection.changes() == 0:
-        connection.execute(sql["note_pruned"], (mailbox_id,))
-        connection.execute(sql["delete_mailbox"], (mailbox_id,))
+    if transaction.write("delete_some_message_ids", (mailbox_id, ROWS_PER_STEP)) == 0:
+        transaction.execute("note_pruned", (mailbox_id,))
+        transaction.execute("delete_mailbox", (mailbox_id,))
     return True
 
 
-def remove_messages(connection: apsw.Connection, sql: Mapping[str, str], mailbox_id: int, through: int) -> None:
+def remove_messages(transaction: WriteTransaction, mailbox_id: int, through: int) -> None:
     """Remove a mailbox's messages up to a sequence, and their ids."""
-    connection.execute(sql["delete_recent_message_ids_through"], (mailbox_id, through))
-    connection.execute(sql["delete_messages_through"], (mailbox_id, through))
+    transaction.execute("delete_recent_message_ids_through", (mailbox_id, through))
+    transaction.execute("delete_messages_through", (mailbox_id, through))
 
 
-def _step_end(connection: apsw.Connection, sql: Mapping[str, str], mailbox_id: int) -> int:
+def _step_end(transaction: WriteTransaction, mailbox_id: int) -> int:
     """Return the sequence up to which one step removes messages, 0 where none are left."""
     size, end = 0, 0
-    for sequence, length in connection.execute(sql["oldest_message_sizes"], (mailbox_id, MESSAGES_PER_STEP)):
+    for sequence, length in transaction.execute("oldest_message_sizes", (mailbox_id, MESSAGES_PER_STEP)):
         end = sequence
         size += length
         if size >= BYTES_PER_STEP:

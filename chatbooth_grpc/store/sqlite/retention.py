@@ -8,7 +8,7 @@ inside the writer's transaction, and asks everything again, since what the first
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -16,6 +16,8 @@ import apsw
 from chatbooth_grpc.booth.store import RetentionStep
 from chatbooth_grpc.booth.store_clock import Stamps
 from chatbooth_grpc.store.sqlite.pruning import BYTES_PER_STEP, MESSAGES_PER_STEP, remove_messages
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 _NO_STAMPS = (0, -1)
 
@@ -23,29 +25,26 @@ MAILBOXES_PER_STEP = 1_000
 """Bounds how long a step reads, and so how long it keeps the log from being checkpointed."""
 
 
-def due_mailboxes(
-    connection: apsw.Connection, sql: Mapping[str, str], young: Stamps | None, start: int
-) -> tuple[list[int], int | None]:
+def due_mailboxes(connection: apsw.Connection, young: Stamps | None, start: int) -> tuple[list[int], int | None]:
     """Walk over the next mailboxes from the id `start`; return those with something to remove, and where to go on.
 
     None in place of where to go on: there were no mailboxes left.
     """
-    end = connection.execute(sql["end_of_walk"], (start, MAILBOXES_PER_STEP)).get
+    end = connection.execute(SQL["end_of_walk"], (start, MAILBOXES_PER_STEP)).get
     if end is None:
         return [], None
     bounds = {"start": start, "end": end}
     if young is None:
-        found = connection.execute(sql["mailboxes_acknowledged_by_all"], bounds)
+        found = connection.execute(SQL["mailboxes_acknowledged_by_all"], bounds)
     else:
         [(first, last), *others] = young or [_NO_STAMPS]
         stamps = {"first": first, "last": last, "others": json.dumps(others)}
-        found = connection.execute(sql["mailboxes_with_old_messages"], {**bounds, **stamps})
+        found = connection.execute(SQL["mailboxes_with_old_messages"], {**bounds, **stamps})
     return [mailbox_id for (mailbox_id,) in found], end + 1
 
 
 def remove_from(
-    connection: apsw.Connection,
-    sql: Mapping[str, str],
+    transaction: WriteTransaction,
     mailbox_ids: Sequence[int],
     young: Stamps | None,
     go_on_from: int | None,
@@ -54,7 +53,7 @@ def remove_from(
 
     `go_on_from`: where the walk goes on behind these mailboxes; a step that is full goes on where it stopped.
     """
-    step = _Step(connection, sql, young)
+    step = _Step(transaction, young)
     for mailbox_id in mailbox_ids:
         step.take_from(mailbox_id)
         if step.is_full:
@@ -65,9 +64,8 @@ def remove_from(
 class _Step:
     """What one step has removed so far."""
 
-    def __init__(self, connection: apsw.Connection, sql: Mapping[str, str], young: Stamps | None) -> None:
-        self._connection = connection
-        self._sql = sql
+    def __init__(self, transaction: WriteTransaction, young: Stamps | None) -> None:
+        self._transaction = transaction
         self._young = young
         self._size = 0
         self.removed = 0
@@ -86,22 +84,22 @@ class _Step:
             self.removed += 1
             self._size += length
         if through:
-            self._connection.execute(self._sql["keep_message_ids_through"], (mailbox_id, through))
-            remove_messages(self._connection, self._sql, mailbox_id, through)
-            self._connection.execute(self._sql["note_removed"], (through, mailbox_id))
+            self._transaction.execute("keep_message_ids_through", (mailbox_id, through))
+            remove_messages(self._transaction, mailbox_id, through)
+            self._transaction.execute("note_removed", (through, mailbox_id))
 
     def _is_old(self, accept_time: int) -> bool:
         return self._young is None or not any(first <= accept_time <= last for first, last in self._young)
 
     def _acknowledged_messages(self, mailbox_id: int) -> list[tuple[Any, ...]]:
         """Read the sequence, accept time and size of a mailbox's oldest messages that nobody must still be given."""
-        bounds = self._connection.execute(self._sql["retention_bounds"], (mailbox_id,)).fetchone()
+        bounds = self._transaction.execute("retention_bounds", (mailbox_id,)).fetchone()
         if bounds is None:
             return []  # deleted and pruned since it was found
         removed_through, acknowledged_through, least_cursor = bounds
         end = acknowledged_through
         if self._young is None and least_cursor is not None:
             end = min(end, least_cursor)
-        return self._connection.execute(
-            self._sql["oldest_messages"], (mailbox_id, removed_through, end, MESSAGES_PER_STEP)
+        return self._transaction.execute(
+            "oldest_messages", (mailbox_id, removed_through, end, MESSAGES_PER_STEP)
         ).fetchall()

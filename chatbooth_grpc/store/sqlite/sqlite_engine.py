@@ -16,7 +16,7 @@ from chatbooth_grpc.store.sqlite.failures import cause_of, store_failure
 from chatbooth_grpc.store.sqlite.files import StoreFiles
 from chatbooth_grpc.store.sqlite.kept_clock import KeptClock
 from chatbooth_grpc.store.sqlite.seal import Seal
-from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 from chatbooth_grpc.store.tails import Tails
 
 
@@ -36,15 +36,14 @@ class SQLiteEngine:
         self._files = files
         self._seal = seal
         self._clock = clock
-        self._appender = Appender(connection, SQL)
+        self._appender = Appender(connection)
         # The group commit calls the appender itself, which saves a call for each batch.
         self.append = self._appender.append
-        self._checkpoints = Checkpoints(connection, SQL)
+        self._checkpoints = Checkpoints(connection)
         self._read_generation = read_generation
         # The count of the connection's changes when the transaction began.
         self._changes_before = 0
-        # The mailboxes that the transaction has touched so far, other than by appending.
-        self.changed: set[int] = set()
+        self._transaction = WriteTransaction(connection)
         # Whether the transaction has left some of a deleted mailbox to prune, and how to go on with it.
         self.prunes_on = False
         self.go_on_pruning: Callable[[], None] = lambda: None
@@ -53,7 +52,8 @@ class SQLiteEngine:
         self.tails = Tails()
         files.note_written(self._checkpoints.generation())
 
-    def begin(self) -> apsw.Connection:
+    def begin(self) -> WriteTransaction:
+        self._transaction = WriteTransaction(self._connection, self._appender.forget)
         self._changes_before = self._connection.total_changes()
         self._connection.execute("BEGIN IMMEDIATE")
         # The files may be back by now.
@@ -61,7 +61,7 @@ class SQLiteEngine:
             self._check_files()
         self._checkpoints.begin()
         self._appender.begin(self._clock.begin())
-        return self._connection
+        return self._transaction
 
     def savepoint(self) -> None:
         self._connection.execute("SAVEPOINT job")
@@ -91,15 +91,19 @@ class SQLiteEngine:
         self._checkpoints.end(committed)
         self._clock.end(committed=committed)
         if committed:
-            self.tails.remember(self._appender.grown, self.changed)
+            self.tails.remember(self._appender.grown, self._transaction.changed)
         else:
             self._appender.forget()
-        self.sessions.end_transaction(committed)
+        # A transaction that failed may have taken effect all the same.
+        if self._transaction.outdates_sessions:
+            self.sessions.clear()
 
     def announce(self, *, committed: bool) -> None:
-        changed, self.changed = self.changed.union(self._appender.grown), set()
+        changed = self._transaction.changed.union(self._appender.grown)
         prunes_on, self.prunes_on = self.prunes_on, False
-        if committed and prunes_on:  # else the disk is full, say, and trying at once would only spin
+        if committed and (
+            prunes_on or self._transaction.ends_accounts
+        ):  # else the disk is full, say, and trying at once would only spin
             self.go_on_pruning()
         if committed and changed:
             for watcher in self.watchers:
@@ -117,20 +121,16 @@ class SQLiteEngine:
     def close(self) -> None:
         self._connection.close()
 
-    def look_inside(self, connection: apsw.Connection) -> None:
+    def look_inside(self) -> None:
         """Look whether the store's file is still the writer's; if not, keep the log out of it, also when it closes."""
         self._files.look_inside(self._read_generation)
         if self._files.is_overwritten:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
-    def forget_lookups(self) -> None:
-        """Look sessions and mailboxes up again: the work that follows may end some."""
-        self._appender.forget()
-
-    def end_log(self, connection: apsw.Connection) -> None:
+    def end_log(self) -> None:
         """Mark the end of the log, and keep the clock, before the store closes."""
         self._clock.keep()
-        self._checkpoints.end_log(connection)
+        self._checkpoints.end_log()
 
     def _check_files(self) -> None:
         if not self._files.check():

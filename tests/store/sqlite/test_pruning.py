@@ -12,8 +12,8 @@ import pytest
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull
 from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.store.sqlite.pruning import BYTES_PER_STEP, ROWS_PER_STEP, prune_detached
-from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 from tests.contract.stores import SQLiteHome, delete, mailbox, send_texts, sign_up, texts
 from tests.store.beside import sqlite
 from tests.store.disk_actions import WAL
@@ -110,7 +110,7 @@ def test_each_step_is_small(home: SQLiteHome) -> None:
     with sqlite(home) as connection:
         connection.execute("DELETE FROM sessions; UPDATE mailboxes SET account_id = NULL; DELETE FROM accounts")
         rows = counts(connection)
-        while prune_detached(connection, SQL):
+        while prune_detached(WriteTransaction(connection)):
             left = counts(connection)
             assert 0 < sum(rows.values()) - sum(left.values()) <= ROWS_PER_STEP
             rows = left

@@ -12,6 +12,7 @@ from chatbooth_grpc.store.sqlite.pruning import MESSAGES_PER_STEP
 from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,
@@ -45,12 +46,12 @@ def test_a_walk_looks_only_at_mailboxes_that_hold_something_acknowledged(
         for account in acknowledged:
             store.acknowledge(account, 1)
         young, ids = stamped_from(0), [account.mailbox_id for account in acknowledged]
-        assert due_mailboxes(connection, SQL, young, 0) == ([], ids[1] + 1)
-        assert due_mailboxes(connection, SQL, None, 0) == (ids[:2], ids[1] + 1)
-        assert due_mailboxes(connection, SQL, None, ids[1] + 1) == (ids[2:], ids[3] + 1)
-        assert due_mailboxes(connection, SQL, None, ids[3] + 1) == ([], None)
+        assert due_mailboxes(connection, young, 0) == ([], ids[1] + 1)
+        assert due_mailboxes(connection, None, 0) == (ids[:2], ids[1] + 1)
+        assert due_mailboxes(connection, None, ids[1] + 1) == (ids[2:], ids[3] + 1)
+        assert due_mailboxes(connection, None, ids[3] + 1) == ([], None)
         assert retain(store, None) == 4
-        assert due_mailboxes(connection, SQL, None, 0) == ([], None)
+        assert due_mailboxes(connection, None, 0) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["end_of_walk", "mailboxes_with_old_messages", "mailboxes_acknowledged_by_all"])
@@ -76,12 +77,14 @@ def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteH
             pass
     ids = [session.mailbox_id for session in (fresh, slow, young, gone)]
     with sqlite(home) as connection:
-        assert remove_from(connection, SQL, [ids[0], ids[1], ids[3]], None, 99) == RetentionStep(0, 99)
+        assert remove_from(WriteTransaction(connection), [ids[0], ids[1], ids[3]], None, 99) == RetentionStep(0, 99)
         assert remove_from(
-            connection, SQL, [ids[0], ids[2], ids[3]], stamped_from(home.clock.now), 99
+            WriteTransaction(connection), [ids[0], ids[2], ids[3]], stamped_from(home.clock.now), 99
         ) == RetentionStep(0, 99)
         assert connection.execute("SELECT count(*) FROM messages").get == 3
-        assert remove_from(connection, SQL, ids, stamped_from(home.clock.now + 1), 99) == RetentionStep(2, 99)
+        assert remove_from(WriteTransaction(connection), ids, stamped_from(home.clock.now + 1), 99) == RetentionStep(
+            2, 99
+        )
 
 
 def test_an_old_message_after_a_younger_one_waits_for_it(home: SQLiteHome) -> None:
@@ -95,9 +98,9 @@ def test_an_old_message_after_a_younger_one_waits_for_it(home: SQLiteHome) -> No
         store.acknowledge(ann, 3)
     only_second, none = [(stamps[1], stamps[1])], [(stamps[2] + 1, stamps[2] + 1)]
     with sqlite(home) as connection:
-        assert remove_from(connection, SQL, [ann.mailbox_id], only_second, 99) == RetentionStep(1, 99)
-        assert remove_from(connection, SQL, [ann.mailbox_id], only_second, 99) == RetentionStep(0, 99)
-        assert remove_from(connection, SQL, [ann.mailbox_id], none, 99) == RetentionStep(2, 99)
+        assert remove_from(WriteTransaction(connection), [ann.mailbox_id], only_second, 99) == RetentionStep(1, 99)
+        assert remove_from(WriteTransaction(connection), [ann.mailbox_id], only_second, 99) == RetentionStep(0, 99)
+        assert remove_from(WriteTransaction(connection), [ann.mailbox_id], none, 99) == RetentionStep(2, 99)
 
 
 def test_a_full_step_goes_on_in_the_mailbox_where_it_stopped(home: SQLiteHome) -> None:

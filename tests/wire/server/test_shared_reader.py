@@ -259,7 +259,7 @@ def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
     success_of(peer, actions.SEND, send_body("ann"), other)
     send_steadily(running, peer, token)
     running.store.before = note
-    del running.store._sessions._sessions[hash_token(other)]
+    del running.store._engine.sessions._sessions[hash_token(other)]
     peer.socket.sendall(b"".join(encode_request(actions.SEND, send_body("ann"), each) for each in (token, other)))
     assert success(peer.reply())
     assert success(peer.reply())

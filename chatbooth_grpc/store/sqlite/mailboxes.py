@@ -1,0 +1,65 @@
+"""Mailboxes: where one stands, and reading its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import apsw
+
+from chatbooth_grpc.booth.errors import CursorPastEnd, SessionInvalid
+from chatbooth_grpc.booth.model import Message
+from chatbooth_grpc.booth.store import Batch, StoredSession
+from chatbooth_grpc.store.sqlite.sql import SQL
+
+
+class MailboxBounds(NamedTuple):
+    """A mailbox's last sequence, the last that retention has removed, and the cursor of one of its sessions."""
+
+    last_sequence: int
+    removed_through: int
+    cursor: int
+
+
+def bounds_in(rows: apsw.Cursor) -> MailboxBounds:
+    """Return what the statement `mailbox_bounds` found. Raises SessionInvalid: the session has ended."""
+    row = rows.fetchone()
+    if row is None:
+        raise SessionInvalid
+    return MailboxBounds._make(row)
+
+
+def read_after(
+    connection: apsw.Connection, session: StoredSession, sequence: int | None, max_messages: int, max_size: int
+) -> Batch:
+    """Read a session's mailbox as `Store.after` says. Raises SessionInvalid, CursorPastEnd."""
+    with _snapshot(connection):
+        rows = connection.execute(SQL["mailbox_bounds"], (session.session_id, session.mailbox_id))
+        last_sequence, removed_through, cursor = bounds_in(rows)
+        start = cursor if sequence is None else sequence
+        if start > last_sequence:
+            raise CursorPastEnd(start, last_sequence)
+        messages: list[Message] = []
+        size = 0
+        for row in connection.execute(SQL["messages_after"], (session.mailbox_id, start, max_messages)):
+            size += len(row[5])
+            if messages and size > max_size:
+                break
+            messages.append(_message(row))
+    return Batch(messages, last_sequence, removed_through, cursor)
+
+
+@contextmanager
+def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Make everything that is read inside the block be of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    sequence, sender, sender_id, message_id, accept_time, content, kind = row
+    return Message(sequence, sender, sender_id, message_id, accept_time, content, kind)

@@ -1,0 +1,65 @@
+"""Sessions: finding one, opening one, and ending those that nobody uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from chatbooth_grpc.booth.errors import SessionInvalid, WrongCredentials
+from chatbooth_grpc.booth.store import StoredAccount, StoredSession
+from chatbooth_grpc.store.sqlite.accounts import has_hash
+from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
+
+
+def find_session(connection: apsw.Connection, token_hash: bytes) -> StoredSession | None:
+    """Find a live session by the hash of its token."""
+    return _session_in(connection.execute(SQL["session_by_token"], (token_hash,)))
+
+
+def open_session(
+    transaction: WriteTransaction, account: StoredAccount, token_hash: bytes, create_time: int, now: int
+) -> StoredSession:
+    """Open a session of an account, or return the one that has this token already.
+
+    Raises WrongCredentials: the account is gone, or its hash is no longer `account`'s. SessionInvalid: a session of
+    another account has this token.
+    """
+    if not has_hash(transaction, account):
+        raise WrongCredentials
+    session = _session_in(transaction.execute("session_by_token", (token_hash,)))
+    if session is None or session.account_id != account.account_id:
+        return insert_session(transaction, account.account_id, token_hash, create_time, now)
+    transaction.touch_session(session, now)
+    return session
+
+
+def insert_session(
+    transaction: WriteTransaction, account_id: int, token_hash: bytes, create_time: int, now: int
+) -> StoredSession:
+    """Write a new session of an account that exists. Raises SessionInvalid: another session has this token.
+
+    `create_time` is the time of day, and `now` the store's time, both in microseconds.
+    """
+    if _session_in(transaction.execute("session_by_token", (token_hash,))) is not None:
+        raise SessionInvalid("IN_USE")
+    times = {"create_time": create_time, "used_time": now}
+    transaction.execute("insert_session", {"account_id": account_id, "token_hash": token_hash, **times})
+    session = _session_in(transaction.execute("session_by_token", (token_hash,)))
+    if session is None:
+        raise WrongCredentials
+    return session
+
+
+def expire_sessions(transaction: WriteTransaction, unused_since: int, limit: int) -> int:
+    """End up to `limit` sessions that were last used before a store time, and return how many."""
+    unused: list[Any] = transaction.execute("unused_sessions", (unused_since, limit)).fetchall()
+    for session_id, mailbox_id in unused:
+        transaction.end_session(session_id, mailbox_id)
+    return len(unused)
+
+
+def _session_in(rows: apsw.Cursor) -> StoredSession | None:
+    row = rows.fetchone()
+    return None if row is None else StoredSession(*row)
