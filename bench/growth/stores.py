@@ -74,7 +74,7 @@ def add_messages(filled: Store, start: int, end: int) -> None:
         for batch, first in enumerate(range(start, end, _BATCH)):
             recipient = f"user{batch % MAILBOXES:07}"
             messages = [OutgoingMessage(recipient, new_message_id(), TEXT) for _ in range(min(_BATCH, end - first))]
-            outcomes = booth.send_many([(filled.caller.token, message) for message in messages])
+            outcomes = booth.send_many(filled.caller.token, messages)
             if not all(isinstance(outcome, Receipt) for outcome in outcomes):
                 raise RuntimeError("the store refused a message")
 

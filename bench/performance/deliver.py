@@ -54,7 +54,7 @@ def _fill(path: Path, backlog: int) -> bytes:
         for start in range(0, backlog, _BATCH):
             count = min(_BATCH, backlog - start)
             messages = [OutgoingMessage("reader", new_message_id(), b"x" * 60) for _ in range(count)]
-            booth.send_many([(sender.token, message) for message in messages])
+            booth.send_many(sender.token, messages)
     return recipient.token
 
 

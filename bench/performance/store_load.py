@@ -7,11 +7,13 @@ import tempfile
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.performance.outcome import Duration, Outcome, Tally
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.sending import wait_for
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
@@ -38,7 +40,7 @@ def _appended(store: SQLiteStore, session: StoredSession, duration: Duration, ba
         while not is_over.is_set():
             messages = [_new_message(session) for _ in range(batch)]
             began = time.perf_counter()
-            receipts = store.append(messages)
+            receipts = wait_for(partial(store.append_later, messages))
             with lock:
                 tally.add([time.perf_counter() - began])
             if not all(isinstance(receipt, Receipt) for receipt in receipts):

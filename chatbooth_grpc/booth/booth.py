@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from chatbooth_grpc.booth.actions import LISTS
 from chatbooth_grpc.booth.bulkhead import Bulkhead
@@ -21,7 +21,6 @@ from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.listing import Listing
 from chatbooth_grpc.booth.model import (
     TOUCHES_PER_EXPIRY,
-    ContentKind,
     Delivery,
     Limits,
     OutgoingMessage,
@@ -33,7 +32,6 @@ from chatbooth_grpc.booth.model import (
 from chatbooth_grpc.booth.resuming import opening
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
-    check_outgoing,
     check_token,
     checked_new_password,
     folded_prefix,
@@ -41,7 +39,8 @@ from chatbooth_grpc.booth.rules import (
     normal_password,
     problem_of_unknown,
 )
-from chatbooth_grpc.booth.store import Lane, NewMessage, Settle, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.sending import Sending, wait_for
+from chatbooth_grpc.booth.store import Outcome, Store, StoredAccount, StoredSession
 
 LISTS_AT_ONCE = 2
 LISTS_WAITING = 64
@@ -53,8 +52,6 @@ MAX_SENT_TOGETHER = 1_000
 MAX_BATCH_SIZE = 1 << 20
 """Where a batch of messages is cut, in bytes of content."""
 
-
-_DIGEST_MARKS: dict[int, bytes] = {kind: b"kind%d" % kind for kind in ContentKind}
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +79,8 @@ class Booth:
         self._passwords = passwords or Passwords()
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
+        # The way by which every transport sends.
+        self.sending = Sending(store, self._limits.text_size)
         self._lists = Bulkhead(LISTS, working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
 
     # Accounts and sessions
@@ -164,12 +163,12 @@ class Booth:
             return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
 
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
-        """Store a message in its recipient's mailbox.
+        """Store a message in its recipient's mailbox, and wait for that; no transport does.
 
         Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText,
         TextTooLong.
         """
-        [outcome] = self.send_many([(token, message)])
+        [outcome] = self.send_many(token, [message])
         if isinstance(outcome, ChatboothError):
             raise outcome
         return outcome
@@ -182,50 +181,14 @@ class Booth:
         note_account(session.username)
         return session
 
-    def checked(
-        self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None
-    ) -> NewMessage | ChatboothError:
-        """Return a message of an authenticated session as the store takes it, or what `send` would raise for it."""
-        try:
-            check_outgoing(message, self._limits.text_size)
-            recipient = folded_username(message.recipient, "recipient")
-        except ChatboothError as refusal:
-            return refusal
-        if recipient != message.recipient:
-            message = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
-        return NewMessage(session, message, _digest(message), lane)
+    def send_many(self, token: bytes, messages: Sequence[OutgoingMessage]) -> Sequence[Outcome]:
+        """Store messages in one commit, wait for it, and return an outcome for each, in order.
 
-    def send_later(self, checked: Sequence[NewMessage | ChatboothError], settle: Settle) -> None:
-        """Store what was checked, in one commit, but return at once; `settle` is told once what came of it.
-
-        That is an outcome for each, as `send_many` returns them, or what befell the store. It may be told on this
-        thread, or on one that others wait for, so it must not block.
+        A message that is refused fails alone: the error that `send` raises for it stands in its place.
         """
-        fit = [new for new in checked if isinstance(new, NewMessage)]
-        if not fit:
-            settle(_merged(checked, ()))
-            return
-
-        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            settle(outcomes if isinstance(outcomes, ChatboothError) else _merged(checked, outcomes))
-
-        try:
-            self._store.append_later(fit, settle if len(fit) == len(checked) else stored)
-        except ChatboothError as error:
-            for new in fit:
-                if new.lane is not None:
-                    new.lane.error = error
-            settle(error)
-
-    def send_many(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[Receipt | ChatboothError]:
-        """Store messages, each on behalf of a token's session, in one commit; return an outcome for each, in order.
-
-        A message that is refused fails alone; what `send` raises for it stands in its place. Raises only what befalls
-        the store.
-        """
-        checked = self._checked(sends)
-        fit = [new for new in checked if isinstance(new, NewMessage)]
-        return _merged(checked, self._store.append(fit) if fit else ())
+        session = self.authenticated(token)
+        checked = [self.sending.checked(session, message) for message in messages]
+        return wait_for(partial(self.sending.send_later, checked))
 
     def deliver(
         self,
@@ -263,20 +226,6 @@ class Booth:
     def _acknowledge(self, session: StoredSession, through: int, epoch: bytes) -> None:
         if through > session.cursor and epoch in (b"", self._store.epoch):
             self._store.acknowledge(session, through)
-
-    def _session_or_refusal(self, token: bytes) -> StoredSession | ChatboothError:
-        try:
-            return self.authenticated(token)
-        except SessionInvalid as refusal:  # what befalls the store befalls all
-            return refusal
-
-    def _checked(self, sends: Sequence[tuple[bytes, OutgoingMessage]]) -> Sequence[NewMessage | ChatboothError]:
-        sessions = {token: self._session_or_refusal(token) for token in {token for token, _ in sends}}
-        checked: list[NewMessage | ChatboothError] = []
-        for token, message in sends:
-            session = sessions[token]
-            checked.append(session if isinstance(session, ChatboothError) else self.checked(session, message))
-        return checked
 
     def authenticated(self, token: bytes) -> StoredSession:
         """Return the live session of a token, and note now and then that it is in use. Raises SessionInvalid."""
@@ -331,16 +280,3 @@ class Booth:
             self._unrenewed.refused(error.reason)
         else:
             self._unrenewed.worked()
-
-
-def _merged(
-    checked: Sequence[NewMessage | ChatboothError], stored: Sequence[Receipt | ChatboothError]
-) -> list[Receipt | ChatboothError]:
-    """Return the outcomes of all that were checked, from those of the ones that were fit to be stored."""
-    outcomes = iter(stored)
-    return [next(outcomes) if isinstance(new, NewMessage) else new for new in checked]
-
-
-def _digest(message: OutgoingMessage) -> bytes:
-    """Return 16 bytes that stand for a message's content, to tell a repeat from a reuse of its id."""
-    return hashlib.blake2b(message.content, digest_size=16, person=_DIGEST_MARKS[message.kind]).digest()

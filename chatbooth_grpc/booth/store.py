@@ -1,8 +1,8 @@
 """What chatbooth asks of a store: the narrow waist between the action semantics and a database.
 
-Every method is synchronous, may be called from many threads at once, and returns only when what it changed is on
-stable storage. A store that cannot answer raises `StoreUnavailable`, `StoreFull` or `DeadlineExceeded`; a change
-that raised one of these may still have happened, except after `StoreFull`.
+Every method may be called from many threads at once. Every method but `append_later` is synchronous, and returns only
+when its change is on stable storage. A store that cannot answer raises `StoreUnavailable`, `StoreFull` or
+`DeadlineExceeded`; a change that raised one of these may still have happened, except after `StoreFull`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
 from chatbooth_grpc.booth.store_clock import StoreClock
 
@@ -40,18 +41,8 @@ class StoredSession:
     used_time: int
 
 
-@dataclass(slots=True)
-class Lane:
-    """Appends whose order matters: once one of them has failed, those behind it fail with the same `error`."""
-
-    error: ChatboothError | None = None
-
-
 class NewMessage(NamedTuple):
-    """A message to append, on behalf of a session; `digest` is 16 bytes that stand for its kind and content.
-
-    In a lane, it is refused with the lane's error once what came before it there has failed.
-    """
+    """A message to append, on behalf of a session. `digest` is 16 bytes that stand for its kind and content."""
 
     session: StoredSession
     outgoing: OutgoingMessage
@@ -73,8 +64,11 @@ class Batch:
     cursor: int
 
 
-Settle = Callable[[Sequence[Receipt | ChatboothError] | ChatboothError], None]
-"""Told what came of an append: an outcome for each message, or what befell them all. Must return at once."""
+Outcome = Receipt | ChatboothError
+"""What came of one message."""
+
+Settle = Callable[[Sequence[Outcome] | ChatboothError], None]
+"""Takes an outcome for each message of an append, or the error that failed them all. It must not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +158,17 @@ class Store(Protocol):
     def end_session(self, session: StoredSession) -> None:
         """End the session; harmless if it has ended."""
 
-    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        """Append messages to their recipients' mailboxes, in order, in one transaction; return an outcome for each.
-
-        A message whose id its sender has used in that mailbox before gets the first receipt again, or
-        MessageIdReused if its digest differs. Others that may stand in place of a receipt: SessionInvalid,
-        RecipientNotFound.
-        """
-
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
-        """Append as `append` does, but return at once; `settle` is told once, from another thread.
+        """Append messages to their recipients' mailboxes, in order, in one transaction, but return at once.
 
-        Raises StoreUnavailable, DeadlineExceeded: `settle` is not told then.
+        `settle` is called once, on any thread and perhaps before this returns, with an outcome for each message: a
+        receipt, SessionInvalid, RecipientNotFound or MessageIdReused. A message whose id its sender has used in that
+        mailbox before gets the first receipt again, or MessageIdReused if its digest differs. Or `settle` is called
+        with the error that failed them all: StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
+
+        An error that fails a message in a lane fails the lane (`Lane.fail`). Appends are done in the order in which
+        they were handed over, and a message whose lane has failed by then is not stored: its outcome is the lane's
+        error.
         """
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
@@ -203,7 +196,7 @@ class Store(Protocol):
         A message goes if it was accepted more than `retain` seconds ago and some session of its account has
         acknowledged it. With None it goes, whatever its age, if every live session has acknowledged it, and some
         session ever did.
-        Only a mailbox's oldest go, so one that may not go keeps those behind it. `append` knows their ids for ever.
+        Only a mailbox's oldest go, so one that may not go keeps those that follow it. Their ids are known for ever.
 
         `start`: 0, then what the step before said to go on from. A step removes at most 250 messages or 4 MiB (at least
         one message) and keeps nobody waiting for longer than that takes.

@@ -5,8 +5,8 @@ it inside one transaction, commits (which fsyncs), and only then lets the caller
 its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
 company.
 
-A caller blocks until its work is done (`run`), or is called back (`submit`): by a thread that does nothing else, so
-that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
+A caller blocks until its work is done (`run`), or is called back (`append_later`): by a thread that does nothing else,
+so that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
 
 Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Appends, which are
 most of what is written, are spared that: those that wait next to each other are done together, in a few statements for
@@ -78,12 +78,12 @@ class Job(Generic[T]):
 
 
 class AppendJob(Job[Outcomes]):
-    """Messages to append, perhaps in lanes, perhaps for a caller who is called back."""
+    """Messages to append, perhaps in lanes, whose caller is called back."""
 
     __slots__ = ("_refusals", "messages", "settle")
 
-    def __init__(self, messages: Sequence[NewMessage], deadline: float, settle: Settle | None = None) -> None:
-        super().__init__(None, deadline)
+    def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
+        super().__init__(None, float("inf"))
         self.messages = messages
         self.settle = settle
         self._refusals: list[ChatboothError | None] = []  # one for each message, if there are any
@@ -114,8 +114,8 @@ class AppendJob(Job[Outcomes]):
         """Note the outcome, and that nothing may follow in the lanes of its messages."""
         self.error = error
         for new in self.messages:
-            if new.lane is not None and new.lane.error is None:
-                new.lane.error = error
+            if new.lane is not None:
+                new.lane.fail(error)
 
 
 class _Spoiled(Exception):
@@ -149,19 +149,23 @@ class GroupCommit(Generic[TransactionT]):
 
         Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
         """
-        return self._wait_for(Job(work, self._deadline()))
-
-    def append(self, messages: Sequence[NewMessage]) -> Outcomes:
-        """Append messages, and return an outcome for each once it is on stable storage. Raises what `run` raises."""
-        return self._wait_for(AppendJob(messages, self._deadline()))
+        job = Job(work, self._deadline())
+        done = job.done = threading.Lock()
+        done.acquire()
+        with self._entrance:
+            if self._closed:
+                raise StoreUnavailable
+            self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
+        if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
+            time_remaining(self._wait)  # the caller's own deadline, if it was that
+            raise StoreUnavailable
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[return-value]  # a job without error holds its result
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
-        """Append as `append` does, but return at once; `settle` gets the outcomes, or the error `append` would raise.
-
-        It is called once, on a thread that others wait for too, so it must not block. Raises StoreUnavailable, when
-        closed, and DeadlineExceeded: it is not called then.
-        """
-        self._enqueue(AppendJob(messages, self._deadline(), settle))
+        """Append messages and return at once. `settle` is called once, as the store's protocol describes."""
+        self._hand_over(AppendJob(messages, settle))
 
     def run_later(self, work: Callable[[TransactionT], object]) -> None:
         """Hand over work whose outcome nobody waits for; dropped after `close`."""
@@ -182,24 +186,17 @@ class GroupCommit(Generic[TransactionT]):
     def _deadline(self) -> float:
         return time.monotonic() + time_remaining(self._wait)
 
-    def _enqueue(self, job: Job[T]) -> None:
-        with self._entrance:
-            if self._closed:
-                raise StoreUnavailable
-            if isinstance(job, AppendJob) and job.settle is not None:
+    def _hand_over(self, job: AppendJob) -> None:
+        try:
+            job.deadline = self._deadline()
+            with self._entrance:
+                if self._closed:
+                    raise StoreUnavailable
                 self._unsettled[job] = None
-            self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
-
-    def _wait_for(self, job: Job[T]) -> T:
-        done = job.done = threading.Lock()
-        done.acquire()
-        self._enqueue(job)
-        if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
-            time_remaining(self._wait)  # the caller's own deadline, if it was that
-            raise StoreUnavailable
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[return-value]  # a job without error holds its result
+                self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
+        except ChatboothError as error:
+            job.fail(error)
+            job.settle(error)
 
     # The writer's thread
 
@@ -277,7 +274,7 @@ class GroupCommit(Generic[TransactionT]):
         for job in jobs:
             if job.done is not None:
                 job.done.release()
-        to_settle = [job for job in jobs if isinstance(job, AppendJob) and job.settle is not None]
+        to_settle = [job for job in jobs if isinstance(job, AppendJob)]
         if len(to_settle) > _FEW or (to_settle and not self._queue.empty()):
             self._settled.put(to_settle)
         else:
@@ -374,7 +371,7 @@ class GroupCommit(Generic[TransactionT]):
 
     def _call_back(self, jobs: list[AppendJob]) -> None:
         for job in jobs:
-            if job.settle is None or self._unsettled.pop(job, _TAKEN) is _TAKEN:
+            if self._unsettled.pop(job, _TAKEN) is _TAKEN:
                 continue
             try:
                 job.settle(job.error or job.result or [])

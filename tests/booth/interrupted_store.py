@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Receipt, Removal
+from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store import Batch, NewMessage, Settle, StoredAccount, StoredSession
 from chatbooth_grpc.store.group_commit import AppendJob
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
@@ -29,7 +29,10 @@ class _InterruptedAppend(AppendJob):
 
 
 class InterruptedStore(SQLiteStore):
-    """Calls `before` with a method's name, then does as any SQLite store."""
+    """Calls `before` with a method's name, then does as any SQLite store.
+
+    For an append that is twice: with "append_later" on the caller's thread, with "append" on the writer's.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -75,14 +78,11 @@ class InterruptedStore(SQLiteStore):
         self.before("end_session")
         super().end_session(session)
 
-    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        self.before("append")
-        return super().append(messages)
-
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
-        job = _InterruptedAppend(messages, self._writer._deadline(), settle)
+        self.before("append_later")
+        job = _InterruptedAppend(messages, settle)
         job.before = lambda: self.before("append")
-        self._writer._enqueue(job)
+        self._writer._hand_over(job)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         self.before("after")

@@ -40,7 +40,7 @@ from chatbooth_grpc.booth.store import NewMessage
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.booth.spies import Argon2Spy, Gate
-from tests.contract.stores import Clock, rows_of
+from tests.contract.stores import Clock, append, rows_of
 
 DAY = 86_400.0
 SignUp = Callable[[str], Session]
@@ -645,7 +645,7 @@ def test_a_sequence_of_another_epoch_acknowledges_nothing(booth: Booth, sign_up:
     assert cursor(booth, ann) == 2
 
 
-@pytest.mark.parametrize("method", ["append", "acknowledge", "after"])
+@pytest.mark.parametrize("method", ["append_later", "acknowledge", "after"])
 def test_a_session_that_ends_meanwhile_does_nothing_more(
     booth: Booth, store: InterruptedStore, sign_up: SignUp, method: str
 ) -> None:
@@ -659,7 +659,7 @@ def test_a_session_that_ends_meanwhile_does_nothing_more(
             booth.log_out(ann.token)
 
     actions: dict[str, Callable[[], object]] = {
-        "append": partial(booth.send, ann.token, outgoing("ben")),
+        "append_later": partial(booth.send, ann.token, outgoing("ben")),
         "acknowledge": partial(booth.acknowledge, ann.token, 1),
         "after": partial(booth.deliver, ann.token),
     }
@@ -747,7 +747,7 @@ def test_a_batch_is_cut_and_says_that_more_waits(booth: Booth, ann: Session) -> 
 def test_batches_have_a_default_and_a_limit(booth: Booth, sign_up: SignUp, store: InterruptedStore) -> None:
     ann = sign_up("ann")
     session = booth.authenticated(ann.token)
-    store.append([NewMessage(session, outgoing("ann"), bytes(16)) for _ in range(MAX_BATCH + 1)])
+    append(store, [NewMessage(session, outgoing("ann"), bytes(16)) for _ in range(MAX_BATCH + 1)])
     assert len(booth.deliver(ann.token).messages) == DEFAULT_BATCH == 256
     assert len(booth.deliver(ann.token, max_messages=MAX_BATCH + 1).messages) == MAX_BATCH == 1_000
     assert len(booth.deliver(ann.token, max_messages=1).messages) == 1

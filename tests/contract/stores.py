@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,8 @@ import apsw
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
-from chatbooth_grpc.booth.store import NewMessage, RetentionStep, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.sending import wait_for
+from chatbooth_grpc.booth.store import NewMessage, Outcome, RetentionStep, Store, StoredAccount, StoredSession
 from chatbooth_grpc.booth.store_clock import END_OF_TIME, Stamps
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
@@ -109,9 +111,14 @@ def new_message(
     return NewMessage(session, outgoing, hashlib.blake2b(content, digest_size=16).digest())
 
 
+def append(store: Store, messages: Sequence[NewMessage]) -> Sequence[Outcome]:
+    """Append messages in one go, and wait for their outcomes. Raise what failed them all."""
+    return wait_for(partial(store.append_later, messages))
+
+
 def send(store: Store, message: NewMessage) -> Receipt:
     """Append one message; raise its refusal."""
-    (outcome,) = store.append([message])
+    (outcome,) = append(store, [message])
     if isinstance(outcome, ChatboothError):
         raise outcome
     return outcome
@@ -119,7 +126,7 @@ def send(store: Store, message: NewMessage) -> Receipt:
 
 def send_texts(store: Store, session: StoredSession, recipient: str, *texts: str) -> None:
     """Append several messages under new ids, all of which must be stored."""
-    outcomes = store.append([new_message(session, recipient, text) for text in texts])
+    outcomes = append(store, [new_message(session, recipient, text) for text in texts])
     assert all(isinstance(outcome, Receipt) for outcome in outcomes)
 
 

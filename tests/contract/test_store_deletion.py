@@ -20,6 +20,7 @@ from tests.contract.stores import (
     PLENTY,
     Clock,
     Home,
+    append,
     delete,
     log_in,
     mailbox,
@@ -38,7 +39,7 @@ A_MONTH = 30 * 86_400.0
 
 def assert_powerless(store: Store, session: StoredSession) -> None:
     """Every action that a session's holder can still attempt is refused."""
-    assert store.append([new_message(session, session.username)])[0].__class__ is SessionInvalid
+    assert append(store, [new_message(session, session.username)])[0].__class__ is SessionInvalid
     with pytest.raises(SessionInvalid):
         store.after(session, 0, PLENTY, PLENTY)
     with pytest.raises(SessionInvalid):

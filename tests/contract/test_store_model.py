@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
-from tests.contract.stores import Home, names_of, new_message, new_token_hash, retain
+from tests.contract.stores import Home, append, names_of, new_message, new_token_hash, retain
 
 NAMES = st.sampled_from(["ann", "bob", "a_b"])
 MESSAGE_IDS = st.sampled_from([bytes([number] * 16) for number in (1, 2, 3)])
@@ -183,7 +183,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(batch=st.lists(st.tuples(devices, NAMES, TEXTS, MESSAGE_IDS), min_size=1, max_size=4))
     def append(self, batch: list[tuple[Device, str, str, bytes]]) -> None:
         news = [new_message(device.session, name, text, message_id) for device, name, text, message_id in batch]
-        outcomes = self.store.append(news)
+        outcomes = append(self.store, news)
         expected = [self.appended(device, new) for (device, *_), new in zip(batch, news, strict=True)]
         assert [type(outcome) if isinstance(outcome, ChatboothError) else outcome for outcome in outcomes] == expected
 

@@ -10,7 +10,7 @@ import pytest
 
 from chatbooth_grpc.booth.store import Store, StoredSession
 from tests.contract.racing import race
-from tests.contract.stores import Clock, log_in, new_message, send_texts, sign_up, stored_account
+from tests.contract.stores import Clock, append, log_in, new_message, send_texts, sign_up, stored_account
 
 PATIENCE = 30.0
 """Seconds within which a hint comes, where one must."""
@@ -54,7 +54,7 @@ def test_a_change_is_told(store: Store, clock: Clock, change: Callable[[Store, S
 def test_one_append_tells_of_every_mailbox_that_it_reached(store: Store) -> None:
     sessions = [sign_up(store, name) for name in ("ann", "bob", "cat")]
     hints = Hints(store)
-    store.append([new_message(sessions[0], name) for name in ("bob", "nobody", "cat")])
+    append(store, [new_message(sessions[0], name) for name in ("bob", "nobody", "cat")])
     hints.wait_for(sessions[1].mailbox_id, sessions[2].mailbox_id)
 
 

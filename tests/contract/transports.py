@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
@@ -47,7 +48,12 @@ class BoothTransport:
         return self._booth.list(token, pattern, prefix, page_size, page_token)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
-        return self._booth.send(token, message)
+        stream = self.send_stream(token)
+        stream.send([message])
+        [outcome] = stream.receive()
+        if isinstance(outcome, ChatboothError):
+            raise outcome
+        return outcome
 
     def send_stream(self, token: bytes) -> BoothSendStream:
         return BoothSendStream(self._booth, token)

@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from tests.contract.stores import Clock
+from tests.contract.stores import Clock, append
 
 
 class Place:
@@ -29,8 +29,8 @@ class Place:
     def send(self, *texts: bytes) -> None:
         """Send bob texts, in one commit."""
         digest = hashlib.blake2b(digest_size=16).digest()
-        self.store.append(
-            [NewMessage(self.alice, OutgoingMessage("bob", os.urandom(16), text), digest) for text in texts]
+        append(
+            self.store, [NewMessage(self.alice, OutgoingMessage("bob", os.urandom(16), text), digest) for text in texts]
         )
 
     def another_session(self) -> StoredSession:

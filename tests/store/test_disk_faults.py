@@ -21,6 +21,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,
+    append,
     is_gap_free,
     mailbox,
     names_of,
@@ -94,13 +95,13 @@ def test_an_append_that_fails_at_any_write_stores_nothing_and_its_retry_everythi
             before = mailbox(store, ann)
             fault = Failing(code, calls=[write])
             with disk.before("write", fault):
-                outcome = race([partial(store.append, news)]).pop()
+                outcome = race([partial(append, store, news)]).pop()
             if not fault.failed:
                 break
             assert type(outcome) is (StoreFull if code == apsw.SQLITE_FULL else StoreUnavailable)
             assert mailbox(store, ann) == before
-            first = store.append(news)
-            assert store.append(news) == first
+            first = append(store, news)
+            assert append(store, news) == first
             added = mailbox(store, ann)[len(before) :]
             assert [message.message_id for message in added] == [new.outgoing.message_id for new in news]
         assert write > 4, "the append was to need several writes"

@@ -21,6 +21,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,
+    append,
     is_gap_free,
     mailbox,
     names_of,
@@ -219,10 +220,10 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
     """Appends run without savepoints: the transaction is undone, and each piece of work in it has one of its own."""
     with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
         ann = sign_up(store, "ann")
-        append = Appender.append
+        append_all = Appender.append
 
         def spoiled(appender: Appender, messages: Sequence[NewMessage]) -> object:
-            outcomes = append(appender, messages)  # which has written by now
+            outcomes = append_all(appender, messages)  # which has written by now
             if any(new.outgoing.content == b"spoiled" for new in messages):
                 raise LookupError("a defect, made for this test")
             return outcomes
@@ -230,7 +231,7 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
         monkeypatch.setattr(store._engine, "append", partial(spoiled, store._engine._appender))
         with held(store):
             good = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8)]
-            bad = threads.submit(store.append, [new_message(ann, "ann", "spoiled")])
+            bad = threads.submit(append, store, [new_message(ann, "ann", "spoiled")])
             more = [threads.submit(send, store, new_message(ann, "ann", str(number))) for number in range(8, 16)]
             wait_until_queued(store, 17)
         assert all(isinstance(sent.result(), Receipt) for sent in [*good, *more])
@@ -273,7 +274,7 @@ def test_a_commit_over_many_mailboxes_writes_no_file_beside_the_store(
         sessions = [sign_up(store, f"name{number}") for number in range(60)]
         for _ in range(30):
             messages = [new_message(one, f"name{number}", "x" * 900) for number, one in enumerate(sessions)]
-            outcomes = store.append(messages)
+            outcomes = append(store, messages)
             assert all(isinstance(outcome, Receipt) for outcome in outcomes)
     assert opened
     assert None not in opened

@@ -9,7 +9,7 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from tests.contract.stores import SQLiteHome, delete, new_message, retain, send, sign_up, texts
+from tests.contract.stores import SQLiteHome, append, delete, new_message, retain, send, sign_up, texts
 from tests.store.beside import sqlite
 from tests.store.earlier import append_as_before, make_earlier_store
 
@@ -30,7 +30,7 @@ def check_made_once(store: SQLiteStore, session: StoredSession, message_id: byte
     repeat = new_message(session, session.username, "hello", message_id)
     before = texts(store, session)
     assert send(store, repeat) == receipt
-    assert store.append([new_message(session, session.username, "other"), repeat])[1] == receipt
+    assert append(store, [new_message(session, session.username, "other"), repeat])[1] == receipt
     with pytest.raises(MessageIdReused):
         send(store, new_message(session, session.username, "goodbye", message_id))
     assert texts(store, session) == [*before, "other"]

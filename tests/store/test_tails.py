@@ -7,7 +7,7 @@ import pytest
 from chatbooth_grpc.booth.model import Message
 from chatbooth_grpc.store import tails
 from chatbooth_grpc.store.tails import Tails
-from tests.contract.stores import SQLiteHome, mailbox, new_message, send_texts, sign_up
+from tests.contract.stores import SQLiteHome, append, mailbox, new_message, send_texts, sign_up
 
 
 def messages(first: int, last: int, size: int = 1) -> list[Message]:
@@ -67,5 +67,5 @@ def test_a_store_keeps_what_it_has_committed_and_not_what_failed(home: SQLiteHom
         ann = sign_up(store, "ann")
         send_texts(store, ann, "ann", "one")
         assert [*store.recent(ann, 0)] == mailbox(store, ann)
-        store.append([new_message(ann, "nobody", "refused")])
+        append(store, [new_message(ann, "nobody", "refused")])
         assert [*store.recent(ann, 1)] == []

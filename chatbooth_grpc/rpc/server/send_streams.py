@@ -31,8 +31,8 @@ from chatbooth_grpc.booth.errors import (
     ServerDraining,
     SessionInvalid,
 )
-from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.booth.store import Lane, StoredSession
+from chatbooth_grpc.booth.lane import Lane
+from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.rpc.grpcio.calls import StreamCall
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
@@ -43,7 +43,7 @@ _SMALL_BATCH = 64  # messages, and bytes of them all: what gRPC's event thread m
 _SMALL_SIZE = 32 << 10
 _THREADS = 4
 
-Outcomes: TypeAlias = Sequence[Receipt | ChatboothError]
+Outcomes: TypeAlias = Sequence[Outcome]
 End: TypeAlias = Callable[[ChatboothError | None], None]
 
 
@@ -124,6 +124,7 @@ class _SendStream:
         self, booth: Booth, token: bytes, call: StreamCall, end: End, lend_thread: Callable[[Callable[[], None]], None]
     ) -> None:
         self._booth = booth
+        self._sending = booth.sending
         self._token = token
         self._call = call
         self._end = end
@@ -193,8 +194,8 @@ class _SendStream:
             if len(request.messages) > MAX_SENT_TOGETHER:
                 raise BatchTooLarge(MAX_SENT_TOGETHER)
             session = session or self._booth.authenticated(self._token)
-            checked = [self._booth.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
-            self._booth.send_later(checked, partial(self._settle, place))
+            checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
+            self._sending.send_later(checked, partial(self._settle, place))
         except ChatboothError as error:
             self._refuse(place, error)
         except Exception:  # noqa: BLE001  # a defect must answer too
@@ -234,9 +235,9 @@ class _SendStream:
         place.settle(outcome)
         self._write()
 
-    def _ends_stream(self, outcome: Receipt | ChatboothError) -> TypeGuard[ChatboothError]:
+    def _ends_stream(self, outcome: Outcome) -> TypeGuard[ChatboothError]:
         """Say whether this is no outcome of a message alone: the session has ended, or the store failed in the lane."""
-        return outcome is self._lane.error or isinstance(outcome, SessionInvalid)
+        return self._lane.is_failure(outcome) or isinstance(outcome, SessionInvalid)
 
     def _write(self) -> None:
         """Write what stands first in order, once it is settled; what comes behind it is written once that is taken."""

@@ -114,7 +114,7 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             else:
                 settle(outcome)
 
-        self._booth.send_later([self._booth.checked(session, outgoing_from_pb(request))], stored)
+        self._booth.sending.send_later([self._booth.sending.checked(session, outgoing_from_pb(request))], stored)
 
     @answers_later
     def SendMany(  # type: ignore[override]  # in the mark's form

@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from chatbooth_grpc.booth.model import Message, Receipt, Removal
+from chatbooth_grpc.booth.model import Message, Removal
 from chatbooth_grpc.booth.store import (
     Available,
     Batch,
@@ -188,9 +188,6 @@ class SQLiteStore:
         self._files.watch(available)
 
     # Mailboxes
-
-    def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        return self._writer.append(messages)
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         self._writer.append_later(messages, settle)

@@ -30,8 +30,8 @@ from chatbooth_grpc.booth.errors import (
     RequestTooLarge,
     UnsupportedVersion,
 )
+from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import End, Event
-from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard

@@ -15,8 +15,10 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
+from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
-from chatbooth_grpc.booth.store import Lane, NewMessage, StoredSession
+from chatbooth_grpc.booth.sending import Checked
+from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.wire.encoding import codecs
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
@@ -47,7 +49,7 @@ class Sends:
 
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
-        self._checked: list[NewMessage | ChatboothError] = []
+        self._checked: list[Checked] = []
         self._parts: list[_Part] = []
 
     def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
@@ -63,7 +65,7 @@ class Sends:
             elif isinstance(session, ChatboothError):
                 self._checked.append(session)
             else:
-                self._checked.append(self._booth.checked(session, message, lane))
+                self._checked.append(self._booth.sending.checked(session, message, lane))
         calls = [_call(peer, sessions[frame.token]) for frame in requests] if is_logging_calls() else ()
         self._parts.append(_Part(len(requests), lane, settle, calls))
 
@@ -80,7 +82,7 @@ class Sends:
                 message = _decode(body)
             except BodyError:
                 return False
-            checked.append(self._booth.checked(session, message, lane))
+            checked.append(self._booth.sending.checked(session, message, lane))
             if are_logged:
                 calls.append(_call(peer, session))
         self._checked += checked
@@ -92,12 +94,12 @@ class Sends:
         if not self._parts:
             return
         try:
-            self._booth.send_later(self._checked, self._settle)
+            self._booth.sending.send_later(self._checked, self._settle)
         except Exception:  # noqa: BLE001  # a defect must answer too
             _log.exception("an action failed", extra={"action": actions.action_name(actions.SEND)})
             defect = Internal()
             for part in self._parts:
-                part.lane.error = defect
+                part.lane.fail(defect)
             self._settle(defect)
 
     def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
@@ -107,11 +109,10 @@ class Sends:
         except SessionInvalid as refusal:
             return refusal
         except ChatboothError as failure:
-            lane.error = failure
+            return lane.fail(failure)
         except Exception:  # noqa: BLE001  # a defect must answer too
             log_defect(_call(peer))
-            lane.error = Internal()
-        return lane.error
+            return lane.fail(Internal())
 
     def _settle(self, outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
         if isinstance(outcomes, ChatboothError):
@@ -122,7 +123,7 @@ class Sends:
             end = start + size
             for call, outcome in zip(calls, outcomes[start:end], strict=False):
                 call.end(outcome.reason if isinstance(outcome, ChatboothError) else SUCCEEDED)
-            has_failed = lane.error is not None and any(outcome is lane.error for outcome in outcomes[start:end])
+            has_failed = lane.error is not None and any(map(lane.is_failure, outcomes[start:end]))
             try:
                 settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
             except Exception:  # noqa: BLE001  # one connection's defect is not the others'

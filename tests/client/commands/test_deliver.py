@@ -22,6 +22,7 @@ from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.failures import AlreadyReading
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from tests.client.booths import SERVER, Desk
+from tests.contract.stores import append
 
 
 class Killed(BaseException):
@@ -103,7 +104,7 @@ def test_json_is_exact(desk: Desk, ann: Session) -> None:
 def stored_as_newer(booth: Booth, session: Session, kind: int, content: bytes) -> None:
     """Have ann send herself content of a kind by a server that knows it."""
     message = OutgoingMessage("ann", os.urandom(16), content, kind)
-    [outcome] = booth._store.append([NewMessage(booth.authenticated(session.token), message, bytes(16))])
+    [outcome] = append(booth._store, [NewMessage(booth.authenticated(session.token), message, bytes(16))])
     assert isinstance(outcome, Receipt)
 
 

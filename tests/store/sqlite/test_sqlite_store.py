@@ -18,6 +18,7 @@ from tests.contract.racing import race
 from tests.contract.stores import (
     PLENTY,
     SQLiteHome,
+    append,
     is_gap_free,
     log_in,
     mailbox,
@@ -76,7 +77,7 @@ def test_a_closed_store_answers_unavailable(home: SQLiteHome) -> None:
         lambda: store.session(new_token_hash()),
         lambda: store.touch_session(ann),
         lambda: store.end_session(ann),
-        lambda: store.append([]),
+        lambda: append(store, []),
         lambda: store.after(ann, 0, 1, 1),
         lambda: store.acknowledge(ann, 0),
     ]

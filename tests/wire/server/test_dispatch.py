@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
+from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
-from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.encoding import accounts, delivering, lists
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error

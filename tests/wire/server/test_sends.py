@@ -13,9 +13,9 @@ import pytest
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.rules import NO_TOKEN
-from chatbooth_grpc.booth.store import Lane
 from chatbooth_grpc.wire.encoding import frames
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
@@ -91,7 +91,7 @@ def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place
 
 def test_what_a_failed_lane_sends_is_refused_and_the_others_are_not(place: Place) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
-    bob.lane.error = StoreUnavailable()
+    bob.lane.fail(StoreUnavailable())
     sends = Sends(place.booth)
     for one in (bob, cy, bob):
         assert sends.take_at_hand(one.requests("text"), one.lane, one.settle, peer_text)

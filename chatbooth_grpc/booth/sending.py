@@ -1,0 +1,87 @@
+"""The one way to send: messages are checked, handed to the store, and settled by a callback."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from chatbooth_grpc.booth.deadline import time_remaining
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded
+from chatbooth_grpc.booth.lane import Lane
+from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
+from chatbooth_grpc.booth.rules import check_outgoing, folded_username
+from chatbooth_grpc.booth.store import NewMessage, Outcome, Settle, Store, StoredSession
+
+_DIGEST_MARKS: dict[int, bytes] = {kind: b"kind%d" % kind for kind in ContentKind}
+
+Checked = NewMessage | ChatboothError
+"""A message that fits the rules, or the error that refuses it."""
+
+
+class Sending:
+    """Checks messages and hands them to a store. Never blocks. Safe to call from many threads."""
+
+    def __init__(self, store: Store, text_size: int) -> None:
+        """`text_size`: the most bytes of text in a message."""
+        self._store = store
+        self._text_size = text_size
+
+    def checked(self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None) -> Checked:
+        """Return a message of an authenticated session as the store takes it, or the error that refuses it.
+
+        The error is InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText or TextTooLong.
+        """
+        try:
+            check_outgoing(message, self._text_size)
+            recipient = folded_username(message.recipient, "recipient")
+        except ChatboothError as refusal:
+            return refusal
+        if recipient != message.recipient:
+            message = OutgoingMessage(recipient, message.message_id, message.content, message.kind)
+        return NewMessage(session, message, _digest(message), lane)
+
+    def send_later(self, checked: Sequence[Checked], settle: Settle) -> None:
+        """Store the messages that were not refused, in one commit, and return at once.
+
+        `settle` gets an outcome for each of `checked`, in their order, as the store's `append_later` describes.
+        """
+        fit = [new for new in checked if isinstance(new, NewMessage)]
+        if not fit:
+            _settle_all(checked, settle, ())
+        elif len(fit) == len(checked):
+            self._store.append_later(fit, settle)
+        else:
+            self._store.append_later(fit, partial(_settle_all, checked, settle))
+
+
+def wait_for(begin: Callable[[Settle], None]) -> Sequence[Outcome]:
+    """Call `begin` with a `settle`, wait until that is called, and return the outcomes. Raises what failed them all.
+
+    Raises DeadlineExceeded if the call's deadline passes first.
+    """
+    settled: queue.SimpleQueue[Sequence[Outcome] | ChatboothError] = queue.SimpleQueue()
+    begin(settled.put)
+    try:
+        outcomes = settled.get(timeout=time_remaining(threading.TIMEOUT_MAX))
+    except queue.Empty:
+        raise DeadlineExceeded from None
+    if isinstance(outcomes, ChatboothError):
+        raise outcomes
+    return outcomes
+
+
+def _settle_all(checked: Sequence[Checked], settle: Settle, stored: Sequence[Outcome] | ChatboothError) -> None:
+    """Settle all that were checked, with the outcomes of those that went to the store."""
+    if isinstance(stored, ChatboothError):
+        settle(stored)
+    else:
+        outcomes = iter(stored)
+        settle([next(outcomes) if isinstance(new, NewMessage) else new for new in checked])
+
+
+def _digest(message: OutgoingMessage) -> bytes:
+    """Return 16 bytes that stand for a message's content, to tell a repeat from a reuse of its id."""
+    return hashlib.blake2b(message.content, digest_size=16, person=_DIGEST_MARKS[message.kind]).digest()
