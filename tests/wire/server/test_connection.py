@@ -26,16 +26,18 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import End, EndReason, MessageBatch, Opening
 from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
 from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
-from chatbooth_grpc.wire.encoding.frames import HEADER, encode_frame, encode_request
+from chatbooth_grpc.wire.encoding.frames import HEADER, FrameDecoder, encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from chatbooth_grpc.wire.server.connection import Connection, _Run
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.shared_reader import READ_SIZE
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.streams.byte_stream import MOST
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
+from tests.wire.scripted_stream import ScriptedStream
 
 
 @contextmanager
@@ -467,3 +469,55 @@ def test_what_comes_behind_a_send_that_the_store_failed_does_not_keep_the_watchd
         wait_until(lambda: one.over_since is not None and not one.is_answering)
         peer.send(actions.DELIVER, FROM_THE_START, token)
         assert peer.is_ended()
+
+
+# Over a stream that takes and brings what a test says
+
+
+PING = encode_request(actions.PING, pinging.encode_ping(pinging.ASK, bytes(100)), bytes(16))
+PONG = encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, bytes(100)))
+
+
+@contextmanager
+def scripted(running: Running, *takes: int | OSError) -> Iterator[ScriptedStream]:
+    """A connection over a scripted stream, with its thread, which ends when all that arrived is answered."""
+    stream, slow_writer, unread = ScriptedStream(*takes), SlowWriter(), Unread()
+    writer = FrameWriter(stream, slow_writer, unread)
+    one = Connection(stream, Dispatcher(running.booth, unread), running.switchboard, 2 * TEXT_SIZE, writer)
+    thread = threading.Thread(target=one.serve)
+    thread.start()
+    yield stream
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    slow_writer.stop()
+    assert stream.calls[-1] == "close"
+
+
+def test_a_stream_that_takes_little_and_nothing_is_answered_whole(running: Running) -> None:
+    with scripted(running, 5, 0, 1, 0, 0, 50) as stream:
+        stream.arrive(PING[:3], None, PING[3:] + PING, b"")
+    assert stream.sent == 2 * PONG
+
+
+def test_a_read_that_filled_its_buffer_is_gone_on_with(running: Running) -> None:
+    many = PING * 50
+    assert len(many) > 2 * READ_SIZE
+    with scripted(running) as stream:
+        stream.arrive(many[:READ_SIZE], many[READ_SIZE:], b"")
+    assert stream.sent == 50 * PONG
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), ConnectionAbortedError("not decrypted")], ids=str)
+def test_a_stream_that_breaks_ends_the_connection(running: Running, error: OSError) -> None:
+    with scripted(running) as stream:
+        stream.arrive(PING, error)
+    assert stream.sent == PONG
+
+
+def test_a_refused_stream_is_told_the_end_after_the_answer_and_read_on(running: Running) -> None:
+    with scripted(running, 1, 0) as stream:
+        stream.arrive(b"\x02", b"more", b"and more", b"")
+    assert stream.calls == [f"end after {len(stream.sent)}", "cut off", "close"]
+    assert isinstance(
+        refusal(next(FrameDecoder(1_000, from_client=False).feed(bytes(stream.sent))).body), UnsupportedVersion
+    )

@@ -5,14 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.wire.running import PATIENCE, wait_until
+from tests.wire.scripted_stream import ScriptedStream
 
 FULL = 4 << 20  # more than the sockets' buffers hold
 
@@ -207,3 +211,62 @@ def test_a_client_that_has_gone_is_an_error_for_who_writes(writer: FrameWriter, 
     with pytest.raises(BrokenPipeError):
         writer.put(b"a")
     assert writer.writing_since is None
+
+
+# Over a stream that takes what a test says
+
+
+@contextmanager
+def writing(*takes: int | OSError) -> Iterator[tuple[FrameWriter, ScriptedStream, Unread]]:
+    """A writer of a scripted stream."""
+    stream, slow_writer, unread = ScriptedStream(*takes), SlowWriter(), Unread()
+    writer = FrameWriter(stream, slow_writer, unread)
+    yield writer, stream, unread
+    writer.close()
+    slow_writer.stop()
+
+
+@given(takes=st.lists(st.integers(0, 9), max_size=20), sizes=st.lists(st.integers(1, 20), min_size=1, max_size=8))
+def test_whatever_a_stream_takes_at_a_time_all_arrives_in_order(takes: list[int], sizes: list[int]) -> None:
+    with writing(*takes) as (writer, stream, unread):
+        frames = [bytes((number,)) * size for number, size in enumerate(sizes)]
+        for frame in frames:
+            writer.put(frame)
+        writer.wait_until_written()
+        assert stream.sent == b"".join(frames)
+        assert (writer.is_free, unread.size) == (True, 0)
+
+
+def test_a_stream_that_takes_nothing_is_offered_the_same_bytes_again() -> None:
+    """A stream that encrypts has begun with them, and asks for them until their cipher text is gone."""
+    with writing(3, 0, 0, 2, 0) as (writer, stream, _):
+        writer.put(b"abcdefgh")
+        writer.wait_until_written()
+        assert stream.offered == [b"abcdefgh", b"defgh", b"defgh", b"defgh", b"fgh", b"fgh"]
+
+
+def test_an_end_waits_until_the_stream_has_taken_what_is_left() -> None:
+    with writing(3, 0, 0, 2) as (writer, stream, _):
+        writer.put(b"abcdefgh")
+        writer.end()
+        writer.wait_until_written()
+        assert stream.calls == ["end after 8"]
+
+
+def test_a_stream_that_breaks_under_the_slow_writer_ends_the_connection() -> None:
+    with writing(3, 0, 0, ConnectionResetError()) as (writer, stream, unread):
+        writer.put(b"abcdefgh")
+        writer.wait_until_written()
+        assert stream.calls[0] == "cut off"
+        assert (unread.size, unread.count) == (0, 0)
+        with pytest.raises(OSError, match="has ended"):
+            writer.put(b"late")
+    assert stream.calls[-1] == "close"
+
+
+def test_a_stream_that_breaks_at_once_is_an_error_for_who_writes() -> None:
+    with writing(3, ConnectionResetError()) as (writer, stream, unread):
+        with pytest.raises(ConnectionResetError):
+            writer.put(b"abcdefgh")
+        assert stream.calls == ["cut off"]
+        assert (writer.is_free, unread.size) == (True, 0)

@@ -27,6 +27,7 @@ from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, READ_SIZE, Share
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
 from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
+from tests.wire.scripted_stream import ScriptedStream
 
 Start = Callable[..., Running]
 
@@ -157,6 +158,49 @@ def test_what_the_system_does_not_watch_is_not_lent(reader: SharedReader) -> Non
     stream.close()
     assert not reader.lend(stream, Borrowed.__new__(Borrowed))
     assert not reader._lent
+
+
+# Over a stream that brings what a test says
+
+
+class Scripted(Borrowed):
+    """A scripted stream that is lent."""
+
+    def __init__(self, reader: SharedReader) -> None:
+        self.taken = queue.SimpleQueue()
+        self.given_back = queue.SimpleQueue()
+        self._takes = lambda _: True
+        self.scripted = ScriptedStream()
+        assert reader.lend(self.scripted, self)
+
+
+@pytest.fixture
+def scripted(reader: SharedReader) -> Iterator[Scripted]:
+    one = Scripted(reader)
+    yield one
+    one.scripted.close()
+
+
+def test_bytes_that_make_nothing_readable_yet_leave_it_lent(scripted: Scripted) -> None:
+    """They may be a part of what has to be whole before it can be decrypted."""
+    scripted.scripted.arrive(None, None, b"whole")
+    assert scripted.taken.get(timeout=PATIENCE) == b"whole"
+    scripted.scripted.arrive(None, b"more")
+    assert scripted.taken.get(timeout=PATIENCE) == b"more"
+    assert scripted.given_back.empty()
+
+
+def test_more_than_was_asked_for_is_given_back_whole(scripted: Scripted) -> None:
+    scripted.scripted.arrive(bytes(16_384))
+    assert scripted.given_back.get(timeout=PATIENCE) == bytes(16_384)
+    assert scripted.taken.empty()
+
+
+def test_a_stream_that_breaks_is_given_back_as_its_error(scripted: Scripted) -> None:
+    error = ConnectionAbortedError("not decrypted")
+    scripted.scripted.arrive(b"good", error)
+    assert scripted.taken.get(timeout=PATIENCE) == b"good"
+    assert scripted.given_back.get(timeout=PATIENCE) is error
 
 
 # Connections that are lent
