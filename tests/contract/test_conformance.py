@@ -153,7 +153,7 @@ def test_whatever_is_done_the_ways_agree(tmp_path_factory: pytest.TempPathFactor
         assert expected == other
 
 
-@pytest.mark.parametrize("way", ["grpc", "wire"])
+@pytest.mark.parametrize("way", ["grpc", "plain-grpc", "wire"])
 def test_a_stream_tells_the_same(tmp_path: Path, way: str) -> None:
     with transport_by(way, tmp_path / way) as transport:
         actor = Actor(transport)

@@ -86,7 +86,7 @@ def test_a_delivery_names_the_gap(devices: Devices) -> None:
     assert devices.transport.deliver(devices.quick, 0, None, 0, timeout=TIMEOUT).opening.gap is None
 
 
-@pytest.mark.parametrize("devices", ["grpc", "wire"], indirect=True)
+@pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
 def test_a_stream_opens_with_the_gap(devices: Devices) -> None:
     devices.send(1, 5)
     devices.remove_through(3)
@@ -98,7 +98,7 @@ def test_a_stream_opens_with_the_gap(devices: Devices) -> None:
         assert shown(next(events)) == [4, 5]
 
 
-@pytest.mark.parametrize("devices", ["grpc", "wire"], indirect=True)
+@pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
 def test_a_stream_that_fell_behind_is_told_the_gap_where_it_is(devices: Devices) -> None:
     end = WINDOW_MESSAGES + 40
     devices.send(1, end)
@@ -115,7 +115,7 @@ def test_a_stream_that_fell_behind_is_told_the_gap_where_it_is(devices: Devices)
     assert seen == [*range(1, WINDOW_MESSAGES + 1), *range(end - 9, end + 1)]
 
 
-@pytest.mark.parametrize("devices", ["grpc", "wire"], indirect=True)
+@pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
 def test_a_stream_that_has_it_all_hears_nothing_of_what_is_removed(devices: Devices) -> None:
     devices.send(1, 3)
     events = devices.listen()

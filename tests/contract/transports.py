@@ -1,4 +1,7 @@
-"""The three ways to the same booth: called directly, over gRPC, over the wire protocol."""
+"""The ways to the same booth: called directly, over gRPC, over the wire protocol.
+
+"plain-grpc" is gRPC with an installed grpcio whose private names are not as expected.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
 from tests.booth.cheap_passwords import cheap_passwords
 from tests.client.booth_stream import BoothSendStream
 from tests.contract.stores import Clock
+from tests.rpc.another_grpcio import another_grpcio
 
-WAYS = ("booth", "grpc", "wire")
+WAYS = ("booth", "grpc", "plain-grpc", "wire")
 
 
 class BoothTransport:
@@ -104,7 +108,9 @@ def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
         if way == "booth":
             ending.callback(switchboard.drain, 1)
             yield BoothTransport(booth)
-        elif way == "grpc":
+        elif way in ("grpc", "plain-grpc"):
+            if way == "plain-grpc":
+                ending.enter_context(another_grpcio())
             server = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "2s"], {}))
             ending.callback(server.drain)
             yield ending.enter_context(closing(GrpcTransport(server.start())))

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.rpc.another_grpcio import another_grpcio
 from tests.rpc.running import Running
 
 Start = Callable[..., Running]
 
 
+BOTH_GRPCIOS = pytest.mark.parametrize("grpcio", ["as-expected", "another"], indirect=True)
+"""Runs a test twice: with grpcio's private names, and by its public API alone."""
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def grpcio(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which grpcio the servers find: the installed one, unless a test says otherwise."""
+    which: str = getattr(request, "param", "as-expected")
+    with another_grpcio() if which == "another" else nullcontext():
+        yield which
+
+
+@pytest.fixture
+def start(tmp_path: Path, grpcio: str) -> Iterator[Start]:
     """Start servers with flags, each on a store of its own."""
     numbers = count()
     with ExitStack() as running:

@@ -14,16 +14,14 @@ An answered call is held until the client has taken its answer, since gRPC's cor
 `live/unread.py` limits how many are held and how large they are, and ends a call whose client takes nothing. Held calls
 have a limit of their own, so those of a client that does not read leave room for others' calls.
 
-This leans on internals of grpcio (`_server._unary_response_in_pool` and its neighbours, as of 1.81 to 1.85): what does
-not look like them is run as any pool would run it, and a test with half-sent calls fails if they move.
+This leans on private names of grpcio, which `expectations` checks.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,13 +30,12 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.expectations import RECEIVES_ONE
+from chatbooth_grpc.rpc.grpcio.late_requests import Receiving
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.pushing import PushedStream
 from chatbooth_grpc.rpc.grpcio.stream_call import PushedCall, start_receiving, taken_request
-
-REQUEST_LIMIT = 10.0
-"""How long a call's request may take to arrive after its headers, in seconds."""
 
 
 class _Call(NamedTuple):
@@ -52,41 +49,39 @@ class _Call(NamedTuple):
     done: Future[Any]
 
 
-class CallPool(ThreadPoolExecutor):
-    """A pool for `grpc.server`; also a bulkhead, since it knows how full it is."""
+class CallPool(CountedPool):
+    """A pool for `grpc.server`."""
 
     def __init__(
-        self, name: str, threads: int, *, answers: Unread, pushes: Unread, capacity: int | None = None
+        self,
+        name: str,
+        threads: int,
+        *,
+        answers: Unread,
+        pushes: Unread,
+        receiving: Receiving,
+        capacity: int | None = None,
     ) -> None:
         """`answers` and `pushes` hold what ends a call and what does not, until it is taken.
 
-        `capacity`: how many calls may run and wait before `is_full`; None: no end.
+        `receiving` is where the pool notes the calls whose request has not come.
         """
-        super().__init__(threads, thread_name_prefix=name)
-        self.threads = threads
+        super().__init__(name, threads, capacity=capacity)
         self._answers = answers
         self._pushes = pushes
-        self._capacity = capacity
-        self._running = 0
-        self._count = threading.Lock()
-        self._receiving: dict[Future[Any], tuple[float, Any]] = {}  # since when, and the call to cancel
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as many calls run and wait as may; whoever would submit another asks first."""
-        return self._capacity is not None and self._running >= self._capacity
+        self._receiving = receiving
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call on a thread once it is whole. The future is done when the call is answered."""
         if not _is_call(args):
-            return self._run(fn, *args, **kwargs)
+            return super().submit(fn, *args, **kwargs)
         respond, rpc_event, state, behaviour, receive, *codecs = args
         answers_later = getattr(behaviour, ANSWERS_LATER, False)
         done: Future[Any] = Future()
         call = _Call(rpc_event, state, behaviour, codecs[0], codecs[1], done)
         if receive.__name__ != RECEIVES_ONE:
             if not answers_later:
-                return self._run(fn, *args, **kwargs)
+                return super().submit(fn, *args, **kwargs)
             stream = PushedCall(rpc_event, state, self._pushes, *codecs)
             self._enter()
             fn(self._begin, call, lambda: stream)
@@ -100,37 +95,14 @@ class CallPool(ThreadPoolExecutor):
                 fn(self._begin, call, take)
                 return
             try:
-                self._run(fn, self._answering(respond, behaviour), call, take)
+                super(CallPool, self).submit(fn, self._answering(respond, behaviour), call, take)
             except RuntimeError:  # the pool is shut down: nobody answers any more
                 rpc_event.call.cancel()
                 done.set_result(None)
 
-        self._receiving[done] = (time.monotonic(), rpc_event.call)
+        self._receiving[done] = (time.monotonic(), rpc_event.call.cancel)
         start_receiving(rpc_event, state, codecs[0], received)
         return done
-
-    def cancel_late(self) -> None:
-        """Cancel the calls whose request is overdue; to be called now and then."""
-        oldest = time.monotonic() - REQUEST_LIMIT
-        for call in [call for since, call in list(self._receiving.values()) if since < oldest]:
-            call.cancel()
-
-    # Running
-
-    def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
-        future = super().submit(fn, *args, **kwargs)
-        self._enter()
-        future.add_done_callback(lambda _: self._leave())
-        return future
-
-    def _enter(self) -> None:
-        """Count a call that runs or waits for a thread."""
-        with self._count:
-            self._running += 1
-
-    def _leave(self) -> None:
-        with self._count:
-            self._running -= 1
 
     # Answering
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from functools import partial
 
-import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
@@ -17,7 +15,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
-from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
@@ -61,25 +59,25 @@ class ChatServer:
         answers = Unread(most=_UNREAD_ANSWERS * settings.max_calls)
         pushes = Unread()
         self._unread = (answers, pushes)
-        pool = partial(CallPool, answers=answers, pushes=pushes)
+        self._calls = calls_for(answers=answers, pushes=pushes)
+        pool = self._calls.pool
         calls = pool("call", settings.threads)
         passwords = pool("password", (os.cpu_count() or 1) + 1, capacity=_PASSWORD_CAPACITY)
         lists = pool("list", _LIST_THREADS, capacity=_LIST_CAPACITY)
         watches = pool("health", _HEALTH_WATCHES, capacity=_HEALTH_WATCHES)
         # This pool counts the streams, which need no threads.
         streams = pool("send-stream", 1, capacity=settings.max_send_streams)
-        self._pools = (calls, passwords, lists, watches, streams)
         bulkheads = {
             **_bulkheads(Bulkhead(LOG_INS, passwords)),
             **_bulkheads(Bulkhead(LISTS, lists)),
             SEND_MANY_METHOD: Bulkhead(f"{settings.max_send_streams:,} open SendMany streams", streams),
             WATCH_METHOD: Bulkhead("health watches at once", watches),
         }
-        self._server = grpc.server(
+        self._server = self._calls.server(
             calls,
             interceptors=[BulkheadInterceptor(bulkheads), ErrorInterceptor(), AuthInterceptor()],
             options=_channel_options(settings) + _bound(connections),
-            maximum_concurrent_rpcs=settings.max_calls,
+            most=settings.max_calls,
         )
         self.send_streams = SendStreams(booth)
         self._health = Health(SERVICE_NAME, watches)
@@ -102,7 +100,7 @@ class ChatServer:
     def _start_threads(self) -> None:
         try:
             self._late_calls.start()
-            for pool in self._pools:
+            for pool in self._calls.pools:
                 start_threads(pool, pool.threads)
             self.send_streams.start()
         except RuntimeError as error:
@@ -145,7 +143,7 @@ class ChatServer:
         self._server.stop(max(0.0, deadline - time.monotonic())).wait()
         self._stopped.set()
         self.send_streams.stop()
-        for pool in self._pools:
+        for pool in self._calls.pools:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def cut_short(self) -> None:
@@ -154,8 +152,7 @@ class ChatServer:
 
     def _cancel_late_calls(self) -> None:
         while not self._stopped.wait(_LATE_CHECK_INTERVAL):
-            for pool in self._pools:
-                pool.cancel_late()
+            self._calls.cancel_late()
             if self._connections:
                 self._connections.look()
             for unread in self._unread:

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2
 
-from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 
 CHECK_METHOD = "/grpc.health.v1.Health/Check"
 WATCH_METHOD = "/grpc.health.v1.Health/Watch"
@@ -23,7 +23,7 @@ class Health(health.HealthServicer):
     watchers come and go.
     """
 
-    def __init__(self, service: str, watches: CallPool) -> None:
+    def __init__(self, service: str, watches: CountedPool) -> None:
         super().__init__(experimental_non_blocking=False, experimental_thread_pool=watches)
         self._watchers: set[Any] = set()
         self._guard = threading.Lock()

@@ -29,7 +29,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import METHODS
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
 
 
@@ -38,7 +38,7 @@ class Bulkhead:
     """A pool for slow methods, and the words for its limit."""
 
     limit: str
-    pool: CallPool
+    pool: CountedPool
 
 
 Behaviour = Callable[..., Any]
@@ -209,7 +209,7 @@ def _behaviour(handler: Handler) -> Behaviour:
     return behaviour
 
 
-def _placed(handler: Handler, pool: CallPool) -> Handler:
+def _placed(handler: Handler, pool: CountedPool) -> Handler:
     """Return the handler with the mark by which gRPC runs it on `pool`."""
     behaviour = _behaviour(handler)
 

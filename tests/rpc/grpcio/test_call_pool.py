@@ -1,77 +1,23 @@
-"""The pool that calls wait for whole: how full it is, and what half-sent calls cannot do to it."""
+"""Half-sent calls hold none of the pool's threads, and are given up."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.rpc.grpcio import call_pool
-from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio import late_requests
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
-from tests.rpc.conftest import Start
+from tests.rpc.conftest import BOTH_GRPCIOS, Start
 from tests.rpc.running import PATIENCE, Running, bearer
 
-
-@pytest.fixture
-def pool() -> Iterator[CallPool]:
-    """Two threads, room for three."""
-    with CallPool("test", 2, answers=Unread(), pushes=Unread(), capacity=3) as pool:
-        yield pool
-
-
-def settled(futures: list[Future[Any]]) -> None:
-    """Wait until the pool has let go of all that it ran."""
-    for future in futures:
-        future.exception(timeout=PATIENCE)
-
-
-def test_a_pool_knows_how_full_it_is(pool: CallPool) -> None:
-    gate = Gate()
-    futures: list[Future[Any]] = []
-    for _ in range(3):
-        assert not pool.is_full
-        futures.append(pool.submit(gate.hold))
-    assert pool.is_full
-    futures.append(pool.submit(int, "1"))  # what is submitted all the same is run
-    gate.open()
-    settled(futures)
-    pool.shutdown(wait=True)
-    assert not pool.is_full
-    assert futures[-1].result() == 1
-
-
-def test_what_fails_and_what_is_cancelled_makes_room(pool: CallPool) -> None:
-    gate = Gate()
-    held = [pool.submit(gate.hold) for _ in range(2)]
-    waiting = pool.submit(int, "1")
-    assert pool.is_full
-    assert waiting.cancel()
-    assert not pool.is_full
-    failing = pool.submit(int, "x")
-    assert pool.is_full
-    gate.open()
-    settled(held)
-    assert isinstance(failing.exception(timeout=PATIENCE), ValueError)
-    pool.shutdown(wait=True)
-    assert not pool.is_full
-
-
-def test_a_pool_without_a_capacity_is_never_full() -> None:
-    with CallPool("test", 1, answers=Unread(), pushes=Unread()) as pool:
-        gate = Gate()
-        for _ in range(1_000):
-            pool.submit(gate.hold)
-        assert not pool.is_full
-        gate.open()
+pytestmark = BOTH_GRPCIOS
 
 
 @pytest.fixture
@@ -109,7 +55,7 @@ def test_half_sent_calls_hold_no_threads(start: Start, never: threading.Event) -
 def test_a_request_that_does_not_come_is_given_up(
     running: Running, never: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_pool, "REQUEST_LIMIT", 0.1)
+    monkeypatch.setattr(late_requests, "REQUEST_LIMIT", 0.1)
     call = half_sent(running, "SignUp", never)
     failure = call.exception(timeout=PATIENCE)
     assert isinstance(failure, grpc.RpcError)

@@ -14,7 +14,7 @@ from chatbooth_grpc.live import unread
 from chatbooth_grpc.live.unread import SHARE_SIZE
 from tests.booth.cheap_passwords import PASSWORD
 from tests.live.recording_sink import wait_until
-from tests.rpc.conftest import Start
+from tests.rpc.conftest import BOTH_GRPCIOS, Start
 from tests.rpc.running import Running
 from tests.rpc.server.test_traps import answers, patience
 
@@ -58,6 +58,7 @@ def test_every_method_is_here() -> None:
     assert {path.removeprefix(SERVICE) for path in REQUESTS if path.startswith(SERVICE)} == methods
 
 
+@BOTH_GRPCIOS
 @pytest.mark.parametrize("path", REQUESTS)
 def test_an_answer_that_nobody_takes_ends_its_call(running: Running, path: str) -> None:
     ann = running.sign_up("ann")
@@ -70,6 +71,7 @@ def test_an_answer_that_nobody_takes_ends_its_call(running: Running, path: str) 
     assert answers(running)
 
 
+@BOTH_GRPCIOS
 def test_what_an_account_leaves_unread_is_limited(running: Running) -> None:
     ann = running.sign_up("ann")
     for _ in range(4):

@@ -1,0 +1,48 @@
+"""Serves calls with the help of grpcio's private names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
+from chatbooth_grpc.rpc.grpcio.late_requests import Receiving, cancel_late
+
+
+class PooledCalls:
+    """How the calls of one server get their threads, as `Calls` describes it."""
+
+    def __init__(self, *, answers: Unread, pushes: Unread) -> None:
+        self.pools: list[CountedPool] = []
+        self._answers = answers
+        self._pushes = pushes
+        self._receiving: Receiving = {}
+
+    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
+        pool = CallPool(
+            name,
+            threads,
+            answers=self._answers,
+            pushes=self._pushes,
+            receiving=self._receiving,
+            capacity=capacity,
+        )
+        self.pools.append(pool)
+        return pool
+
+    def server(
+        self,
+        default: CountedPool,
+        *,
+        interceptors: Sequence[grpc.ServerInterceptor],
+        options: Sequence[tuple[str, Any]],
+        most: int,
+    ) -> grpc.Server:
+        return grpc.server(default, interceptors=list(interceptors), options=options, maximum_concurrent_rpcs=most)
+
+    def cancel_late(self) -> None:
+        cancel_late(self._receiving)

@@ -1,0 +1,62 @@
+"""Chooses how calls are served: with grpcio's private names, or by its public API alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import grpc
+
+from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
+from chatbooth_grpc.rpc.grpcio.expectations import differences
+
+_log = logging.getLogger(__name__)
+
+
+class Calls(Protocol):
+    """How the calls of one server get their threads."""
+
+    @property
+    def pools(self) -> Sequence[CountedPool]:
+        """Every pool, in the order in which they were made."""
+
+    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
+        """Make a pool for calls."""
+
+    def server(
+        self,
+        default: CountedPool,
+        *,
+        interceptors: Sequence[grpc.ServerInterceptor],
+        options: Sequence[tuple[str, Any]],
+        most: int,
+    ) -> grpc.Server:
+        """Make a gRPC server whose calls run on `default` if they are not placed on another pool.
+
+        `most`: how many calls may be open at once.
+        """
+
+    def cancel_late(self) -> None:
+        """Cancel the calls whose request is overdue. Call this about once a second."""
+
+
+def calls_for(*, answers: Unread, pushes: Unread) -> Calls:
+    """Return how a server's calls are served by the installed grpcio.
+
+    `answers` and `pushes` hold what ends a call and what does not, until the client has taken it.
+    """
+    different = differences()
+    if different:
+        from chatbooth_grpc.rpc.grpcio.plain_calls import PlainCalls
+
+        _log.warning(
+            "this grpcio is not as expected: each open call holds a thread, and sending is slower",
+            extra={"grpcio": grpc.__version__, "different": ", ".join(different)},
+        )
+        return PlainCalls(answers=answers, pushes=pushes)
+    # This module imports private names, so it is loaded only where they are.
+    from chatbooth_grpc.rpc.grpcio.pooled_calls import PooledCalls
+
+    return PooledCalls(answers=answers, pushes=pushes)

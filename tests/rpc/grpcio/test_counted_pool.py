@@ -1,0 +1,74 @@
+"""A pool knows how full it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
+from tests.booth.spies import Gate
+from tests.rpc.running import PATIENCE
+
+
+@pytest.fixture
+def pool() -> Iterator[CountedPool]:
+    """Two threads, room for three."""
+    with CountedPool("test", 2, capacity=3) as pool:
+        yield pool
+
+
+def settled(futures: list[Future[Any]]) -> None:
+    """Wait until the pool has let go of all that it ran."""
+    for future in futures:
+        future.exception(timeout=PATIENCE)
+
+
+def test_a_pool_knows_how_full_it_is(pool: CountedPool) -> None:
+    gate = Gate()
+    futures: list[Future[Any]] = []
+    for _ in range(3):
+        assert not pool.is_full
+        futures.append(pool.submit(gate.hold))
+    assert pool.is_full
+    futures.append(pool.submit(int, "1"))  # what is submitted all the same is run
+    gate.open()
+    settled(futures)
+    pool.shutdown(wait=True)
+    assert not pool.is_full
+    assert futures[-1].result() == 1
+
+
+def test_what_fails_and_what_is_cancelled_makes_room(pool: CountedPool) -> None:
+    gate = Gate()
+    held = [pool.submit(gate.hold) for _ in range(2)]
+    waiting = pool.submit(int, "1")
+    assert pool.is_full
+    assert waiting.cancel()
+    assert not pool.is_full
+    failing = pool.submit(int, "x")
+    assert pool.is_full
+    gate.open()
+    settled(held)
+    assert isinstance(failing.exception(timeout=PATIENCE), ValueError)
+    pool.shutdown(wait=True)
+    assert not pool.is_full
+
+
+def test_a_pool_without_a_capacity_is_never_full() -> None:
+    with CountedPool("test", 1) as pool:
+        gate = Gate()
+        for _ in range(1_000):
+            pool.submit(gate.hold)
+        assert not pool.is_full
+        gate.open()
+
+
+def test_a_call_that_needs_no_thread_is_counted_while_it_runs(pool: CountedPool) -> None:
+    with pool.counted(), pool.counted():
+        assert not pool.is_full
+        with pool.counted():
+            assert pool.is_full
+        assert not pool.is_full
