@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatbooth_grpc.booth.model import Delivery, Message, Opening, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.errors import ServerUnreachable
+from chatbooth_grpc.booth.model import (
+    Delivery,
+    Event,
+    Message,
+    Opening,
+    OutgoingMessage,
+    Page,
+    Receipt,
+    Removal,
+    Session,
+)
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
 from chatbooth_grpc.client.library.transport import EventStream, SendStream, Transport
@@ -87,6 +100,25 @@ class ScriptedTransport:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+
+class ScriptedEvents:
+    """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
+
+    def __init__(self, script: Sequence[Event | Exception]) -> None:
+        self._script = script
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._script:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+        self._cancelled.wait()
+        raise ServerUnreachable("the server")
+
+    def cancel(self) -> None:
+        self._cancelled.set()
 
 
 class Clock:

@@ -24,7 +24,7 @@ def add_flags(parser: CommandParser) -> None:
 
 def run(context: Context, parsed: Namespace) -> None:
     """Print the outbox, after what was asked to be done first."""
-    from chatbooth_grpc.client.commands.tasks.queueing import show_outbox
+    from chatbooth_grpc.client.commands.tasks.outbox_showing import show_outbox
 
     show_outbox(context, send=parsed.send, drop=parsed.drop)
 

@@ -5,26 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chatbooth_grpc.client.commands.arguments import parse
+from chatbooth_grpc.client.commands.table import COMMANDS
 from chatbooth_grpc.client.failures import exit_codes
+from tests.client.commands.lines import parsed
 
 ID = "0193a000-0000-7000-8000-0000000000aa"
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the variables are set, unless a test does."""
-    for variable in ("SERVER", "AS", "TIMEOUT"):
-        monkeypatch.delenv(f"CHATBOOTH_{variable}", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-
-
-def parsed(line: str) -> dict[str, Any]:
-    return vars(parse(line.split()))
 
 
 def test_the_defaults() -> None:
@@ -56,73 +45,6 @@ def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) ->
     assert parsed("whoami --as ben")["as_user"] == "ben"
     monkeypatch.setenv("CHATBOOTH_SERVER", "")
     assert parsed("whoami")["server"] == "127.0.0.1:50051"
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ("send bob hi", "hi"),
-        ("send bob", None),
-        ("send bob -", None),
-        ("send bob -- -", "-"),
-        ("send -- bob -", "-"),
-        ("send bob -- --", "--"),
-        ("send bob -- -h", "-h"),
-        ("send bob -5", "-5"),
-        ("send --json bob", None),
-        ("send bob --json hi", "hi"),
-        (f"send bob --message-id {ID} hi", "hi"),
-        (f"send --message-id {ID} bob hi", "hi"),
-        (f"send bob hi --message-id {ID}", "hi"),
-        ("send bob --json -", None),
-        ("send bob -- -hi", "-hi"),
-        ("send -- bob -hi", "-hi"),
-        (f"send --message-id {ID} bob -- -hi", "-hi"),
-        (f"send bob --message-id {ID} -- -hi", "-hi"),
-        ("send bob --json -- --json", "--json"),
-    ],
-)
-def test_the_text_is_found_wherever_flags_stand(line: str, text: str | None) -> None:
-    found = parsed(line)
-    assert (found["recipient"], found["text"]) == ("bob", text)
-    assert found["message_id"] == (bytes.fromhex(ID.replace("-", "")) if ID in line else None)
-
-
-TEXTS_LIKE_FLAGS = [
-    *("-h", "--help", "--json", "--queue", "--version", "-x", "-hq", "--", "--message-id", f"--message-id={ID}"),
-    *(
-        "--from-file",
-        "--from-file=-",
-        "--as",
-        "--as=ann",
-        "--server",
-        "--timeout=5",
-        "-h me",
-        "--json x",
-        "- -",
-        "-5 x",
-    ),
-]
-
-
-@pytest.mark.parametrize("text", TEXTS_LIKE_FLAGS)
-@pytest.mark.parametrize("flags", [[], ["--json"], ["--timeout", "5"], ["--message-id", ID, "--as", "ann"]])
-@pytest.mark.parametrize("before", [True, False])
-def test_a_text_like_a_flag_is_sent_or_refused(
-    text: str, flags: list[str], before: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if text == "--" and flags and not before:
-        return  # nothing tells this from a text after --
-    try:
-        found = parse(["send", *flags, "bob", text] if before else ["send", "bob", text, *flags])
-    except SystemExit as exited:
-        said = capsys.readouterr()
-        assert (exited.code, said.out) == (2, "")  # noqa: PT017  # both outcomes are right
-        assert " -- " in said.err
-    else:
-        assert (found.recipient, found.text) == ("bob", text)
-    found = parse(["send", *flags, "--", "bob", text])
-    assert (found.recipient, found.text) == ("bob", text)
 
 
 @pytest.mark.parametrize("line", ["send -h hi", "send --help bob hi", "list -h x", "login -h ann", "whoami --json -h"])
@@ -187,49 +109,6 @@ def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFix
             assert "not UTF-8" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("line", ["send --from-file f", "send --json --from-file=f --as ann"])
-def test_a_file_stands_in_for_recipient_and_text(line: str) -> None:
-    found = parsed(line)
-    assert (found["from_file"], found["recipient"], found["text"]) == ("f", None, None)
-
-
-def test_without_a_file_a_message_has_a_recipient_and_a_dash_may_follow_it() -> None:
-    assert parsed("send --from-file -")["from_file"] == "-"
-    found = parsed("send bob -- --from-file")
-    assert (found["from_file"], found["text"]) == (None, "--from-file")
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("send bob --from-file f", "USER"),
-        ("send --from-file f bob", "USER"),
-        ("send --from-file f bob hi", "USER"),
-        ("send --from-file f -- bob -hi", "USER"),
-        ("send bob --from-file f hi", "USER"),
-        (f"send --from-file f --message-id {ID}", "--message-id"),
-        ("send --queue --from-file f", "--queue"),
-    ],
-)
-def test_beside_a_file_nothing_may_stand_that_it_says_itself(
-    line: str, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as exited:
-        parsed(line)
-    assert exited.value.code == 2
-    assert f"leave {words}" in capsys.readouterr().err
-
-
-def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parsed("send --help")
-    words = capsys.readouterr().out
-    assert '{"recipient": "ben", "text": "Hello!"}' in words
-    assert "cannot be resumed" in words
-    assert words.isascii()
-    assert max(map(len, words.splitlines())) <= 80
-
-
 @pytest.mark.parametrize(
     "line",
     [
@@ -285,9 +164,6 @@ def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]
     assert exited.value.code == 2
     record = json.loads(capsys.readouterr().err)
     assert (record["error"], record["exit_code"]) == ("USAGE", 2)
-
-
-COMMANDS = ("signup", "login", "logout", "whoami", "passwd", "list", "send", "deliver", "listen", "outbox", "delete")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

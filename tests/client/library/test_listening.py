@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -16,29 +16,10 @@ from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, Me
 from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.client.state.history import Restored
-from tests.client.scripted import EPOCH, TOKEN, message
+from tests.client.scripted import EPOCH, TOKEN, ScriptedEvents, message
 
 OTHER_EPOCH = bytes(reversed(EPOCH))
 LOST = ServerUnreachable("the server")
-
-
-class Stream:
-    """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
-
-    def __init__(self, script: Sequence[Event | Exception]) -> None:
-        self._script = script
-        self._cancelled = threading.Event()
-
-    def __iter__(self) -> Iterator[Event]:
-        for event in self._script:
-            if isinstance(event, Exception):
-                raise event
-            yield event
-        self._cancelled.wait()
-        raise LOST
-
-    def cancel(self) -> None:
-        self._cancelled.set()
 
 
 class Breaking:
@@ -51,10 +32,10 @@ class Breaking:
         self.refusals: queue.SimpleQueue[Exception] = queue.SimpleQueue()
         self._connections = iter(connections)
 
-    def listen(self, token: bytes, after: int | None) -> Stream:
+    def listen(self, token: bytes, after: int | None) -> ScriptedEvents:
         assert token == TOKEN
         self.starts.append(after)
-        return Stream(next(self._connections))
+        return ScriptedEvents(next(self._connections))
 
     def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
         assert epoch in (EPOCH, OTHER_EPOCH)
@@ -353,11 +334,11 @@ def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int,
             super().__init__()
             self.cuts = iter(cuts)
 
-        def listen(self, token: bytes, after: int | None) -> Stream:
+        def listen(self, token: bytes, after: int | None) -> ScriptedEvents:
             count, back = next(self.cuts, (20, 0))
             start = max(0, (after or 0) - back)
             sent = [batch(number) for number in range(start + 1, min(20, start + count) + 1)]
-            return Stream([opening(start), *sent, LOST])
+            return ScriptedEvents([opening(start), *sent, LOST])
 
     stream = listening(Server())
     stream._closed.wait = lambda _timeout=None: False  # type: ignore[method-assign,assignment]
@@ -377,7 +358,7 @@ def test_an_interrupt_leaves_the_last_acknowledgement_little_time(ending: type[B
 
 
 def test_closing_does_not_wait_for_a_connection_that_is_not_answered() -> None:
-    class Silent(Stream):
+    class Silent(ScriptedEvents):
         def cancel(self) -> None:
             """A socket that is connecting hears no end."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.commands.tasks.queueing import flush_outbox, open_outbox, say_what_waits
+from chatbooth_grpc.client.commands.tasks.outbox_flushing import flush_outbox, open_outbox, say_what_waits
 from chatbooth_grpc.client.failures.failures import Unprinted
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from chatbooth_grpc.client.library.chat_client import ChatClient

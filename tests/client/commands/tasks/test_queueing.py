@@ -25,13 +25,13 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.commands.login import log_in
 from chatbooth_grpc.client.commands.logout import log_out
 from chatbooth_grpc.client.commands.signup import sign_up
-from chatbooth_grpc.client.commands.tasks.queueing import send_queued, show_outbox
+from chatbooth_grpc.client.commands.tasks.outbox_showing import show_outbox
+from chatbooth_grpc.client.commands.tasks.queueing import send_queued
 from chatbooth_grpc.client.failures.failures import (
     Misuse,
     NotLoggedIn,
     QueuedButRefused,
     SessionEnded,
-    SomeNotSent,
     Unprinted,
     exit_code,
 )
@@ -282,20 +282,6 @@ def test_a_failure_after_the_own_message_does_not_concern_it(ann: Desk, monkeypa
     words = ann.said()
     assert "Sent to ann" in words
     assert "stays queued" not in words
-
-
-def test_the_outbox_says_how_many_were_refused(ann: Desk) -> None:
-    with outbox(ann) as kept:
-        for recipient in ("ann", "nemo"):
-            kept.put(recipient, "tea?", recipient[0].encode() * 16)
-    with pytest.raises(SomeNotSent, match=r"1 sent, 1 not sent\.") as caught:
-        show_outbox(ann.context(), send=True)
-    assert exit_code(caught.value) == 1
-    assert ann.printed()[0].startswith((b"n" * 16).hex())
-    show_outbox(ann.context(as_json=True), drop=b"n" * 16)
-    assert ann.records()[-1] == {"type": "dropped", "message_id": (b"n" * 16).hex()}
-    with pytest.raises(Misuse):
-        show_outbox(ann.context(), drop=b"n" * 16)
 
 
 def test_a_queued_message_that_cannot_be_spoken_of_is_an_outcome_of_its_own(ann: Desk) -> None:

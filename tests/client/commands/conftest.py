@@ -1,0 +1,13 @@
+"""The variables that the command line reads are not set, unless a test sets them."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the variables are set, unless a test does."""
+    for variable in ("SERVER", "AS", "TIMEOUT"):
+        monkeypatch.delenv(f"CHATBOOTH_{variable}", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")

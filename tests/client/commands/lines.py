@@ -1,0 +1,20 @@
+"""Parsing and running a line as the command line does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatbooth_grpc.client.commands.arguments import parse
+from chatbooth_grpc.client.commands.table import load
+from chatbooth_grpc.client.commands.tasks.context import Context
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """What the words of a line say."""
+    return vars(parse(line.split()))
+
+
+def run_line(context: Context, line: str) -> None:
+    """Run the command of a line, over a context of the test's own."""
+    found = parse(line.split())
+    load(found.command).run(context, found)
