@@ -20,8 +20,11 @@ class Action(NamedTuple):
     """Whether a request carries the token of a session."""
     bulkhead: str
     """The bulkhead that bounds how many run at once. Empty if the action is quick."""
-    answers_large: bool
-    """Whether a reply can be so large that the replies that clients have not read must be bounded."""
+    large_answers: int
+    """How many of its answers are made at once. 0 if they are small.
+
+    A large answer takes memory until its client has read it. So an account that leaves too much unread gets none.
+    """
     is_wire_only: bool
     """Whether only the wire protocol needs it: for a reply, a push or a ping. gRPC brings those itself."""
 
@@ -36,18 +39,18 @@ def _row(
     *,
     needs_session: bool = True,
     bulkhead: str = "",
-    answers_large: bool = False,
+    large_answers: int = 0,
     is_wire_only: bool = False,
 ) -> int:
     """Add a row and return its number, since a frame's action is compared with a plain int for every message."""
-    ACTIONS[number] = Action(number, name, needs_session, bulkhead, answers_large, is_wire_only)
+    ACTIONS[number] = Action(number, name, needs_session, bulkhead, large_answers, is_wire_only)
     return number
 
 
 SIGN_UP = _row(1, "SIGN_UP", needs_session=False, bulkhead=LOG_INS)
-LIST = _row(2, "LIST", bulkhead=LISTS, answers_large=True)
+LIST = _row(2, "LIST", bulkhead=LISTS, large_answers=64)
 SEND = _row(3, "SEND")
-DELIVER = _row(4, "DELIVER", answers_large=True)
+DELIVER = _row(4, "DELIVER", large_answers=32)
 DELETE = _row(5, "DELETE", bulkhead=LOG_INS)
 LOG_IN = _row(6, "LOG_IN", needs_session=False, bulkhead=LOG_INS)
 LOG_OUT = _row(7, "LOG_OUT")

@@ -159,7 +159,7 @@ class Booth:
         self.authenticated(token)
         prefix = folded_prefix(prefix)
         listing = Listing(pattern, prefix)
-        with self._lists.turn():
+        with self._lists:
             return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
 
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:

@@ -1,10 +1,9 @@
-"""A bulkhead: how many may do slow work at once, and how many may wait for it."""
+"""A bulkhead bounds how many callers do one kind of slow work at once, and how many wait for it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import TooBusy
@@ -13,26 +12,59 @@ _LONGEST_WAIT = 60.0
 
 
 class Bulkhead:
-    """Lets a few callers in at once; they work on their own threads."""
+    """Lets a few callers in at once. Safe to use from many threads.
 
-    def __init__(self, limit: str, *, working: int, waiting: int) -> None:
-        """`limit` names it in the refusal of one caller too many."""
-        self._limit = limit
+    A caller that works on its own thread does so inside a `with` block, which waits for a turn. A caller whose work is
+    done by a pool of threads is only counted, from `enter` to `leave`: the pool's size bounds how many work at once.
+    """
+
+    def __init__(self, limit: str, *, working: int, waiting: int | None = None) -> None:
+        """`limit` names it in a refusal. `waiting` None lets any number wait, for as long as it takes."""
+        self.limit = limit
         self._working = threading.Semaphore(working)
-        self._admitted = threading.Semaphore(working + waiting)
+        self._most = None if waiting is None else working + waiting
+        # How many callers work or wait. It is not counted if any number may.
+        self._inside = 0
+        self._lock = threading.Lock()
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    @property
+    def is_full(self) -> bool:
+        """Whether as many callers work and wait as may."""
+        return self._most is not None and self._inside >= self._most
+
+    def enter(self) -> None:
+        """Count a caller. Look at `is_full` before."""
+        with self._lock:
+            self._inside += 1
+
+    def leave(self) -> None:
+        """Count a caller no more."""
+        with self._lock:
+            self._inside -= 1
+
+    def __enter__(self) -> None:
         """Wait for a turn, until the caller's deadline. Raises TooBusy, DeadlineExceeded."""
-        if not self._admitted.acquire(blocking=False):
-            raise TooBusy(self._limit)
+        if self._most is None:
+            self._working.acquire()
+            return
+        with self._lock:
+            if self.is_full:
+                raise TooBusy(self.limit)
+            self._inside += 1
         try:
-            if not self._working.acquire(timeout=time_remaining(_LONGEST_WAIT)):
-                time_remaining(_LONGEST_WAIT)  # the caller's own deadline, if it was that
-                raise TooBusy(self._limit)
-            try:
-                yield
-            finally:
-                self._working.release()
-        finally:
-            self._admitted.release()
+            self._wait_for_turn()
+        except BaseException:
+            self.leave()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End the turn."""
+        self._working.release()
+        if self._most is not None:
+            self.leave()
+
+    def _wait_for_turn(self) -> None:
+        if not self._working.acquire(timeout=time_remaining(_LONGEST_WAIT)):
+            # Raises DeadlineExceeded if the caller's own deadline has ended the wait.
+            time_remaining(_LONGEST_WAIT)
+            raise TooBusy(self.limit)

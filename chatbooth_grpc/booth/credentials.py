@@ -49,7 +49,7 @@ class Passwords:
 
     def hash(self, password: bytes) -> str:
         """Return the password's salted hash. Raises TooBusy, DeadlineExceeded."""
-        with self._bulkhead.turn():
+        with self._bulkhead:
             return self._hasher.hash(password)
 
     def matches(self, password: bytes, password_hash: str | None) -> bool:
@@ -57,7 +57,7 @@ class Passwords:
 
         Raises TooBusy, DeadlineExceeded.
         """
-        with self._bulkhead.turn():
+        with self._bulkhead:
             try:
                 self._hasher.verify(password_hash or self._nobodys_hash, password)
             except (VerificationError, InvalidHashError):

@@ -15,11 +15,11 @@ from tests.booth.spies import Gate
 
 def test_one_too_many_is_refused_by_the_limits_name() -> None:
     bulkhead = Bulkhead("moons at once", working=1, waiting=0)
-    with bulkhead.turn():
-        with pytest.raises(TooBusy, match="moons at once") as refusal, deadline_in(5.0), bulkhead.turn():
+    with bulkhead:
+        with pytest.raises(TooBusy, match="moons at once") as refusal, deadline_in(5.0), bulkhead:
             pytest.fail("it was let in")
         assert refusal.value.retry_after > 0
-    with bulkhead.turn():  # there is room again
+    with bulkhead:  # there is room again
         pass
 
 
@@ -30,7 +30,7 @@ def test_who_waits_gets_the_next_turn() -> None:
 
     def work(hold: bool) -> None:
         nonlocal most, now
-        with bulkhead.turn():
+        with bulkhead:
             with count:
                 now += 1
                 most = max(most, now)
@@ -64,18 +64,54 @@ def _first_ended(futures: list[Future[None]]) -> Future[None]:
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 def test_a_wait_ends_at_the_callers_deadline(seconds: float) -> None:
     bulkhead = Bulkhead("moons at once", working=1, waiting=5)
-    with bulkhead.turn():
+    with bulkhead:
         for _ in range(10):  # and gives its place back
-            with deadline_in(seconds), pytest.raises(DeadlineExceeded), bulkhead.turn():
+            with deadline_in(seconds), pytest.raises(DeadlineExceeded), bulkhead:
                 pytest.fail("it was let in")
-    with bulkhead.turn():
+    with bulkhead:
         pass
 
 
 def test_a_turn_ends_with_its_work_however_that_ends() -> None:
     bulkhead = Bulkhead("moons at once", working=1, waiting=0)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), deadline_in(5.0), bulkhead.turn():
+        with pytest.raises(ZeroDivisionError), deadline_in(5.0), bulkhead:
             raise ZeroDivisionError
-    with deadline_in(5.0), bulkhead.turn():
+    with deadline_in(5.0), bulkhead:
         pass
+
+
+def test_callers_that_are_only_counted_fill_it_too() -> None:
+    bulkhead = Bulkhead("moons at once", working=1, waiting=1)
+    for _ in range(2):
+        assert not bulkhead.is_full
+        bulkhead.enter()
+    assert bulkhead.is_full
+    with pytest.raises(TooBusy), bulkhead:
+        pytest.fail("it was let in")
+    bulkhead.leave()
+    assert not bulkhead.is_full
+    with bulkhead:
+        assert bulkhead.is_full
+    assert not bulkhead.is_full
+
+
+def test_any_number_may_wait_where_nothing_bounds_them() -> None:
+    bulkhead = Bulkhead("moons at once", working=1)
+    gate = Gate()
+    order: list[int] = []
+
+    def work(number: int) -> None:
+        with bulkhead:
+            order.append(number)
+            gate.hold()
+
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(work, number) for number in range(8)]
+        gate.wait_until_reached()
+        assert len(order) == 1
+        assert not bulkhead.is_full
+        gate.open()
+        for each in waiting:
+            each.result()
+    assert sorted(order) == [*range(8)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 from functools import partial
 
-from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import ACTIONS, action_name
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, calling, log_defect
 from chatbooth_grpc.booth.errors import (
@@ -33,9 +33,6 @@ Peer = Callable[[], str]
 
 _OK = bytes((OK,))
 
-_AT_ONCE = {actions.DELIVER: 32, actions.LIST: 64}
-"""How many large replies are made at once: a reply takes memory before it can be held until its client reads it."""
-
 
 class Dispatcher:
     """Answers requests. Safe to use from many threads."""
@@ -53,7 +50,11 @@ class Dispatcher:
         self._add(codecs.LOG_OUT, self._log_out)
         self._add(codecs.ACKNOWLEDGE, self._acknowledge)
         self._add(codecs.CHANGE_PASSWORD, self._change_password)
-        self._at_once = {action: threading.BoundedSemaphore(count) for action, count in _AT_ONCE.items()}
+        self._at_once = {
+            number: Bulkhead(f"{row.name} answers at once", working=row.large_answers)
+            for number, row in ACTIONS.items()
+            if row.large_answers
+        }
 
     def at_once(self, action: int) -> contextlib.AbstractContextManager[object]:
         """Return what to enter while an action's reply is made and written: too many at once wait there."""
@@ -66,11 +67,11 @@ class Dispatcher:
 
     def _add(self, codec: Codec[Request, Reply], perform: Callable[[bytes, Request], Reply]) -> None:
         """Have `perform` answer an action, from the request's token and its decoded body."""
-        answers_large = actions.ACTIONS[codec.action].answers_large
+        is_large = ACTIONS[codec.action].large_answers > 0
 
         def answer(frame: Frame) -> bytes:
             request = codec.decode_request(frame.body)
-            if answers_large:
+            if is_large:
                 self.admit(frame.token)
             return _OK + codec.encode_reply(perform(frame.token, request))
 
@@ -109,7 +110,7 @@ class Dispatcher:
 
 def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
     """Return what `perform` returns, or the body of the error that it raises; log the call."""
-    call = Call(actions.action_name(action), peer)
+    call = Call(action_name(action), peer)
     refusal: ChatboothError
     try:
         with calling(call):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import ACTIONS
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Session
@@ -51,7 +54,8 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.store = InterruptedStore(path)
-        self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()), Unread())
+        self.unread = Unread()
+        self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()), self.unread)
         self.ann = self.session(actions.SIGN_UP, "ann")
 
     def session(self, action: int, name: str) -> Session:
@@ -194,3 +198,20 @@ def test_arbitrary_requests_get_a_reply_of_a_known_kind(
         reply = lasting.answer(action, each, data.draw(st.sampled_from([session.token, NO_TOKEN, b"x" * 16])))
         if reply[0] != OK:
             assert decode_error(reply).reason not in ("UNKNOWN", "INTERNAL")
+
+
+@pytest.mark.parametrize("action", WITH_TOKEN)
+def test_an_account_that_leaves_too_much_unread_gets_no_large_answer(place: Place, action: int) -> None:
+    held = place.unread.hold(1 << 30, (place.ann.account_id,), lambda: None)
+    body = place.answer(action, GOOD[action], place.ann.token)
+    assert (body[0] != OK and refusal(body).reason == "TOO_BUSY") is (ACTIONS[action].large_answers > 0)
+    place.unread.release(held)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_bulkhead_holds_as_many_large_answers_as_the_row_says(place: Place, action: int) -> None:
+    row = ACTIONS[action]
+    assert isinstance(place.dispatcher.at_once(action), Bulkhead) is (row.large_answers > 0)
+    with contextlib.ExitStack() as answers:
+        for _ in range(row.large_answers):  # which would wait for ever if fewer could enter
+            answers.enter_context(place.dispatcher.at_once(action))
