@@ -173,6 +173,14 @@ Event = Opening | MessageBatch | Gap | End
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """An event of a newer server that this version does not know. It holds no message and no gap: skip it."""
+
+    kind: int
+    """The number of the event's kind; 0 if the event does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A batch of the messages that wait in a mailbox."""
 

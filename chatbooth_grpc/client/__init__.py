@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Receipt,
         Removal,
         Session,
+        UnknownEvent,
     )
     from chatbooth_grpc.client.library.chat_client import ChatClient
     from chatbooth_grpc.client.library.inbox import Acknowledge, Batches, Deliver, Inbox
@@ -139,6 +140,7 @@ __all__ = [
     "UnknownAction",
     "UnknownContentKind",
     "UnknownError",
+    "UnknownEvent",
     "UnsupportedVersion",
     "UsernameTaken",
     "WrongCredentials",
@@ -170,6 +172,7 @@ _NAMES = {
         "Receipt",
         "Removal",
         "Session",
+        "UnknownEvent",
     ),
     "client.library.chat_client": ("ChatClient",),
     "client.library.inbox": (

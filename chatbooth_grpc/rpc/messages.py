@@ -22,8 +22,9 @@ from chatbooth_grpc.booth.model import (
     OutgoingMessage,
     Receipt,
     Session,
+    UnknownEvent,
 )
-from chatbooth_grpc.rpc.unknown_content import add_unknown_content, unknown_content
+from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_content, unknown_event_kind
 
 _MICROSECONDS = 1_000_000
 
@@ -179,8 +180,8 @@ def event_to_pb(event: Event) -> pb.ListenResponse:
             return pb.ListenResponse(end=pb.End(reason=pb.EndReason.Name(reason), sent_through=sent_through))
 
 
-def event_from_pb(response: pb.ListenResponse) -> Event | None:
-    """Decode what a live stream tells; None for an event of a newer server that this version does not know."""
+def event_from_pb(response: pb.ListenResponse) -> Event | UnknownEvent:
+    """Decode an event of a live stream."""
     match response.WhichOneof("event"):
         case "batch":
             return MessageBatch([message_from_pb(message) for message in response.batch.messages])
@@ -191,7 +192,7 @@ def event_from_pb(response: pb.ListenResponse) -> Event | None:
         case "end":
             return End(EndReason(response.end.reason), response.end.sent_through)
         case _:
-            return None
+            return UnknownEvent(unknown_event_kind(response))
 
 
 def _content_without_text(message: pb.Message) -> tuple[int, bytes]:

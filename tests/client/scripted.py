@@ -22,6 +22,7 @@ from chatbooth_grpc.booth.model import (
     Receipt,
     Removal,
     Session,
+    UnknownEvent,
 )
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
@@ -105,11 +106,11 @@ class ScriptedTransport:
 class ScriptedEvents:
     """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
 
-    def __init__(self, script: Sequence[Event | Exception]) -> None:
+    def __init__(self, script: Sequence[Event | UnknownEvent | Exception]) -> None:
         self._script = script
         self._cancelled = threading.Event()
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Event | UnknownEvent]:
         for event in self._script:
             if isinstance(event, Exception):
                 raise event

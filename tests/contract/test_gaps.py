@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening, Receipt
+from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening, Receipt, UnknownEvent
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.live.listener import WINDOW_MESSAGES
@@ -47,7 +47,7 @@ class Devices:
         """Deliver to the slow device."""
         return self.transport.deliver(self.slow, 0, after, 0, timeout=TIMEOUT)
 
-    def listen(self, after: int | None = None) -> Iterator[Event]:
+    def listen(self, after: int | None = None) -> Iterator[Event | UnknownEvent]:
         """Listen on the slow device."""
         return iter(self.transport.listen(self.slow, after))
 
@@ -63,7 +63,7 @@ def devices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Devices]
         yield Devices(store, transport, clock)
 
 
-def shown(event: Event) -> list[int]:
+def shown(event: Event | UnknownEvent) -> list[int]:
     """The sequences of a batch, whose texts must be theirs."""
     assert isinstance(event, MessageBatch), event
     assert all(message.text == str(message.sequence) for message in event.messages)

@@ -24,6 +24,7 @@ from chatbooth_grpc.booth.model import (
     Opening,
     OutgoingMessage,
     Session,
+    UnknownEvent,
 )
 from chatbooth_grpc.rpc.messages import (
     NO_KIND,
@@ -42,7 +43,7 @@ from chatbooth_grpc.rpc.messages import (
     time_from_pb,
     time_to_pb,
 )
-from chatbooth_grpc.rpc.unknown_content import add_unknown_content, unknown_content
+from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_content
 
 P = TypeVar("P", bound=ProtobufMessage)
 
@@ -164,7 +165,8 @@ def test_events_travel(event: Event) -> None:
 
 
 def test_what_a_newer_server_tells_is_no_error() -> None:
-    assert event_from_pb(pb.ListenResponse()) is None
+    assert event_from_pb(pb.ListenResponse()) == UnknownEvent(0)
+    assert event_from_pb(pb.ListenResponse.FromString(b"\x4a\x05event")) == UnknownEvent(9)
     gap, end = pb.Gap(first_sequence=1, last_sequence=2), pb.End(sent_through=3)
     gap.reason, end.reason = 77, 78  # type: ignore[assignment]
     assert event_from_pb(travelled(pb.ListenResponse(gap=gap))) == Gap(1, 2, GapReason.UNSPECIFIED)

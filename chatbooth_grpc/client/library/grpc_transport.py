@@ -15,7 +15,17 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
 from chatbooth_grpc.booth.causes import PROXY
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
-from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.model import (
+    MAX_TEXT_SIZE,
+    Delivery,
+    Event,
+    OutgoingMessage,
+    Page,
+    Receipt,
+    Removal,
+    Session,
+    UnknownEvent,
+)
 from chatbooth_grpc.client.library.apart import apart
 from chatbooth_grpc.client.library.proxies import proxy_variable
 from chatbooth_grpc.rpc.messages import (
@@ -152,13 +162,11 @@ class GrpcEventStream:
         self._call = call
         self._server = server
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Event | UnknownEvent]:
         """Read the stream."""
         try:
             for response in self._call:
-                event = event_from_pb(response)
-                if event is not None:
-                    yield event
+                yield event_from_pb(response)
         except grpc.RpcError as error:
             raise _decoded(error, self._server) from error
 

@@ -14,6 +14,7 @@ checked, nothing is acknowledged: the sequence might be another message's.
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
 import threading
@@ -28,7 +29,7 @@ from chatbooth_grpc.booth.errors import (
     ServerUnreachable,
     Unauthenticated,
 )
-from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening
+from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening, UnknownEvent
 from chatbooth_grpc.client.library.transport import EventStream, Transport
 from chatbooth_grpc.client.state.forks import OneProcess
 from chatbooth_grpc.client.state.history import History, Restored, Taken
@@ -48,6 +49,8 @@ _INTERRUPTED_TIMEOUT = 0.5
 
 _LONGEST_READER_END = 0.5
 """The seconds for which closing waits for the reader thread, which may be connecting to a silent address."""
+
+_log = logging.getLogger(__name__)
 
 Lost = Callable[[ChatboothError, float], None]
 Resumed = Callable[[Opening], None]
@@ -95,6 +98,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         self._is_open = False  # whether the server has said that its epoch is the one in which all these count
         self._due: float | None = None  # when the next acknowledgement is to go out
         self._taken = 0
+        self._met_unknown = False  # an event of a kind that this version does not know
         self._connection: _Connection | None = None
         self._closed = threading.Event()
         self._process = OneProcess()
@@ -150,7 +154,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         self._end(_INTERRUPTED_TIMEOUT if interrupted else _ACKNOWLEDGE_TIMEOUT)
 
-    def _next_event(self) -> Event | None:
+    def _next_event(self) -> Event | UnknownEvent | None:
         """Return the next event of the connection, made if there is none; None when nothing came in time."""
         connection = self._connection
         if connection is None:
@@ -163,7 +167,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._acknowledge()
         return event
 
-    def _fresh(self, event: Event | None) -> MessageBatch | Gap | Restored | None:
+    def _fresh(self, event: Event | UnknownEvent | None) -> MessageBatch | Gap | Restored | None:
         """Return what of an event is to be given out."""
         match event:
             case Opening():
@@ -176,9 +180,17 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             case Gap(_, last, _) if last > self._history.taken_through:
                 self._history.note_taken(last)
                 return event
+            case UnknownEvent(kind):
+                self._note_unknown(kind)
             case End() | None | Gap():
                 pass  # the status that follows an end says what to do
         return None
+
+    def _note_unknown(self, kind: int) -> None:
+        """Log the first event of a kind that this version does not know. It is skipped, as all such events are."""
+        if not self._met_unknown:
+            _log.debug("skipping events of kind %d, which this client does not know; update the client", kind)
+        self._met_unknown = True
 
     def _open(self, opening: Opening) -> Gap | Restored | None:
         restored = self._history.check(opening)
@@ -260,11 +272,12 @@ class _Connection:
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
-        self._events: queue.SimpleQueue[Event | ChatboothError] = queue.SimpleQueue()  # the window bounds it
+        # The server's window bounds it.
+        self._events: queue.SimpleQueue[Event | UnknownEvent | ChatboothError] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="listen-reader", daemon=True)
         self._reader.start()
 
-    def next(self, wait: float | None) -> Event | None:
+    def next(self, wait: float | None) -> Event | UnknownEvent | None:
         """Return the next event, None if none came within `wait` seconds. Raises what the stream ended with."""
         try:
             event = self._events.get(timeout=wait)

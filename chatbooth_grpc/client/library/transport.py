@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session, UnknownEvent
 
 
 class EventStream(Protocol):
     """A live stream: yields its events, blocking between them, and raises the ChatboothError that it ends with."""
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Event | UnknownEvent]:
         """Read the stream; once."""
 
     def cancel(self) -> None:

@@ -19,7 +19,7 @@ from chatbooth_grpc.booth.errors import (
     ServerUnreachable,
     SessionInvalid,
 )
-from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session, UnknownEvent
 from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, acquire_by, time_left
 from chatbooth_grpc.wire.client.connecting import OpenStream, answer_ping, connect, send_all, send_ping
@@ -153,7 +153,7 @@ class WireEventStream:
         self._stream: ByteStream | None = None
         self._cancelled = False
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[Event | UnknownEvent]:
         """Read the stream."""
         with closing(connect(self._server, CONNECT_TIMEOUT, self._open_stream)) as stream:
             self._stream = stream
@@ -172,7 +172,7 @@ class WireEventStream:
         if self._stream is not None:
             self._stream.cut_off()
 
-    def _events(self, stream: ByteStream) -> Iterator[Event]:
+    def _events(self, stream: ByteStream) -> Iterator[Event | UnknownEvent]:
         decoder = FrameDecoder(MAX_BODY, from_client=False)
         while data := receive_or_ask(stream):
             for frame in decoder.feed(data):
@@ -185,8 +185,7 @@ class WireEventStream:
                     if isinstance(push, pushes.Ended):
                         yield push.end
                         raise push.error
-                    if push is not None:
-                        yield push
+                    yield push
 
 
 class WireSendStream:

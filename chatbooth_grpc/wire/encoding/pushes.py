@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, MessageBatch, Opening
+from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, MessageBatch, Opening, UnknownEvent
 from chatbooth_grpc.wire.encoding.codes import decode_error, encode_error
 from chatbooth_grpc.wire.encoding.delivering import (
     decode_message,
@@ -60,11 +60,12 @@ class Ended:
     error: ChatboothError
 
 
-def decode_push(body: bytes) -> Event | Ended | None:
-    """Return what a push tells; None for a kind that this version does not know."""
+def decode_push(body: bytes) -> Event | Ended | UnknownEvent:
+    """Return the event that a push carries. Raises BodyError."""
     reader = BodyReader(body)
     event: Event | Ended
-    match reader.fixed(1)[0]:
+    kind = reader.fixed(1)[0]
+    match kind:
         case 2:
             messages = []
             while not reader.is_at_end:
@@ -77,6 +78,6 @@ def decode_push(body: bytes) -> Event | Ended | None:
         case 4:
             event = Ended(End(EndReason(reader.varint()), reader.varint()), decode_error(reader.sized()))
         case _:
-            return None
+            return UnknownEvent(kind)
     reader.finish()
     return event

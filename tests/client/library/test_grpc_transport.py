@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,21 +31,24 @@ from chatbooth_grpc.booth.model import (
     Gap,
     GapReason,
     Message,
+    MessageBatch,
     Opening,
     OutgoingMessage,
     Page,
     Receipt,
     Removal,
+    UnknownEvent,
 )
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.rpc.messages import delivery_to_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.rpc.messages import delivery_to_pb, event_to_pb, opening_to_pb, session_to_pb, time_to_pb
 from tests.client.scripted import SESSION, TOKEN
 
 MESSAGE_ID = bytes(range(16))
 MESSAGE = Message(5, "ben", 8, MESSAGE_ID, 1_760_000_000_000_001, "tea 🍵\x1b".encode())
 DELIVERY = Delivery(Opening(SESSION.epoch, 7, 4, 1, Gap(2, 4, GapReason.RETENTION)), [MESSAGE], more=True)
+BATCH = MessageBatch([MESSAGE])
 CALLS: list[tuple[str, Callable[[GrpcTransport], object], object, Any, object]] = [
     (
         "SignUp",
@@ -195,6 +199,14 @@ def test_a_foreign_servers_error_keeps_its_words() -> None:
     reply = (grpc.StatusCode.DATA_LOSS, "odd")
     with serving(reply) as server, connected(server) as transport, pytest.raises(UnknownError, match="odd"):
         transport.acknowledge(TOKEN, 1, timeout=5)
+
+
+def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
+    newer = pb.ListenResponse.FromString(b"\x4a\x05event")
+    told = [pb.ListenResponse(opening=opening_to_pb(DELIVERY.opening)), newer, pb.ListenResponse(), event_to_pb(BATCH)]
+    with serving(iter(told)) as server, connected(server) as transport:
+        events = islice(transport.listen(TOKEN, None), 4)
+        assert [*events] == [DELIVERY.opening, UnknownEvent(9), UnknownEvent(0), BATCH]
 
 
 def test_a_request_too_large_says_so() -> None:

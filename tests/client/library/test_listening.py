@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, ServerUnreachable, SessionInvalid
-from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening
+from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening, UnknownEvent
 from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.client.state.history import Restored
@@ -25,7 +25,7 @@ LOST = ServerUnreachable("the server")
 class Breaking:
     """The two calls of a transport that listening makes, over a script of connections."""
 
-    def __init__(self, *connections: Sequence[Event | Exception]) -> None:
+    def __init__(self, *connections: Sequence[Event | UnknownEvent | Exception]) -> None:
         self.starts: list[int | None] = []
         self.acknowledged: list[int] = []
         self.timeouts: list[float] = []
@@ -83,6 +83,18 @@ def test_it_resumes_behind_what_was_given_out() -> None:
     with listening(transport) as stream:
         assert taken(stream, 3) == [1, 2, 3]
     assert transport.starts == [None, 2]
+
+
+def test_unknown_events_are_skipped_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    lost: list[object] = []
+    unknown = [UnknownEvent(9), UnknownEvent(9), UnknownEvent(5)]
+    transport = Breaking([opening(), *unknown, batch(1), *unknown, batch(2)])
+    with listening(transport, on_lost=lambda error, pause: lost.append(error)) as stream:
+        assert taken(stream, 2) == [1, 2]
+    assert (lost, transport.starts) == ([], [None])
+    [record] = [record for record in caplog.records if record.name.startswith("chatbooth_grpc")]
+    assert (record.levelname, "kind 9" in record.getMessage()) == ("DEBUG", True)
 
 
 def test_what_comes_again_is_dropped() -> None:

@@ -22,7 +22,16 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     TooBusy,
 )
-from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason, MessageBatch, Opening, OutgoingMessage
+from chatbooth_grpc.booth.model import (
+    End,
+    EndReason,
+    Gap,
+    GapReason,
+    MessageBatch,
+    Opening,
+    OutgoingMessage,
+    UnknownEvent,
+)
 from chatbooth_grpc.wire.client import wire_transport as client
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
 from chatbooth_grpc.wire.encoding import pinging, pushes
@@ -304,7 +313,7 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
 # Streams
 
 
-def test_a_stream_tells_what_it_knows_and_passes_over_the_rest() -> None:
+def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
     gap = Gap(3, 4, GapReason.RETENTION)
     newer = encode_frame(actions.MESSAGE, b"\x63what is this?") + encode_frame(77, b"or this?")
     told = encode_frame(actions.MESSAGE, pushes.encode_event(gap))
@@ -314,7 +323,7 @@ def test_a_stream_tells_what_it_knows_and_passes_over_the_rest() -> None:
         with pytest.raises(SessionInvalid):  # noqa: PT012  # what came before it counts
             for event in WireTransport(address).listen(TOKEN, None):
                 events.append(event)  # noqa: PERF402  # a list() would be lost
-    assert events == [Opening(bytes(16), 1, 0, 0), gap, End(EndReason.SESSION_ENDED, 9)]
+    assert events == [Opening(bytes(16), 1, 0, 0), UnknownEvent(0x63), gap, End(EndReason.SESSION_ENDED, 9)]
 
 
 def test_a_refused_stream_raises_its_refusal() -> None:

@@ -1,7 +1,10 @@
-"""Content of a kind that this version does not know, as an unknown field of protobuf."""
+"""Content and events of kinds that this version does not know: unknown fields of protobuf."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from google.protobuf.message import Message as ProtobufMessage
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
@@ -23,11 +26,9 @@ def unknown_content(carrier: Carrier) -> tuple[int, bytes] | None:
     offset = _offset(carrier)
     found = None
     # As in any oneof, the last field counts.
-    fields = UnknownFieldSet(carrier)
-    for field in (fields[index] for index in range(len(fields))):
-        kind = field.field_number - offset
-        if 0 < kind <= MAX_KIND:
-            found = (kind, field.data if field.wire_type == _SIZED else b"")
+    for number, content in _unknown_fields(carrier):
+        if 0 < number - offset <= MAX_KIND:
+            found = (number - offset, content)
     return found
 
 
@@ -40,6 +41,18 @@ def add_unknown_content(carrier: Carrier, kind: int, content: bytes) -> None:
         return
     tag = (kind + _offset(carrier)) << 3 | _SIZED
     carrier.MergeFromString(_varint(tag) + _varint(len(content)) + content)
+
+
+def unknown_event_kind(response: pb.ListenResponse) -> int:
+    """Return the kind of an event that this version does not know: the number of its field, 0 if there is no field."""
+    return max((number for number, _ in _unknown_fields(response)), default=0)
+
+
+def _unknown_fields(message: ProtobufMessage) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and the bytes of each field. A number or a float has no bytes."""
+    fields = UnknownFieldSet(message)
+    for field in (fields[index] for index in range(len(fields))):
+        yield field.field_number, field.data if field.wire_type == _SIZED else b""
 
 
 def _offset(carrier: Carrier) -> int:
