@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import ServerUnreachable
+from chatbooth_grpc.booth.errors import ServerUnreachable, SessionInvalid
 from chatbooth_grpc.booth.model import Event, Gap, GapReason, MessageBatch, Opening, Session
 from chatbooth_grpc.client.commands.listen import listen
 from chatbooth_grpc.client.commands.signup import sign_up
@@ -51,7 +51,8 @@ def texts(desk: Desk) -> list[str]:
 
 
 def test_it_shows_what_waits_and_ends_after_so_many(desk: Desk, booth: Booth, ann: Session) -> None:
-    connections(desk, [opening(ann, 0), batch(booth, ann, 1, 2), batch(booth, ann, 3, 5)])
+    # A listen that goes on past the fourth ends with an error.
+    connections(desk, [opening(ann, 0), batch(booth, ann, 1, 2), batch(booth, ann, 3, 5), SessionInvalid()])
     run_line(desk.context(), "listen --max 4")
     assert texts(desk) == ["a", "b", "c", "d"]
     assert desk.said() == f"Connected to {SERVER}; messages waiting: 5. Stop with Ctrl-C.\n"
@@ -99,7 +100,8 @@ def test_it_sends_what_is_queued(desk: Desk, booth: Booth, ann: Session) -> None
 
         def __iter__(self):  # type: ignore[no-untyped-def]
             yield opening(ann, 4)
-            assert sent.wait(20)
+            if not sent.wait(20):
+                raise SessionInvalid
             yield batch(booth, ann, 5, 5)
 
     desk.transport.before = lambda action: sent.set() if action == "send" else None
