@@ -83,6 +83,10 @@ Changed = Callable[[Collection[int]], None]
 """Told which mailboxes to look at again. A hint, free to come late, twice or not at all; must return at once."""
 
 
+Deleted = Callable[[], None]
+"""Called when a deleted account has left something to prune; must return at once."""
+
+
 Available = Callable[[bool], None]
 """Called with False when the store can no longer keep anything, with True when it can again; must return at once."""
 
@@ -142,6 +146,9 @@ class Store(Protocol):
 
     def watch(self, changed: Changed) -> None:
         """Tell `changed`, after each commit, the ids of the mailboxes that grew or whose sessions moved or ended."""
+
+    def watch_deletions(self, deleted: Deleted) -> None:
+        """Call `deleted` after each commit that deleted an account: `prune_deleted` has work then."""
 
     def watch_availability(self, available: Available) -> None:
         """Call `available` within a second after the store has found that its data is out of reach, or back.
@@ -205,7 +212,7 @@ class Store(Protocol):
     def prune_deleted(self) -> bool:
         """Remove a little of what deleted accounts left; return whether there may be more.
 
-        A store begins by itself when it is opened, and after each deletion: this goes on where a failure stopped it.
+        The store never prunes by itself. A step that failed is tried again by the next call.
         """
 
     def close(self) -> None:

@@ -47,11 +47,18 @@ class Reaper:
         self._stopping = threading.Event()
         self._noted: dict[int, int] = {}  # when a listening session's use was last noted
         rounds = min(max(session_expiry / TOUCHES_PER_EXPIRY, _SHORTEST_ROUND), _LONGEST_ROUND)
+        # For each thread, an event that begins its next round before the interval is over.
+        self._due: list[threading.Event] = []
         self._threads = [
             self._thread("session-reaper", rounds, self.reap),
             self._thread("listener-sweep", sweep_interval, switchboard.sweep),
-            self._thread("retention", retention_interval(retain), self.prune),
+            self._thread("retention", retention_interval(retain), self.remove_old),
+            self._thread("pruner", retention_interval(retain), self.prune),
         ]
+        prune_now = self._due[-1].set
+        store.watch_deletions(prune_now)
+        # An earlier server may have left something.
+        prune_now()
 
     def start(self) -> None:
         """Begin to look."""
@@ -61,6 +68,8 @@ class Reaper:
     def stop(self) -> None:
         """Stop looking, and end the threads."""
         self._stopping.set()
+        for due in self._due:
+            due.set()
         for thread in self._threads:
             thread.join()
 
@@ -75,10 +84,13 @@ class Reaper:
             _log.info("sessions expired", extra={"count": ended})
 
     def prune(self) -> None:
-        """Remove what deleted accounts left, then the messages that retention need not keep; in small steps."""
+        """Remove everything that deleted accounts left, in small steps."""
         while self._store.prune_deleted():
             if self._stopping.wait(_BREATH):
                 return
+
+    def remove_old(self) -> None:
+        """Remove the messages that retention need not keep, in small steps."""
         retain = self._retain or None
         step = self._store.remove_old(retain)
         removed = step.removed
@@ -103,8 +115,16 @@ class Reaper:
     def _thread(self, name: str, interval: float, look: Callable[[], None]) -> threading.Thread:
         skipping = LastingState(_log, f"the rounds of {name} are skipped", f"the rounds of {name} go on", quiet=0)
 
+        due = threading.Event()
+        self._due.append(due)
+
         def run() -> None:
-            while not self._stopping.wait(interval):
+            while True:
+                due.wait(interval)
+                # This comes before the look, so that no wake-up during the look is lost.
+                due.clear()
+                if self._stopping.is_set():
+                    return
                 try:
                     look()
                 except ChatboothError as error:  # the store is away for now: the next round tries again

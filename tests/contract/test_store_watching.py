@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 
 import pytest
 
+from chatbooth_grpc.booth.errors import WrongPassword
 from chatbooth_grpc.booth.store import Store, StoredSession
 from tests.contract.racing import race
 from tests.contract.stores import Clock, append, log_in, new_message, send_texts, sign_up, stored_account
@@ -49,6 +51,19 @@ def test_a_change_is_told(store: Store, clock: Clock, change: Callable[[Store, S
     change(store, ann)
     hints.wait_for(ann.mailbox_id)
     earlier.wait_for(ann.mailbox_id)
+
+
+def test_a_deletion_is_told_once_it_is_committed(store: Store) -> None:
+    ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+    told: SimpleQueue[bool] = SimpleQueue()
+    store.watch_deletions(lambda: told.put(store.account("ann") is None))
+    with pytest.raises(WrongPassword):
+        store.delete_account(ann, replace(stored_account(store, "ann"), password_hash="stale"), 0)
+    store.change_password(bob, stored_account(store, "bob"), "new")
+    store.delete_account(ann, stored_account(store, "ann"), 0)
+    assert told.get(timeout=PATIENCE) is True
+    store.touch_session(bob)
+    assert told.empty()
 
 
 def test_one_append_tells_of_every_mailbox_that_it_reached(store: Store) -> None:

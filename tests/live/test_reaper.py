@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
+from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.store import RetentionStep, StoredSession
 from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
@@ -138,13 +140,13 @@ def test_a_message_is_kept_for_the_retention_and_no_longer(place: Place, switchb
     place.send(b"three")
     place.store.acknowledge(place.bob, 3)
     place.clock.advance(RETAIN - 60)
-    reaper.prune()
+    reaper.remove_old()
     assert _removed_through(place) == 0
     place.clock.advance(0.001)
-    reaper.prune()
+    reaper.remove_old()
     assert _removed_through(place) == 2
     place.clock.advance(RETAIN)
-    reaper.prune()
+    reaper.remove_old()
     assert _removed_through(place) == 3
 
 
@@ -152,7 +154,7 @@ def test_a_message_that_nobody_acknowledged_is_kept_for_ever(place: Place, switc
     place.send(b"one")
     place.clock.advance(1_000 * RETAIN)
     for retain in (RETAIN, 0.0):
-        Reaper(place.store, switchboard, EXPIRY, retain=retain).prune()
+        Reaper(place.store, switchboard, EXPIRY, retain=retain).remove_old()
     assert _removed_through(place) == 0
 
 
@@ -161,10 +163,10 @@ def test_kept_for_no_time_a_message_goes_once_every_device_has_it(place: Place, 
     other = place.another_session()
     place.send(b"one", b"two")
     place.store.acknowledge(place.bob, 2)
-    reaper.prune()
+    reaper.remove_old()
     assert _removed_through(place) == 0
     place.store.acknowledge(other, 1)
-    reaper.prune()
+    reaper.remove_old()
     assert _removed_through(place) == 1
 
 
@@ -174,7 +176,7 @@ def test_a_round_goes_on_until_all_is_removed(
     caplog.set_level("INFO")
     place.send(*[b"x"] * 1_100)
     place.store.acknowledge(place.bob, 1_100)
-    Reaper(place.store, switchboard, EXPIRY, retain=0).prune()
+    Reaper(place.store, switchboard, EXPIRY, retain=0).remove_old()
     assert _removed_through(place) == 1_100
     [removed] = [record for record in caplog.records if record.message == "old messages removed"]
     assert removed.__dict__["count"] == 1_100
@@ -185,24 +187,65 @@ def test_a_round_takes_up_what_a_deletion_left(place: Place, switchboard: Switch
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM sessions WHERE account_id = ?", (place.bob.account_id,))
         connection.execute("UPDATE mailboxes SET account_id = NULL WHERE account_id = ?", (place.bob.account_id,))
-    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN).prune()
-    assert connection.execute("SELECT count(*) FROM messages").get == 0
-    assert connection.execute("SELECT count(*) FROM mailboxes").get == 1
     connection.close()
+    Reaper(place.store, switchboard, EXPIRY, retain=RETAIN).prune()
+    assert _count(place, "messages") == 0
+    assert _count(place, "mailboxes") == 1
+
+
+def test_a_deletion_is_pruned_at_once(place: Place, switchboard: Switchboard) -> None:
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=10 * 365 * 86_400)  # whose rounds are ten minutes apart
+    reaper.start()
+    place.send(*[b"x"] * 1_100)
+    place.delete_bob()
+    wait_until(lambda: _count(place, "mailboxes") == 1)
+    assert _count(place, "messages") == 0
+    reaper.stop()
+
+
+def test_what_an_earlier_server_left_is_pruned_at_the_start(place: Place, switchboard: Switchboard) -> None:
+    place.delete_bob()
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
+    reaper.start()
+    wait_until(lambda: _count(place, "mailboxes") == 1)
+    reaper.stop()
+
+
+def test_pruning_that_failed_is_not_tried_again_before_the_next_round(
+    place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a full disk, trying at once would only spin; but once there is room, what was left must go."""
+    monkeypatch.setattr(module, "_SHORTEST_RETENTION_ROUND", 0.01)
+    prune, failures, rounds = place.store.prune_deleted, [StoreFull() for _ in range(3)], list[float]()
+
+    def refuse_first() -> bool:
+        if failures:
+            rounds.append(time.monotonic())
+            raise failures.pop()
+        return prune()
+
+    monkeypatch.setattr(place.store, "prune_deleted", refuse_first)
+    place.delete_bob()
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=5)
+    reaper.start()
+    wait_until(lambda: _count(place, "mailboxes") == 1)
+    reaper.stop()
+    assert [later - earlier >= 0.05 for earlier, later in itertools.pairwise(rounds)] == [True, True]
+    assert [vars(record).get("refused") for record in caplog.records if "rounds" in record.getMessage()] == [None, 3]
 
 
 def test_its_third_thread_removes_and_outlives_a_store_that_fails(
     place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_SHORTEST_RETENTION_ROUND", 0.01)
-    prune, failures = place.store.prune_deleted, [StoreUnavailable() for _ in range(3)]
+    remove, failures = place.store.remove_old, [StoreUnavailable() for _ in range(3)]
 
-    def refuse_first() -> bool:
+    def refuse_first(retain: float | None, start: int = 0) -> RetentionStep:
         if failures:
             raise failures.pop()
-        return prune()
+        return remove(retain, start)
 
-    monkeypatch.setattr(place.store, "prune_deleted", refuse_first)
+    monkeypatch.setattr(place.store, "remove_old", refuse_first)
     place.send(b"one")
     place.store.acknowledge(place.bob, 1)
     reaper = Reaper(place.store, switchboard, EXPIRY, retain=0)
@@ -244,6 +287,16 @@ def test_how_often_it_looks_follows_from_the_retention(retain: float, interval: 
 
 def _removed_through(place: Place) -> int:
     return place.store.after(place.bob, 0, 0, 0).removed_through
+
+
+def _count(place: Place, table: str) -> int:
+    """Count the rows of a table."""
+    connection = apsw.Connection(str(place.path))
+    try:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").get
+    finally:
+        connection.close()
+    return count
 
 
 def _is_over(place: Place, session_id: int) -> bool:

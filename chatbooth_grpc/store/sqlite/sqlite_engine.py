@@ -7,7 +7,7 @@ from collections.abc import Callable
 import apsw
 
 from chatbooth_grpc.booth.errors import StoreUnavailable
-from chatbooth_grpc.booth.store import Changed
+from chatbooth_grpc.booth.store import Changed, Deleted
 from chatbooth_grpc.store.engine import EngineFailure
 from chatbooth_grpc.store.session_cache import SessionCache
 from chatbooth_grpc.store.sqlite.appending import Appender
@@ -44,10 +44,8 @@ class SQLiteEngine:
         # The count of the connection's changes when the transaction began.
         self._changes_before = 0
         self._transaction = WriteTransaction(connection)
-        # Whether the transaction has left some of a deleted mailbox to prune, and how to go on with it.
-        self.prunes_on = False
-        self.go_on_pruning: Callable[[], None] = lambda: None
         self.watchers: list[Changed] = []
+        self.deletion_watchers: list[Deleted] = []
         self.sessions = SessionCache()
         self.tails = Tails()
         files.note_written(self._checkpoints.generation())
@@ -100,14 +98,12 @@ class SQLiteEngine:
 
     def announce(self, *, committed: bool) -> None:
         changed = self._transaction.changed.union(self._appender.grown)
-        prunes_on, self.prunes_on = self.prunes_on, False
-        if committed and (
-            prunes_on or self._transaction.ends_accounts
-        ):  # else the disk is full, say, and trying at once would only spin
-            self.go_on_pruning()
         if committed and changed:
             for watcher in self.watchers:
                 watcher(changed)
+        if committed and self._transaction.ends_accounts:
+            for deleted in self.deletion_watchers:
+                deleted()
         if committed and self._appender.grown:
             # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
             # the seal counts less than the store then, which it may.

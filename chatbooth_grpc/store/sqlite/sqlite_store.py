@@ -22,6 +22,7 @@ from chatbooth_grpc.booth.store import (
     Available,
     Batch,
     Changed,
+    Deleted,
     NewMessage,
     RetentionStep,
     Settle,
@@ -99,14 +100,12 @@ class SQLiteStore:
             writer, self._files, self._seal, self._kept_clock, partial(generation_in_file, self._path, vfs)
         )
         self._writer = GroupCommit(self._engine, store_wait)
-        self._engine.go_on_pruning = lambda: self._writer.run_later(self._prune)
         self._readers = Readers(lambda: self._open_reader(vfs), store_wait)
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
         self._files.start(self._seal.tend, lambda: self._writer.run_later(lambda _: self._engine.look_inside()))
         self._epoch = self._admit(file_before, restored=restored)
-        self._writer.run_later(self._prune)
 
     def __enter__(self) -> SQLiteStore:
         return self
@@ -184,6 +183,9 @@ class SQLiteStore:
     def watch(self, changed: Changed) -> None:
         self._engine.watchers.append(changed)
 
+    def watch_deletions(self, deleted: Deleted) -> None:
+        self._engine.deletion_watchers.append(deleted)
+
     def watch_availability(self, available: Available) -> None:
         self._files.watch(available)
 
@@ -257,10 +259,6 @@ class SQLiteStore:
     def _read_session(self, token_hash: bytes) -> StoredSession | None:
         with self._reader() as connection:
             return find_session(connection, token_hash)
-
-    def _prune(self, transaction: WriteTransaction) -> None:
-        """Remove a little of a deleted account's mailbox, and come back for more once that is committed."""
-        self._engine.prunes_on = prune_detached(transaction)
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
