@@ -107,8 +107,8 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             settle(Internal())
 
     def _send(self, session: StoredSession, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
-        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            outcome = outcomes if isinstance(outcomes, ChatboothError) else outcomes[0]
+        def stored(outcomes: Sequence[Receipt | ChatboothError]) -> None:
+            [outcome] = outcomes
             if isinstance(outcome, Receipt):
                 settle(pb.SendResponse(accept_time=time_to_pb(outcome.accept_time)))
             else:
