@@ -44,7 +44,7 @@ EXPECTED_CORE = ("ReceiveMessageOperation", "SendMessageOperation", "StatusCode"
 """The names of the compiled core that this room uses."""
 
 EXPECTED_CALL = ("cancel", "peer", "start_server_batch")
-"""The methods of `cygrpc.Call` that this room uses."""
+"""The methods of the compiled `Call` that this room uses."""
 
 # A pool recognises by this name that a call takes one request.
 RECEIVES_ONE = "unary_request"
