@@ -123,7 +123,10 @@ def _trim(libc: ctypes.CDLL) -> None:
     libc.mallopt(_M_TRIM_THRESHOLD, _SHORTEST_END)
     # Threads that live at the same time share the arenas evenly, so that each arena gets some of these.
     together = threading.Barrier(2 * _ARENAS)
-    threads = [threading.Thread(target=_shorten_arena, args=(together,), daemon=True) for _ in range(2 * _ARENAS)]
+    threads = [
+        threading.Thread(target=_shorten_arena, args=(together,), name="arena-shortener", daemon=True)
+        for _ in range(2 * _ARENAS)
+    ]
     try:
         for thread in threads:
             thread.start()

@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
-from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -61,13 +60,13 @@ class CallPool(CountedPool):
         answers: Unread,
         pushes: Unread,
         receiving: Receiving,
-        bulkhead: Bulkhead | None = None,
+        capacity: int | None = None,
     ) -> None:
         """`answers` and `pushes` hold what ends a call and what does not, until it is taken.
 
         `receiving` is where the pool notes the calls whose request has not come.
         """
-        super().__init__(name, threads, bulkhead=bulkhead)
+        super().__init__(name, threads, capacity=capacity)
         self._answers = answers
         self._pushes = pushes
         self._receiving = receiving

@@ -20,7 +20,6 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -42,8 +41,8 @@ class PlainCalls:
         self._pushes = pushes
         self._receiving: Receiving = {}
 
-    def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
-        pool = CountedPool(name, threads, bulkhead=bulkhead)
+    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
+        pool = CountedPool(name, threads, capacity=capacity)
         self.pools.append(pool)
         return pool
 

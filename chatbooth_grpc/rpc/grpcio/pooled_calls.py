@@ -7,7 +7,6 @@ from typing import Any
 
 import grpc
 
-from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -23,14 +22,14 @@ class PooledCalls:
         self._pushes = pushes
         self._receiving: Receiving = {}
 
-    def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
+    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
         pool = CallPool(
             name,
             threads,
             answers=self._answers,
             pushes=self._pushes,
             receiving=self._receiving,
-            bulkhead=bulkhead,
+            capacity=capacity,
         )
         self.pools.append(pool)
         return pool

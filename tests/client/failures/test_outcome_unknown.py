@@ -16,9 +16,11 @@ from chatbooth_grpc.client.commands.passwd import change_password
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.failures import (
+    OutcomeUnknown,
+    exit_code,
+)
 from chatbooth_grpc.client.failures.interrupts import Interrupted
-from chatbooth_grpc.client.failures.outcomes import OutcomeUnknown
 from tests.client.booths import PASSWORD, SERVER, Desk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatbooth_grpc.booth import errors
-from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.failures import NotLoggedIn, exit_code
 
 EXPECTED = {
     "INVALID_USERNAME": 2,
@@ -36,3 +36,8 @@ def test_each_error_has_its_exit_code(reason: str, code: int) -> None:
 def test_an_unforeseen_error_has_failed() -> None:
     assert exit_code(errors.UnknownError("NEW", "words")) == 1
     assert exit_code(OSError()) == 1
+
+
+def test_the_words_say_what_to_type() -> None:
+    assert str(NotLoggedIn("127.0.0.1:50051", "ann")).endswith(" login ann")
+    assert str(NotLoggedIn("[::1]:7", None)).endswith(" --server '[::1]:7' login USERNAME")
