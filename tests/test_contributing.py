@@ -1,0 +1,40 @@
+"""CONTRIBUTING.md names files and headings that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WORDS = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PATHS = sorted(set(re.findall(r"`([\w.]+(?:/[\w.]+)*(?:/|\.py|\.md|\.sh|\.sql|\.toml|\.txt|\.yml|\.binpb))`", WORDS)))
+EXAMPLES = {"NAME.py", "test_NAME.py", "NNNN_name.sql"}
+
+
+def exists(path: str) -> bool:
+    """Say whether a file of that path is in the tree, in the package, or anywhere in it if the path is a bare name."""
+    if (ROOT / path).exists() or (ROOT / "chatbooth_grpc" / path).exists():
+        return True
+    folders = ("chatbooth_grpc", "tests")
+    return any(found.is_file() for folder in folders for found in (ROOT / folder).rglob(path))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_named_file_is_there(path: str) -> None:
+    assert Path(path).name in EXAMPLES or exists(path)
+
+
+def test_files_are_named() -> None:
+    assert len(PATHS) > 40
+    assert not exists("booth/gone.py")
+
+
+def test_each_link_inside_the_page_leads_to_a_heading() -> None:
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in WORDS.splitlines() if line.startswith("#")}
+    assert set(re.findall(r"\]\(#([^)]+)\)", WORDS)) <= headings
+
+
+def test_each_link_to_a_file_leads_to_one() -> None:
+    assert [path for path in re.findall(r"\]\(([\w./-]+)\)", WORDS) if not (ROOT / path).exists()] == []
