@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "store.sqlite.sql": set(),
     "live": {"booth"},
     "rpc": {"booth", "_gen"},
-    "rpc.grpcio": {"live"},
+    "rpc.grpcio": {"booth", "live"},
     "rpc.server": {"booth", "live", "rpc", "rpc.grpcio", "_gen", "addresses"},
     "wire": set(),
     "wire.encoding": {"booth"},

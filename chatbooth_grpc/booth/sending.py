@@ -58,28 +58,22 @@ class Sending:
 
 
 def wait_for(begin: Callable[[Settle], None]) -> Sequence[Outcome]:
-    """Call `begin` with a `settle`, wait until that is called, and return the outcomes. Raises what failed them all.
+    """Call `begin` with a `settle`, wait until that is called, and return the outcomes.
 
     Raises DeadlineExceeded if the call's deadline passes first.
     """
-    settled: queue.SimpleQueue[Sequence[Outcome] | ChatboothError] = queue.SimpleQueue()
+    settled: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()
     begin(settled.put)
     try:
-        outcomes = settled.get(timeout=time_remaining(threading.TIMEOUT_MAX))
+        return settled.get(timeout=time_remaining(threading.TIMEOUT_MAX))
     except queue.Empty:
         raise DeadlineExceeded from None
-    if isinstance(outcomes, ChatboothError):
-        raise outcomes
-    return outcomes
 
 
-def _settle_all(checked: Sequence[Checked], settle: Settle, stored: Sequence[Outcome] | ChatboothError) -> None:
+def _settle_all(checked: Sequence[Checked], settle: Settle, stored: Sequence[Outcome]) -> None:
     """Settle all that were checked, with the outcomes of those that went to the store."""
-    if isinstance(stored, ChatboothError):
-        settle(stored)
-    else:
-        outcomes = iter(stored)
-        settle([next(outcomes) if isinstance(new, NewMessage) else new for new in checked])
+    outcomes = iter(stored)
+    settle([next(outcomes) if isinstance(new, NewMessage) else new for new in checked])
 
 
 def _digest(message: OutgoingMessage) -> bytes:

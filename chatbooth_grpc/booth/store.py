@@ -67,8 +67,8 @@ class Batch:
 Outcome = Receipt | ChatboothError
 """What came of one message."""
 
-Settle = Callable[[Sequence[Outcome] | ChatboothError], None]
-"""Takes an outcome for each message of an append, or the error that failed them all. It must not block."""
+Settle = Callable[[Sequence[Outcome]], None]
+"""Takes an outcome for each message of an append, in their order. It must not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +170,12 @@ class Store(Protocol):
 
         `settle` is called once, on any thread and perhaps before this returns, with an outcome for each message: a
         receipt, SessionInvalid, RecipientNotFound or MessageIdReused. A message whose id its sender has used in that
-        mailbox before gets the first receipt again, or MessageIdReused if its digest differs. Or `settle` is called
-        with the error that failed them all: StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
+        mailbox before gets the first receipt again, or MessageIdReused if its digest differs. If the store itself
+        fails, each outcome is StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
 
-        An error that fails a message in a lane fails the lane (`Lane.fail`). Appends are done in the order in which
-        they were handed over, and a message whose lane has failed by then is not stored: its outcome is the lane's
-        error.
+        Such a failure of a message in a lane fails the lane, and the outcome is what `Lane.fail` returns. Appends are
+        done in the order in which they were handed over. A message whose lane has failed by then is not stored: its
+        outcome is the lane's error.
         """
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:

@@ -63,7 +63,7 @@ def _run(parsed: Namespace, interrupts: Interrupts) -> int:
         require_stubs()
     from chatbooth_grpc.booth.errors import ChatboothError
     from chatbooth_grpc.client.commands.running import run
-    from chatbooth_grpc.client.failures.failures import CommandFailure, exit_code
+    from chatbooth_grpc.client.failures.command_failure import CommandFailure, exit_code
     from chatbooth_grpc.client.terminal.output import Output
     from chatbooth_grpc.environment import CLIENT_VARIABLES, remarks
 

@@ -31,6 +31,16 @@ STATUS_CODES: dict[type[ChatboothError], int] = {
 }
 """The canonical code of each branch of the error tree."""
 
+_BRANCHES: dict[int, type[ChatboothError]] = {
+    **{code: branch for branch, code in STATUS_CODES.items()},
+    # No error of this version has these codes. A newer server's are handled like those of the nearest branch.
+    code_pb2.PERMISSION_DENIED: errors.Unauthenticated,
+    code_pb2.FAILED_PRECONDITION: errors.InvalidArgument,
+    code_pb2.UNIMPLEMENTED: errors.InvalidArgument,
+    code_pb2.ABORTED: errors.Unavailable,
+}
+"""The branch of an error whose reason this version does not know, by its canonical code."""
+
 
 def status_code(error: ChatboothError) -> int:
     """Return the canonical code of an error, a number of google.rpc.Code."""
@@ -65,7 +75,7 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
     words = call.details() or ""
     info = _error_info(call)
     if info is not None:
-        return errors.from_reason(info.reason, words, info.metadata)
+        return errors.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
     code = call.code()
     cause = cause_of(words)
     if cause == causes.SPEAKS_HTTP or code in (

@@ -111,11 +111,12 @@ class AppendJob(Job[Outcomes]):
             self.result = [*itertools.islice(outcomes, len(self.messages))]
 
     def fail(self, error: ChatboothError) -> None:
-        """Note the outcome, and that nothing may follow in the lanes of its messages."""
-        self.error = error
-        for new in self.messages:
-            if new.lane is not None:
-                new.lane.fail(error)
+        """Note the outcomes, and that nothing may follow in the lanes of its messages."""
+        self.result = self.failed(error)
+
+    def failed(self, error: ChatboothError) -> Outcomes:
+        """Fail the lanes of its messages, and return the outcomes of all."""
+        return [error if new.lane is None else new.lane.fail(error) for new in self.messages]
 
 
 class _Spoiled(Exception):
@@ -195,8 +196,7 @@ class GroupCommit(Generic[TransactionT]):
                 self._unsettled[job] = None
                 self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
         except ChatboothError as error:
-            job.fail(error)
-            job.settle(error)
+            job.settle(job.failed(error))
 
     # The writer's thread
 
@@ -278,7 +278,7 @@ class GroupCommit(Generic[TransactionT]):
         if len(to_settle) > _FEW or (to_settle and not self._queue.empty()):
             self._settled.put(to_settle)
         else:
-            self._call_back(to_settle)
+            self._call_back_all(to_settle)
 
     def _perform_all(self, jobs: list[Job[object]], transaction: TransactionT) -> None:
         for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
@@ -348,7 +348,7 @@ class GroupCommit(Generic[TransactionT]):
                 jobs = []
             if jobs is None:
                 return
-            self._call_back(jobs)
+            self._call_back_all(jobs)
             now = time.monotonic()
             if now - looked >= _OVERDUE_CHECK:
                 looked = now
@@ -362,18 +362,21 @@ class GroupCommit(Generic[TransactionT]):
 
     def _give_up_overdue(self, now: float) -> None:
         """Tell those whose deadline has passed: the disk does not answer."""
-        overdue = [job for job in list(self._unsettled) if job.deadline <= now]
-        for job in overdue:
-            job.fail(StoreUnavailable())
-        self._call_back(overdue)
+        for job in [job for job in list(self._unsettled) if job.deadline <= now]:
+            # The job itself is the writer's, which may be about to commit it.
+            self._call_back(job, job.failed(StoreUnavailable()))
 
     # Either thread
 
-    def _call_back(self, jobs: list[AppendJob]) -> None:
+    def _call_back_all(self, jobs: list[AppendJob]) -> None:
         for job in jobs:
-            if self._unsettled.pop(job, _TAKEN) is _TAKEN:
-                continue
-            try:
-                job.settle(job.error or job.result or [])
-            except Exception:  # noqa: BLE001  # one caller's defect is not the others'
-                _log.exception("an outcome of the store could not be told")
+            self._call_back(job, job.result or [])
+
+    def _call_back(self, job: AppendJob, outcomes: Outcomes) -> None:
+        """Settle a job, unless the other thread has done so."""
+        if self._unsettled.pop(job, _TAKEN) is _TAKEN:
+            return
+        try:
+            job.settle(outcomes)
+        except Exception:  # noqa: BLE001  # one caller's bug is not the others'
+            _log.exception("an outcome of the store could not be told")

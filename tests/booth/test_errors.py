@@ -15,7 +15,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid, UnknownE
 
 CONCRETE = sorted(concrete_errors(), key=lambda kind: kind.__name__)
 
-BRANCHES = [kind for kind in ChatboothError.__subclasses__() if kind is not UnknownError]
+BRANCHES = errors.BRANCHES
 
 VALUES: dict[type, st.SearchStrategy[object]] = {
     str: st.text(max_size=40),
@@ -122,6 +122,23 @@ def test_attributes_that_do_not_fit_give_the_servers_words(reason: str, attribut
     error = from_reason(reason, "the server's words", attributes)
     assert type(error) is UnknownError
     assert (error.reason, str(error)) == (reason, "the server's words")
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: branch.__name__)
+def test_a_reason_of_a_newer_server_is_handled_like_its_branch(branch: type[ChatboothError]) -> None:
+    error = from_reason("MOON_TOO_FULL", "Wait a week.", {"retry_after": "2.5", "field": "moon"}, branch)
+    assert isinstance(error, branch)
+    assert isinstance(error, UnknownError)
+    assert (error.reason, str(error), error.attributes()) == ("MOON_TOO_FULL", "Wait a week.", {})
+    assert (error.field, error.retry_after) == ("moon", 2.5)
+    assert set(concrete_errors()) == set(CONCRETE)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"retry_after": "soon"}])
+def test_a_newer_error_that_does_not_say_when_to_try_again_says_soon(attributes: dict[str, str]) -> None:
+    error = from_reason("MOON_TOO_FULL", "", attributes, errors.Unavailable)
+    assert isinstance(error, errors.Unavailable)
+    assert error.retry_after == 1
 
 
 def test_attributes_of_a_newer_server_are_passed_over() -> None:

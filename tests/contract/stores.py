@@ -7,18 +7,23 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from unittest.mock import patch
 
 import apsw
 
-from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, Internal, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.sending import wait_for
 from chatbooth_grpc.booth.store import NewMessage, Outcome, RetentionStep, Store, StoredAccount, StoredSession
 from chatbooth_grpc.booth.store_clock import END_OF_TIME, Stamps
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+
+FAILURES = (StoreUnavailable, StoreFull, DeadlineExceeded, Internal)
+"""How a store fails, whatever the messages are."""
 
 PLENTY = 1 << 30
 """More messages, or bytes, than any test stores."""
@@ -48,6 +53,9 @@ class Home(Protocol):
     def back_up(self) -> Callable[[], None]:
         """Copy the data of the closed store; return what puts the copy back."""
 
+    def failing(self, store: Store) -> AbstractContextManager[None]:
+        """Let every transaction of an open store fail inside a `with` block, each with an error of its own."""
+
 
 class SQLiteHome:
     """A file in a directory of its own."""
@@ -68,6 +76,15 @@ class SQLiteHome:
             shutil.copy(copy, self.path)
 
         return put_back
+
+    @contextmanager
+    def failing(self, store: Store) -> Iterator[None]:
+        def fail() -> bool:
+            raise StoreUnavailable
+
+        assert isinstance(store, SQLiteStore)
+        with patch.object(store._engine, "commit", fail):
+            yield
 
 
 HOMES: dict[str, Callable[[Path], Home]] = {"sqlite": SQLiteHome}
@@ -112,8 +129,12 @@ def new_message(
 
 
 def append(store: Store, messages: Sequence[NewMessage]) -> Sequence[Outcome]:
-    """Append messages in one go, and wait for their outcomes. Raise what failed them all."""
-    return wait_for(partial(store.append_later, messages))
+    """Append messages in one go, and wait for their outcomes. Raise the error with which the store failed."""
+    outcomes = wait_for(partial(store.append_later, messages))
+    failures = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
+    if failures and not any(new.lane for new in messages):
+        raise failures[0]
+    return outcomes
 
 
 def send(store: Store, message: NewMessage) -> Receipt:

@@ -19,7 +19,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, concrete_e
 from chatbooth_grpc.rpc.errors import ERROR_DOMAIN, STATUS_CODES, from_rpc_error, status_code, to_status
 
 CONCRETE = sorted(concrete_errors(), key=lambda kind: kind.__name__)
-BRANCHES = [kind for kind in ChatboothError.__subclasses__() if kind is not UnknownError]
+BRANCHES = errors.BRANCHES
 SERVER = "booth.example:50051"
 METHOD = "/tests.Errors/Raise"
 
@@ -114,6 +114,27 @@ def test_an_error_of_a_newer_server_keeps_its_reason_and_words(raised: Raise) ->
     error = from_rpc_error(raised(lambda context: context.abort_with_status(newer)), SERVER)
     assert type(error) is UnknownError
     assert (error.reason, str(error)) == ("MOON_TOO_FULL", "The moon is full. Wait a week.")
+
+
+OTHER_CODES = {
+    code_pb2.PERMISSION_DENIED: errors.Unauthenticated,
+    code_pb2.FAILED_PRECONDITION: errors.InvalidArgument,
+    code_pb2.UNIMPLEMENTED: errors.InvalidArgument,
+    code_pb2.ABORTED: errors.Unavailable,
+}
+
+
+@pytest.mark.parametrize(("branch", "code"), [*STATUS_CODES.items(), *((b, code) for code, b in OTHER_CODES.items())])
+def test_an_error_of_a_newer_server_is_handled_by_its_status(
+    raised: Raise, branch: type[ChatboothError], code: int
+) -> None:
+    detail = PackedDetail()
+    detail.Pack(error_details_pb2.ErrorInfo(reason="MOON_TOO_FULL", domain=ERROR_DOMAIN, metadata={"retry_after": "7"}))
+    status = status_pb2.Status(code=code, message="The moon is full.", details=[detail])
+    newer = raised(lambda context: context.abort_with_status(rpc_status.to_status(status)))
+    error = from_rpc_error(newer, SERVER)
+    assert isinstance(error, branch)
+    assert (error.reason, str(error)) == ("MOON_TOO_FULL", "The moon is full.")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def run(context: Context, parsed: Namespace) -> None:
 
 def delete(context: Context, *, confirmed: bool = False) -> None:
     """Delete the account, and forget its session."""
-    from chatbooth_grpc.client.failures.failures import outcome_unknown
+    from chatbooth_grpc.client.failures.outcomes import outcome_unknown
 
     saved = context.pick()
     if not confirmed:
@@ -53,7 +53,7 @@ def delete(context: Context, *, confirmed: bool = False) -> None:
 
 def _confirm(context: Context, saved: SavedSession) -> None:
     """Ask whether the account is really to go. Raises Misuse unless it is."""
-    from chatbooth_grpc.client.failures.failures import Misuse
+    from chatbooth_grpc.client.failures.command_failure import Misuse
 
     if not context.prompts.is_terminal:
         raise Misuse("Deleting an account cannot be undone. Say --yes to do it without being asked.")

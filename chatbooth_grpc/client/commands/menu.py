@@ -13,7 +13,8 @@ from chatbooth_grpc.client.commands.login import log_in
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.failures import CommandFailure, NotLoggedIn, SeveralSessions
+from chatbooth_grpc.client.failures.command_failure import CommandFailure
+from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, SeveralSessions
 from chatbooth_grpc.client.state.session_file import SavedSession
 
 _CHOICES = (

@@ -27,7 +27,7 @@ def run(context: Context, _parsed: Namespace) -> None:
 
 def change_password(context: Context) -> None:
     """Change the password, and say how many other sessions ended."""
-    from chatbooth_grpc.client.failures.failures import outcome_unknown
+    from chatbooth_grpc.client.failures.outcomes import outcome_unknown
 
     saved = context.pick()
     old_password = context.passwords.current(saved.username)

@@ -32,7 +32,7 @@ def sign_up(context: Context, username: str) -> None:
     """Make an account, and keep its session."""
     from chatbooth_grpc.booth.rules import folded_username
     from chatbooth_grpc.client.commands.tasks.new_session import keep_session
-    from chatbooth_grpc.client.failures.failures import outcome_unknown
+    from chatbooth_grpc.client.failures.outcomes import outcome_unknown
 
     username = folded_username(username)
     password = context.passwords.first(username)

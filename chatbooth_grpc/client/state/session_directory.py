@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
-from chatbooth_grpc.client.failures.failures import (
+from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.failures.session_failures import (
     AlreadyReading,
-    Misuse,
     NotLoggedIn,
     SessionFileDamaged,
     SeveralSessions,

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.client.failures.failures import CommandFailure, Unprinted, exit_code
+from chatbooth_grpc.client.failures.command_failure import CommandFailure, exit_code
+from chatbooth_grpc.client.failures.outcomes import Unprinted
 from chatbooth_grpc.client.terminal.display import harmless_line
 
 _USUAL_COLUMNS = 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatbooth_grpc.client.failures.failures import Misuse
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.prompts import Prompts
 
 PASSWORD_VARIABLE = "CHATBOOTH_PASSWORD"  # noqa: S105  # the name of where it is

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from chatbooth_grpc.client.failures.failures import Misuse
+from chatbooth_grpc.client.failures.command_failure import Misuse
 
 _LONGEST_LINE = 1 << 20
 _LONGEST_SECRET = 1 << 16

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -60,13 +61,13 @@ class CallPool(CountedPool):
         answers: Unread,
         pushes: Unread,
         receiving: Receiving,
-        capacity: int | None = None,
+        bulkhead: Bulkhead | None = None,
     ) -> None:
         """`answers` and `pushes` hold what ends a call and what does not, until it is taken.
 
         `receiving` is where the pool notes the calls whose request has not come.
         """
-        super().__init__(name, threads, capacity=capacity)
+        super().__init__(name, threads, bulkhead=bulkhead)
         self._answers = answers
         self._pushes = pushes
         self._receiving = receiving

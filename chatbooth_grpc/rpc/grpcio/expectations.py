@@ -43,6 +43,9 @@ EXPECTED_STATE = {"callbacks": [], "client": "open", "due": set(), "initial_meta
 EXPECTED_CORE = ("ReceiveMessageOperation", "SendMessageOperation", "StatusCode")
 """The names of the compiled core that this room uses."""
 
+EXPECTED_CALL = ("cancel", "peer", "start_server_batch")
+"""The methods of the compiled `Call` that this room uses."""
+
 # A pool recognises by this name that a call takes one request.
 RECEIVES_ONE = "unary_request"
 
@@ -55,6 +58,7 @@ def differences() -> list[str]:
     except ImportError as error:
         return [error.name or str(error)]
     missing = [name for name in EXPECTED_CORE if not hasattr(core, name)]
+    missing += [f"Call.{name}" for name in EXPECTED_CALL if not hasattr(getattr(core, "Call", None), name)]
     return [*_different_functions(server), *_different_strings(server), *_different_state(server), *missing]
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -41,8 +42,8 @@ class PlainCalls:
         self._pushes = pushes
         self._receiving: Receiving = {}
 
-    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
-        pool = CountedPool(name, threads, capacity=capacity)
+    def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
+        pool = CountedPool(name, threads, bulkhead=bulkhead)
         self.pools.append(pool)
         return pool
 

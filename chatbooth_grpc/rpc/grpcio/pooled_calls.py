@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
@@ -22,14 +23,14 @@ class PooledCalls:
         self._pushes = pushes
         self._receiving: Receiving = {}
 
-    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
+    def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
         pool = CallPool(
             name,
             threads,
             answers=self._answers,
             pushes=self._pushes,
             receiving=self._receiving,
-            capacity=capacity,
+            bulkhead=bulkhead,
         )
         self.pools.append(pool)
         return pool

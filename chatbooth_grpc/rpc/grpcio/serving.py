@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.expectations import differences
@@ -22,7 +23,7 @@ class Calls(Protocol):
     def pools(self) -> Sequence[CountedPool]:
         """Every pool, in the order in which they were made."""
 
-    def pool(self, name: str, threads: int, *, capacity: int | None = None) -> CountedPool:
+    def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
         """Make a pool for calls."""
 
     def server(

@@ -5,27 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from grpc_health.v1 import health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.addresses import ListenError, address_text, bind
 from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS
-from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.booth import LISTS_AT_ONCE, LISTS_WAITING, Booth
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
+from chatbooth_grpc.rpc.grpcio.calls import answered_account
+from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
-from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, Bulkhead, BulkheadInterceptor, ErrorInterceptor
+from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, BulkheadInterceptor, ErrorInterceptor
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
 
+_PASSWORD_THREADS = (os.cpu_count() or 1) + 1
 _PASSWORD_CAPACITY = 128
-_LIST_THREADS = 2
-_LIST_CAPACITY = 64
 _HEALTH_WATCHES = 16
 _REQUEST_OVERHEAD = 1 << 20  # room beyond the largest text, so that one a little too long gets our own clear error
 _WINDOW = 1 << 20  # what a client may send before it is read
@@ -62,27 +66,21 @@ class ChatServer:
         self._calls = calls_for(answers=answers, pushes=pushes)
         pool = self._calls.pool
         calls = pool("call", settings.threads)
-        passwords = pool("password", (os.cpu_count() or 1) + 1, capacity=_PASSWORD_CAPACITY)
-        lists = pool("list", _LIST_THREADS, capacity=_LIST_CAPACITY)
-        watches = pool("health", _HEALTH_WATCHES, capacity=_HEALTH_WATCHES)
-        # This pool counts the streams, which need no threads.
-        streams = pool("send-stream", 1, capacity=settings.max_send_streams)
-        bulkheads = {
-            **_bulkheads(Bulkhead(LOG_INS, passwords)),
-            **_bulkheads(Bulkhead(LISTS, lists)),
-            SEND_MANY_METHOD: Bulkhead(f"{settings.max_send_streams:,} open SendMany streams", streams),
-            WATCH_METHOD: Bulkhead("health watches at once", watches),
-        }
+        watches = _guarded(pool, "health", "health watches at once", _HEALTH_WATCHES)
         self._server = self._calls.server(
             calls,
-            interceptors=[BulkheadInterceptor(bulkheads), ErrorInterceptor(), AuthInterceptor()],
+            interceptors=[
+                BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}),
+                ErrorInterceptor(),
+                AuthInterceptor(partial(_admit_large_answer, booth, answers)),
+            ],
             options=_channel_options(settings) + _bound(connections),
             most=settings.max_calls,
         )
         self.send_streams = SendStreams(booth)
         self._health = Health(SERVICE_NAME, watches)
         pb_grpc.add_ChatServiceServicer_to_server(
-            ChatServicer(booth, switchboard, self.send_streams, calls, answers=answers, pushes=pushes), self._server
+            ChatServicer(booth, switchboard, self.send_streams, calls, pushes), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._stopped = threading.Event()
@@ -159,9 +157,29 @@ class ChatServer:
                 unread.cut_off_late()
 
 
-def _bulkheads(bulkhead: Bulkhead) -> dict[str, Bulkhead]:
-    """Return the bulkhead by each method that it is for."""
-    return {method: bulkhead for method, action in METHODS.items() if ACTIONS[action].bulkhead == bulkhead.limit}
+def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dict[str, CountedPool]:
+    """Make the pools of slow actions; return them by the paths of their methods."""
+    pools = {
+        LOG_INS: _guarded(pool, "password", LOG_INS, _PASSWORD_THREADS, _PASSWORD_CAPACITY - _PASSWORD_THREADS),
+        LISTS: _guarded(pool, "list", LISTS, LISTS_AT_ONCE, LISTS_WAITING),
+    }
+    most = settings.max_send_streams
+    # This pool's bulkhead counts the streams, which need no threads.
+    streams = pool("send-stream", 1, bulkhead=Bulkhead(f"{most:,} open SendMany streams", working=most, waiting=0))
+    slow = {method: pools[limit] for method, action in METHODS.items() if (limit := ACTIONS[action].bulkhead)}
+    return {**slow, SEND_MANY_METHOD: streams}
+
+
+def _guarded(pool: Callable[..., CountedPool], name: str, limit: str, threads: int, waiting: int = 0) -> CountedPool:
+    """Make a pool whose threads are all that work at once, and whose bulkhead refuses what may not wait."""
+    return pool(name, threads, bulkhead=Bulkhead(limit, working=threads, waiting=waiting))
+
+
+def _admit_large_answer(booth: Booth, answers: Unread, token: bytes) -> None:
+    """Note whose answer it is. Raises TooBusy if the account leaves too much unread, and SessionInvalid."""
+    account_id = booth.authenticated(token).account_id
+    answers.check(account_id)
+    answered_account.set(account_id)
 
 
 def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import unquote
 
 import grpc
 
 from chatbooth_grpc.addresses import address_text
-from chatbooth_grpc.booth.actions import WITHOUT_SESSION, action_name
+from chatbooth_grpc.booth.actions import ACTIONS, WITHOUT_SESSION, action_name
 from chatbooth_grpc.booth.call_log import OK, Call, calling, log_defect
 from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
 from chatbooth_grpc.booth.errors import (
@@ -31,15 +30,6 @@ from chatbooth_grpc.rpc.actions import METHODS
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
-
-
-@dataclass(frozen=True)
-class Bulkhead:
-    """A pool for slow methods, and the words for its limit."""
-
-    limit: str
-    pool: CountedPool
-
 
 Behaviour = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -156,10 +146,17 @@ def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
 class AuthInterceptor(_MethodInterceptor):
     """Takes the session's token from the call's metadata, for every action that needs one."""
 
+    def __init__(self, admit: Callable[[bytes], None]) -> None:
+        """`admit` raises an error if the account of a token's session may get no large answer."""
+        super().__init__()
+        self._admit = admit
+
     def _wrap(self, handler: Handler, action: int) -> Handler:
         if action in WITHOUT_SESSION:
             return handler
         behaviour = _behaviour(handler)
+        if ACTIONS[action].large_answers:
+            behaviour = self._admitting(behaviour)
 
         def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
             reset = current_token.set(_bearer_token(context))
@@ -170,13 +167,20 @@ class AuthInterceptor(_MethodInterceptor):
 
         return _rebuilt(handler, answer, handler.request_deserializer)
 
+    def _admitting(self, behaviour: Behaviour) -> Behaviour:
+        def answer(*arguments: Any) -> Any:
+            self._admit(current_token.get())
+            return behaviour(*arguments)
+
+        return answer
+
 
 class BulkheadInterceptor(grpc.ServerInterceptor):
     """Runs slow methods on pools of their own, and refuses their calls while those are full. Must be the outermost."""
 
-    def __init__(self, bulkheads: Mapping[str, Bulkhead]) -> None:
-        """`bulkheads`: by the methods' paths."""
-        self._bulkheads = bulkheads
+    def __init__(self, pools: Mapping[str, CountedPool]) -> None:
+        """`pools` has each slow method's pool by the method's path."""
+        self._pools = pools
         self._placed: dict[str, Handler] = {}
 
     def intercept_service(
@@ -185,17 +189,18 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         method = handler_call_details.method
-        bulkhead = self._bulkheads.get(method)
-        if bulkhead is None:
+        pool = self._pools.get(method)
+        if pool is None:
             return continuation(handler_call_details)
-        if bulkhead.pool.is_full:
-            # As a stream's, whatever the method: so it does not wait for a request.
+        bulkhead = pool.bulkhead
+        if bulkhead is not None and bulkhead.is_full:
+            # The handler is a stream's, whatever the method. So it does not wait for a request.
             return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), METHODS.get(method)))
         if method not in self._placed:
             handler = continuation(handler_call_details)
             if handler is None:
                 return None
-            self._placed[method] = _placed(handler, bulkhead.pool)
+            self._placed[method] = _placed(handler, pool)
         return self._placed[method]
 
 

@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.rpc.grpcio.calls import ResponseStream, StreamCall, answered_account
+from chatbooth_grpc.rpc.grpcio.calls import ResponseStream, StreamCall
 from chatbooth_grpc.rpc.grpcio.marks import answers_later, writes_later
 from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.rpc.server.interceptors import current_token
@@ -38,20 +38,17 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         switchboard: Switchboard,
         send_streams: SendStreams,
         calls: Executor,
-        *,
-        answers: Unread,
         pushes: Unread,
     ) -> None:
         """`calls` lends a thread to what would block one of gRPC's own.
 
-        `answers` and `pushes` hold what clients have not taken: of calls, and of live streams.
+        `pushes` holds what clients have not taken of live streams.
         """
         self._booth = booth
         self._switchboard = switchboard
         self._send_streams = send_streams
         self._calls = calls
         self._pushes = pushes
-        self._answers = answers
 
     def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
         session = self._booth.sign_up(request.username, request.password, request.token)
@@ -76,7 +73,6 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         return pb.DeleteResponse(messages_removed=removal.messages, sessions_ended=removal.sessions)
 
     def List(self, request: pb.ListRequest, context: grpc.ServicerContext) -> pb.ListResponse:
-        self._admit_large_answer()
         page = self._booth.list(
             current_token.get(),
             request.pattern,
@@ -107,8 +103,8 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             settle(Internal())
 
     def _send(self, session: StoredSession, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
-        def stored(outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-            outcome = outcomes if isinstance(outcomes, ChatboothError) else outcomes[0]
+        def stored(outcomes: Sequence[Receipt | ChatboothError]) -> None:
+            [outcome] = outcomes
             if isinstance(outcome, Receipt):
                 settle(pb.SendResponse(accept_time=time_to_pb(outcome.accept_time)))
             else:
@@ -124,7 +120,6 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None
-        self._admit_large_answer()
         delivery = self._booth.deliver(
             current_token.get(), request.acknowledge_through, after, request.max_messages, request.epoch
         )
@@ -141,9 +136,3 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         after = request.after if request.HasField("after") else None
         session = self._booth.authenticated(current_token.get())
         listen(self._switchboard, session, after, context, responses, unread=self._pushes)
-
-    def _admit_large_answer(self) -> None:
-        """Note whose answer it is. Raises TooBusy: its account leaves too much unread."""
-        account_id = self._booth.authenticated(current_token.get()).account_id
-        self._answers.check(account_id)
-        answered_account.set(account_id)

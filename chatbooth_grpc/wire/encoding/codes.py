@@ -43,6 +43,20 @@ CODES: dict[type[ChatboothError], int] = {
 }
 """The status byte of each error. A number once given is never given to another."""
 
+_BRANCHES: dict[int, type[ChatboothError]] = {
+    0: errors.InvalidArgument,
+    1: errors.InvalidArgument,
+    2: errors.Unauthenticated,
+    3: errors.NotFound,
+    4: errors.AlreadyExists,
+    5: errors.OutOfRange,
+    6: errors.ResourceExhausted,
+    7: errors.Unavailable,
+    8: errors.DeadlineExceeded,
+    9: errors.Internal,
+}
+"""The branch of the error tree that a code belongs to, by the code's tens."""
+
 
 def encode_error(error: ChatboothError) -> bytes:
     """Encode an error: its code, reason, words, and attributes as pairs of strings."""
@@ -63,4 +77,4 @@ def decode_error(body: bytes) -> ChatboothError:
     reader.finish()
     if code == OTHER:
         return UnknownError(reason, words)
-    return from_reason(reason, words, attributes)
+    return from_reason(reason, words, attributes, _BRANCHES.get(code // 10))

@@ -14,7 +14,11 @@ def encode_ping(kind: int, payload: bytes = b"") -> bytes:
 
 
 def decode_ping(body: bytes) -> tuple[int, bytes]:
+    """Return the kind and the payload, which is empty if this version does not know the kind. Raises BodyError."""
     reader = BodyReader(body)
-    kind, payload = ANSWER if reader.flag() else ASK, reader.sized()
+    kind = reader.fixed(1)[0]
+    if kind not in (ASK, ANSWER):
+        return kind, b""
+    payload = reader.sized()
     reader.finish()
     return kind, payload

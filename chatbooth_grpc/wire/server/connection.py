@@ -371,9 +371,11 @@ class Connection:
             kind, payload = pinging.decode_ping(frame.body)
         except BodyError:
             self._reply(encode_error(MalformedRequest()))
-        else:
-            if kind == pinging.ASK:
-                self._queue(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+            return
+        if kind == pinging.ASK:
+            self._queue(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+        elif kind != pinging.ANSWER:
+            self._reply(encode_error(MalformedRequest()))
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""

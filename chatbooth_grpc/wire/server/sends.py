@@ -18,7 +18,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedReque
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.sending import Checked
-from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.wire.encoding import codecs
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
@@ -100,7 +100,7 @@ class Sends:
             defect = Internal()
             for part in self._parts:
                 part.lane.fail(defect)
-            self._settle(defect)
+            self._settle([new if isinstance(new, ChatboothError) else defect for new in self._checked])
 
     def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
         """Return whose token it is, or why that is not known: a failure fails the lane."""
@@ -114,9 +114,7 @@ class Sends:
             log_defect(_call(peer))
             return lane.fail(Internal())
 
-    def _settle(self, outcomes: Sequence[Receipt | ChatboothError] | ChatboothError) -> None:
-        if isinstance(outcomes, ChatboothError):
-            outcomes = [new if isinstance(new, ChatboothError) else outcomes for new in self._checked]
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
         replies = _encode_replies(outcomes)
         start = 0
         for size, lane, settle, calls in self._parts:
@@ -146,7 +144,7 @@ def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
         return MalformedRequest()
 
 
-def _encode_replies(outcomes: Sequence[Receipt | ChatboothError]) -> list[bytes]:
+def _encode_replies(outcomes: Sequence[Outcome]) -> list[bytes]:
     """Encode outcomes as frames; most of a commit's are the same receipt."""
     last: Receipt | None = None
     receipt = b""

@@ -12,9 +12,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.client.commands.delete import delete
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.failures import (
-    Misuse,
-)
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from tests.client.booths import PASSWORD, Desk
 
 

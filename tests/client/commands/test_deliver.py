@@ -19,8 +19,8 @@ from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.client.commands.deliver import deliver
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.failures import AlreadyReading
 from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.failures.session_failures import AlreadyReading
 from tests.client.booths import SERVER, Desk
 from tests.contract.stores import append
 

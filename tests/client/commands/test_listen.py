@@ -12,7 +12,7 @@ from chatbooth_grpc.booth.model import Event, Gap, GapReason, MessageBatch, Open
 from chatbooth_grpc.client.commands.listen import listen
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.failures import AlreadyReading
+from chatbooth_grpc.client.failures.session_failures import AlreadyReading
 from tests.client.booths import SERVER, Desk
 from tests.client.commands.lines import run_line
 from tests.client.scripted import ScriptedEvents

@@ -16,10 +16,8 @@ from chatbooth_grpc.client.commands.delete import delete
 from chatbooth_grpc.client.commands.logout import log_out
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.failures.failures import (
-    NotLoggedIn,
-    Unprinted,
-)
+from chatbooth_grpc.client.failures.outcomes import Unprinted
+from chatbooth_grpc.client.failures.session_failures import NotLoggedIn
 from tests.client.booths import SERVER, Desk, failing
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.outbox_showing import show_outbox
-from chatbooth_grpc.client.failures.failures import Misuse, SomeNotSent, exit_code
+from chatbooth_grpc.client.failures.command_failure import Misuse, exit_code
+from chatbooth_grpc.client.failures.outcomes import SomeNotSent
 from tests.client.booths import Desk
 from tests.client.commands.lines import run_line
 

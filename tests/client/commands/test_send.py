@@ -9,7 +9,7 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.client.commands.arguments import parse
 from chatbooth_grpc.client.commands.signup import sign_up
-from chatbooth_grpc.client.failures.failures import NotLoggedIn
+from chatbooth_grpc.client.failures.session_failures import NotLoggedIn
 from tests.client.booths import Desk
 from tests.client.commands.lines import parsed, run_line
 

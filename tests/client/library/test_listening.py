@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbooth_grpc.booth.errors import CursorPastEnd, ServerDraining, ServerUnreachable, SessionInvalid
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    CursorPastEnd,
+    InvalidArgument,
+    ServerDraining,
+    ServerUnreachable,
+    SessionInvalid,
+    Unauthenticated,
+    Unavailable,
+    from_reason,
+)
 from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening, UnknownEvent
 from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening
 from chatbooth_grpc.client.library.transport import Transport
@@ -95,6 +105,24 @@ def test_unknown_events_are_skipped_and_logged_once(caplog: pytest.LogCaptureFix
     assert (lost, transport.starts) == ([], [None])
     [record] = [record for record in caplog.records if record.name.startswith("chatbooth_grpc")]
     assert (record.levelname, "kind 9" in record.getMessage()) == ("DEBUG", True)
+
+
+@pytest.mark.parametrize("branch", [Unauthenticated, InvalidArgument])
+def test_a_newer_servers_refusal_for_good_ends_it(branch: type[ChatboothError]) -> None:
+    transport = Breaking(
+        [opening(), batch(1), from_reason("ACCOUNT_FROZEN", "Frozen. Ask whoever runs it.", {}, branch)]
+    )
+    with pytest.raises(branch, match="Frozen"), listening(transport) as stream:  # noqa: PT012  # two reads are needed
+        assert taken(stream, 1) == [1]
+        next(stream)
+    assert transport.starts == [None]
+
+
+def test_a_newer_servers_failure_that_passes_does_not_end_it() -> None:
+    passing = from_reason("MOVING_HOUSE", "Moving.", {}, Unavailable)
+    transport = Breaking([opening(), batch(1), passing], [opening(1), batch(2)])
+    with listening(transport) as stream:
+        assert taken(stream, 2) == [1, 2]
 
 
 def test_what_comes_again_is_dropped() -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.errors import InvalidUsername
-from chatbooth_grpc.client.failures.failures import (
+from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.failures.session_failures import (
     AlreadyReading,
-    Misuse,
     NotLoggedIn,
     SessionFileDamaged,
     SeveralSessions,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import RecipientNotFound, UnknownError
-from chatbooth_grpc.client.failures.failures import Misuse
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.output import Output
 
 

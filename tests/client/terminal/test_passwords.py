@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from chatbooth_grpc.client.failures.failures import Misuse
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.passwords import Passwords
 from chatbooth_grpc.client.terminal.prompts import Prompts
 

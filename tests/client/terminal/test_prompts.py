@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.client.failures.failures import Misuse
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.prompts import Prompts
 
 

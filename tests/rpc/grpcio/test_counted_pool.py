@@ -1,4 +1,4 @@
-"""A pool knows how full it is."""
+"""A pool counts in its bulkhead what runs and waits."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import Any
 
 import pytest
 
+from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from tests.booth.spies import Gate
 from tests.rpc.running import PATIENCE
 
 
 @pytest.fixture
-def pool() -> Iterator[CountedPool]:
-    """Two threads, room for three."""
-    with CountedPool("test", 2, capacity=3) as pool:
+def bulkhead() -> Bulkhead:
+    """Room for three."""
+    return Bulkhead("tests at once", working=2, waiting=1)
+
+
+@pytest.fixture
+def pool(bulkhead: Bulkhead) -> Iterator[CountedPool]:
+    """Two threads, and the bulkhead."""
+    with CountedPool("test", 2, bulkhead=bulkhead) as pool:
         yield pool
 
 
@@ -26,49 +33,50 @@ def settled(futures: list[Future[Any]]) -> None:
         future.exception(timeout=PATIENCE)
 
 
-def test_a_pool_knows_how_full_it_is(pool: CountedPool) -> None:
+def test_a_pool_knows_how_full_it_is(pool: CountedPool, bulkhead: Bulkhead) -> None:
     gate = Gate()
     futures: list[Future[Any]] = []
     for _ in range(3):
-        assert not pool.is_full
+        assert not bulkhead.is_full
         futures.append(pool.submit(gate.hold))
-    assert pool.is_full
+    assert bulkhead.is_full
     futures.append(pool.submit(int, "1"))  # what is submitted all the same is run
     gate.open()
     settled(futures)
     pool.shutdown(wait=True)
-    assert not pool.is_full
+    assert not bulkhead.is_full
     assert futures[-1].result() == 1
 
 
-def test_what_fails_and_what_is_cancelled_makes_room(pool: CountedPool) -> None:
+def test_what_fails_and_what_is_cancelled_makes_room(pool: CountedPool, bulkhead: Bulkhead) -> None:
     gate = Gate()
     held = [pool.submit(gate.hold) for _ in range(2)]
     waiting = pool.submit(int, "1")
-    assert pool.is_full
+    assert bulkhead.is_full
     assert waiting.cancel()
-    assert not pool.is_full
+    assert not bulkhead.is_full
     failing = pool.submit(int, "x")
-    assert pool.is_full
+    assert bulkhead.is_full
     gate.open()
     settled(held)
     assert isinstance(failing.exception(timeout=PATIENCE), ValueError)
     pool.shutdown(wait=True)
-    assert not pool.is_full
+    assert not bulkhead.is_full
 
 
-def test_a_pool_without_a_capacity_is_never_full() -> None:
+def test_a_pool_without_a_bulkhead_takes_any_number() -> None:
     with CountedPool("test", 1) as pool:
         gate = Gate()
-        for _ in range(1_000):
-            pool.submit(gate.hold)
-        assert not pool.is_full
-        gate.open()
-
-
-def test_a_call_that_needs_no_thread_is_counted_while_it_runs(pool: CountedPool) -> None:
-    with pool.counted(), pool.counted():
-        assert not pool.is_full
+        futures = [pool.submit(gate.hold) for _ in range(1_000)]
         with pool.counted():
-            assert pool.is_full
-        assert not pool.is_full
+            gate.open()
+        settled(futures)
+    assert pool.bulkhead is None
+
+
+def test_a_call_that_needs_no_thread_is_counted_while_it_runs(pool: CountedPool, bulkhead: Bulkhead) -> None:
+    with pool.counted(), pool.counted():
+        assert not bulkhead.is_full
+        with pool.counted():
+            assert bulkhead.is_full
+        assert not bulkhead.is_full

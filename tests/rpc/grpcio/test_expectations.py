@@ -13,7 +13,8 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 
 from chatbooth_grpc.rpc.grpcio import expectations
 from chatbooth_grpc.rpc.grpcio.expectations import TRIED_VERSIONS, differences
-from tests.test_packaging import project
+
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 def test_the_installed_grpcio_is_as_expected() -> None:
@@ -31,6 +32,11 @@ def test_a_name_that_is_gone_is_found(name: str, monkeypatch: pytest.MonkeyPatch
 def test_a_name_of_the_core_that_is_gone_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cygrpc, name)
     assert differences() == [name]
+
+
+def test_a_call_that_works_otherwise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cygrpc, "Call", object)
+    assert differences() == [f"Call.{name}" for name in expectations.EXPECTED_CALL]
 
 
 @pytest.mark.parametrize("name", expectations.EXPECTED_FUNCTIONS)
@@ -66,8 +72,7 @@ def test_a_request_that_another_function_receives_is_found(monkeypatch: pytest.M
 
 
 def test_the_tried_versions_are_those_of_the_requirements() -> None:
-    (required,) = [each for each in project()["project"]["dependencies"] if each.startswith("grpcio>")]
-    floor = re.search(r">=([\d.]+)", required)
+    floor = re.search(r'"grpcio>=([\d.]+),', PYPROJECT.read_text(encoding="utf-8"))
     assert floor
     assert TRIED_VERSIONS[0].startswith(f"{floor[1]}.")
 
@@ -78,5 +83,6 @@ def test_every_private_name_that_the_room_uses_is_expected() -> None:
     expected = {*expectations.EXPECTED_FUNCTIONS, *expectations.EXPECTED_STRINGS}
     assert set(re.findall(r"internals\.(\w+)", sources)) == expected - {"_unary_request"}
     assert set(re.findall(r"cygrpc\.(\w+)", sources)) == set(expectations.EXPECTED_CORE)
+    assert set(re.findall(r"rpc_event\.call\.(\w+)", sources)) == set(expectations.EXPECTED_CALL)
     of_state = set(re.findall(r"state\.(\w+)", sources))
     assert of_state == {*expectations.EXPECTED_STATE, "condition", "context"}

@@ -15,7 +15,7 @@ from chatbooth_grpc.live.unread import SHARE_SIZE
 from tests.booth.cheap_passwords import PASSWORD
 from tests.live.recording_sink import wait_until
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
-from tests.rpc.running import Running
+from tests.rpc.running import PATIENCE, Running, bearer
 from tests.rpc.server.test_traps import answers, patience
 
 SERVICE = "/chatbooth.v1.ChatService/"
@@ -69,6 +69,19 @@ def test_an_answer_that_nobody_takes_ends_its_call(running: Running, path: str) 
     wait_until(lambda: _held(running) == (0, 0))
     deaf.close()
     assert answers(running)
+
+
+@BOTH_GRPCIOS
+def test_an_answer_is_held_until_it_is_taken(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience(monkeypatch, 1_000)
+    running = start()
+    ann = running.sign_up("ann")
+    running.send(ann, "ann", "x" * (64 << 10))
+    running.texts(ann)
+    stream = running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann), timeout=PATIENCE)
+    next(stream)
+    stream.cancel()
+    wait_until(lambda: _held(running) == (0, 0))
 
 
 @BOTH_GRPCIOS

@@ -315,7 +315,7 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
 
 def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
     gap = Gap(3, 4, GapReason.RETENTION)
-    newer = encode_frame(actions.MESSAGE, b"\x63what is this?") + encode_frame(77, b"or this?")
+    newer = b"".join(encode_frame(action, b"\x63what is this?") for action in (actions.MESSAGE, actions.PING, 77))
     told = encode_frame(actions.MESSAGE, pushes.encode_event(gap))
     ending = encode_frame(actions.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
     with scripted(answering(DONE + OPENED + newer + told + ending)) as address:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, concrete_errors, from_reason
+from chatbooth_grpc.booth.errors import BRANCHES, ChatboothError, UnknownError, concrete_errors, from_reason
 from chatbooth_grpc.wire.encoding.codes import CODES, OK, OTHER, decode_error, encode_error
 from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyWriter
 
@@ -44,6 +44,8 @@ GIVEN_AWAY = {
     "INTERNAL": 90,
 }
 """What clients in the world rely on: lines may be added, never changed."""
+
+TAKEN = set(CODES.values())
 
 kinds = st.sampled_from(sorted(CODES, key=lambda kind: kind.reason))
 
@@ -88,6 +90,16 @@ def test_an_error_of_a_newer_server_keeps_its_reason_and_words() -> None:
         assert isinstance(error, UnknownError)
         assert (error.reason, str(error)) == ("NEWER", "Upgrade.")
     assert encode_error(from_reason("NEWER", "Upgrade.", {}))[0] == OTHER
+
+
+def test_an_error_of_a_newer_server_is_of_the_branch_of_its_codes_tens() -> None:
+    for kind, known in CODES.items():
+        code = next(code for code in range(known // 10 * 10, known // 10 * 10 + 10) if code and code not in TAKEN)
+        body = BodyWriter().fixed(bytes((code,))).string("NEWER").string("Upgrade.").varint(0).bytes()
+        error = decode_error(body)
+        [branch] = [branch for branch in BRANCHES if issubclass(kind, branch)]
+        assert isinstance(error, branch), (code, kind)
+        assert (error.reason, str(error)) == ("NEWER", "Upgrade.")
 
 
 def test_more_attributes_than_this_version_knows_do_no_harm() -> None:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client.failures.failures import SessionEnded
 from chatbooth_grpc.client.failures.interrupts import Interrupted, Interrupts
+from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession

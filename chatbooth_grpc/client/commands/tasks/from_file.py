@@ -15,7 +15,9 @@ from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.message_lines import BadLine, MakeId, read_lines, repeatable_ids
-from chatbooth_grpc.client.failures.failures import CommandFailure, SessionEnded, SomeNotSent, Unprinted
+from chatbooth_grpc.client.failures.command_failure import CommandFailure
+from chatbooth_grpc.client.failures.outcomes import SomeNotSent, Unprinted
+from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.terminal.progress import Progress
 

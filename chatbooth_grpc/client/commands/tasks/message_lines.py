@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.message_ids import decode_message_id
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, OutgoingMessage, Session
 from chatbooth_grpc.booth.rules import check_outgoing, folded_username
-from chatbooth_grpc.client.failures.failures import CommandFailure
+from chatbooth_grpc.client.failures.command_failure import CommandFailure
 
 MAX_LINE_SIZE = 100 << 20
 """The largest line, in bytes: room for the largest text with every byte escaped as \\u00xx."""

@@ -7,7 +7,8 @@ from argparse import Namespace
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.failures.failures import Misuse, SessionFileDamaged, SessionNotKept
+from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.failures.session_failures import SessionFileDamaged, SessionNotKept
 from chatbooth_grpc.client.state.session_file import SavedSession
 
 

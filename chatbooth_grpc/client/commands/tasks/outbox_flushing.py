@@ -7,7 +7,7 @@ from pathlib import Path
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.failures.failures import QueuedButRefused
+from chatbooth_grpc.client.failures.outcomes import QueuedButRefused
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged, QueuedMessage, Send, set_aside
 from chatbooth_grpc.client.state.session_file import SavedSession

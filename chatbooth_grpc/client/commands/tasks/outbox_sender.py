@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.outbox_flushing import flush_outbox, open_outbox, say_what_waits
-from chatbooth_grpc.client.failures.failures import Unprinted
 from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.failures.outcomes import Unprinted
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.output import error_words

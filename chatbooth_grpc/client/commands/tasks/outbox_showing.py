@@ -6,8 +6,9 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.outbox_flushing import flush_outbox, open_outbox, say_what_waits
-from chatbooth_grpc.client.failures.failures import Misuse, SomeNotSent
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.failures.outcomes import SomeNotSent
 from chatbooth_grpc.client.state.outbox import Outbox, QueuedMessage
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.display import harmless_line, harmless_name

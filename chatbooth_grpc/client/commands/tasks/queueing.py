@@ -11,8 +11,10 @@ from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.booth.unicode import check_unicode
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.outbox_flushing import GOES_OUT, open_outbox, report, sending_by
-from chatbooth_grpc.client.failures.failures import Misuse, QueuedButRefused, SessionEnded
+from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.failures.invocation import command_line
+from chatbooth_grpc.client.failures.outcomes import QueuedButRefused
+from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.state.outbox import PASSING, Outbox, QueuedMessage
 from chatbooth_grpc.client.state.session_file import SavedSession

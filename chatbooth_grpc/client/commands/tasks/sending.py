@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatbooth_grpc.booth.errors import RecipientNotFound
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.failures.failures import outcome_unknown
 from chatbooth_grpc.client.failures.invocation import command_line
+from chatbooth_grpc.client.failures.outcomes import outcome_unknown
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.display import harmless_line, local_time, utc_time
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from chatbooth_grpc.booth.model import ContentKind, Delivery, Gap, GapReason, Message, Opening
 from chatbooth_grpc.client.commands.tasks.context import Context
-from chatbooth_grpc.client.failures.failures import AlreadyReading
+from chatbooth_grpc.client.failures.session_failures import AlreadyReading
 from chatbooth_grpc.client.state.history import History, Restored
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.display import shown_message, utc_time

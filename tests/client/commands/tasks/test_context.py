@@ -15,10 +15,8 @@ from chatbooth_grpc.client.commands.passwd import change_password
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.commands.whoami import who_am_i
-from chatbooth_grpc.client.failures.failures import (
-    SessionEnded,
-    exit_code,
-)
+from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from tests.client.booths import PASSWORD, Desk
 
 

@@ -16,7 +16,9 @@ from chatbooth_grpc.booth.errors import ServerUnreachable, StoreFull
 from chatbooth_grpc.client.commands.login import log_in
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.from_file import FileChanged, import_messages
-from chatbooth_grpc.client.failures.failures import NotLoggedIn, SessionEnded, SomeNotSent, exit_code
+from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.outcomes import SomeNotSent
+from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, SessionEnded
 from chatbooth_grpc.client.library import sending_many
 from tests.client.booth_stream import BoothSendStream
 from tests.client.booths import SERVER, Desk

@@ -7,10 +7,8 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.client.commands.login import log_in
 from chatbooth_grpc.client.commands.signup import sign_up
-from chatbooth_grpc.client.failures.failures import (
-    SessionNotKept,
-    exit_code,
-)
+from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.session_failures import SessionNotKept
 from tests.client.booths import PASSWORD, Desk
 
 

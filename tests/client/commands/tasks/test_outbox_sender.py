@@ -11,8 +11,8 @@ from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks import outbox_sender
 from chatbooth_grpc.client.commands.tasks.outbox_sender import emptying_outbox
-from chatbooth_grpc.client.failures.failures import Unprinted
 from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.failures.outcomes import Unprinted
 from tests.client.booths import SERVER, Desk
 
 PATIENCE = 20.0

@@ -27,15 +27,10 @@ from chatbooth_grpc.client.commands.logout import log_out
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.outbox_showing import show_outbox
 from chatbooth_grpc.client.commands.tasks.queueing import send_queued
-from chatbooth_grpc.client.failures.failures import (
-    Misuse,
-    NotLoggedIn,
-    QueuedButRefused,
-    SessionEnded,
-    Unprinted,
-    exit_code,
-)
+from chatbooth_grpc.client.failures.command_failure import Misuse, exit_code
 from chatbooth_grpc.client.failures.interrupts import Interrupted
+from chatbooth_grpc.client.failures.outcomes import QueuedButRefused, Unprinted
+from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, SessionEnded
 from chatbooth_grpc.client.state.file_lock import file_lock
 from chatbooth_grpc.client.state.outbox import Outbox
 from tests.client.booths import SERVER, Desk

@@ -16,10 +16,8 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
-from chatbooth_grpc.client.failures.failures import (
-    OutcomeUnknown,
-    exit_code,
-)
+from chatbooth_grpc.client.failures.command_failure import exit_code
+from chatbooth_grpc.client.failures.outcomes import OutcomeUnknown
 from tests.client.booths import SERVER, Desk, failing
 
 

@@ -1,0 +1,57 @@
+"""What a command fails with when the client itself finds the fault, and its exit code."""
+
+from __future__ import annotations
+
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from chatbooth_grpc.client.failures.exit_codes import (
+    FAILED,
+    NOT_AUTHENTICATED,
+    NOT_FOUND,
+    UNREACHABLE,
+    USAGE,
+)
+
+EXIT_CODES: dict[type[ChatboothError], int] = {
+    InvalidArgument: USAGE,
+    Unauthenticated: NOT_AUTHENTICATED,
+    NotFound: NOT_FOUND,
+    Unavailable: UNREACHABLE,
+    DeadlineExceeded: UNREACHABLE,
+}
+"""The exit code of each branch of the error tree; of any other, FAILED."""
+
+
+class CommandFailure(Exception):
+    """A failure that the client itself found. `reason` is stable, `details` is for programs.
+
+    `must_be_said`: the command had effects that only this failure's words tell.
+    """
+
+    reason = "FAILED"
+    exit_code = FAILED
+    must_be_said = False
+
+    def details(self) -> dict[str, str]:
+        """What `--json` adds to reason and words."""
+        return {}
+
+
+class Misuse(CommandFailure):
+    """The command or its input is not one."""
+
+    reason = "USAGE"
+    exit_code = USAGE
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that stands for an error."""
+    if isinstance(error, CommandFailure):
+        return error.exit_code
+    return next((code for branch, code in EXIT_CODES.items() if isinstance(error, branch)), FAILED)
