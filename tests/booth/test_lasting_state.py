@@ -7,16 +7,7 @@ import logging
 import pytest
 
 from chatbooth_grpc.booth.lasting_state import QUIET, LastingState
-
-
-class Seconds:
-    """A monotonic clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.seconds import Seconds
 
 
 @pytest.fixture

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import argon2
-
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.credentials import Passwords as HashedPasswords
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.client.commands.tasks.context import Context
@@ -24,19 +21,10 @@ from chatbooth_grpc.client.terminal.output import Output
 from chatbooth_grpc.client.terminal.passwords import Passwords
 from chatbooth_grpc.client.terminal.prompts import Prompts
 from tests.client.booth_stream import BoothSendStream
-from tests.client.scripted import Clock
+from tests.seconds import Seconds
 
 SERVER = "127.0.0.1:50051"
 PASSWORD = "a long password"
-
-CHEAP = argon2.Parameters(
-    type=argon2.Type.ID, version=0x13, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
-)
-
-
-def cheap_passwords() -> HashedPasswords:
-    """Passwords whose hashing takes no time."""
-    return HashedPasswords(CHEAP)
 
 
 class BoothTransport:
@@ -72,7 +60,12 @@ class BoothTransport:
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         self.before("send")
-        return self._booth.send(token, message)
+        stream = BoothSendStream(self._booth, token)
+        stream.send([message])
+        [outcome] = stream.receive()
+        if isinstance(outcome, ChatboothError):
+            raise outcome
+        return outcome
 
     def send_stream(self, token: bytes) -> BoothSendStream:
         self.before("send_stream")
@@ -107,8 +100,8 @@ class BoothTransport:
         """Nothing is open."""
 
 
-def failing(action: str, error: ChatboothError, times: int = 1_000) -> Callable[[str], None]:
-    """What a transport does before a call: it fails so many calls of an action."""
+def failing(action: str, error: BaseException, times: int = 1_000) -> Callable[[str], None]:
+    """What a transport does before a call: the first `times` calls of an action fail."""
     left = [error] * times
 
     def before(called: str) -> None:
@@ -170,7 +163,7 @@ class Desk:
         on_retry: Callable[[ChatboothError, float], None],
     ) -> ChatClient:
         assert server == SERVER
-        clock = Clock()
+        clock = Seconds()
         checked: Transport = self.transport
         retrying = Retrying(on_retry=on_retry, clock=clock, sleep=clock.sleep)
         return ChatClient(checked, session=session, timeout=timeout, retrying=retrying)

@@ -9,7 +9,8 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from tests.client.booths import BoothTransport, Desk, cheap_passwords
+from tests.booth.cheap_passwords import cheap_passwords
+from tests.client.booths import BoothTransport, Desk
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from chatbooth_grpc.booth.model import (
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
 from chatbooth_grpc.client.library.transport import EventStream, SendStream, Transport
+from tests.seconds import Seconds
 
 EPOCH = bytes(range(16))
 TOKEN = b"t" * 16
@@ -122,28 +123,13 @@ class ScriptedEvents:
         self._cancelled.set()
 
 
-class Clock:
-    """Seconds that pass only while someone sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 def scripted_client(
-    *outcomes: object, session: Session | None = SESSION, clock: Clock | None = None, jitter: float = 1.0
+    *outcomes: object, session: Session | None = SESSION, clock: Seconds | None = None, jitter: float = 1.0
 ) -> tuple[ChatClient, ScriptedTransport]:
     """A client over a script; it sleeps on `clock`, and every random number is `jitter`."""
     transport = ScriptedTransport(deque(outcomes))
     checked: Transport = transport
-    clock = clock or Clock()
+    clock = clock or Seconds()
     retrying = Retrying(clock=clock, sleep=clock.sleep, random=lambda: jitter)
     return ChatClient(checked, session=session, retrying=retrying), transport
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,26 +20,13 @@ from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from chatbooth_grpc.client.failures.session_failures import AlreadyReading
-from tests.client.booths import SERVER, Desk
+from tests.client.booths import SERVER, Desk, failing
+from tests.client.streams import BrokenPipe, Full
 from tests.contract.stores import append
 
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-class BrokenPipe(io.StringIO):
-    """Standard output into what has ended after `whole` lines."""
-
-    def __init__(self, whole: int) -> None:
-        super().__init__()
-        self._left = whole
-
-    def write(self, text: str) -> int:
-        if self._left == 0:
-            raise BrokenPipeError
-        self._left -= 1
-        return super().write(text)
 
 
 @pytest.fixture
@@ -61,18 +47,6 @@ def waiting(booth: Booth, session: Session) -> list[str]:
 def texts(desk: Desk) -> list[str]:
     """The texts printed since last asked, in human or JSON form."""
     return [line[-1] for line in desk.printed()]
-
-
-def at(action: str, number: int, error: BaseException) -> Callable[[str], None]:
-    """What a transport does before a call: raise at the so-manieth of an action."""
-    calls = [0]
-
-    def before(called: str) -> None:
-        calls[0] += called == action
-        if called == action and calls[0] == number:
-            raise error
-
-    return before
 
 
 def test_all_that_waits_is_shown_once(desk: Desk, booth: Booth, ann: Session) -> None:
@@ -173,7 +147,7 @@ def test_after_shows_again_what_was_shown(desk: Desk, ann: Session) -> None:
 
 
 def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth: Booth, ann: Session) -> None:
-    desk.transport.before = at("acknowledge", 1, Killed())
+    desk.transport.before = failing("acknowledge", Killed(), times=1)
     with pytest.raises(Killed):
         deliver(desk.context())
     desk.transport.before = lambda _action: None
@@ -186,7 +160,7 @@ def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth:
 
 
 def test_an_unacknowledged_end_is_acknowledged_by_the_next_run(desk: Desk, booth: Booth, ann: Session) -> None:
-    desk.transport.before = at("acknowledge", 1, Killed())
+    desk.transport.before = failing("acknowledge", Killed(), times=1)
     with pytest.raises(Killed):
         deliver(desk.context())
     desk.transport.before = lambda _action: None
@@ -225,11 +199,7 @@ def test_a_broken_pipe_acknowledges_nothing_of_its_batch(desk: Desk, booth: Boot
 
 
 def test_an_output_that_cannot_be_flushed_acknowledges_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
-    class Full(io.StringIO):
-        def flush(self) -> None:
-            raise OSError("no space left")
-
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OSError, match="No space"):
         deliver(desk.context(out=Full()))
     assert waiting(booth, ann) == list("abcde")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +18,7 @@ from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.failures.outcomes import Unprinted
 from chatbooth_grpc.client.failures.session_failures import NotLoggedIn
 from tests.client.booths import SERVER, Desk, failing
+from tests.client.streams import Full
 
 
 def test_logging_out_ends_and_forgets_the_session(desk: Desk, booth: Booth) -> None:
@@ -48,10 +48,6 @@ def test_logging_out_of_a_server_that_is_away_keeps_the_session(desk: Desk) -> N
 
 @pytest.mark.parametrize("command", [log_out, lambda context: delete(context, confirmed=True)])
 def test_what_ended_is_forgotten_here_even_if_it_cannot_be_said(desk: Desk, command: Callable[[Context], None]) -> None:
-    class Full(io.StringIO):
-        def flush(self) -> None:
-            raise OSError(28, "No space left on device")
-
     sign_up(desk.context(), "ann")
     with pytest.raises(Unprinted):
         command(desk.context(out=Full(), as_json=True))

@@ -24,7 +24,8 @@ from chatbooth_grpc.booth.errors import (
 )
 from chatbooth_grpc.booth.model import OutgoingMessage, Page, Receipt, Removal
 from chatbooth_grpc.client.library.chat_client import ChatClient
-from tests.client.scripted import SESSION, TOKEN, Clock, delivery, scripted_client
+from tests.client.scripted import SESSION, TOKEN, delivery, scripted_client
+from tests.seconds import Seconds
 
 LOST = [ServerUnreachable("s"), DeadlineExceeded()]
 
@@ -62,7 +63,7 @@ def test_a_message_is_sent_as_it_is_given() -> None:
 
 
 def test_all_attempts_share_one_timeout() -> None:
-    clock = Clock()
+    clock = Seconds()
     client, transport = scripted_client(*[ServerUnreachable("s")] * 50, clock=clock)
     client.timeout = 3.0
     with pytest.raises(ServerUnreachable):

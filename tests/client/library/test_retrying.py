@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
 )
 from chatbooth_grpc.client.library.retrying import LONGEST_BACKOFF, Retrying
-from tests.client.scripted import Clock
+from tests.seconds import Seconds
 
 
 def raising(*errors: ChatboothError) -> Callable[[float], str]:
@@ -39,25 +39,25 @@ def always(error: ChatboothError) -> Callable[[float], NoReturn]:
     return attempt
 
 
-def retrying_on(clock: Clock, jitter: float = 1.0) -> Retrying:
+def retrying_on(clock: Seconds, jitter: float = 1.0) -> Retrying:
     return Retrying(clock=clock, sleep=clock.sleep, random=lambda: jitter)
 
 
 @pytest.mark.parametrize("error", [ServerUnreachable("s"), StoreUnavailable(), DeadlineExceeded(), TooBusy("calls")])
 def test_what_may_pass_is_tried_again(error: ChatboothError) -> None:
-    assert retrying_on(Clock()).call(raising(error, error), timeout=10) == "done"
+    assert retrying_on(Seconds()).call(raising(error, error), timeout=10) == "done"
 
 
 @pytest.mark.parametrize("error", [RecipientNotFound("bob"), StoreFull()])
 def test_what_will_not_pass_is_raised_at_once(error: ChatboothError) -> None:
-    clock = Clock()
+    clock = Seconds()
     with pytest.raises(type(error)):
         retrying_on(clock).call(raising(error), timeout=10)
     assert clock.slept == []
 
 
 def test_pauses_double_up_to_a_limit() -> None:
-    clock = Clock()
+    clock = Seconds()
     with pytest.raises(ServerUnreachable):
         retrying_on(clock).call(always(ServerUnreachable("s")), timeout=10)
     assert clock.slept[:6] == [0.1, 0.2, 0.4, 0.8, 1.6, LONGEST_BACKOFF]
@@ -65,27 +65,27 @@ def test_pauses_double_up_to_a_limit() -> None:
 
 
 def test_jitter_is_full() -> None:
-    clock = Clock()
+    clock = Seconds()
     retrying_on(clock, jitter=0.0).call(raising(*[ServerUnreachable("s")] * 3), timeout=10)
     assert clock.slept == [0, 0, 0]
 
 
 def test_the_server_says_how_long_to_wait_at_least() -> None:
-    clock = Clock()
+    clock = Seconds()
     retrying_on(clock, jitter=0.5).call(raising(TooBusy("calls", retry_after=3.0)), timeout=10)
     assert clock.slept == [3.05]
 
 
 @pytest.mark.parametrize("wait", [9.95, 1e9, float("inf"), float("nan"), -5.0])
 def test_no_pause_outlasts_the_call(wait: float) -> None:
-    clock = Clock()
+    clock = Seconds()
     with pytest.raises(TooBusy):
         retrying_on(clock).call(always(TooBusy("calls", retry_after=wait)), timeout=10)
     assert clock.slept == []
 
 
 def test_each_attempt_gets_the_time_that_is_left() -> None:
-    clock = Clock()
+    clock = Seconds()
     given: list[float] = []
 
     def attempt(seconds: float) -> NoReturn:
@@ -110,7 +110,7 @@ def test_each_attempt_gets_the_time_that_is_left() -> None:
 def test_an_open_outcome_is_never_reported_as_a_refusal(
     errors: list[ChatboothError], raised: type[ChatboothError]
 ) -> None:
-    clock = Clock()
+    clock = Seconds()
 
     def attempt(_seconds: float) -> NoReturn:
         clock.now += 4.5
@@ -122,7 +122,7 @@ def test_an_open_outcome_is_never_reported_as_a_refusal(
 
 def test_each_failure_that_is_tried_again_is_told() -> None:
     told: list[tuple[str, float]] = []
-    clock = Clock()
+    clock = Seconds()
     retrying = Retrying(
         on_retry=lambda error, pause: told.append((error.reason, pause)),
         clock=clock,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.client.state.file_lock import file_lock
-from tests.client.scripted import Clock
+from tests.seconds import Seconds
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_one_holds_it_at_a_time(path: Path) -> None:
 
 
 def test_it_is_waited_for_by_the_clock(path: Path) -> None:
-    clock = Clock()
+    clock = Seconds()
 
     def passing() -> float:
         clock.now += 0.5

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chatbooth_grpc.booth.errors import RecipientNotFound, UnknownError
 from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.output import Output
+from tests.client.streams import Terminal
 
 
 def printed(as_json: bool, *results: str, quiet: bool = False) -> tuple[str, str]:
@@ -77,16 +78,6 @@ def test_an_error_is_one_object_for_a_program(error: Exception, record: dict[str
     err = io.StringIO()
     Output(io.StringIO(), err, as_json=True).fail(error)
     assert json.loads(err.getvalue()).items() >= record.items()
-
-
-class Terminal(io.StringIO):
-    """A terminal, twenty columns wide."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        raise AssertionError("its width is given")
 
 
 @pytest.fixture

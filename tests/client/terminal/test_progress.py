@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chatbooth_grpc.client.terminal.progress import INTERVAL, Progress
-from tests.client.scripted import Clock
+from tests.seconds import Seconds
 
 
 def shown(steps: list[tuple[float, int, int]], total: int | None) -> list[str]:
     """What is shown when, after so many seconds each, so many messages and bytes are done."""
-    clock = Clock()
+    clock = Seconds()
     lines: list[str] = []
     progress = Progress(lines.append, total, clock)
     for seconds, count, done in steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import threading
@@ -22,6 +21,7 @@ from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, Session
 from chatbooth_grpc.client.library import sending_many
 from tests.client.booth_stream import BoothSendStream
 from tests.client.booths import SERVER, Desk
+from tests.client.streams import Terminal
 
 
 def line(text: str, recipient: str = "ann", **more: object) -> str:
@@ -272,13 +272,6 @@ def test_a_file_that_changes_meanwhile_is_said(
         import_messages(ann.context(), str(file))
     if change == "grows":
         assert mailbox() == TEXTS
-
-
-class Terminal(io.StringIO):
-    """Words that a person watches."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_person_at_a_terminal_sees_progress_that_leaves_no_trace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -33,7 +32,8 @@ from chatbooth_grpc.client.failures.outcomes import QueuedButRefused, Unprinted
 from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, SessionEnded
 from chatbooth_grpc.client.state.file_lock import file_lock
 from chatbooth_grpc.client.state.outbox import Outbox
-from tests.client.booths import SERVER, Desk
+from tests.client.booths import SERVER, Desk, failing
+from tests.client.streams import Full
 
 ID = b"i" * 16
 
@@ -58,16 +58,6 @@ def outbox(desk: Desk) -> Outbox:
     return context.sessions.outbox(context.pick())
 
 
-def failing(error: Exception) -> Callable[[str], None]:
-    """What a transport does before a call: it fails each send."""
-
-    def before(action: str) -> None:
-        if action == "send":
-            raise error
-
-    return before
-
-
 def test_a_message_is_queued_then_sent_and_both_are_said(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
     send_queued(ann.context(), "Ann", "tea?", ID)
     queued, sent = ann.said().splitlines()
@@ -82,7 +72,7 @@ def test_a_message_is_queued_then_sent_and_both_are_said(ann: Desk, mailbox: Cal
     "error", [ServerUnreachable(SERVER), DeadlineExceeded(), TooBusy("calls"), StoreFull(), Internal()]
 )
 def test_a_passing_failure_leaves_it_queued(ann: Desk, mailbox: Callable[[], list[str]], error: ChatboothError) -> None:
-    ann.transport.before = failing(error)
+    ann.transport.before = failing("send", error)
     send_queued(ann.context(), "ann", "tea?", ID)
     queued, why = ann.said().splitlines()
     assert f"is queued, id {ID.hex()}" in queued
@@ -189,7 +179,7 @@ def test_the_refusal_of_an_earlier_message_is_not_the_outcome(ann: Desk, mailbox
 
 
 def test_a_repeat_under_one_id_has_the_outcome_of_the_first(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
-    ann.transport.before = failing(ServerUnreachable(SERVER))
+    ann.transport.before = failing("send", ServerUnreachable(SERVER))
     send_queued(ann.context(), "ann", "tea?", ID)
     first = ann.said()
     send_queued(ann.context(), "ann", "tea?", ID)
@@ -207,7 +197,7 @@ def test_a_repeat_under_one_id_has_the_outcome_of_the_first(ann: Desk, mailbox: 
 
 
 def test_the_same_text_again_is_not_queued_in_silence(ann: Desk) -> None:
-    ann.transport.before = failing(ServerUnreachable(SERVER))
+    ann.transport.before = failing("send", ServerUnreachable(SERVER))
     send_queued(ann.context(), "ann", "tea?", ID)
     ann.said()
     send_queued(ann.context(), "ann", "tea?")
@@ -280,10 +270,6 @@ def test_a_failure_after_the_own_message_does_not_concern_it(ann: Desk, monkeypa
 
 
 def test_a_queued_message_that_cannot_be_spoken_of_is_an_outcome_of_its_own(ann: Desk) -> None:
-    class Full(io.StringIO):
-        def flush(self) -> None:
-            raise OSError(28, "No space left on device")
-
     with pytest.raises(Unprinted, match="is queued, id") as unsaid:
         send_queued(ann.context(out=Full(), as_json=True), "ann", "tea?", ID)
     assert exit_code(unsaid.value) == 6
