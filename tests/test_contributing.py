@@ -29,12 +29,3 @@ def test_a_named_file_is_there(path: str) -> None:
 def test_files_are_named() -> None:
     assert len(PATHS) > 40
     assert not exists("booth/gone.py")
-
-
-def test_each_link_inside_the_page_leads_to_a_heading() -> None:
-    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in WORDS.splitlines() if line.startswith("#")}
-    assert set(re.findall(r"\]\(#([^)]+)\)", WORDS)) <= headings
-
-
-def test_each_link_to_a_file_leads_to_one() -> None:
-    assert [path for path in re.findall(r"\]\(([\w./-]+)\)", WORDS) if not (ROOT / path).exists()] == []

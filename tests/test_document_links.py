@@ -1,0 +1,51 @@
+"""Each link of the documents leads to a file of the tree, and to a heading of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.md")])
+
+
+def broken_links(words: str, folder: Path, headings: set[str]) -> set[str]:
+    """Return the links that lead nowhere. `folder` has the document, `headings` are its own."""
+    return {
+        target
+        for target in re.findall(r"\]\(([^)\s]+)\)", words)
+        if not target.startswith("http") and not leads_somewhere(target, folder, headings)
+    }
+
+
+def leads_somewhere(target: str, folder: Path, headings: set[str]) -> bool:
+    """Say whether a file of that path is there, and has the heading if one is named."""
+    path, _, heading = target.partition("#")
+    if not path:
+        return heading in headings
+    found = folder / path
+    return found.exists() and (not heading or heading in headings_of(found.read_text(encoding="utf-8")))
+
+
+def headings_of(words: str) -> set[str]:
+    """Return the headings of a document, as links name them."""
+    lines = re.findall(r"^#+ (.+)$", words, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_link_leads_somewhere(document: Path) -> None:
+    words = document.read_text(encoding="utf-8")
+    assert broken_links(words, document.parent, headings_of(words)) == set()
+
+
+def test_all_documents_are_read() -> None:
+    names = {document.name for document in DOCUMENTS}
+    assert names >= {"README.md", "CONTRIBUTING.md", "SECURITY.md", "design.md", "pull_request_template.md"}
+
+
+@pytest.mark.parametrize("target", ["docs/gone.md", "#gone", "README.md#gone"])
+def test_a_broken_link_is_found(target: str) -> None:
+    assert broken_links(f"[words]({target})", ROOT, {"here"}) == {target}
