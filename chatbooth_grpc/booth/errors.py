@@ -463,6 +463,8 @@ class UnknownError(ChatboothError):
     """An error of a newer or foreign server: its own `reason` and words, unchanged.
 
     `unknown_error` makes one that is also of a branch of the tree, so that it is handled like the branch's errors.
+    `field` names the part of the request that is wrong; it is empty if that is not known. `retry_after` is the number
+    of seconds after which to try again, at the earliest.
     """
 
     def __init__(self, reason: str, message: str, *, field: str = "", retry_after: float = 1.0) -> None:
