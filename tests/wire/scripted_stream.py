@@ -22,6 +22,8 @@ class ScriptedStream:
         self.offered: list[bytes] = []
         # The names of the other methods that were called, in order.
         self.calls: list[str] = []
+        # As long as this is true, no byte is taken.
+        self.is_full = False
         self._takes = deque(takes)
         self._timeout: float | None = None
         self._arrived: queue.SimpleQueue[bytes | OSError | None] = queue.SimpleQueue()
@@ -60,6 +62,8 @@ class ScriptedStream:
 
     def send_now(self, data: bytes | memoryview, /) -> int:
         self.offered.append(bytes(data))
+        if self.is_full:
+            return 0
         take = self._takes.popleft() if self._takes else len(data)
         if isinstance(take, OSError):
             raise take
@@ -78,7 +82,7 @@ class ScriptedStream:
 
     def cut_off(self) -> None:
         self.calls.append("cut off")
-        self._takes = deque([BrokenPipeError()] * 1_000)
+        self._takes, self.is_full = deque([BrokenPipeError()] * 1_000), False
         if self._far.fileno() != -1:
             self.arrive(b"")
 

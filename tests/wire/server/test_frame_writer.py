@@ -246,11 +246,27 @@ def test_a_stream_that_takes_nothing_is_offered_the_same_bytes_again() -> None:
 
 
 def test_an_end_waits_until_the_stream_has_taken_what_is_left() -> None:
-    with writing(3, 0, 0, 2) as (writer, stream, _):
-        writer.put(b"abcdefgh")
+    with writing(3) as (writer, stream, _):
+        writer.put(b"abc")
+        stream.is_full = True
+        writer.put(b"defgh")
         writer.end()
+        assert stream.calls == []
+        stream.is_full = False
         writer.wait_until_written()
         assert stream.calls == ["end after 8"]
+
+
+def test_a_stream_that_takes_nothing_makes_no_progress() -> None:
+    """Though its descriptor is writable: the watchdog would never find the client that does not read."""
+    with writing() as (writer, stream, _):
+        stream.is_full = True
+        writer.put(b"abc")
+        since = writer.writing_since
+        wait_until(lambda: len(stream.offered) > 20)
+        assert writer.writing_since == since
+        stream.is_full = False
+        writer.wait_until_written()
 
 
 def test_a_stream_that_breaks_under_the_slow_writer_ends_the_connection() -> None:
