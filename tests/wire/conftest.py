@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.wire.server import connection
+from tests.wire.certificates import Certificate
 from tests.wire.running import Running
 
 Start = Callable[..., Running]
@@ -29,3 +30,9 @@ def start(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 def running(start: Start) -> Running:
     """A server with default settings."""
     return start()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for "localhost"; the test is skipped where none can be made."""
+    return Certificate(tmp_path_factory.mktemp("certificate"))

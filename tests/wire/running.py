@@ -21,6 +21,8 @@ from chatbooth_grpc.wire.encoding import accounts, pushes, sending
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_request
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
+from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 
@@ -101,12 +103,20 @@ class Peer:
 class Running(AbstractContextManager["Running"]):
     """A wire server over a SQLite store, in this process. `settings` are those of WireSettings."""
 
-    def __init__(self, path: Path, *, port: int = 0, host: Host | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        port: int = 0,
+        host: Host | None = None,
+        open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
+        **settings: Any,
+    ) -> None:
         self.store = InterruptedStore(path)
         self.switchboard = Switchboard(self.store)
         self.booth = Booth(self.store, passwords=cheap_passwords())
         merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
-        self.server = WireServer(self.booth, self.switchboard, merged)
+        self.server = WireServer(self.booth, self.switchboard, merged, open_stream)
         self.address = self.server.start()
         self._peers: list[Peer] = []
         self._drained = False

@@ -36,7 +36,10 @@ class ByteStream(Protocol):
         """Return the descriptor, which may only be waited for. It is -1 after `close`."""
 
     def set_timeout(self, seconds: float | None, /) -> None:
-        """Have `receive` raise TimeoutError after so much silence. None, the default, means that it waits for ever."""
+        """Have `receive` raise TimeoutError after a silence. None, the default, means that it waits for ever.
+
+        With a timeout, the calls that do not wait may wait as long too.
+        """
 
     def receive(self, size: int, /) -> bytes:
         """Wait for bytes and return about `size` of them. An empty result means that the peer sends no more."""

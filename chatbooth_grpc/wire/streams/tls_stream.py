@@ -1,0 +1,236 @@
+"""A byte stream over a socket whose bytes travel encrypted, by TLS 1.3.
+
+The TLS library works on memory alone here. Cipher text is read from the socket into `_incoming`, and what the library
+wants to send is taken out of `_outgoing`. So the socket is read and written as a plain stream does it: a thread that
+waits to receive holds no lock, and nobody who sends ever waits for the network.
+
+`_lock` guards the library's state, since one thread may receive while another sends. It is held only for as long as
+bytes are encrypted, decrypted or handed to the socket without waiting.
+
+- Receiving. Whoever receives decrypts all that came before it returns. Nothing readable stays in the library's buffers,
+  where select, poll and epoll do not see it. A part of a record yields no bytes, and is kept until the rest comes.
+- Sending. Bytes that were encrypted must reach the peer as they are, and before any others. `_unsent` is the cipher
+  text that the socket did not take, and `_sealed` how many of the caller's bytes it stands for. They count as taken
+  once it is gone, so the caller keeps asking, with the same bytes in front.
+- The handshake. A client completes it before its stream is made. On the server, the first calls that receive do it.
+  A server has nothing to send before its first request, so a write that comes earlier is an error. In TLS 1.3 no
+  write ever waits for a read after the handshake.
+- Ending. `end` sends the closing alert of TLS, and then ends the socket's direction. A peer that ends without the alert
+  is believed: frames have their sizes, so a truncated one is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from chatbooth_grpc.wire.streams.byte_stream import MOST, Buffer
+
+_RECORD = 16 << 10
+"""The most bytes that one record of TLS holds. A longer read would not return more at once."""
+
+_MOST_OWED = 64 << 10
+"""How much of its own, such as alerts and new keys, TLS may owe to a peer that sends but does not read."""
+
+
+class TlsFailed(ConnectionError):
+    """The peer does not speak TLS, was not trusted, or broke the protocol."""
+
+
+def tls_server(context: ssl.SSLContext) -> Callable[[socket.socket], TlsStream]:
+    """Return what opens the streams of a server. `context` has the certificate. Opening never blocks."""
+    _require_version(context)
+    return lambda connected: TlsStream(connected, context, None)
+
+
+def tls_client(context: ssl.SSLContext, hostname: str) -> Callable[[socket.socket], TlsStream]:
+    """Return what opens the streams of a client, which trusts a server of that name alone. Opening waits for it."""
+    _require_version(context)
+
+    def open_stream(connected: socket.socket) -> TlsStream:
+        stream = TlsStream(connected, context, hostname)
+        stream.shake_hands()
+        return stream
+
+    return open_stream
+
+
+def _require_version(context: ssl.SSLContext) -> None:
+    """In earlier versions either side may ask for another handshake at any time, and a write then waits for a read."""
+    if context.minimum_version < ssl.TLSVersion.TLSv1_3:
+        raise ValueError("the TLS context must ask for TLS 1.3 at least")
+
+
+class TlsStream:
+    """A ByteStream over a connected socket in blocking mode, which it takes over."""
+
+    __slots__ = ("_incoming", "_is_over", "_lock", "_outgoing", "_sealed", "_socket", "_tls", "_unsent")
+
+    def __init__(self, connected: socket.socket, context: ssl.SSLContext, hostname: str | None) -> None:
+        """`hostname` is the server's, on a client. None makes this the server's side."""
+        self._socket = connected
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        is_server = hostname is None
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=is_server, server_hostname=hostname)
+        self._lock = threading.Lock()
+        # Cipher text that the socket has not taken.
+        self._unsent = memoryview(b"")
+        # How many bytes of a caller's the unsent cipher text stands for.
+        self._sealed = 0
+        # The peer sends no more.
+        self._is_over = False
+
+    def shake_hands(self) -> None:
+        """Agree on keys with the server, within the socket's timeout for each wait. Raises OSError."""
+        while not self._has_shaken_hands():
+            raw = self._socket.recv(_RECORD)
+            if not raw:
+                raise TlsFailed("the server ended the connection before TLS was agreed")
+            self._incoming.write(raw)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def set_timeout(self, seconds: float | None, /) -> None:
+        self._socket.settimeout(seconds)
+
+    def receive(self, size: int, /) -> bytes:
+        # Bytes may have come together with the end of the handshake.
+        data = self._take_in(None) if self._incoming.pending else b""
+        while not data and not self._is_over:
+            self._wait_while_owing()
+            data = self._take_in(self._socket.recv(size))
+        return data
+
+    def receive_now(self, size: int, /) -> bytes | None:
+        try:
+            raw = self._socket.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b"" if self._is_over else None
+        return self._take_in(raw) or (b"" if self._is_over else None)
+
+    def receive_quickly(self, buffer: Buffer, /) -> bytes | None:
+        return self.receive_now(len(buffer))
+
+    def send_now(self, data: bytes | memoryview, /) -> int:
+        with self._lock:
+            if not self._flush():
+                return 0
+            if not self._sealed:
+                self._sealed = self._encrypt(data[:MOST])
+                if not self._flush():
+                    return 0
+            taken, self._sealed = self._sealed, 0
+            return taken
+
+    def send_quickly(self, data: bytes, /) -> int:
+        return self.send_now(data)
+
+    def end(self) -> None:
+        with self._lock, suppress(OSError):
+            # The library has made the alert, and wants to wait for the peer's: receiving goes on.
+            with suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._flush()
+        self._shut_down(socket.SHUT_WR)
+
+    def stop_receiving(self) -> None:
+        self._shut_down(socket.SHUT_RD)
+
+    def cut_off(self) -> None:
+        self._shut_down(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _has_shaken_hands(self) -> bool:
+        with self._lock, _failing():
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            finally:
+                self._flush()
+        return True
+
+    def _encrypt(self, data: bytes | memoryview) -> int:
+        try:
+            with _failing():
+                return self._tls.write(data)
+        except ssl.SSLWantReadError:
+            raise TlsFailed("bytes were sent before TLS was agreed") from None
+
+    def _take_in(self, raw: bytes | None) -> bytes:
+        """Take in cipher text, and return all that can be read by now. Empty cipher text means that none follows."""
+        with self._lock:
+            if raw:
+                self._incoming.write(raw)
+            elif raw is not None:
+                self._incoming.write_eof()
+            try:
+                with _failing():
+                    return self._decrypt()
+            finally:
+                # The handshake's answer, or the alert that says what was wrong.
+                self._flush()
+
+    def _decrypt(self) -> bytes:
+        parts = []
+        try:
+            while part := self._tls.read(_RECORD):
+                parts.append(part)
+            self._is_over = True
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._is_over = True
+        return b"".join(parts)
+
+    def _flush(self) -> bool:
+        """Hand cipher text to the socket. Return whether it has taken all of it. Raises OSError."""
+        while self._unsent or self._outgoing.pending:
+            if not self._unsent:
+                self._unsent = memoryview(self._outgoing.read())
+            try:
+                sent = self._socket.send(self._unsent, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if self._outgoing.pending > _MOST_OWED:
+                    raise TlsFailed("the peer does not read what TLS owes it") from None
+                return False
+            self._unsent = self._unsent[sent:]
+        return True
+
+    def _wait_while_owing(self) -> None:
+        """Wait until there are bytes to receive. Hand over what TLS owes meanwhile, since the peer may wait for it."""
+        if not (self._unsent or self._outgoing.pending):
+            return
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN | select.POLLOUT)
+        timeout = self._socket.gettimeout()
+        while self._unsent or self._outgoing.pending:
+            ready = waiting.poll(None if timeout is None else 1_000 * timeout)
+            if not ready:
+                raise TimeoutError
+            if ready[0][1] & ~select.POLLOUT:
+                return
+            with self._lock:
+                self._flush()
+
+    def _shut_down(self, how: int) -> None:
+        with suppress(OSError):  # it has ended already
+            self._socket.shutdown(how)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Raise the library's errors as this module's. Their numbers are not those of the system's errors."""
+    try:
+        yield
+    except ssl.SSLWantReadError:
+        raise
+    except ssl.SSLError as error:
+        raise TlsFailed(str(error)) from error
