@@ -1,1 +1,1 @@
-"""The gRPC server: a thread pool over the booth, its flags and its interceptors."""
+"""The server's process: its flags, logs, signals and memory, and what it serves."""

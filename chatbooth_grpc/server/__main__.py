@@ -31,19 +31,20 @@ _log = logging.getLogger("chatbooth_grpc.server")
 
 
 def main(arguments: Sequence[str] | None = None, program: Program | None = None, warnings: Sequence[str] = ()) -> int:
-    """Run the server; return its exit code: 0 drained, 1 could not start, 2 wrong usage.
+    """Run the server. Return its exit code: 0 after a drain, 1 if it could not start, 2 after wrong usage.
 
-    `program`: how it was started, if not as a module or as the installed command. `warnings`: what to say first.
+    `program` says how the user started the server, if not as a module or as the installed command. `warnings` are
+    logged first.
     """
     open_closed_streams()
     exit_code = _start(sys.argv[1:] if arguments is None else arguments, program or _program(), warnings)
-    # Only help is written to standard output. That it was not taken is a failure too.
+    # Only the help goes to standard output. It is a failure too if standard output did not take it.
     unprinted = settle_streams()
     return exit_code or int(unprinted is not None)
 
 
 def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) -> int:
-    """Read the flags, and run the server; return the exit code."""
+    """Read the flags and run the server. Return the exit code."""
     configure_logs("info", wanted_log_format(arguments))
     log_everything()
     try:
@@ -52,7 +53,8 @@ def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) 
         return _fail(error, 2)
     except ListenError as error:
         return _fail(error, 1)
-    except SystemExit:  # the help was printed
+    # argparse has printed the help.
+    except SystemExit:
         return 0
     configure_logs(settings.log_level, settings.log_format)
     for warning in (*warnings, *remarks(os.environ, SERVER_VARIABLES)):
@@ -61,9 +63,10 @@ def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) 
 
 
 def _run(settings: Settings) -> int:
-    """Load what the server needs, and serve; return the exit code."""
+    """Load the libraries that the server needs, and serve. Return the exit code."""
     signals = Signals()
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is loaded: our own lines say what matters
+    # gRPC reads this when it is loaded. Our own log lines say what matters.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         load_stubs()
     except StubsUnusable as error:
@@ -81,13 +84,13 @@ def _run(settings: Settings) -> int:
 
 
 def _fail(error: Exception, exit_code: int) -> int:
-    """Say why the server does not start."""
+    """Say why the server does not start. Return the exit code."""
     announce(str(error), text=f"chatbooth: {error}", level=logging.ERROR, exit_code=exit_code)
     return exit_code
 
 
 def _serve(settings: Settings, signals: Signals) -> None:
-    """Serve until a signal says to stop, then drain. Raises StoreOpenError, ListenError."""
+    """Serve until a signal ends the server, then drain. Raises StoreOpenError, ListenError."""
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
@@ -133,7 +136,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
 
 
 def _shares(settings: Settings) -> Shares:
-    """Share out the descriptors that the system allows among the wires that are served."""
+    """Divide the descriptors that the system allows among the protocols that are served."""
     from chatbooth_grpc.server.descriptors import raise_file_limit, shares_of
 
     max_wire = 0 if settings.wire_port is None else settings.max_connections
@@ -155,7 +158,7 @@ def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
 
 
 def _greet(address: str | None, wire_address: str | None, store: str) -> None:
-    """Say where the server listens and what to type next."""
+    """Say where the server listens, and which command to type next."""
     served = [
         (protocol, listening)
         for protocol, listening in (("grpc", address), ("wire", wire_address))
@@ -173,7 +176,7 @@ def _greet(address: str | None, wire_address: str | None, store: str) -> None:
 
 
 def _program() -> Program:
-    """Return how this program was started; a script that starts it says its own name."""
+    """Return how this program was started. A script that starts it passes its own name in the environment."""
     if script := os.environ.get("CHATBOOTH_SERVER_COMMAND"):
         return Program(script)
     return Program(_SCRIPT) if _is_installed() else MODULE
@@ -190,7 +193,7 @@ def _client_command() -> str:
 
 
 def _reachable(address: str) -> str:
-    """Return the address for a client on this machine, where the server listens on all."""
+    """Return the address for a client on this machine, also if the server listens on all addresses."""
     host, _, port = address.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104  # said, not bound
 

@@ -1,4 +1,4 @@
-"""Sharing out the file descriptors that the system allows, and noticing when they run short."""
+"""Divides the allowed file descriptors, and notices when they run short."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from chatbooth_grpc.booth.lasting_state import LastingState
 
 RESERVED = 128
-"""Descriptors that are kept for the store and for gRPC itself: a connection that reads the store takes two."""
+"""Descriptors that are reserved for the store and for gRPC itself. A connection that reads the store takes two."""
 
 _MANY = 1_000_000
 _CAUTIOUS_LIMIT = 10_240
-"""macOS refuses its own hard limit, and allows this."""
+"""macOS refuses its own hard limit, but allows this one."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Shares:
 
 
 def raise_file_limit() -> int:
-    """Let this process hold as many files as the system allows it to; return how many that are."""
+    """Raise the limit of open files as far as the system allows. Return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (hard, _CAUTIOUS_LIMIT):
         if soft != resource.RLIM_INFINITY and (wanted > soft or wanted == resource.RLIM_INFINITY):
@@ -41,7 +41,7 @@ def raise_file_limit() -> int:
 
 
 def shares_of(limit: int, *, grpc: bool, max_wire: int) -> Shares:
-    """Share out `limit` descriptors. `max_wire`: the most that the wire wants, 0 if it is not served."""
+    """Divide `limit` descriptors. `max_wire` is the most that the wire wants, or 0 if it is not served."""
     left = limit - min(RESERVED, limit // 2)
     wire = min(max_wire, left // 2 if grpc else left)
     if wire < max_wire:
@@ -53,14 +53,14 @@ def shares_of(limit: int, *, grpc: bool, max_wire: int) -> Shares:
 
 
 class GrpcConnections:
-    """Notices when as many gRPC connections are open as may be.
+    """Notices when the largest allowed number of gRPC connections is open.
 
-    gRPC closes a connection too many by itself, and tells nobody. So their number is inferred: descriptors are given
-    out from the lowest free one, which therefore grows with the connections.
+    gRPC itself closes each connection beyond that number, and does not report it. So this class infers the number. The
+    system always assigns the lowest free descriptor, so that descriptor grows with the connections.
     """
 
     def __init__(self, most: int, others: Callable[[], int] = lambda: 0) -> None:
-        """`most`: how many gRPC may hold. `others`: how many connections there are beside gRPC's."""
+        """`most` is how many connections gRPC may hold. `others` returns how many connections other protocols hold."""
         self.most = most
         self._others = others
         self._base = 0
@@ -75,7 +75,7 @@ class GrpcConnections:
         self._base = _lowest_free() - self._others()
 
     def look(self) -> None:
-        """Log that gRPC's connections have run out, or that there is room again."""
+        """Log when gRPC refuses connections, and when it accepts them again."""
         try:
             are_few = _lowest_free() - self._base - self._others() < self.most
         except OSError:

@@ -22,9 +22,10 @@ T = TypeVar("T", int, float)
 
 @dataclass(frozen=True)
 class Program:
-    """How the server was started: the words for it, and what its --port is.
+    """How the user started the server: the words of the command, and the meaning of its --port.
 
-    `wire_port`: None, or the default port of the wire protocol, which is then served alone, and on --port.
+    If `wire_port` is not None, it is the default port of the wire protocol. Then the server serves only that protocol,
+    and --port names its port.
     """
 
     words: str
@@ -32,14 +33,17 @@ class Program:
 
     @property
     def served(self) -> str:
-        """The protocols that it may serve."""
+        """The protocols that this program can serve."""
         return "gRPC and the wire protocol" if self.wire_port is None else "the wire protocol"
 
 
 MODULE = Program("python -m chatbooth_grpc.server")
 
 DEFAULT_THREADS = 16
-"""Measured by bench/pool.py: as fast as any with a quick disk, and 1.6 times 8 threads where an fsync takes 5 ms."""
+"""Measured by bench/pool.py. With a quick disk no number of threads is faster.
+
+Where an fsync takes 5 ms, this is 1.6 times as fast as 8 threads.
+"""
 
 _YEAR = 365 * 86_400.0
 
@@ -76,7 +80,7 @@ def parse_settings(
     program: Program = MODULE,
     resolve: Callable[..., Any] = socket.getaddrinfo,
 ) -> Settings:
-    """Read the settings; a flag wins over its twin. Raises FlagError, and ListenError: the host does not resolve."""
+    """Read the settings. A flag wins over its twin. Raises FlagError, or ListenError if the host does not resolve."""
     parser = flag_parser(program)
     parsed = parser.read(arguments, environment)
     serves_grpc = program.wire_port is None and not parsed.no_grpc
@@ -119,9 +123,10 @@ def parse_settings(
 
 
 def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
-    """Return the log format that is asked for, whatever is wrong with the other flags."""
+    """Return the log format that the arguments ask for, even if other flags are wrong."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--log-format", nargs="?")  # its value may be missing
+    # The flag may have no value.
+    parser.add_argument("--log-format", nargs="?")
     given, _ = parser.parse_known_args(arguments)
     wanted = given.log_format or value_of(f"{PREFIX}LOG_FORMAT", environment)
     return "json" if wanted == "json" else "text"
@@ -267,7 +272,7 @@ def flag_parser(program: Program = MODULE) -> FlagParser:
 
 
 def _add_ports(parser: FlagParser, program: Program) -> None:
-    """Add the flags that say what is served, and where."""
+    """Add the flags that say which protocols the server serves, and on which ports."""
     port = _within(whole_number, 0, 65_535)
     if program.wire_port is not None:
         parser.add_argument(
@@ -296,7 +301,7 @@ def _host(text: str) -> str:
 
 
 def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], T]:
-    """Return `read` with bounds."""
+    """Return a function that reads as `read` does, and refuses values outside the bounds."""
 
     def read_within(text: str) -> T:
         value = read(text)

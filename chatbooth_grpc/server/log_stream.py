@@ -1,4 +1,4 @@
-"""Lines of text for a descriptor that nobody may read: lines are lost, nobody waits."""
+"""Writes lines to a descriptor that perhaps nobody reads, without waiting."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import select
 import time
 
 _PATIENCE = 0.1
-"""Seconds that a line waits for a reader, and then is lost."""
+"""Seconds that a line waits for a reader. After that it is lost."""
 
 _NO_PATIENCE = 10.0
-"""Seconds after that in which no other line waits. Otherwise a slow reader would delay every line."""
+"""After a line has waited in vain, no other line waits for so many seconds.
+
+Otherwise a slow reader would delay every line.
+"""
 
 _PIECE = select.PIPE_BUF
-"""Bytes that a pipe takes without blocking whenever it is writable."""
+"""As many bytes as a writable pipe takes without blocking."""
 
 
 class LogStream:
@@ -26,11 +29,11 @@ class LogStream:
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLOUT)
         self._stuck_time = -math.inf
-        # What is left of a line whose beginning is written. It comes before any other line.
+        # The unwritten rest of a line whose beginning is written. It is written before any other line.
         self._rest = b""
 
     def write(self, line: str) -> bool:
-        """Write a line; return whether it was taken, if perhaps not to its end yet."""
+        """Write a line. Return whether the descriptor took it, even if the end of the line is still unwritten."""
         if not self._write_rest():
             return False
         whole = self._rest = f"{line}\n".encode("utf-8", "backslashreplace")
@@ -41,7 +44,7 @@ class LogStream:
         return bool(self._rest)
 
     def _write_rest(self) -> bool:
-        """Write what is left, as far as it is taken now; return whether that is all."""
+        """Write as much of the rest as the descriptor takes now. Return whether nothing is left."""
         while self._rest:
             if not self._is_writable():
                 return False
@@ -49,7 +52,8 @@ class LogStream:
                 written = os.write(self._descriptor, self._rest[:_PIECE])
             except BlockingIOError:
                 return False
-            except OSError:  # its disk is full, or its reader is gone
+            # The disk is full, or the reader is gone.
+            except OSError:
                 self._rest = b""
                 return False
             self._rest = self._rest[written:]
@@ -65,13 +69,15 @@ class LogStream:
 
 
 def _that_does_not_block(descriptor: int) -> int:
-    """Return a descriptor of the same terminal, if it is one, that does not block; else the same descriptor.
+    """Return a descriptor that does not block, of the same terminal. Return any other descriptor as it is.
 
-    A terminal is writable as soon as it takes one byte. The descriptor itself stays as it is: the shell has it, too.
+    A terminal is writable as soon as it takes one byte, so a longer write could block. The given descriptor is not
+    changed, because the shell shares it.
     """
     if not os.isatty(descriptor):
         return descriptor
     try:
         return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:  # its name is not here, as in a container
+    # The terminal's name does not exist here, as in a container.
+    except OSError:
         return descriptor

@@ -1,8 +1,4 @@
-"""Structured logs on stderr: a sentence and its fields, as text or one JSON object a line.
-
-The code that logs a line decides what it may hold: actions, counts, durations and reasons, the address of a peer and
-the name of an account. No line ever holds a password, a token or a message's text.
-"""
+"""Writes structured logs to stderr, as lines of text or as one JSON object a line."""
 
 from __future__ import annotations
 
@@ -30,7 +26,11 @@ _log = logging.getLogger("chatbooth_grpc.server")
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Send this process's logs of `level` and above to stderr, as "text" or "json"."""
+    """Send this process's logs of `level` and above to stderr, as "text" or "json".
+
+    The code that logs a line decides which fields it has: actions, counts, durations, reasons, the address of a peer
+    and the name of an account. No line ever has a password, a token or a message's text.
+    """
     handler = _StderrHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
@@ -39,7 +39,7 @@ def configure_logs(level: str, log_format: str) -> None:
 
 
 def log_everything() -> None:
-    """Have the logs take all that Python and its libraries would print on stderr in a form of their own."""
+    """Log the warnings and the uncaught exceptions that Python would print on stderr in its own format."""
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -47,7 +47,7 @@ def log_everything() -> None:
 
 
 def announce(event: str, *, text: str, level: int = logging.INFO, **fields: object) -> None:
-    """Say something whatever the level of the logs: `text` as it is, lines and all, or `event` and `fields` as JSON."""
+    """Log something at any level of the logs: `text` with its line breaks, or `event` and `fields` as JSON."""
     extra = {**fields, _PLAIN_TEXT: text}
     record = _log.makeRecord(_log.name, level, __file__, 0, event, (), None, extra=extra)
     for handler in logging.getLogger().handlers:
@@ -55,9 +55,9 @@ def announce(event: str, *, text: str, level: int = logging.INFO, **fields: obje
 
 
 class _StderrHandler(logging.Handler):
-    """Writes records to stderr. A stderr that is closed, full, broken or read by nobody loses lines, and nothing else.
+    """Writes records to stderr. If stderr is closed, full, broken or not read, lines are lost, but nothing else fails.
 
-    The threads that log answer calls, and anybody may make them log, by a wrong password. So they do not wait for
+    The threads that log also answer calls. Anybody can make them log, with a wrong password. So they do not wait for
     the reader of the logs.
     """
 
@@ -69,7 +69,8 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001  # a bug in one log call must not end what it reports on
+        # A bug in one log call must not fail the action that it reports.
+        except Exception as error:  # noqa: BLE001
             line = self.format(_unwritable(record, error))
         if self._lost and self._write(self.format(_lost(self._lost))):
             self._lost = 0
@@ -78,10 +79,11 @@ class _StderrHandler(logging.Handler):
 
 
 def _writer(stream: TextIO) -> Callable[[str], bool]:
-    """Return what writes a line to a stream and says whether it was taken."""
+    """Return a function that writes a line to a stream and says whether the stream took it."""
     try:
         return LogStream(stream.fileno()).write
-    except io.UnsupportedOperation:  # a test's stream is no file
+    # The stream of a test is not a file.
+    except io.UnsupportedOperation:
         return lambda line: bool(stream.write(f"{line}\n"))
 
 
@@ -92,7 +94,7 @@ def _lost(count: int) -> logging.LogRecord:
 
 
 def _unwritable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """Return a record that says which one could not be written."""
+    """Return a record that says which log call could not be formatted."""
     extra = {"where": f"{record.module}:{record.lineno}", "error": type(error).__name__}
     return _log.makeRecord(_log.name, logging.ERROR, "", 0, "a log line could not be formatted", (), None, extra=extra)
 
@@ -124,7 +126,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, event, the fields given as `extra`, and a traceback if there is one."""
+    """Formats a record as one JSON object: time, level, event, the fields of `extra`, and a traceback if it has one."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -140,9 +142,12 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The same for people: time, level, event, name=value pairs. Only a traceback has lines of its own, indented.
+    """Formats a record for people: time, level, event, and name=value pairs.
 
-    A client chooses some values. So control characters are escaped, and no value can look like another line or field.
+    Only a traceback takes more lines, which are indented.
+
+    A client can choose some values. So control characters are escaped, and no value can look like another line or
+    field.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -163,7 +168,7 @@ def _value(value: object) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return the text with each character that does not print as an escape, such as \\n."""
+    """Return the text with an escape, such as \\n, in place of each character that does not print."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)

@@ -1,4 +1,4 @@
-"""How a server's process manages its memory: tuned at its start, and given back after a burst."""
+"""Tunes the memory of the server's process, and returns it after a burst."""
 
 from __future__ import annotations
 
@@ -17,44 +17,48 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-# With one arena, gRPC's threads wait for each other's allocations: 64 Sends in flight took 6% longer.
+# With one arena, gRPC's threads wait for each other's allocations. 64 Sends in flight then took 6% longer.
 _ARENAS = 2
 _LARGEST_ON_HEAP = 32 << 20
 _NEVER = 1 << 30
 _COLLECT_AFTER = 10_000
 
-# malloc_trim leaves the end of every arena but the first. glibc shortens that when a thread of the arena frees a block
-# of more than 64 KiB, provided that the end is longer than the trim threshold.
+# malloc_trim does not shorten any arena but the first. glibc shortens another arena when one of its threads frees a
+# block of more than 64 KiB, if the free end of the arena is longer than the trim threshold.
 _FREED_TO_SHORTEN = 128 << 10
 _SHORTEST_END = 128 << 10
 
 LOOK_INTERVAL = 5.0
-"""How often the process looks at how much memory it holds, in seconds."""
+"""How often the process checks how much memory it holds, in seconds."""
 
 WORTH_GIVING_BACK = 8 << 20
-"""Growth since the last time, in bytes, from which on it gives memory back."""
+"""The process returns memory when it has grown by at least this many bytes since it last did."""
 
 _STILL_GROWING = 1 << 20
 _BUSY = 0.02
-"""The part of one core from which on the process counts as busy."""
+"""The process counts as busy when it uses more than this part of one core."""
 _LOOKS_WHILE_BUSY = 12
-"""Giving back holds up all that need memory for up to some 30 ms, so a busy process does it once a minute at most."""
+"""A busy process returns memory at most once in so many checks, which is once a minute.
+
+Returning memory delays every thread that allocates, by up to about 30 ms.
+"""
 
 _STATM = Path("/proc/self/statm")
 
 
 def tune_memory() -> None:
-    """Keep memory flat however many threads come and go, and searches for garbage rare.
+    """Keep the memory constant while threads come and go, and make garbage collections rare.
 
-    glibc gives threads arenas of their own, up to eight a core, and each keeps what was once needed at the same time.
-    Few are enough, since the interpreter's lock lets few threads allocate at once. Freed blocks of any size stay on
-    the heap for the next call: `return_memory` gives them back when a burst is over.
+    glibc gives threads arenas of their own, up to eight for each core. Each arena keeps all memory that its threads
+    once needed at the same time. Few arenas are enough, since the interpreter's lock lets few threads allocate at once.
+    Freed blocks of any size stay on the heap for the next call. `return_memory` returns them when a burst is over.
 
-    Python searches for garbage after 700 objects more than were freed, which a batch of messages on its way makes in
-    no time. What it meets thereby counts as long-lived, and soon Python searches everything, the objects of ten
-    thousand idle streams too.
+    By default, Python collects garbage when 700 more objects were made than freed. A batch of messages makes as many in
+    a moment. The objects that survive a collection count as long-lived. So Python would soon search all objects, also
+    those of ten thousand idle streams.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # none but glibc's has arenas
+    # Only glibc has mallopt and arenas.
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_ON_HEAP)
@@ -64,10 +68,11 @@ def tune_memory() -> None:
 
 
 class MemoryReturner:
-    """Gives the memory of a burst back to the system, at the latest once the burst is over.
+    """Returns the memory of a burst to the system, at the latest when the burst is over.
 
-    Hashing a password takes 19 MiB, a batch of messages a megabyte. malloc keeps freed blocks for the next call, and it
-    should: taken from the system again and again, a block costs a log-in 40% more. But it keeps them for ever.
+    Hashing a password takes 19 MiB, and a batch of messages takes a megabyte. malloc keeps freed blocks for the next
+    call. That is useful: a log-in costs 40% more if its block is taken from the system each time. But malloc keeps the
+    blocks for ever.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class MemoryReturner:
         give_back: Callable[[], object],
         worked: Callable[[], float] = time.process_time,
     ) -> None:
-        """`held` returns how many bytes the process holds, `give_back` returns freed ones to the system.
+        """`held` returns how many bytes the process holds. `give_back` returns freed memory to the system.
 
         `worked` returns how many seconds of processor time the process has used.
         """
@@ -87,13 +92,14 @@ class MemoryReturner:
         self._last_held = 0
         self._last_worked = 0.0
         self._was_busy = False
-        self._looks = 0  # since memory was last given back
+        # The number of checks since memory was last returned.
+        self._looks = 0
 
     def look(self) -> None:
-        """Give memory back if work has ended since the last time, or if much has come and no more is coming."""
+        """Return memory if work has ended since the last check, or if memory has grown much and grows no more."""
         held, worked = self._held(), self._worked()
         is_busy = worked - self._last_worked > _BUSY * LOOK_INTERVAL
-        # While there is work, what is given back may leave blocks that are freed a moment later.
+        # During work, some blocks are freed just after the return, and then stay.
         has_ended = self._was_busy and not is_busy
         has_grown = held - self._kept >= WORTH_GIVING_BACK and held - self._last_held < _STILL_GROWING
         self._looks += 1
@@ -105,7 +111,7 @@ class MemoryReturner:
 
 
 def return_memory() -> None:
-    """Give memory back from now on, on a thread of its own, where the system has means for it."""
+    """Start a thread that returns memory from now on, if the system can do that."""
     if not hasattr(ctypes.CDLL(None), "malloc_trim") or not _STATM.exists():
         return
     returner = MemoryReturner(_resident_size, partial(_trim, ctypes.CDLL(None)))
@@ -119,9 +125,9 @@ def return_memory() -> None:
 
 
 def _trim(libc: ctypes.CDLL) -> None:
-    """Give the free memory of all arenas back to the system."""
+    """Return the free memory of all arenas to the system."""
     libc.mallopt(_M_TRIM_THRESHOLD, _SHORTEST_END)
-    # Threads that live at the same time share the arenas evenly, so that each arena gets some of these.
+    # glibc shares the arenas evenly among threads that live at the same time. So each arena gets some of these threads.
     together = threading.Barrier(2 * _ARENAS)
     threads = [
         threading.Thread(target=_shorten_arena, args=(together,), name="arena-shortener", daemon=True)
@@ -133,7 +139,7 @@ def _trim(libc: ctypes.CDLL) -> None:
         for thread in threads:
             thread.join()
     except RuntimeError:
-        # The system allows no more threads. The next time will do.
+        # The system allows no more threads. The next return will shorten the arenas.
         together.abort()
     libc.malloc_trim(0)
     libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)

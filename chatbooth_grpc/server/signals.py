@@ -1,8 +1,4 @@
-"""The signals of the server's process: some end it with a drain, all others that could end it are logged and ignored.
-
-SIGHUP has two meanings. A terminal that closes sends it to the programs that were started there, and a supervisor sends
-it for a reload. So it ends a server that was started in a terminal, and no other. `nohup` asks for the latter, too.
-"""
+"""Decides which signals end the server's process with a drain and which it ignores."""
 
 from __future__ import annotations
 
@@ -15,37 +11,46 @@ import time
 from collections.abc import Callable, Iterable
 
 _PATIENCE = 1.0
-"""Seconds in which another signal is the same request: a terminal and a wrapper such as make both pass Ctrl-C on."""
+"""A second signal within these seconds is the same request. A terminal and a wrapper such as make both send Ctrl-C."""
 
 _log = logging.getLogger("chatbooth_grpc.server")
 
 
 def _known(names: Iterable[str]) -> frozenset[int]:
-    """Return the signals of these names that this system has."""
+    """Return the numbers of those named signals that this system has."""
     return frozenset(getattr(signal, name) for name in names if hasattr(signal, name))
 
 
 _REAL_TIME = frozenset(range(signal.SIGRTMIN, signal.SIGRTMAX + 1)) if hasattr(signal, "SIGRTMIN") else frozenset()
-# A person, a supervisor, a used-up limit of processor time, a power supply that runs out and LXC's halt.
+# They come from a person, a supervisor, a limit of processor time that is used up, a failing power supply, and LXC when
+# it halts a container.
 _ENDING = _known(["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"])
-# Each would end a process that does not expect it. SIGTTOU would stop one that logs to a terminal in the background.
+# Each of these would end a process that does not expect it. SIGTTOU would stop a background process that logs to a
+# terminal.
 _IGNORED = _REAL_TIME | _known(
     ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGSTKFLT", "SIGTTOU"]
 )
 
 
 class Signals:
-    """The process's signals, held for `sigwait`. Threads inherit that, so make this before any thread starts.
+    """The process's signals, blocked so that `sigwait` receives them.
 
-    A handler would not do: Python runs it only once the main thread wakes, and a signal that another thread takes, or
-    that comes just before the main thread blocks, does not wake it.
+    Threads inherit the blocked signals, so make this before any thread starts.
+
+    A signal handler would not suffice. Python runs it only when the main thread wakes. A signal does not wake the main
+    thread if another thread receives it, or if it comes just before the main thread blocks.
+
+    SIGHUP has two meanings. A terminal that closes sends it to the programs that were started there. A supervisor sends
+    it to ask for a reload. So it ends a server that was started in a terminal, and no other server. `nohup` makes the
+    process ignore SIGHUP, and then it does not end the server either.
     """
 
     def __init__(self) -> None:
         ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
         self._ending = _ENDING | {signal.SIGHUP} if ends_with_terminal else _ENDING
         self._held = self._ending | _IGNORED | {signal.SIGHUP}
-        for number in (signal.SIGTERM, signal.SIGINT):  # Python's own handler, or ignored by a shell's `&`
+        # Python has a handler of its own for SIGINT, and a shell that starts a program with `&` makes it ignore SIGINT.
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
 
@@ -58,7 +63,7 @@ class Signals:
             _log_ignored(number)
 
     def watch_drain(self, cut_short: Callable[[], None]) -> None:
-        """Call `cut_short` once, at a second request to end, on a thread of its own."""
+        """Start a thread that calls `cut_short` once, when a second request to end comes."""
         started = time.monotonic()
 
         def watch() -> None:
@@ -72,7 +77,7 @@ class Signals:
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal."""
+    """Say whether this process has a controlling terminal."""
     with contextlib.suppress(OSError):
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         return True

@@ -1,4 +1,4 @@
-"""Flags and their twins in the environment, read together: --max-text-size is CHATBOOTH_MAX_TEXT_SIZE."""
+"""Reads flags and their twins in the environment, such as CHATBOOTH_MAX_TEXT_SIZE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false"
 
 
 class FlagError(Exception):
-    """A flag or its twin is wrong; the text names it as it was given, and says what to do."""
+    """A flag or its twin is wrong. The message names it as the user gave it, and says what to do."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(f"{problem}; {hint}" if hint else problem)
@@ -23,7 +23,7 @@ class FlagError(Exception):
 
 
 class FlagParser(argparse.ArgumentParser):
-    """A parser of flags alone, each with a twin. Errors are a FlagError, and flags are not abbreviated."""
+    """A parser that takes only flags, each with a twin. It raises FlagError, and accepts no abbreviated flags."""
 
     def __init__(self, prog: str, **settings: Any) -> None:
         super().__init__(prog=prog, allow_abbrev=False, **settings)
@@ -39,7 +39,7 @@ class FlagParser(argparse.ArgumentParser):
         raise FlagError(message.removeprefix("argument "), f"{self.prog} --help lists the flags")
 
     def read(self, arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
-        """Return each flag's value: as the arguments say, else as its twin says, else its default. Raises FlagError."""
+        """Return each flag's value. The arguments come first, then the twin, then the default. Raises FlagError."""
         parsed = argparse.Namespace(**{flag.dest: _NOT_GIVEN for flag in self.twins.values()})
         _, left_over = self.parse_known_args(arguments, parsed)
         if left_over:
@@ -60,7 +60,8 @@ class FlagParser(argparse.ArgumentParser):
         try:
             parsed, _ = self.parse_known_args([f"{flag.option_strings[0]}={text}"])
         except FlagError as error:
-            _, _, problem = error.problem.partition(": ")  # which the flag's name begins
+            # argparse puts the flag's name before the problem.
+            _, _, problem = error.problem.partition(": ")
             raise FlagError(f"{twin} in the environment: {problem}") from None
         return getattr(parsed, flag.dest)
 

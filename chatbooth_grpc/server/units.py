@@ -20,7 +20,7 @@ def whole_number(text: str) -> int:
 
 
 def size(text: str) -> int:
-    """Read a size in bytes: a whole number, with KiB, MiB or GiB behind it if you like."""
+    """Read a size in bytes: a whole number, optionally followed by KiB, MiB or GiB."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write bytes, or a number and KiB or MiB")
@@ -28,7 +28,7 @@ def size(text: str) -> int:
 
 
 def duration(text: str) -> float:
-    """Read a duration in seconds: a number, with ms, s, m, h or d behind it if you like."""
+    """Read a duration in seconds: a number, optionally followed by ms, s, m, h or d."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write seconds, or a number and ms, s, m, h or d")
