@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.rpc.conftest import running, start
+from tests.rpc.conftest import grpcio, running, start
 from tests.server.served import Served
 
-__all__ = ["running", "serve", "start"]
+__all__ = ["grpcio", "running", "serve", "start"]
 
 
 @pytest.fixture
