@@ -1,0 +1,82 @@
+"""An engine in memory, which fails when a test says so: it shows what a group commit asks of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatbooth_grpc.booth.errors import StoreFull
+from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.store import NewMessage
+from chatbooth_grpc.store.engine import EngineFailure, Outcomes
+
+Rows = list[str]
+
+
+class EngineBroken(Exception):
+    """The engine's own failure."""
+
+
+class MemoryEngine:
+    """An `Engine` whose transaction is a list of rows, and whose log names the calls in their order."""
+
+    def __init__(self) -> None:
+        self.stored: Rows = []
+        self.calls: list[str] = []
+        # The calls that fail.
+        self.failing: set[str] = set()
+        self._written: Rows | None = None
+        self._savepoint = 0
+
+    def begin(self) -> Rows:
+        self._call("begin")
+        self._written = []
+        return self._written
+
+    def append(self, messages: Sequence[NewMessage]) -> Outcomes:
+        self._call("append")
+        self._rows.extend(new.outgoing.content.decode() for new in messages)
+        return [Receipt(0) for _ in messages]
+
+    def savepoint(self) -> None:
+        self._savepoint = len(self._rows)
+
+    def undo_to_savepoint(self) -> None:
+        del self._rows[self._savepoint :]
+
+    def release_savepoint(self) -> None:
+        self._savepoint = 0
+
+    def commit(self) -> bool:
+        self._call("commit")
+        rows, self._written = self._rows, None
+        self.stored += rows
+        return bool(rows)
+
+    def roll_back(self) -> None:
+        self._call("roll back")
+        self._written = None
+
+    def failure(self, error: Exception) -> EngineFailure | None:
+        return EngineFailure(str(error), StoreFull()) if isinstance(error, EngineBroken) else None
+
+    def end(self, *, committed: bool) -> None:
+        self.calls.append(f"end {committed}")
+
+    def announce(self, *, committed: bool) -> None:
+        self.calls.append(f"announce {committed}")
+
+    def rest(self) -> None:
+        """Nothing waits for that."""
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    @property
+    def _rows(self) -> Rows:
+        assert self._written is not None, "no transaction is open"
+        return self._written
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            raise EngineBroken(f"{name} fails")

@@ -1,0 +1,95 @@
+"""The group commit over an engine that is no database: it knows nothing of SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+
+from chatbooth_grpc.booth.errors import Internal, StoreFull, UsernameTaken
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.store import NewMessage, StoredSession
+from chatbooth_grpc.store.engine import Engine
+from chatbooth_grpc.store.group_commit import GroupCommit
+from tests.store.memory_engine import MemoryEngine, Rows
+
+ANN = StoredSession(1, 1, "ann", 1, 0, 0)
+
+
+def append(writer: GroupCommit[Rows], text: str) -> object:
+    """Append a message, and wait for its outcomes."""
+    told: SimpleQueue[object] = SimpleQueue()
+    message = NewMessage(ANN, OutgoingMessage("ann", b"i" * 16, text.encode()), b"d" * 16)
+    writer.append_later([message], told.put)
+    return told.get(timeout=30)
+
+
+@pytest.fixture
+def engine() -> MemoryEngine:
+    """The engine under test."""
+    return MemoryEngine()
+
+
+@pytest.fixture
+def writer(engine: MemoryEngine) -> Iterator[GroupCommit[Rows]]:
+    """A group commit over the engine."""
+    seam: Engine[Rows] = engine
+    writer = GroupCommit(seam, 30.0)
+    yield writer
+    writer.close()
+
+
+def test_work_gets_the_engines_transaction_and_is_committed(writer: GroupCommit[Rows], engine: MemoryEngine) -> None:
+    assert writer.run(lambda rows: rows.append("one")) is None
+    assert append(writer, "two") == [Receipt(0)]
+    writer.close()
+    assert engine.stored == ["one", "two"]
+    one_transaction = ["begin", "commit", "end True", "announce True"]
+    assert engine.calls == [*one_transaction, "begin", "append", *one_transaction[1:], "close"]
+
+
+@pytest.mark.parametrize(("defect", "error"), [(UsernameTaken("ann"), UsernameTaken), (LookupError(), Internal)])
+def test_work_that_raises_is_undone_alone(
+    writer: GroupCommit[Rows], engine: MemoryEngine, defect: Exception, error: type[Exception]
+) -> None:
+    def fail(rows: Rows) -> None:
+        rows.append("half")
+        raise defect
+
+    with pytest.raises(error):
+        writer.run(fail)
+    writer.run(lambda rows: rows.append("whole"))
+    assert engine.stored == ["whole"]
+    assert "roll back" not in engine.calls
+
+
+@pytest.mark.parametrize("call", ["begin", "commit"])
+def test_a_failure_of_the_engine_is_answered_in_its_words(
+    writer: GroupCommit[Rows], engine: MemoryEngine, caplog: pytest.LogCaptureFixture, call: str
+) -> None:
+    engine.failing.add(call)
+    with pytest.raises(StoreFull):
+        writer.run(lambda rows: rows.append("lost"))
+    engine.failing.clear()
+    writer.run(lambda rows: rows.append("kept"))
+    writer.close()
+    assert engine.stored == ["kept"]
+    assert engine.calls[engine.calls.index("roll back") :][:3] == ["roll back", "end False", "announce False"]
+    [record] = [each for each in caplog.records if "cannot be written" in each.message]
+    assert vars(record)["cause"] == f"{call} fails"
+
+
+def test_an_append_that_the_engine_fails_is_not_tried_again(writer: GroupCommit[Rows], engine: MemoryEngine) -> None:
+    engine.failing.add("append")
+    assert isinstance(append(writer, "lost"), StoreFull)
+    assert engine.calls.count("append") == 1
+
+
+def test_a_rollback_that_fails_too_leaves_the_writer_alive(writer: GroupCommit[Rows], engine: MemoryEngine) -> None:
+    engine.failing.update({"commit", "roll back"})
+    with pytest.raises(StoreFull):
+        writer.run(lambda rows: rows.append("lost"))
+    engine.failing.clear()
+    writer.run(lambda rows: rows.append("kept"))
+    assert engine.stored == ["kept"]
