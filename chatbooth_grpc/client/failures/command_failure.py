@@ -1,4 +1,4 @@
-"""What a command fails with when the client itself finds the fault, and its exit code."""
+"""The root of the failures that the client itself finds, and the exit code of every error."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ EXIT_CODES: dict[type[ChatboothError], int] = {
     Unavailable: UNREACHABLE,
     DeadlineExceeded: UNREACHABLE,
 }
-"""The exit code of each branch of the error tree; of any other, FAILED."""
+"""The exit code of each branch of the error tree. Any other error has FAILED."""
 
 
 class CommandFailure(Exception):
-    """A failure that the client itself found. `reason` is stable, `details` is for programs.
+    """A failure that the client itself found.
 
-    `must_be_said`: the command had effects that only this failure's words tell.
+    `reason` is stable. `details` is for programs. `must_be_said` means that the command had effects, and that only this
+    failure's words tell of them.
     """
 
     reason = "FAILED"
@@ -39,19 +40,19 @@ class CommandFailure(Exception):
     must_be_said = False
 
     def details(self) -> dict[str, str]:
-        """What `--json` adds to reason and words."""
+        """Return the attributes that `--json` adds to the reason and the words."""
         return {}
 
 
 class Misuse(CommandFailure):
-    """The command or its input is not one."""
+    """The command or its input is wrong."""
 
     reason = "USAGE"
     exit_code = USAGE
 
 
 def exit_code(error: Exception) -> int:
-    """Return the exit code that stands for an error."""
+    """Return the exit code of an error."""
     if isinstance(error, CommandFailure):
         return error.exit_code
     return next((code for branch, code in EXIT_CODES.items() if isinstance(error, branch)), FAILED)

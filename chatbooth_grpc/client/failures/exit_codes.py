@@ -9,13 +9,16 @@ NOT_AUTHENTICATED = 3
 UNREACHABLE = 4
 NOT_FOUND = 5
 UNPRINTED = 6
-"""The command was done, but its result could not be written to where it belongs."""
+"""The command was done, but its result could not be written to the stream where it belongs."""
 
 HUNG_UP = 129
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
-"""As a shell reports a program that SIGHUP, SIGINT, SIGPIPE or SIGTERM ended: 128 and the signal's number."""
+"""A shell reports a program that a signal ended by 128 plus the signal's number.
+
+The signals are SIGHUP, SIGINT, SIGPIPE and SIGTERM.
+"""
 
 
 def ended_by(number: int) -> int:

@@ -1,4 +1,4 @@
-"""How Ctrl-C and other signals end a command: each is raised once, and a second is left."""
+"""How Ctrl-C and other signals end a command: the first is raised, later ones are ignored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from chatbooth_grpc.client.failures.exit_codes import ended_by
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 GRACE = 0.8
-"""The seconds that an interrupted command has to say what it left open, and to let go."""
+"""The seconds that an interrupted command has to say what it left open, and to end."""
 
 _LOOK_INTERVAL = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the command to end. `open_end` says what became of the call that was in flight, if one was."""
+    """A signal asked the command to end.
+
+    `open_end` is the failure to report for the call that was in flight. It is None if no call was.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -33,18 +36,19 @@ class Interrupted(KeyboardInterrupt):
 class Interrupts:
     """The signals that end a command. Only the first counts: a second one must not cut off the last words.
 
-    Python raises an interrupt on the main thread, as soon as that thread runs Python code. A thread of its own sees
-    the signal too, at once and whatever the main thread does, and ends the process when the grace is over. So a call
-    into the system or into a library that does not return cannot keep a command alive.
+    Python raises an interrupt on the main thread, as soon as that thread runs Python code. Another thread sees the
+    signal at once, whatever the main thread does. It ends the process when the grace is over. So a call into the
+    system or into a library that does not return cannot keep a command alive.
     """
 
     def __init__(self) -> None:
         self._number: int | None = None
         self._held = 0
-        self._held_firmly = 0  # by blocks that may take longer than the grace
+        # How many of the blocks that hold interrupts may take longer than the grace.
+        self._held_firmly = 0
 
     def __enter__(self) -> Interrupts:
-        """Raise Interrupted for each signal that ends a command, unless the caller had that signal ignored."""
+        """Raise Interrupted for each signal that ends a command, unless the caller ignores that signal."""
         heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._arrived) for number in heard}
         reader, self._writer = socket.socketpair()
@@ -61,9 +65,9 @@ class Interrupts:
 
     @contextlib.contextmanager
     def held(self, *, may_block: bool = False) -> Iterator[None]:
-        """Let no interrupt strike inside the block. One that came meanwhile is raised at the end of the block.
+        """Raise no interrupt inside the block. An interrupt that comes meanwhile is raised at the end of the block.
 
-        `may_block`: the block may wait for somebody. The end of the grace then ends the process in it.
+        `may_block` says that the block may wait for somebody. Then the end of the grace ends the process inside it.
         """
         self._held += 1
         self._held_firmly += not may_block

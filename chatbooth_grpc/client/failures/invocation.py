@@ -15,7 +15,7 @@ _FIRST_COMMAND_LINE = "main.py"
 
 
 def program() -> str:
-    """Return the words that start this program, as they were typed; a script that starts it says its own."""
+    """Return the words that start this program, as they were typed. A script that starts it gives its own words."""
     if script := os.environ.get(_SCRIPT_VARIABLE):
         return script
     typed = _typed()
@@ -30,7 +30,7 @@ def program() -> str:
 
 
 def is_first_command_line() -> bool:
-    """Whether main.py runs, which names the server by --host and --port: its --server starts one."""
+    """Return whether main.py runs. It names the server by --host and --port, since its --server starts one."""
     return not os.environ.get(_SCRIPT_VARIABLE) and _is_main(_typed())
 
 
@@ -44,7 +44,7 @@ def _is_main(typed: list[str]) -> bool:
 
 
 def command_line(server: str, *words: str) -> str:
-    """Return a command to type, for `server`, its words quoted for a shell."""
+    """Return a command to type, for `server`. Its words are quoted for a shell."""
     return f"{program()} {shlex.join([*_server_flags(server), *words])}"
 
 

@@ -1,4 +1,4 @@
-"""Names that are nearly the one that was typed."""
+"""Finding names that are nearly the one that was typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures of a command that had effects: only their words tell which."""
+"""Failures of commands that had effects, or may have had: only their words tell which."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Unprinted(CommandFailure):
         self._details = {name: str(value) for name, value in record.items()}
 
     def details(self) -> dict[str, str]:
-        """The result that a program would have read."""
+        """Return the result that a program would have read."""
         return self._details
 
 
 class SomeNotSent(CommandFailure):
-    """Some messages were wrong or refused; all others were sent."""
+    """Some messages were wrong or refused. All others were sent."""
 
     reason = "SOME_NOT_SENT"
     must_be_said = True
@@ -43,12 +43,12 @@ class SomeNotSent(CommandFailure):
         self._details = {"sent": str(sent), "failed": str(failed)}
 
     def details(self) -> dict[str, str]:
-        """How many."""
+        """Return how many messages were sent, and how many were not."""
         return self._details
 
 
 class QueuedButRefused(CommandFailure):
-    """The server refused a message of the outbox; it stays there, and is not sent by itself."""
+    """The server refused a message of the outbox. The message stays there, and is not sent again by itself."""
 
     must_be_said = True
 
@@ -59,7 +59,7 @@ class QueuedButRefused(CommandFailure):
         self._details = {**refusal.attributes(), "message_id": message_id.hex()}
 
     def details(self) -> dict[str, str]:
-        """The refusal's attributes, and the message's id."""
+        """Return the refusal's attributes, and the message's id."""
         return self._details
 
 
@@ -78,15 +78,16 @@ class OutcomeUnknown(CommandFailure):
             self._details = {**cause.attributes(), **details}
 
     def details(self) -> dict[str, str]:
-        """The error's attributes, and of a message its id and the command that repeats it."""
+        """Return the error's attributes. For a message, add its id and the command that repeats it."""
         return self._details
 
 
 @contextmanager
 def outcome_unknown(advice: str, details: Mapping[str, str] = {}) -> Iterator[None]:
-    """Call the server inside. If the outcome stays unknown, say `advice`.
+    """Call the server inside the block. If the outcome stays unknown, the failure says `advice`.
 
-    Raises OutcomeUnknown in place of Unavailable, DeadlineExceeded and Internal, and gives it to Interrupted.
+    Raises OutcomeUnknown in place of Unavailable, DeadlineExceeded and Internal. An Interrupted carries it as its
+    `open_end`.
     """
     try:
         yield

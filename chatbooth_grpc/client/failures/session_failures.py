@@ -13,7 +13,7 @@ from chatbooth_grpc.client.failures.invocation import command_line
 
 
 class SeveralSessions(Misuse):
-    """More than one account is logged in to the server, and none was picked."""
+    """Several accounts are logged in to the server, and the user picked none of them."""
 
     reason = "SEVERAL_SESSIONS"
 
@@ -24,13 +24,13 @@ class SeveralSessions(Misuse):
 
 
 class NotLoggedIn(CommandFailure):
-    """No session is kept for the server, or for the user picked."""
+    """No session is kept for the server, or none for the user that was picked."""
 
     reason = "NOT_LOGGED_IN"
     exit_code = NOT_AUTHENTICATED
 
     def __init__(self, server: str, username: str | None, similar: Sequence[str] = ()) -> None:
-        """`similar`: users who are logged in, and whose names are nearly `username`."""
+        """`similar` are users who are logged in, and whose names are nearly `username`."""
         state = f"{username} is not logged in" if username else "Nobody is logged in"
         question = f"Did you mean {', '.join(similar)}? Else type" if similar else "Type"
         super().__init__(f"{state} to {server} here. {question}: {_log_in_command(server, username)}")
@@ -47,7 +47,7 @@ class SessionEnded(CommandFailure):
 
 
 class SessionFileDamaged(CommandFailure):
-    """A session file cannot be read as one."""
+    """A session file is damaged: it cannot be decoded."""
 
     reason = "SESSION_FILE_DAMAGED"
 
@@ -71,7 +71,7 @@ class SessionNotKept(CommandFailure):
 
 
 class AlreadyReading(CommandFailure):
-    """Another process is delivering with the same session. `holder` names its command and process, if it said so."""
+    """Another process is delivering with the same session. `holder` names its command and process, or is empty."""
 
     reason = "ALREADY_READING"
 
