@@ -1,4 +1,4 @@
-"""The command line: how its words are read, and the environment variables that stand in for flags."""
+"""Parsing the command line, and the environment variables that stand in for flags."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ exit codes:
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the flags and, in `command`, which command it is (None: the menu). Exits with 2 if they are wrong."""
+    """Return the flags, and the command's name in `command`. None stands for the menu.
+
+    Exits with 2 if the words are wrong.
+    """
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     index = _command_index(words)
@@ -67,7 +70,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _command_index(words: Sequence[str]) -> int:
-    """Return where the command stands, after the flags before it; the number of words if there is none."""
+    """Return the index of the command, after the flags before it, or the number of words if there is no command."""
     with_value = {flag.name for flag in SHARED_FLAGS}
     index = 0
     while index < len(words) and words[index].startswith("-"):
@@ -76,7 +79,7 @@ def _command_index(words: Sequence[str]) -> int:
 
 
 def _parse_command(parser: CommandParser, command: Command, parsed: argparse.Namespace, words: Sequence[str]) -> None:
-    """Add to `parsed` what the words after the command say."""
+    """Parse the words after the command into `parsed`."""
     if len(words) == 1 and words[0] in HELP:
         parser.show_help()
     _, left_over = parser.parse_known_args(mark_literals(words), parsed)
@@ -84,7 +87,7 @@ def _parse_command(parser: CommandParser, command: Command, parsed: argparse.Nam
 
 
 def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None:
-    """Let the environment, or else the default, give each shared flag that the command line does not."""
+    """Take each shared flag that the command line lacks from the environment, or else from its default."""
     for flag in SHARED_FLAGS:
         if getattr(parsed, flag.dest) is not None:
             continue
@@ -96,7 +99,7 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
 
 
 def _program_parser(*, as_json: bool) -> CommandParser:
-    """Return the parser of what stands before the command."""
+    """Return the parser of the words before the command."""
     width = max(map(len, COMMANDS))
     commands = "".join(f"    {name:{width}}  {words}\n" for name, words in COMMANDS.items())
     parser = CommandParser(
@@ -113,7 +116,7 @@ def _program_parser(*, as_json: bool) -> CommandParser:
 
 
 def _command_parser(name: str, command: Command, *, as_json: bool) -> CommandParser:
-    """Return the parser of what stands after a command."""
+    """Return the parser of the words after a command."""
     words = COMMANDS[name]
     parser = CommandParser(
         f"{program()} {name}",

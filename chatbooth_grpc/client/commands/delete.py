@@ -23,7 +23,7 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Delete the account, after a question unless --yes was given."""
+    """Delete the account. Ask first, unless --yes was given."""
     delete(context, confirmed=parsed.yes)
 
 
@@ -52,7 +52,7 @@ def delete(context: Context, *, confirmed: bool = False) -> None:
 
 
 def _confirm(context: Context, saved: SavedSession) -> None:
-    """Ask whether the account is really to go. Raises Misuse unless it is."""
+    """Ask whether the account is to be deleted. Raises Misuse unless the answer is yes."""
     from chatbooth_grpc.client.failures.command_failure import Misuse
 
     if not context.prompts.is_terminal:

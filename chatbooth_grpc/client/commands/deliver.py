@@ -19,7 +19,7 @@ _BATCH = 256
 
 
 def add_flags(parser: CommandParser) -> None:
-    """Add what to start after, when to stop, and whether to acknowledge."""
+    """Add the flags for where to start, when to stop, and whether to acknowledge."""
     parser.add_flag("--keep", action="store_true", help="only look: acknowledge nothing, so that all comes again")
     parser.add_flag(
         "--after",
@@ -31,19 +31,23 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Deliver as was asked for."""
+    """Deliver as the flags say."""
     deliver(context, after=parsed.after, most=parsed.most, keep=parsed.keep)
 
 
 def deliver(context: Context, *, after: int | None = None, most: int | None = None, keep: bool = False) -> None:
-    """Print the messages that wait, or those after sequence `after`: `most` at most; `keep` acknowledges none."""
+    """Print the messages that wait, or those after sequence `after`. Print `most` at most.
+
+    With `keep`, acknowledge none.
+    """
     from chatbooth_grpc.client.commands.tasks.showing import Showing, only_reader
 
     saved = context.pick()
     with ExitStack() as stack:
         if not keep:
             stack.enter_context(only_reader(context, saved.username, "deliver"))
-            saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
+            # Another process may have shown some messages while this one waited.
+            saved = context.sessions.pick(saved.username)
         client = stack.enter_context(context.client_of(saved))
         showing = Showing(context, saved, repeat=after is not None, note=not keep)
         left = most

@@ -30,7 +30,7 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Print the usernames that were asked for."""
+    """Print the usernames that the words ask for."""
     list_accounts(context, parsed.pattern, parsed.prefix)
 
 

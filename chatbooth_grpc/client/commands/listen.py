@@ -1,4 +1,4 @@
-"""`listen`: prints what waits and what comes, through every loss of the connection, each message once."""
+"""`listen`: prints each message that waits or comes, once, through lost connections."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Listen as was asked for."""
+    """Listen as the flags say."""
     listen(context, most=parsed.most)
 
 
 def listen(context: Context, *, most: int | None = None) -> None:
-    """Print messages as they come, `most` of them at most; send meanwhile what is queued in the outbox."""
+    """Print messages as they come, `most` of them at most. Meanwhile, send the messages that the outbox holds."""
     from dataclasses import replace
 
     from chatbooth_grpc.booth.model import Delivery, Gap
@@ -33,7 +33,8 @@ def listen(context: Context, *, most: int | None = None) -> None:
     saved = context.pick()
     with ExitStack() as stack:
         stack.enter_context(only_reader(context, saved.username, LISTEN))
-        saved = context.sessions.pick(saved.username)  # another process may have shown some while this one waited
+        # Another process may have shown some messages while this one waited.
+        saved = context.sessions.pick(saved.username)
         client = stack.enter_context(context.client_of(saved, quiet=True))
         connection = _ConnectionWords(context)
         stream = stack.enter_context(
@@ -44,7 +45,8 @@ def listen(context: Context, *, most: int | None = None) -> None:
                 on_resumed=connection.resumed,
             )
         )
-        # What is left last ends first: an interrupt says what stays queued before anything waits for the stream's end.
+        # The block that is entered last ends first. So an interrupt says which messages stay queued before anything
+        # waits for the stream's end.
         stack.enter_context(emptying_outbox(context, saved, client))
         showing = Showing(context, saved, repeat=False, note=True)
         left = most
@@ -66,7 +68,7 @@ def listen(context: Context, *, most: int | None = None) -> None:
 
 
 class _ConnectionWords:
-    """Tells the person how the connection fares, once for each change, and keeps the opening of the latest."""
+    """Says once for each change whether the connection is lost, and keeps the latest connection's opening."""
 
     def __init__(self, context: Context) -> None:
         self._output = context.output
@@ -88,7 +90,7 @@ class _ConnectionWords:
         self._is_lost = True
 
     def resumed(self, opening: Opening) -> None:
-        """Say that it is there, again or at first."""
+        """Say that there is a connection, the first one or again."""
         if self._opening is None:
             self._output.say(f"Connected to {self._server}; messages waiting: {opening.replaying}. Stop with Ctrl-C.")
         elif self._is_lost:

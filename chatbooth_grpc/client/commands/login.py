@@ -21,14 +21,14 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Log in the user that was named, or else asked for."""
+    """Log in the user that the words name. If they name none, ask for one."""
     from chatbooth_grpc.client.commands.tasks.new_session import asked_username
 
     log_in(context, asked_username(context, parsed))
 
 
 def log_in(context: Context, username: str) -> None:
-    """Open a session, and keep it. The session that was kept for this user before is ended."""
+    """Open a session, and keep it. End the session that was kept for this user before."""
     from chatbooth_grpc.booth.rules import folded_username
     from chatbooth_grpc.client.commands.tasks.new_session import keep_session
 

@@ -18,7 +18,7 @@ def run(context: Context, _parsed: Namespace) -> None:
 
 
 def log_out(context: Context) -> None:
-    """End the session, and forget it. A session that has ended already is forgotten too."""
+    """End the session, and forget it. Forget it as well if it has ended already."""
     from chatbooth_grpc.booth.errors import SessionInvalid
 
     saved = context.pick()

@@ -1,4 +1,4 @@
-"""The menu: the five numbered choices, for who would rather not type commands. An error never ends it."""
+"""The menu: five numbered choices instead of typed commands. An error never ends it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_menu(context: Context) -> None:
 
 
 class _Menu:
-    """The choices, and who acts: whoever logged in last."""
+    """The choices, and the account that acts: the one that logged in last."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -51,7 +51,7 @@ class _Menu:
         }
 
     def run_one(self) -> bool:
-        """Offer the choices once and do what is chosen; return whether to go on. Raises EOFError, BrokenPipeError."""
+        """Offer the choices once, do the chosen one, and return whether to go on. Raises EOFError, BrokenPipeError."""
         self._show_choices()
         try:
             choice = self._ask("Choice: ").lower()
@@ -95,7 +95,7 @@ class _Menu:
         self._context = replace(self._context, as_user=username)
 
     def _pick(self) -> SavedSession:
-        """Return the session to act with, after asking which of several. Raises as `Context.pick`."""
+        """Return the session to act with. If there are several, ask for one. Raises as `Context.pick`."""
         try:
             return self._context.pick()
         except SeveralSessions as several:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_flags(parser: CommandParser) -> None:
-    """Add what may be done before the outbox is printed."""
+    """Add the flags for what is done before the outbox is printed."""
     parser.add_flag("--send", action="store_true", help="try to send what is queued first")
     parser.add_flag(
         "--drop", type=flag_value(values.message_id), metavar="HEX", help="forget the message with this id first"
@@ -23,7 +23,7 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Print the outbox, after what was asked to be done first."""
+    """Print the outbox, after sending or dropping as the flags say."""
     from chatbooth_grpc.client.commands.tasks.outbox_showing import show_outbox
 
     show_outbox(context, send=parsed.send, drop=parsed.drop)

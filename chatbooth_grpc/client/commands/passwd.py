@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_flags(parser: CommandParser) -> None:
-    """Add the passwords' flag."""
+    """Add the flag for where the passwords come from."""
     add_password_flag(parser, "the old and the new password, two lines,")
 
 

@@ -1,7 +1,7 @@
-"""Running what the command line says: the ways in and out, then the command or the menu.
+"""Running the command that was parsed, or the menu, with the ways in and out of the program."""
 
-What only some commands need is imported when they run: it would take others longer than to be done.
-"""
+# Modules that only some commands need are imported when those commands run. Importing them takes longer than other
+# commands take to run.
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatbooth_grpc.client.terminal.prompts import Prompts
 
 
 def run(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> None:
-    """Run the command, or without one the menu. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
+    """Run the command, or the menu if there is none. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
     context = _context(parsed, output, interrupts)
     if parsed.command is None:
         from chatbooth_grpc.client.commands.menu import run_menu

@@ -37,7 +37,7 @@ so that one that is cut off cannot be resumed.
 
 
 def add_flags(parser: CommandParser) -> None:
-    """Add the recipient and the text, or else the file that has them."""
+    """Add the recipient and the text, and the file that may hold them instead."""
     parser.usage = "%(prog)s [FLAG ...] USER [TEXT]\n       %(prog)s [FLAG ...] --from-file FILE"
     parser.epilog = _EPILOG
     recipient = parser.add_argument("recipient", type=positional(values.words), metavar="USER", help="whom to send to")
@@ -62,7 +62,7 @@ def add_flags(parser: CommandParser) -> None:
     )
 
     class FromFile(argparse.Action):
-        """Keeps the file's name, and makes USER one that need not be given."""
+        """Keeps the file's name, and makes USER optional."""
 
         def __call__(self, _parser: object, namespace: argparse.Namespace, file: object, _flag: object = None) -> None:
             setattr(namespace, self.dest, file)
@@ -78,7 +78,7 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def text_or_input(word: str) -> str | None:
-    """Return the text that a word stands for; None: standard input. A `-` after `--` is a text."""
+    """Return the text that a word stands for. None stands for standard input. A `-` after `--` is a text."""
     return None if word == STANDARD_INPUT else _literal_text(word)
 
 
@@ -86,13 +86,13 @@ _literal_text = positional(values.words)
 
 
 def finish(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str], left_over: list[str]) -> None:
-    """Find the text, and refuse words that contradict each other."""
+    """Take the text that argparse left over, and refuse words that contradict each other."""
     parser.refuse_left_over(_place_late_text(parser, parsed, left_over))
     _check_words(parser, parsed, words)
 
 
 def _place_late_text(parser: CommandParser, parsed: argparse.Namespace, left_over: list[str]) -> list[str]:
-    """Take the text of `send USER --flag TEXT`, which argparse before 3.13 leaves over; return the other words."""
+    """Take the text of `send USER --flag TEXT`, and return the other words. Before 3.13, argparse leaves it over."""
     if parsed.text is not OMITTED or len(left_over) != 1:
         return left_over
     if left_over[0].startswith("-") and left_over[0] != STANDARD_INPUT:
@@ -105,7 +105,7 @@ def _place_late_text(parser: CommandParser, parsed: argparse.Namespace, left_ove
 
 
 def _check_words(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
-    """Let no text come from standard input unless that was asked for, and nothing contradict --from-file."""
+    """Refuse words that contradict --from-file. Read the text from standard input only if that was asked for."""
     if parsed.from_file is not None:
         _check_from_file(parser, parsed)
     if parsed.text is OMITTED:
@@ -116,7 +116,7 @@ def _check_words(parser: CommandParser, parsed: argparse.Namespace, words: Seque
 
 
 def _check_from_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
-    """Let nothing stand beside --from-file that the lines of the file say themselves."""
+    """Refuse beside --from-file the words that the lines of the file hold themselves."""
     if parsed.recipient is not None:
         parser.error("--from-file: the file names the recipients and the texts; leave USER and TEXT out")
     if parsed.message_id is not None:
@@ -126,7 +126,7 @@ def _check_from_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
 
 
 def run(context: Context, parsed: argparse.Namespace) -> None:
-    """Send the message, put it into the outbox, or send the messages of a file."""
+    """Send the message, queue it in the outbox, or send the messages of a file."""
     if parsed.from_file is not None:
         from chatbooth_grpc.client.commands.tasks.from_file import import_messages
 

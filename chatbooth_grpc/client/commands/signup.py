@@ -22,7 +22,7 @@ def add_flags(parser: CommandParser) -> None:
 
 
 def run(context: Context, parsed: Namespace) -> None:
-    """Sign up the user that was named, or else asked for."""
+    """Sign up the user that the words name. If they name none, ask for one."""
     from chatbooth_grpc.client.commands.tasks.new_session import asked_username
 
     sign_up(context, asked_username(context, parsed))

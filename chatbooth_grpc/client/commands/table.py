@@ -39,29 +39,30 @@ def _refuse_left_over(
 
 
 class Command(NamedTuple):
-    """What a command's file says of the command.
+    """A command: its file ends with one of these, named COMMAND.
 
     A file imports at its top only what its flags need, so that --help and an error of usage are quick. The functions
     that run the command import the rest.
     """
 
     run: Callable[[Context, Namespace], None]
-    """Runs the command with what was parsed. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
+    """Runs the command with the parsed words. Raises ChatboothError, CommandFailure, OSError, Interrupted."""
 
     add_flags: Callable[[CommandParser], None] = _add_none
     """Adds the command's own flags and arguments to its parser."""
 
     finish: Callable[[CommandParser, Namespace, Sequence[str], list[str]], None] = _refuse_left_over
-    """Checks what was parsed. Gets the words after the command as they were typed, and those that argparse left over.
+    """Checks the parsed words.
 
-    Exits with 2 by the parser if the words are wrong.
+    Its arguments are the parser, the parsed words, the words after the command as they were typed, and the words that
+    argparse left over. It exits with 2, by the parser, if the words are wrong.
     """
 
     hint: str = ""
-    """Said with each error of usage, for the mistake that people and scripts make most often."""
+    """Advice that each error of usage ends with, for the mistake that people and scripts make most often."""
 
 
 def load(name: str) -> Command:
-    """Import the file of a command of the table, and return what it says."""
+    """Import the file of a command of the table, and return the command."""
     command: Command = import_module(f"{__package__}.{name}").COMMAND
     return command

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def run(context: Context, _parsed: Namespace) -> None:
-    """Print who acts."""
+    """Print who is logged in."""
     who_am_i(context)
 
 
 def who_am_i(context: Context) -> None:
-    """Print who acts, after the server has confirmed that the session is alive."""
+    """Print who is logged in, after the server has confirmed that the session is alive."""
     from chatbooth_grpc.client.terminal.display import harmless_name
 
     saved = context.pick()

@@ -1,4 +1,4 @@
-"""What the words of a command line mean: addresses, seconds, ids, numbers and texts, or why a word is none."""
+"""Converting words of the command line: addresses, seconds, ids, numbers and texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatbooth_grpc.server_address import normal_address
 
 
 def words(text: str) -> str:
-    """Return a text or name as it is. Raises ArgumentTypeError: it is not UTF-8."""
+    """Return a text or name as it is. Raises ArgumentTypeError if it is not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -51,7 +51,7 @@ def sequence(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """Return how many, at least 1."""
+    """Return a number of messages, at least 1."""
     return _whole_number(text, 1)
 
 

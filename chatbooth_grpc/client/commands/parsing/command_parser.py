@@ -1,4 +1,4 @@
-"""The parser of one command's words: short errors that help, and words after -- that are no flags."""
+"""The parser of one command's words, with short errors. Words after -- are never flags."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _T = TypeVar("_T")
 class CommandParser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are two lines, or one JSON object with `as_json`, and hold no usage.
 
-    `hint` is said with each error, for what people and scripts do wrong most often. `takes_words`: it takes more than
-    flags, so that a request for help among other words may be a text or a name that looks like it, and is refused.
+    Each error ends with `hint`, for the mistake that people and scripts make most often. `takes_words` says that the
+    command takes more than flags. Then --help among other words may be a text or a name, so the parser refuses it.
     """
 
     def __init__(self, prog: str, *, as_json: bool, hint: str = "", takes_words: bool = True, **settings: Any) -> None:
@@ -61,13 +61,14 @@ class CommandParser(argparse.ArgumentParser):
         """Exit with 2 after saying what is wrong and where the help is."""
         words = f"{message}. {self._hint}" if self._hint else message
         if self._as_json:
-            import json  # as difflib, it takes long to import, and only errors need it
+            # Importing json takes long, and so does difflib below. Only errors need them.
+            import json
 
             record = {"error": "USAGE", "message": words, "exit_code": USAGE, "details": {}}
             lines = json.dumps(record)
         else:
             lines = f"{self.prog}: error: {words}\n'{self.prog} --help' lists what it takes."
-        # The exit code tells as much to a caller that cannot read the words.
+        # A caller that cannot read the words still gets the exit code.
         with contextlib.suppress(OSError):
             print(lines.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
         self.exit(USAGE)
@@ -96,7 +97,7 @@ class _HelpBesideOthers(argparse.Action):
 
 
 def mark_literals(words: Sequence[str]) -> list[str]:
-    """Return the words with the first `--` taken out, and those after it marked so that none looks like a flag."""
+    """Return the words without the first `--`. The words after it are marked, so that none looks like a flag."""
     if "--" not in words:
         return [*words]
     end = words.index("--")

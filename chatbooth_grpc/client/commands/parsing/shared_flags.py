@@ -15,7 +15,7 @@ DEFAULT_TIMEOUT = "10"
 
 
 class SharedFlag(NamedTuple):
-    """A flag with a value that every command takes, and the variable that stands in for it."""
+    """A flag with a value that every command takes, and the environment variable that stands in for it."""
 
     name: str
     dest: str
@@ -58,7 +58,7 @@ SHARED_FLAGS = (
 
 
 def add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
-    """Add the flags that may stand before or after the command; only before it have they a default."""
+    """Add the flags that may stand before or after the command. They have a default only before it."""
     for flag in SHARED_FLAGS:
         is_hidden = flag.name == "--server" and is_first_command_line()
         parser.add_flag(
@@ -85,7 +85,7 @@ def add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
 
 
 def add_username(parser: CommandParser) -> None:
-    """Add whom to sign up or log in."""
+    """Add the name of the user to sign up or log in."""
     parser.add_argument(
         "username",
         type=positional(values.words),
@@ -101,5 +101,5 @@ def add_password_flag(parser: CommandParser, what: str) -> None:
 
 
 def add_max_flag(parser: CommandParser) -> None:
-    """Add how many messages to show, at most."""
+    """Add the flag for how many messages to show at most."""
     parser.add_flag("--max", dest="most", type=flag_value(values.count), metavar="N", help="stop after N messages")
