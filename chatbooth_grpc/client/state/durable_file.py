@@ -1,4 +1,4 @@
-"""Private files that are replaced whole: after a crash the old content is there, or the new."""
+"""Private files that are replaced whole: a crash leaves the old content or the new."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, in place of any of that name. Raises OSError.
+    """Write a file that only its owner may read, in place of any file of that name. Raises OSError.
 
     The content is on the disk when this returns. One process at a time may call it for a path.
     """
     new = path.with_name(f".{path.name}.new")
     try:
-        new.unlink(missing_ok=True)  # left by a process that was killed
+        # A process that was killed may have left a file of this name.
+        new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
@@ -29,7 +30,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def damaged_name(path: Path) -> Path:
-    """Return a name that is free, under which a damaged file can be kept beside its place."""
+    """Return a free name under which a damaged file can be kept beside its place."""
     numbered = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
     return next(name for name in numbered if not name.exists())
 

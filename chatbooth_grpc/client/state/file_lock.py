@@ -1,4 +1,4 @@
-"""A lock that processes of one machine share: a file that says who holds it."""
+"""A lock that the processes of one machine share: a file that names its holder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_POLL = 0.05  # seconds between two tries
+# Seconds between two tries.
+_POLL = 0.05
 _LONGEST_HOLDER = 200
 
 OnWait = Callable[[str], None]
@@ -27,8 +28,8 @@ def file_lock(
 ) -> Iterator[bool]:
     """Hold the lock of a file, which is made if it is absent. Give False if it is not free within `wait` seconds.
 
-    `holder` says to other processes who holds the lock. The system frees the lock when its process ends. Raises
-    OSError: the file cannot be opened.
+    `holder` tells other processes who holds the lock. The system frees the lock when its process ends. Raises OSError
+    if the file cannot be opened.
     """
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -55,7 +56,7 @@ def _try_lock(lock: int) -> bool:
 
 
 def _note_holder(lock: int, holder: str) -> None:
-    # The lock holds without the words too, as on a full disk.
+    # The lock works without the words too, for example on a full disk.
     with suppress(OSError):
         os.ftruncate(lock, 0)
         os.pwrite(lock, holder.encode(), 0)

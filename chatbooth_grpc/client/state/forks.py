@@ -1,4 +1,6 @@
-"""What a client holds belongs to one process: connections and threads do not live on in the child of a fork."""
+"""Refusing to use a client or an outbox in the child of a fork."""
+
+# Connections and threads belong to one process. They do not live on in the child of a fork.
 
 from __future__ import annotations
 

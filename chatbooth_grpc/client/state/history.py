@@ -1,4 +1,4 @@
-"""Whether a server still has the history in which a reader counts what it has taken."""
+"""Noticing that a server no longer has the history in which a reader counts messages."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from chatbooth_grpc.booth.model import Opening
 
 Taken = Callable[[bytes, int], None]
-"""Called with an epoch and the last sequence that was taken in it. 0: no sequence counts any more."""
+"""Called with an epoch, and the last sequence that was taken in it. 0 means that no sequence counts any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
     """The server's store was restored from a backup, so its history went back.
 
-    What was sent after the backup may be missing. Sequences from before mean nothing now: forget them. What the session
-    had acknowledged after the backup is delivered again.
+    Messages that were sent after the backup may be missing. Sequences from before mean nothing now: forget them. The
+    server delivers again the messages that the session had acknowledged after the backup.
     """
 
     epoch: bytes
@@ -31,21 +31,21 @@ class History:
     """The epoch that a reader is in, and the last sequence that it has taken there."""
 
     def __init__(self, epoch: bytes | None = None, taken_through: int = 0) -> None:
-        """`epoch` None: it is not known yet, and the first opening tells it."""
+        """`epoch` None means that it is not known yet. The first opening tells it."""
         self.epoch = epoch
         self.taken_through = taken_through
         self._is_past_end = False
 
     def note_taken(self, sequence: int) -> None:
-        """Note that all up to a sequence was taken. That never goes back within a history."""
+        """Note that all messages up to a sequence were taken. Within a history, that sequence never goes back."""
         self.taken_through = max(self.taken_through, sequence)
 
     def note_past_end(self) -> None:
-        """Note that the server has refused the last sequence taken, since its mailbox ends before it."""
+        """Note that the server has refused the last sequence that was taken, since the mailbox ends before it."""
         self._is_past_end = True
 
     def check(self, opening: Opening) -> Restored | None:
-        """Return None if a delivery is of this history. Else go over to the delivery's history, and return that."""
+        """Return None if a delivery is of this history. Otherwise adopt its history, and return the change."""
         restored = None
         if not self._goes_on_in(opening):
             restored = Restored(opening.epoch, self.taken_through, opening.last_sequence)

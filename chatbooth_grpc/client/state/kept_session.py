@@ -22,12 +22,15 @@ _NO_EPOCH = bytes(EPOCH_SIZE)
 class KeptSession:
     """The file of a program that acts for one account on one server, held until `close`.
 
-    Only its owner may read the file, since it has the session's token. A lock beside it, which ends with its program,
-    lets one program at a time use it.
+    Only its owner may read the file, since it has the session's token. A lock beside it lets one program at a time use
+    it. The lock ends with its program.
     """
 
     def __init__(self, path: Path, server: str, username: str) -> None:
-        """Read the file, if there is one. Raises OSError: it cannot be used, or another program uses it; ValueError."""
+        """Read the file, if there is one.
+
+        Raises OSError if it cannot be used, or if another program uses it, and ValueError if it is damaged.
+        """
         # A link stays a link when the file is replaced, and a change of the working directory moves nothing.
         path = path.resolve()
         self._path = path
@@ -42,7 +45,7 @@ class KeptSession:
 
     @property
     def session(self) -> Session | None:
-        """The session that was kept last, None if there is none, or if a log-in has begun since."""
+        """The session that was kept last. None if there is none, or if a log-in has begun since then."""
         return None if self._saved is None or self._saved.is_pending else self._saved.session
 
     def is_of(self, token: bytes) -> bool:
@@ -51,16 +54,16 @@ class KeptSession:
 
     @property
     def place(self) -> tuple[int | None, bytes | None]:
-        """The last sequence that was taken, None if none was, and the epoch in which it counts, None if not known."""
+        """The last sequence that was taken, and the epoch in which it counts. Each is None if it is not known."""
         if self._saved is None:
             return None, None
         return self._saved.shown_through or None, self._saved.session.epoch
 
     def log_in_token(self) -> bytes:
-        """Return a new token to log in with, the same one until a session is kept. Raises OSError.
+        """Return a new token to log in with. Until a session is kept, it is the same token. Raises OSError.
 
-        It is kept before it is returned. A program that is killed while it logs in repeats that log-in the next time,
-        and has the session that the first one opened.
+        The file has the token before this returns. A program that is killed while it logs in repeats that log-in the
+        next time, and gets the session that the first log-in opened.
         """
         with self._changing:
             saved = self._saved or SavedSession(self._server, Session(b"", 0, self._username, _NO_EPOCH))
@@ -70,13 +73,13 @@ class KeptSession:
             return saved.session.token
 
     def keep(self, session: Session) -> None:
-        """Keep a session, and the place if it counts in that session's mailbox and epoch. Raises OSError."""
+        """Keep a session. Keep the place too, if it counts in that session's mailbox and epoch. Raises OSError."""
         with self._changing:
             through = 0 if self._saved is None else self._saved.shown_of(session.account_id, session.epoch)
             self._write(SavedSession(self._server, session, through))
 
     def keep_place(self, epoch: bytes, through: int) -> None:
-        """Keep the last sequence that was taken, in an epoch; 0 forgets the place. Raises OSError."""
+        """Keep the last sequence that was taken in an epoch. 0 forgets the place. Raises OSError."""
         with self._changing:
             if self._saved is not None:
                 session = replace(self._saved.session, epoch=epoch)

@@ -1,9 +1,11 @@
-"""The session files of a server: private, replaced whole, safe to use from several processes at once.
+"""The session files of a server: private, replaced whole, and shared by processes.
 
-They lie in `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For this machine HOST is 127.0.0.1, whatever
-name was typed. Whoever changes one holds the lock of their directory. Readers need none, since a file is only ever
-replaced. A second lock, one a user, is held by who delivers, so that no message is shown by two processes. Whoever
-holds it may take the first, never the other way about.
+The files are `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For this machine HOST is 127.0.0.1, whatever
+name was typed.
+
+There are two locks. A process that changes a file holds the lock of the directory. A reader needs no lock, since a file
+is only ever replaced. A process that delivers holds the lock of its user, so that no two processes show the same
+message. A process that holds the lock of a user may take the lock of the directory, but never the other way round.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def state_directory() -> Path:
-    """Return where chatbooth keeps its state: XDG's place for it. Raises Misuse if there is no home directory."""
+    """Return the folder of chatbooth's state, as XDG has it. Raises Misuse if there is no home directory."""
     configured = Path(os.environ.get("XDG_STATE_HOME", ""))
     # The XDG specification says to ignore a relative path.
     if configured.is_absolute():
@@ -63,7 +65,7 @@ class SessionDirectory:
         self._directory = self._folder(self._identity)
 
     def move_former(self) -> None:
-        """Bring here what an earlier chatbooth kept under other names of this server. Raises OSError."""
+        """Move here the sessions that an earlier chatbooth kept under other names of this server. Raises OSError."""
         former = [folder for folder in map(self._folder, other_names(self._identity)) if folder.is_dir()]
         if former:
             with self._changing():
@@ -71,12 +73,13 @@ class SessionDirectory:
                     move_sessions(folder, self._directory)
 
     def path(self, username: str) -> Path:
-        """Return the file of a user's session. Raises InvalidUsername: a server could name any file as a user."""
+        """Return the file of a user's session. Raises InvalidUsername, since a server could name any file as a user."""
         return self._directory / f"{folded_username(username)}{SESSION_SUFFIX}"
 
     def outbox(self, saved: SavedSession) -> Outbox:
-        """Open the outbox of a session's account, made if absent. Raises OSError, OutboxDamaged."""
-        from chatbooth_grpc.client.state.outbox import Outbox  # few commands need it, and it brings SQLite
+        """Open the outbox of a session's account. Make it if it is absent. Raises OSError, OutboxDamaged."""
+        # This imports SQLite, which few commands need.
+        from chatbooth_grpc.client.state.outbox import Outbox
 
         self._make_directories()
         return Outbox(self._outbox_path(saved))
@@ -86,12 +89,12 @@ class SessionDirectory:
         return self._outbox_path(saved).exists()
 
     def remove_outbox(self, saved: SavedSession) -> None:
-        """Forget what an account that is no more had queued."""
+        """Forget the messages that a deleted account had queued."""
         for suffix in ("", "-journal", ".lock"):
             Path(f"{self._outbox_path(saved)}{suffix}").unlink(missing_ok=True)
 
     def usernames(self) -> list[str]:
-        """Return whose sessions are kept, sorted. Raises OSError: the folder cannot be read."""
+        """Return the users whose sessions are kept, sorted. Raises OSError if the folder cannot be read."""
         try:
             names = [path.name for path in self._directory.iterdir()]
         except FileNotFoundError:
@@ -123,14 +126,15 @@ class SessionDirectory:
         return saved
 
     def pick(self, as_user: str | None) -> SavedSession:
-        """Return the session of the user picked, or the only one kept.
+        """Return the session of `as_user`, or the only one that is kept if `as_user` is None.
 
-        Raises NotLoggedIn, SeveralSessions, SessionFileDamaged; InvalidUsername if `as_user` is none.
+        Raises NotLoggedIn, SeveralSessions, SessionFileDamaged. Raises InvalidUsername if `as_user` is not a username.
         """
         username = folded_username(as_user) if as_user else self._only_username()
         saved = self.load(username)
         if saved is None:
-            from chatbooth_grpc.client.failures.near_names import near_names  # commands that go well need none
+            # Only this failure needs the module.
+            from chatbooth_grpc.client.failures.near_names import near_names
 
             raise NotLoggedIn(self._server, username, near_names(username, self.usernames()))
         return saved
@@ -141,14 +145,14 @@ class SessionDirectory:
             self._write(saved)
 
     def note_shown(self, username: str, opening: Opening, through: int) -> None:
-        """Keep up to which sequence the delivery that `opening` begins was shown; nothing if the session is gone."""
+        """Keep the last sequence shown of the delivery that `opening` begins. Do nothing if the session is gone."""
         with self._changing():
             saved = self.load(username)
             if saved is not None and saved.session.account_id == opening.account_id:
                 self._write(saved.with_shown(opening, through))
 
     def forget_shown(self, username: str, epoch: bytes) -> None:
-        """Keep that nothing of a mailbox was shown in the history that the server has now, in this epoch."""
+        """Keep that no message was shown yet in the server's present history, which has this epoch."""
         with self._changing():
             saved = self.load(username)
             if saved is not None:
@@ -166,10 +170,10 @@ class SessionDirectory:
     def reading(
         self, username: str, wait: float, *, command: str = "", on_wait: OnWait | None = None
     ) -> Iterator[None]:
-        """Be the only one who delivers for this user, and let others know by which `command`.
+        """Be the only process that delivers for this user. Other processes learn that `command` does.
 
-        `on_wait` gets the words of another process that delivers for this user. Raises AlreadyReading: it still does
-        after `wait` seconds.
+        `on_wait` gets the words of another process that delivers for this user. Raises AlreadyReading if that process
+        still does so after `wait` seconds.
         """
         self._make_directories()
         holder = f"{command} (process {os.getpid()})"
@@ -182,7 +186,7 @@ class SessionDirectory:
         return self._parents[1] / server.replace("://", ":")
 
     def _outbox_path(self, saved: SavedSession) -> Path:
-        # By the account's id too: who takes a freed name must not send what another wrote.
+        # The name has the account's id too. An account that takes a freed name must not send messages of the old one.
         return self._directory / f"{folded_username(saved.username)}.{saved.session.account_id}{OUTBOX_SUFFIX}"
 
     def _only_username(self) -> str:
@@ -196,7 +200,8 @@ class SessionDirectory:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         with self._lock_file(".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # held for one write, never while waiting for anything else
+            # The lock is held for one write, and never while waiting for anything else.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     @contextmanager
@@ -216,5 +221,5 @@ class SessionDirectory:
                 directory.chmod(0o700)
 
     def _write(self, saved: SavedSession) -> None:
-        """Replace a file so that, whatever happens, the old or the new one is there, whole. Needs the lock."""
+        """Replace a file, so that the old or the new one is there whole, whatever happens. Needs the lock."""
         replace_file(self.path(saved.username), saved.encode())

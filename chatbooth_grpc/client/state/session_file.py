@@ -1,4 +1,4 @@
-"""What is kept of a session between two commands, and its form in a file."""
+"""A session as it is kept between two commands, and its form in a file."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 class SavedSession:
     """A session on a server, and the last sequence of its mailbox that was shown here.
 
-    `shown_through` counts within the account id and the epoch of `session` alone. While `is_pending`, a log-in with
-    the session's token may not have happened yet.
+    `shown_through` counts only within the account id and the epoch of `session`. While `is_pending`, a log-in with the
+    session's token may not have happened yet.
     """
 
     server: str
@@ -30,7 +30,7 @@ class SavedSession:
 
     @property
     def username(self) -> str:
-        """Whose session it is."""
+        """The username of the session's account."""
         return self.session.username
 
     def shown_of(self, account_id: int, epoch: bytes) -> int:
@@ -39,12 +39,15 @@ class SavedSession:
         return self.shown_through if same else 0
 
     def with_shown(self, opening: Opening, through: int) -> SavedSession:
-        """Return this session with what was shown of the delivery that `opening` begins; that never goes back."""
+        """Return this session with the last sequence shown of a delivery. That sequence never goes back.
+
+        `opening` is the delivery's opening.
+        """
         shown = max(through, self.shown_of(opening.account_id, opening.epoch))
         return replace(self, session=replace(self.session, epoch=opening.epoch), shown_through=shown)
 
     def with_nothing_shown(self, epoch: bytes) -> SavedSession:
-        """Return this session as it is in another history, of which nothing was shown yet."""
+        """Return this session as it is in another history. No message of that history was shown yet."""
         return replace(self, session=replace(self.session, epoch=epoch), shown_through=0)
 
     def encode(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Sessions that an earlier chatbooth kept under another name of the same server are moved to where they are found."""
+"""Moving sessions that an earlier chatbooth kept under another name of the same server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OUTBOX_SUFFIX = ".outbox"
 
 
 def move_sessions(old: Path, new: Path) -> None:
-    """Move the sessions and outboxes of a folder into another, which has none of those or its own. Raises OSError.
+    """Move the sessions and outboxes of a folder into another one, which may have some already. Raises OSError.
 
-    The caller holds the lock of the new folder. A crash in between loses nothing: the next call goes on.
+    The caller holds the lock of the new folder. A crash in between loses nothing: the next call continues.
     """
     for path in sorted(old.glob(f"[!.]*{SESSION_SUFFIX}")):
         _move_session(path, new / path.name)
@@ -26,7 +26,7 @@ def move_sessions(old: Path, new: Path) -> None:
 
 
 def _move_session(old: Path, new: Path) -> None:
-    """Move a session. Where there are two, keep the newer, and what either of them has shown."""
+    """Move a session. If there are two, keep the newer one, with the last sequence that either of them has shown."""
     old_session, new_session = _session_in(old), _session_in(new)
     if new_session is None:
         old.replace(new)
@@ -48,14 +48,16 @@ def _session_in(path: Path) -> SavedSession | None:
 
 
 def _move_outbox(old: Path, new: Path) -> None:
-    """Move an outbox. Where there are two, the messages of the other follow those that are there.
+    """Move an outbox. If there are two, append the messages of the old one to the new one.
 
-    A damaged one is moved as it is, so that the next command that opens it says so; where there are two, it stays.
+    A damaged outbox is moved as it is, so that the next command that opens it says so. If there are two, it stays.
     """
-    from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged  # it brings SQLite
+    # This imports SQLite, which few commands need.
+    from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged
 
     try:
-        # Opening it undoes what a command that was killed left half done: that lies in a file of the old name.
+        # A command that was killed may have left a journal of a half-done change, named after the old file. Opening the
+        # outbox under its old name undoes that change.
         with Outbox(old) as outbox:
             outbox.waiting()
     except OutboxDamaged:
@@ -73,7 +75,7 @@ def _move_outbox(old: Path, new: Path) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing but locks."""
+    """Remove a folder, if it holds nothing but locks."""
     with suppress(OSError):
         for path in folder.iterdir():
             if path.name.startswith(".") or path.name.endswith(f"{OUTBOX_SUFFIX}.lock"):

@@ -1,4 +1,4 @@
-"""What every command works with, and the connection that it opens."""
+"""The context that every command works with, and the connections that it opens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class Connect(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """The server, who acts (None: the only one logged in), and the ways in and out of the program."""
+    """The server, the user who acts, and the ways in and out of the program.
+
+    `as_user` None stands for the only user who is logged in.
+    """
 
     server: str
     as_user: str | None
@@ -48,7 +51,7 @@ class Context:
     interrupts: Interrupts = field(default_factory=Interrupts)
 
     def account_record(self, session: Session) -> dict[str, object]:
-        """Return what --json says of an account."""
+        """Return the object that stands for an account in --json."""
         return {"username": session.username, "account_id": session.account_id, "server": self.server}
 
     def pick(self) -> SavedSession:
@@ -56,7 +59,7 @@ class Context:
         return self.sessions.pick(self.as_user)
 
     def client(self, session: Session | None = None, *, quiet: bool = False, once: bool = False) -> ChatClient:
-        """Return a client that says once when it has to try again, unless `quiet`. With `once` it never does."""
+        """Return a client that says once that it tries again, unless `quiet`. With `once` it never tries again."""
         told: list[ChatboothError] = []
 
         def tell(error: ChatboothError, _pause: float) -> None:
@@ -70,7 +73,7 @@ class Context:
 
     @contextmanager
     def client_of(self, saved: SavedSession, *, quiet: bool = False, once: bool = False) -> Iterator[ChatClient]:
-        """Give a client that acts with a session kept; one that turns out to have ended is forgotten.
+        """Give a client that acts with a kept session. If the session turns out to have ended, forget it.
 
         Raises SessionEnded.
         """
@@ -85,7 +88,7 @@ class Context:
 
 @contextmanager
 def leaving_open_when_interrupted(client: ChatClient) -> Iterator[None]:
-    """Close a client at the end, unless a signal ends the program: then closing could only delay that."""
+    """Close a client at the end of the block, unless a signal ends the program. Closing could only delay that."""
     try:
         yield
     except Interrupted:

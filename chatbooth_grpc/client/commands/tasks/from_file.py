@@ -1,4 +1,4 @@
-"""The `send --from-file` command: sends the messages on a file's lines, and goes on behind them when it is repeated."""
+"""Sending the messages on the lines of a file, so that a run that was cut off can resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STANDARD_INPUT = "-"
 
 
 class FileChanged(CommandFailure):
-    """The file is no longer the one whose lines were sent."""
+    """The file changed while its lines were sent."""
 
     reason = "FILE_CHANGED"
     must_be_said = True
@@ -38,9 +38,10 @@ class FileChanged(CommandFailure):
 
 
 def import_messages(context: Context, name: str) -> None:
-    """Send what the lines of a file say, `-` being standard input.
+    """Send the messages on the lines of a file. `-` stands for standard input.
 
-    Raises SomeNotSent, FileChanged; OSError: the file cannot be read; ChatboothError, SessionEnded: it was cut off.
+    Raises SomeNotSent, FileChanged. Raises OSError if the file cannot be read. Raises ChatboothError or SessionEnded if
+    the run was cut off.
     """
     saved = context.pick()
     with _opened(context, name) as file:
@@ -61,7 +62,7 @@ def _opened(context: Context, name: str) -> AbstractContextManager[BinaryIO]:
 
 
 class _Sending:
-    """A run over a file: what its lines came to so far."""
+    """A run over a file, with the outcomes of its lines so far."""
 
     def __init__(self, context: Context, file: BinaryIO) -> None:
         self._output = context.output
@@ -69,7 +70,8 @@ class _Sending:
         self._file = file
         self._sent = 0
         self._failed = 0
-        self._under_way: deque[tuple[int, int]] = deque()  # the numbers of the lines, and where they end
+        # The lines in flight: the number of each, and where it ends in the file.
+        self._under_way: deque[tuple[int, int]] = deque()
         self._make_id: MakeId = self._new_id
         self._is_resumable = True
         self._is_lost = False
@@ -78,7 +80,7 @@ class _Sending:
         self._progress = self._new_progress()
 
     def make_repeatable(self, session: Session) -> None:
-        """Have the next run find the same ids, if the file is one that can be read twice. Raises OSError."""
+        """Make ids that the next run makes again, if the file can be read twice. Raises OSError."""
         begun = os.fstat(self._file.fileno())
         if stat.S_ISREG(begun.st_mode):
             self._output.show_passing("Reading the file…")
@@ -87,7 +89,7 @@ class _Sending:
             self._progress = self._new_progress()
 
     def run(self, client: ChatClient) -> None:
-        """Send every line. Raises ChatboothError: it was cut off; OSError: the file cannot be read."""
+        """Send every line. Raises ChatboothError if the run was cut off, OSError if the file cannot be read."""
         for _, outcome in client.send_many(self._messages(), on_retry=self._lost):
             self._is_lost = False
             number, end = self._under_way.popleft()
@@ -98,7 +100,7 @@ class _Sending:
             self._tell_progress(end)
 
     def finish(self) -> None:
-        """Say what became of the lines. Raises SomeNotSent, FileChanged, Unprinted, OSError."""
+        """Say how many lines were sent, and how many were not. Raises SomeNotSent, FileChanged, Unprinted, OSError."""
         changed = self._as_begun is not None and _changed(self._as_begun, os.fstat(self._file.fileno()))
         self._output.show_passing("")
         if self._output.as_json or not (changed or self._failed):
@@ -109,7 +111,10 @@ class _Sending:
             raise SomeNotSent(self._sent, self._failed)
 
     def cut_off(self) -> None:
-        """Say how far it came, and how to go on. Raises Unprinted if some were sent and that cannot be said."""
+        """Say how far the run came, and how to resume it.
+
+        Raises Unprinted if that cannot be said although some messages were sent.
+        """
         if self._is_resumable:
             advice = "The same command, with the file unchanged, goes on where this one stopped."
         else:

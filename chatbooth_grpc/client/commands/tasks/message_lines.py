@@ -1,4 +1,4 @@
-"""Messages as lines of JSON: read one at a time, each with its number, and with an id that the next run finds again."""
+"""Reading messages from lines of JSON, one at a time, with ids that the next run repeats."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from chatbooth_grpc.booth.rules import check_outgoing, folded_username
 from chatbooth_grpc.client.failures.command_failure import CommandFailure
 
 MAX_LINE_SIZE = 100 << 20
-"""The largest line, in bytes: room for the largest text with every byte escaped as \\u00xx."""
+"""The largest line, in bytes. It has room for the largest text with every byte escaped as \\u00xx."""
 
 _READ_SIZE = 1 << 20
 _DIGEST_SIZE = 10
 _NUMBER_SIZE = 6
 
 MakeId = Callable[[int], bytes]
-"""Returns the id of the message on the line with this number, which gives none itself."""
+"""Returns the id for the message on the line with this number. The line has no id of its own."""
 
 
 class BadLine(CommandFailure):
-    """A line is not one message."""
+    """The line does not hold a message."""
 
     reason = "BAD_LINE"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line's number, from 1, where it ends, in bytes, and the message that it is or what is wrong with it."""
+    """A line's number from 1, its end in bytes from the file's start, and its message or the error in it."""
 
     number: int
     end: int
@@ -42,9 +42,9 @@ class Line:
 
 
 def repeatable_ids(file: BinaryIO, session: Session) -> tuple[MakeId, int]:
-    """Return ids that follow from the whole file and who sends it, and grow with the lines; and the file's size.
+    """Return a maker of ids, and the file's size. The ids follow from the whole file and its sender, and grow by line.
 
-    Reads the file from its start, and leaves it there again.
+    Reads the file from its start, and leaves it at its start again.
     """
     digest = hashlib.blake2b(session.account_id.to_bytes(8, "big"))
     size = 0
@@ -57,7 +57,7 @@ def repeatable_ids(file: BinaryIO, session: Session) -> tuple[MakeId, int]:
 
 
 def read_lines(file: BinaryIO, make_id: MakeId, size: int | None = None) -> Iterator[Line]:
-    """Yield the lines of a file, up to `size` bytes, but for those that are blank; holds one at a time."""
+    """Yield the lines of a file that are not blank, up to `size` bytes. Holds one line at a time."""
     number = end = 0
     while content := file.readline(_most(MAX_LINE_SIZE + 1, end, size)):
         number += 1
@@ -70,7 +70,7 @@ def read_lines(file: BinaryIO, make_id: MakeId, size: int | None = None) -> Iter
 
 
 def _skip_rest(file: BinaryIO, part: bytes, start: int, size: int | None) -> int:
-    """Read a line on to its end; return how many bytes that were."""
+    """Read the rest of a line, and return its size in bytes."""
     end = start
     while part and not part.endswith(b"\n"):
         part = file.readline(_most(_READ_SIZE, end, size))
@@ -97,12 +97,14 @@ def _decoded(content: bytes, number: int, make_id: MakeId) -> OutgoingMessage | 
 def _fields(content: bytes) -> dict[str, str]:
     """Return the fields of a line. Raises BadLine."""
     try:
-        fields = json.loads(content.decode("utf-8-sig"))  # editors that begin a file with a mark are forgiven
+        # Some editors begin a file with a byte order mark.
+        fields = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadLine(f"The line is not UTF-8: byte {error.start + 1:,} of it is wrong.") from error
     except json.JSONDecodeError as error:
         raise BadLine(f"The line is not JSON: {error.msg}, at character {error.pos + 1:,}.") from error
-    except (ValueError, RecursionError) as error:  # of a number of thousands of digits, say
+    except (ValueError, RecursionError) as error:
+        # A ValueError comes of a number of thousands of digits, for example.
         raise BadLine("The line is JSON of a kind that cannot be read: too deep, or with too long a number.") from error
     if not isinstance(fields, dict):
         raise BadLine('The line is not a JSON object, such as {"recipient": "ben", "text": "Hello!"}.')

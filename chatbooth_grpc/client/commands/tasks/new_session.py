@@ -1,4 +1,4 @@
-"""What `signup` and `login` share: whose session it is to be, and keeping it."""
+"""Asking for the user of a new session, and keeping the session, for `signup` and `login`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.client.state.session_file import SavedSession
 
 
 def asked_username(context: Context, parsed: Namespace) -> str:
-    """Return whom to sign up or log in: the user that the command line names, or else an answer. Raises Misuse."""
+    """Return the user to sign up or log in. If the command line names none, ask for one. Raises Misuse."""
     given: str | None = parsed.username or context.as_user
     if given:
         return given
@@ -26,9 +26,9 @@ def asked_username(context: Context, parsed: Namespace) -> str:
 
 
 def keep_session(context: Context, session: Session, done: str) -> None:
-    """Keep a new session in place of the user's last one, and say what was `done`.
+    """Keep a new session in place of the user's last one, and say the words `done`.
 
-    The last one is ended, so that sessions do not pile up. Raises SessionNotKept, which begins with `done`.
+    End the last session, so that sessions do not pile up. Raises SessionNotKept, whose words begin with `done`.
     """
     try:
         old = _kept_before(context, session.username)
@@ -56,4 +56,5 @@ def _end_quietly(context: Context, session: Session) -> None:
         try:
             client.log_out()
         except ChatboothError:
-            return  # it ends by itself when it has not been used for long enough
+            # The session ends by itself after some time without use.
+            return

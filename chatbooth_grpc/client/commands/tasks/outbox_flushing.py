@@ -1,4 +1,4 @@
-"""Opening the outbox, sending what waits in it, and saying what became of each message."""
+"""Opening the outbox, sending the messages that wait in it, and reporting each outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOES_OUT = "goes out with the next send --queue, outbox --send or listen that fi
 
 
 def open_outbox(context: Context, saved: SavedSession) -> Outbox:
-    """Open the outbox of a session's account. A damaged file is set aside, and that is said. Raises OSError."""
+    """Open the outbox of a session's account. If its file is damaged, set it aside and say so. Raises OSError."""
     try:
         return context.sessions.outbox(saved)
     except OutboxDamaged as damage:
@@ -34,7 +34,7 @@ def open_outbox(context: Context, saved: SavedSession) -> Outbox:
 def flush_outbox(
     context: Context, outbox: Outbox, client: ChatClient, wait: float = 0.0
 ) -> list[Receipt | ChatboothError]:
-    """Send what waits, say what became of each message, and return that."""
+    """Send the messages that wait, report the outcome of each, and return the outcomes."""
     outcomes = []
     for message, outcome in outbox.flush(sending_by(client), wait=wait):
         report(context, message, outcome)

@@ -1,4 +1,4 @@
-"""The thread that sends what is queued while `listen` runs, and says what keeps it from that."""
+"""The thread that sends the messages of the outbox while `listen` runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOK_INTERVAL = 1.0
 
 @contextmanager
 def emptying_outbox(context: Context, saved: SavedSession, client: ChatClient) -> Iterator[None]:
-    """Send what is queued, and what other commands queue, for as long as the block runs."""
+    """Send the messages that are queued, by this or other commands, for as long as the block runs."""
     sender = _OutboxSender(context, saved, client)
     sender.start()
     try:
@@ -35,7 +35,7 @@ def emptying_outbox(context: Context, saved: SavedSession, client: ChatClient) -
 
 
 class _OutboxSender(threading.Thread):
-    """Looks into the outbox once a second."""
+    """Looks into the outbox once a second, and sends the messages that wait there."""
 
     def __init__(self, context: Context, saved: SavedSession, client: ChatClient) -> None:
         super().__init__(name="outbox-sender", daemon=True)
@@ -43,7 +43,8 @@ class _OutboxSender(threading.Thread):
         self._saved = saved
         self._client = client
         self._stopping = threading.Event()
-        self._hindrance = ""  # the words of the last one, which is said once for as long as it lasts
+        # The words of the failure that keeps the outbox from being sent. They are said once for as long as it lasts.
+        self._hindrance = ""
 
     def run(self) -> None:
         """Send until `stop`."""
@@ -53,7 +54,8 @@ class _OutboxSender(threading.Thread):
                     self._send()
                 self._hindrance = ""
             except ChatboothError:
-                continue  # it stays queued, and the stream says that the server is away
+                # The message stays queued. The stream of `listen` says that the server is away.
+                continue
             except Unprinted as unprinted:
                 self._context.output.fail(unprinted)
             except OSError as error:

@@ -1,4 +1,4 @@
-"""Printing the outbox, after sending what waits or dropping a message."""
+"""Printing the outbox, after sending its messages or dropping one of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _LONGEST_SHOWN_TEXT = 60
 
 
 def show_outbox(context: Context, *, send: bool = False, drop: bytes | None = None) -> None:
-    """Print what is queued and what was refused; `send` tries to send it first, `drop` forgets one by its id.
+    """Print the messages that are queued and those that were refused.
 
-    Raises SomeNotSent: the server refused some of the messages that `send` tried.
+    With `send`, try to send the queued ones first. `drop` is the id of a message to forget first. Raises SomeNotSent if
+    the server refused some of the messages that were sent.
     """
     saved = context.pick()
     with open_outbox(context, saved) as outbox:

@@ -20,11 +20,11 @@ from chatbooth_grpc.client.state.outbox import PASSING, Outbox, QueuedMessage
 from chatbooth_grpc.client.state.session_file import SavedSession
 
 _LONGEST_TRY = 1.0
-"""The seconds for which `send --queue` waits for its turn, and then for the server's answer to each message."""
+"""The seconds for which `send --queue` waits for its turn, and then for the answer to each message."""
 
 
 def send_queued(context: Context, recipient: str, text: str, message_id: bytes | None = None) -> None:
-    """Accept a message durably, say so, then try once to send what is queued; if that fails, it waits."""
+    """Accept a message durably, say so, and try once to send the queued messages. If that fails, they wait."""
     recipient = folded_username(recipient, "recipient")
     _check_text(text)
     saved = context.pick()
@@ -49,7 +49,7 @@ def _check_text(text: str) -> None:
 
 
 def _accept(context: Context, outbox: Outbox, message: QueuedMessage) -> QueuedMessage:
-    """Put a message into the outbox and say so. No interrupt can come between the two."""
+    """Put a message into the outbox, and say so. No interrupt can come between these two steps."""
     waiting = outbox.same_texts(message.recipient, message.text)
     twin = waiting[0] if waiting and message not in waiting else None
     record = {"type": "queued", "recipient": message.recipient, "message_id": message.message_id.hex()}
@@ -75,7 +75,7 @@ def _drop_command(context: Context, message: QueuedMessage) -> str:
 def _outcome(
     context: Context, saved: SavedSession, outbox: Outbox, queued: QueuedMessage
 ) -> Receipt | ChatboothError | None:
-    """Send what waits, and return what became of one message of it. None: it waits for another command's turn."""
+    """Send the messages that wait, and return the outcome of `queued`. None means that another command sends it."""
     outcomes: list[Receipt | ChatboothError] = []
     with context.client_of(saved, once=True) as client:
         try:
@@ -92,7 +92,7 @@ def _outcome(
                 else:
                     report(context, message, outcome)
         except PASSING:
-            # What comes after our message in the queue is for the commands that put it there.
+            # Other commands put the messages into the queue that follow ours, and will report on them.
             if not outcomes:
                 raise
         return outcomes[0] if outcomes else _outcome_elsewhere(context, outbox, client, queued)
@@ -101,7 +101,7 @@ def _outcome(
 def _outcome_elsewhere(
     context: Context, outbox: Outbox, client: ChatClient, queued: QueuedMessage
 ) -> Receipt | ChatboothError | None:
-    """Return what became of a message that another command may have sent meanwhile."""
+    """Return the outcome of a message that another command may have sent meanwhile."""
     found = outbox.find(queued.message_id)
     if found is not None and found.refusal is None:
         context.output.say("Another command sends what is queued now. The message waits in the outbox for its turn.")
@@ -121,6 +121,6 @@ def _outcome_elsewhere(
 
 
 def _report_own(context: Context, message: QueuedMessage, outcome: Receipt | ChatboothError) -> None:
-    """Say what became of the command's own message, unless the error with which it ends says the same."""
+    """Report the outcome of the command's own message, unless the error that ends the command says the same."""
     if isinstance(outcome, Receipt) or context.output.as_json:
         report(context, message, outcome)

@@ -14,7 +14,7 @@ _LONGEST_SHOWN_TEXT = 200
 
 
 def send(context: Context, recipient: str, text: str, message_id: bytes | None = None) -> None:
-    """Send a text; if it is not known whether it arrived, say how to repeat it so that it does so once."""
+    """Send a text. If it is not known whether it arrived, say how to repeat it so that it is stored once."""
     message_id = message_id or new_message_id()
     saved = context.pick()
     command = _repeating_command(context, saved, recipient, text, message_id)
@@ -28,7 +28,7 @@ def send(context: Context, recipient: str, text: str, message_id: bytes | None =
         try:
             receipt = client.send(recipient, text, message_id=message_id)
         except RecipientNotFound as error:
-            # A command that goes well needs none of this.
+            # Only this failure needs the module.
             from chatbooth_grpc.client.commands.tasks.suggestions import with_near_names
 
             raise with_near_names(client, error) from error
@@ -41,7 +41,7 @@ def send(context: Context, recipient: str, text: str, message_id: bytes | None =
 
 
 def _repeating_command(context: Context, saved: SavedSession, recipient: str, text: str, message_id: bytes) -> str:
-    """Return the command that repeats a message; a text too long or odd to be typed is to be piped in again."""
+    """Return the command that repeats a message. It reads a text that is too long or odd to type from a pipe."""
     words = ["--as", saved.username, "send", "--message-id", message_id.hex(), recipient]
     if len(text) > _LONGEST_SHOWN_TEXT or harmless_line(text) != text:
         return f"{command_line(context.server, *words, '-')}  (with the same text on standard input)"

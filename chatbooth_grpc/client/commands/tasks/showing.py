@@ -1,8 +1,14 @@
-"""Showing deliveries: each message once, and acknowledged only when it has been shown.
+"""Showing deliveries: each message once, and acknowledged only after it was shown.
 
-The order is what counts: print, flush, note in the session file up to where it was shown, then acknowledge (asking
-for the next batch does that). Killed after the note, the next run drops by sequence what comes again; killed before
-it, a message may be shown again, never lost.
+The order of the steps is:
+
+1. print the messages;
+2. flush them to their reader;
+3. note in the session file the last sequence that was shown;
+4. acknowledge. Asking for the next batch does that.
+
+If the program is killed after the note, the next run drops the messages that come again, by their sequence. If it is
+killed before the note, messages may be shown again. None is lost.
 """
 
 from __future__ import annotations
@@ -20,13 +26,13 @@ from chatbooth_grpc.client.terminal.display import shown_message, utc_time
 _GAP_WORDS = {GapReason.RETENTION: "the server removed them for their age"}
 
 LISTEN = "listen"
-"""The command that delivers for as long as nobody ends it."""
+"""The command that delivers until somebody ends it."""
 
 
 def only_reader(context: Context, username: str, command: str) -> AbstractContextManager[None]:
-    """Be the only one who delivers for a user. Say at once if another command does, and wait for it if it will end.
+    """Be the only command that delivers for a user.
 
-    Raises AlreadyReading.
+    If another command does, say so at once, and wait for it if it ends by itself. Raises AlreadyReading.
     """
 
     def tell(holder: str) -> None:
@@ -42,7 +48,10 @@ def only_reader(context: Context, username: str, command: str) -> AbstractContex
 
 
 class Showing:
-    """Shows deliveries, less what was shown before (unless `repeat`), and notes what was (if `note`)."""
+    """Shows deliveries.
+
+    Leaves out the messages that were shown before, unless `repeat`. Notes the messages that it has shown, if `note`.
+    """
 
     def __init__(self, context: Context, saved: SavedSession, *, repeat: bool, note: bool) -> None:
         self.anything = False
@@ -55,13 +64,13 @@ class Showing:
         self._columns = self._output.columns()
 
     def check(self, opening: Opening) -> None:
-        """Say if the history went back, by the opening of a delivery that was just fetched."""
+        """Say so if the history went back, as the opening of a new delivery shows."""
         restored = self._history.check(opening)
         if restored is not None:
             self.show_restored(restored)
 
     def show_restored(self, restored: Restored) -> None:
-        """Say that the store was restored, and forget what was shown."""
+        """Say that the store was restored, and forget which messages were shown."""
         record = {
             "type": "restored",
             "epoch": restored.epoch.hex(),
@@ -77,7 +86,7 @@ class Showing:
             self._context.sessions.forget_shown(self._saved.username, restored.epoch)
 
     def show(self, delivery: Delivery) -> int:
-        """Show a delivery and return how many of its messages were shown, when all have left this program."""
+        """Show a delivery. Return how many of its messages were shown, after all of them have left this program."""
         opening = delivery.opening
         shown_before = 0 if self._repeat else self._saved.shown_of(opening.account_id, opening.epoch)
         fresh = [message for message in delivery.messages if message.sequence > shown_before]
@@ -91,7 +100,7 @@ class Showing:
     def _show_messages(self, delivery: Delivery, messages: list[Message], through: int) -> None:
         try:
             for message in messages:
-                # An interrupt between the two would show the message again.
+                # An interrupt between these two lines would show the message again.
                 with self._context.interrupts.held(may_block=True):
                     self._show_message(message)
                     through = message.sequence
@@ -101,7 +110,7 @@ class Showing:
         self._finish(delivery, through)
 
     def _finish(self, delivery: Delivery, through: int) -> None:
-        # An interrupt between the two would show these messages again.
+        # An interrupt between the flush and the note would show these messages again.
         with self._context.interrupts.held(may_block=True):
             self._output.flush()
             if self._note and through:
@@ -129,7 +138,7 @@ class Showing:
 
 
 def _content(message: Message) -> dict[str, object]:
-    """Return a message's content for a program: nothing of it is lost, whatever its kind."""
+    """Return a message's content for a program. Content of any kind is kept whole."""
     if message.kind == ContentKind.TEXT:
         return {"text": message.text}
     return {"kind": int(message.kind), "content": base64.b64encode(message.content).decode()}

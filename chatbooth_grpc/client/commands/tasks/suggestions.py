@@ -1,4 +1,4 @@
-"""Accounts whose names are nearly the recipient that was typed."""
+"""Finding accounts whose names are nearly the recipient that was typed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 _SHORTEST = 3
 _PAGE_SIZE = 100
 _PATIENCE = 2.0
-"""The seconds that a look at the server's list may take: it only makes an error more helpful."""
+"""The seconds that the call of List may take. It only makes an error more helpful."""
 
 
 def with_near_names(client: ChatClient, error: RecipientNotFound) -> RecipientNotFound:
-    """Return the error with the accounts whose names are nearly the recipient's, by one call to the server."""
+    """Return the error with the accounts whose names are nearly the recipient's. Makes one call to the server."""
     name = error.recipient.lower()
     if len(name) < _SHORTEST:
         return error
@@ -29,7 +29,7 @@ def with_near_names(client: ChatClient, error: RecipientNotFound) -> RecipientNo
 
 
 def one_slip_from(name: str) -> str:
-    """Return an RE2 pattern of the names that differ from `name` by about one letter: one half of it is right."""
+    """Return an RE2 pattern of the names that differ from `name` by about one letter, so that one half is equal."""
     middle = len(name) // 2
     first, second = name[:middle], name[middle:]
     turned = f"{re.escape(first[:-1])}..{re.escape(second[1:])}"
