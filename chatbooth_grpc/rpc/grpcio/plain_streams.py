@@ -1,4 +1,4 @@
-"""Streams served by grpcio's public API: a thread waits for each message that is written or received."""
+"""Serves streams by grpcio's public API: a thread waits for each message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PlainStream:
         # Guards all that follows. Nothing is called while it is held.
         self.lock = threading.Condition()
         self._message: bytes | None = None
-        # What to call once the message that was written last is taken.
+        # Called once gRPC has taken the last message.
         self._taken: Callable[[], None] | None = None
         # Set by the end of the call, with the last message if there is one.
         self._end: tuple[bytes | None] | None = None

@@ -1,10 +1,4 @@
-"""Writing messages of a stream without a thread that waits for gRPC to take them.
-
-gRPC's own way blocks the writer until a message is taken, two handoffs between threads for each. `push` never waits: it
-calls back, and until then nothing else may be written.
-
-This leans on private names of grpcio, which `expectations` checks.
-"""
+"""Writes messages of a stream without a thread that waits until gRPC takes them."""
 
 from __future__ import annotations
 
@@ -22,7 +16,11 @@ _TOKENS = {internals._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN, internals._S
 
 
 class PushedStream:
-    """A call's responses, as `ResponseStream` describes them. `taken` is called on gRPC's event thread."""
+    """A call's responses, as `ResponseStream` describes them. `taken` is called on gRPC's event thread.
+
+    gRPC's own function blocks the writer until a message is taken. That costs two handoffs between threads for each
+    message. `push` never waits.
+    """
 
     __slots__ = ("_rpc_event", "_state", "lock")
 
@@ -55,14 +53,18 @@ class PushedStream:
 
 
 def _once_taken(state: Any, token: str, taken: Callable[[], None]) -> Callable[[Any], Any]:
-    """Return what takes gRPC's event that a message is taken; nobody waits for that on the call's condition."""
+    """Return a callback for gRPC's event that a message is taken.
+
+    gRPC's own callback also wakes the threads that wait on the call's condition. Here no thread waits.
+    """
 
     def take(_event: Any) -> Any:
         with state.condition:
             outcome = internals._possibly_finish_call(state, token)
         try:
             taken()
-        except Exception:  # noqa: BLE001  # a defect must not end the one thread that serves all calls
+        # A bug must not end the one thread that serves all calls.
+        except Exception:  # noqa: BLE001
             _log.exception("an event of a call was lost")
         return outcome
 
@@ -70,13 +72,14 @@ def _once_taken(state: Any, token: str, taken: Callable[[], None]) -> Callable[[
 
 
 def followed(on_event: Callable[[Any], Any], then: Callable[[], None]) -> Callable[[Any], Any]:
-    """Return what takes an event of gRPC's as `on_event` does, and calls `then` after that."""
+    """Return a callback that handles an event as `on_event` does, and then calls `then`."""
 
     def take(event: Any) -> Any:
         outcome = on_event(event)
         try:
             then()
-        except Exception:  # noqa: BLE001  # a defect must not end the one thread that serves all calls
+        # A bug must not end the one thread that serves all calls.
+        except Exception:  # noqa: BLE001
             _log.exception("an event of a call was lost")
         return outcome
 

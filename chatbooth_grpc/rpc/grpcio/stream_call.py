@@ -1,7 +1,4 @@
-"""A bidirectional call without a thread: messages are received and pushed by calling back.
-
-This leans on internals of grpcio, as call_pool does, whose `answers_later` hands such a call to its behaviour.
-"""
+"""Receives requests on gRPC's event thread, and serves calls of two streams with it."""
 
 from __future__ import annotations
 
@@ -59,9 +56,9 @@ class PushedCall:
 def start_receiving(
     rpc_event: Any, state: Any, deserializer: Callable[[bytes], Any], received: Callable[[], None]
 ) -> None:
-    """Have gRPC's event thread receive a request, then call `received`, whether it came or the call ended.
+    """Have gRPC's event thread receive a request, then call `received`. It is called too if the call ends before.
 
-    If the call is over already, `received` is called at once: gRPC's thread would not outlive an operation on it.
+    If the call is already over, this calls `received` at once. An operation on such a call would end gRPC's thread.
     """
     on_event = followed(internals._receive_message(state, rpc_event.call, deserializer), received)
     with state.condition:
@@ -73,7 +70,7 @@ def start_receiving(
 
 
 def taken_request(state: Any) -> Any:
-    """Take the request that was received out of a call's state; None: there is none."""
+    """Remove the received request from a call's state and return it. None means that there is none."""
     with state.condition:
         request, state.request = state.request, None
     return request
