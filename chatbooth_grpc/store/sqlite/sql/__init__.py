@@ -6,13 +6,14 @@ import re
 from importlib import resources
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^--.*\n?", re.MULTILINE)
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
 
 
 def load_statements(filename: str) -> dict[str, str]:
-    """Read a file of statements, each headed by a line `-- name: NAME`, into {name: statement}."""
+    """Read a file of statements into {name: statement}, without comments. A line `-- name: NAME` heads each."""
     parts = _NAME.split(_read(filename))
-    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: _COMMENT.sub("", text).strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def load_migrations() -> list[tuple[int, str]]:
