@@ -1,10 +1,10 @@
-"""A durable outbox: messages accepted while the server is away, sent later, each once.
+"""A durable outbox: messages accepted while the server is away, each sent once later.
 
-A message gets its id when it is put in, before anything is sent, and leaves when the server has acknowledged it. If
-this program dies in between, it is sent again under the same id, which the server stores once. A message that the
+A message gets its id when it is put in, before it is sent. It leaves when the server has acknowledged it. If this
+program dies in between, the message is sent again under the same id, and the server stores it once. A message that the
 server refuses is kept beside the queue with the reason, and does not hold up the others.
 
-The file is SQLite's, private to its owner. One process at a time sends from it; any may put in.
+The file is an SQLite database, private to its owner. One process at a time sends from it. Any process may put in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from chatbooth_grpc.client.state.durable_file import damaged_name, sync_director
 from chatbooth_grpc.client.state.file_lock import file_lock
 from chatbooth_grpc.client.state.forks import OneProcess
 
-# A rollback journal and EXTRA: what was accepted is on the disk, its name in the directory too.
+# With a rollback journal and EXTRA, an accepted message is on the disk, and so is the file's name in its directory.
 _SETTINGS = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA fullfsync = ON;"
 
 _SCHEMA = """
@@ -46,17 +46,18 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 _COLUMNS = ("position", "message_id", "recipient", "text", "refusal")
 
-_BUSY_TIMEOUT = 5.0  # seconds for which another process may hold the file
+# The seconds for which another process may hold the file.
+_BUSY_TIMEOUT = 5.0
 
 PASSING = (*repeating.PASSING, Unauthenticated)
-"""The failures that do not concern the message itself: the same message may be stored later."""
+"""The failures that are not about the message itself. The same message may be stored later."""
 
 Send = Callable[[str, str, bytes], Receipt]
-"""Sends (recipient, text, message id)."""
+"""Sends a message, given its recipient, text and message id."""
 
 
 class OutboxDamaged(OSError):
-    """The file is not an outbox, or no longer a whole one. Its messages may still be found in it by hand."""
+    """The file is not an outbox, or it is damaged. A person may still find its messages in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,23 @@ class QueuedMessage:
     """A message in an outbox."""
 
     message_id: bytes
-    """16 bytes, under which it is sent."""
+    """The 16 bytes under which it is sent."""
     recipient: str
     """The recipient's username, as it was given."""
     text: str
     """The text, as it was given."""
     refusal: str | None = None
-    """Why the server refused the message, for a person; None if it waits to be sent."""
+    """Why the server refused the message, in words for a person. None if the message waits to be sent."""
 
 
 class Outbox:
     """The messages of one account that are still to be sent, in order. Safe to use from several processes.
 
-    A `message_id` is 16 bytes, not all zero; `put` makes one if it is given None.
+    A `message_id` is 16 bytes, not all zero. `put` makes one if it is given None.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, made if absent, readable by its owner alone. Raises OSError, OutboxDamaged."""
+        """Open the file. Make it if it is absent, readable by its owner alone. Raises OSError, OutboxDamaged."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._path = path
         self._process = OneProcess()
@@ -89,15 +90,17 @@ class Outbox:
             failed.callback(self._opened.close)
             self._opened.set_busy_timeout(round(1_000 * _BUSY_TIMEOUT))
             _check_whole(self._opened, path)
-            self._opened.execute(_SETTINGS).fetchall()  # execute() alone stops at the first PRAGMA that answers
+            # execute() alone stops at the first PRAGMA that returns a row.
+            self._opened.execute(_SETTINGS).fetchall()
             self._opened.execute(_SCHEMA)
             failed.pop_all()
 
     def put(self, recipient: str, text: str, message_id: bytes | None = None) -> bytes:
-        """Accept a message: when this returns its id, it is on the disk.
+        """Accept a message. It is on the disk when this returns its id.
 
-        A repeat under the id of a message that still waits adds nothing. One that the server refused waits again.
-        Raises OSError, MalformedRequest; MessageIdReused: a message with this id but other content is in the outbox.
+        A repeat under the id of a message that still waits adds nothing. A repeat of one that the server refused makes
+        it wait again. Raises OSError, MalformedRequest. Raises MessageIdReused if a message with this id but other
+        content is in the outbox.
         """
         check_unicode(recipient=recipient, text=text)
         message_id = message_id or new_message_id()
@@ -113,7 +116,7 @@ class Outbox:
         return message_id
 
     def find(self, message_id: bytes) -> QueuedMessage | None:
-        """Return the message with this id, None if it is not in the outbox."""
+        """Return the message with this id, or None if it is not in the outbox."""
         return next(iter(self._select("WHERE message_id = ?", message_id)), None)
 
     def same_texts(self, recipient: str, text: str) -> list[QueuedMessage]:
@@ -121,15 +124,15 @@ class Outbox:
         return self._select("WHERE refusal IS NULL AND recipient = ? AND text = ? ORDER BY position", recipient, text)
 
     def waiting(self) -> list[QueuedMessage]:
-        """The messages that are still to be sent, in order."""
+        """Return the messages that are still to be sent, in order."""
         return self._select("WHERE refusal IS NULL ORDER BY position")
 
     def refused(self) -> list[QueuedMessage]:
-        """The messages that the server refused, in order."""
+        """Return the messages that the server refused, in order."""
         return self._select("WHERE refusal IS NOT NULL ORDER BY position")
 
     def take_from(self, other: Path) -> None:
-        """Put the messages of another outbox's file after those here; one that is here too is not put again."""
+        """Append the messages of another outbox's file, but for those that are here too."""
         with _disk_errors(other):
             self._database.execute("ATTACH ? AS other", (str(other),))
             self._database.execute(
@@ -139,16 +142,16 @@ class Outbox:
             self._database.execute("DETACH other")
 
     def drop(self, message_id: bytes) -> bool:
-        """Forget a message; return whether there was one."""
+        """Forget a message. Return whether there was one."""
         with _disk_errors(self._path):
             self._database.execute("DELETE FROM outbox WHERE message_id = ?", (message_id,))
             return self._database.changes() == 1
 
     def flush(self, send: Send, *, wait: float = 0.0) -> Iterator[tuple[QueuedMessage, Receipt | ChatboothError]]:
-        """Send what waits, in order, and yield each message with its receipt or its refusal.
+        """Send the messages that wait, in order, and yield each with its receipt or its refusal.
 
-        Raises what may pass (Unavailable, DeadlineExceeded, ResourceExhausted, Unauthenticated, Internal), so that the
-        order holds: the message at which that happened, and those after it, stay. Yields nothing if another process
+        Raises the failures that may pass: Unavailable, DeadlineExceeded, ResourceExhausted, Unauthenticated, Internal.
+        Then the failed message and those after it stay, so that the order holds. Yields nothing if another process
         still sends after `wait` seconds.
         """
         with file_lock(Path(f"{self._path}.lock"), wait) as is_ours:
@@ -166,7 +169,7 @@ class Outbox:
                 yield message, outcome
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._process.is_here:
             self._opened.close()
 
@@ -178,18 +181,19 @@ class Outbox:
 
     @property
     def _database(self) -> apsw.Connection:
-        # SQLite's locks do not live on in the child of a fork: two processes would change the file at once.
+        # SQLite's locks do not live on in the child of a fork. Two processes would change the file at once.
         self._process.check()
         return self._opened
 
     def _select(self, condition: str, *values: str | bytes) -> list[QueuedMessage]:
         with _disk_errors(self._path):
-            query = f"SELECT message_id, recipient, text, refusal FROM outbox {condition}"  # noqa: S608  # our own words
+            # Every condition is a constant of this module.
+            query = f"SELECT message_id, recipient, text, refusal FROM outbox {condition}"  # noqa: S608
             return [QueuedMessage(*row) for row in self._database.execute(query, values)]
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        """Make several changes one."""
+        """Make the changes of the block in one transaction."""
         with _disk_errors(self._path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -210,7 +214,7 @@ class Outbox:
 def set_aside(path: Path) -> Path | None:
     """Rename a damaged outbox, so that a new one can take its place, and return its new name.
 
-    None: another process has done so. Raises OSError.
+    None means that another process has done so. Raises OSError.
     """
     with file_lock(Path(f"{path}.lock"), _BUSY_TIMEOUT) as is_ours:
         if not is_ours:
@@ -245,7 +249,7 @@ def _check_whole(database: apsw.Connection, path: Path) -> None:
 
 @contextlib.contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Raise what SQLite reports of the file as OSError, in words for its owner."""
+    """Raise SQLite's errors as OSError, in words for the file's owner."""
     try:
         yield
     except (apsw.NotADBError, apsw.CorruptError) as error:
