@@ -1,8 +1,8 @@
-"""Showing names and texts to a person: whatever could steer a terminal or deceive a reader is made visible instead.
+"""Showing names and texts to a person, with every deceptive character made visible."""
 
-Shown are escapes in the manner of Python (`\\x1b`, `\\u202e`). A text can neither look like another message's line,
-since its own further lines are indented and, on a terminal, wrapped here, nor hide a part of itself.
-"""
+# A character that could steer a terminal or deceive a reader is shown as an escape, as Python writes it: `\x1b`,
+# `\u202e`. A text cannot look like the line of another message: its further lines are indented and, on a terminal,
+# wrapped here. A text cannot hide a part of itself either.
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from chatbooth_grpc.booth.model import Message
 
 INDENT = "    "
-"""What the further lines of a message start with; its first starts with a digit."""
+"""The start of the further lines of a message. The first line starts with a digit."""
 
 _TAB = "    "
 _NARROWEST = 20
@@ -21,29 +21,34 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _INVISIBLE = re.compile(
     "["
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\uffa0\ufff0-\ufff8"  # drawn as nothing
-    "\ufdd0-\ufdef\U000e0000-\U000e0fff"  # no characters, and tags
+    # Characters that are drawn as nothing.
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\uffa0\ufff0-\ufff8"
+    # Code points that are not characters, and tags.
+    "\ufdd0-\ufdef\U000e0000-\U000e0fff"
     "]"
 )
 _VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
-_JOINERS = "\u200c\u200d"  # Persian and Indic words, families of emoji
-_SELECTOR = re.compile("[\ufe00-\ufe0f]")  # of a character's emoji form, say
+# Persian and Indic words and families of emoji need joiners.
+_JOINERS = "\u200c\u200d"
+# A selector picks the form of the character before it, for example its emoji form.
+_SELECTOR = re.compile("[\ufe00-\ufe0f]")
 _IDEOGRAPH_SELECTOR = re.compile("[\U000e0100-\U000e01ef]")
-_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")  # of Scotland, say
+# The flag of a part of a country, for example of Scotland.
+_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 
 
 def harmless_name(name: str) -> str:
-    """Return a username as it may be shown: all that no username holds is escaped."""
+    """Return a username as it may be shown. Characters that no username may have are escaped."""
     return re.sub(r"[^A-Za-z0-9_.-]", _escaped, name)
 
 
 def harmless_line(text: str) -> str:
-    """Return a text as one line: line breaks and tabs are escaped too."""
+    """Return a text as one line. Line breaks and tabs are escaped too."""
     return re.sub(r"[\n\t]", _escaped, _harmless(text))
 
 
 def harmless_lines(text: str) -> list[str]:
-    """Return the lines of a text, tabs as spaces."""
+    """Return the lines of a text, with spaces for tabs."""
     lines = text.replace("\r\n", "\n").split("\n")
     return [_harmless(line).replace("\t", _TAB) for line in lines]
 
@@ -51,7 +56,8 @@ def harmless_lines(text: str) -> list[str]:
 def shown_message(message: Message, columns: int | None = None) -> str:
     """Return a message as it is shown, without a line break at its end.
 
-    `columns`: the width of the terminal, to wrap at; None: not a terminal, lines stay whole.
+    `columns` is the width of the terminal, at which lines are wrapped. None means that there is no terminal, so that
+    lines stay whole.
     """
     head = f"{message.sequence}  {local_time(message.accept_time)}  {harmless_name(message.sender)}: "
     first, *rest = harmless_lines(message.text)
@@ -71,7 +77,7 @@ def local_time(microseconds: int) -> str:
 
 
 def utc_time(microseconds: int) -> str:
-    """Return a time, in microseconds since 1970 UTC, exactly, in the form of RFC 3339."""
+    """Return a time, in microseconds since 1970 UTC, in the form of RFC 3339, with all its digits."""
     try:
         moment = _EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:
@@ -98,7 +104,7 @@ def _escaped_within(text: str, start: int, end: int) -> str:
 
 
 def _is_harmless(text: str, index: int) -> bool:
-    """Whether the character at `index` shows what it is, where it stands."""
+    """Return whether the character at `index` is visible and deceives nobody at its place."""
     char = text[index]
     if char in _JOINERS:
         return 0 < index < len(text) - 1 and _joins(text[index - 1]) and _joins(text[index + 1])
@@ -112,7 +118,7 @@ def _is_harmless(text: str, index: int) -> bool:
 
 
 def _joins(char: str) -> bool:
-    """Whether a character is one that a joiner can stand beside: no space, no joiner, none of ASCII."""
+    """Return whether a joiner may stand beside a character: not beside a space, a joiner or ASCII."""
     return not char.isascii() and unicodedata.category(char)[0] in "LMS"
 
 
@@ -126,7 +132,7 @@ def _escape(char: str) -> str:
 
 
 def _wrapped(line: str, columns: int) -> list[str]:
-    """Cut a line at spaces, or where it must be, so that no terminal breaks it by itself; the rest is indented."""
+    """Cut a line at spaces where possible, so that no terminal breaks it by itself. The further pieces are indented."""
     pieces: list[str] = []
     while True:
         cut = _cut(line, columns)
@@ -139,7 +145,7 @@ def _wrapped(line: str, columns: int) -> list[str]:
 
 
 def _cut(line: str, columns: int) -> int:
-    """Return how many characters of a line are sure to fit, by the widest that each may be drawn."""
+    """Return how many characters of a line fit for certain. Each counts with the most columns it may take."""
     width = 0
     for index, char in enumerate(line):
         width += 2 if unicodedata.east_asian_width(char) in "WFA" or ord(char) > 0xFFFF else 1

@@ -1,14 +1,14 @@
-"""What is typed or pasted at a question, as a state machine without I/O: bytes in, echo and the answer out.
+"""A state machine without I/O for an answer that is typed or pasted.
 
-A terminal that knows bracketed paste puts marks around each paste. Between the marks a line break is a part of the
-text. Without marks, a line break that is followed at once by more input was pasted too: nobody types that fast. So a
-paste is one answer, and never the answer to a later question.
+It takes bytes, and gives the echo and the answer. A terminal that knows bracketed paste puts marks around each paste.
+Between the marks a line break is a part of the text. Without marks, a line break that more input follows at once was
+pasted too, since nobody types that fast. So a paste is one answer, and never the answer to a later question.
 
     typing ── ESC ──> escape ── sequence ends ──> typing
     typing ── ESC [ 200 ~ ──> pasting ── ESC [ 201 ~ ──> typing
-    typing ── Enter with nothing after it, or Ctrl-D where nothing is ──> done
+    typing ── Enter with no input after it, or Ctrl-D on an empty line ──> done
 
-Editing reaches back to the start of the last line: what stands above it on the screen stays.
+Editing reaches back to the start of the last line. The lines above it on the screen stay.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _END_OF_INPUT = "\x04"
 
 _ONE = re.compile(r"(?s:.)?\Z")
 _ERASERS = {"\x7f": _ONE, "\x08": _ONE, "\x17": re.compile(r"\S*\s*\Z"), "\x15": re.compile(r"(?s:.)*\Z")}
-"""Backspace, Ctrl-W and Ctrl-U: what each takes back of the last line."""
+"""The part of the last line that each of Backspace, Ctrl-W and Ctrl-U erases."""
 
 _TAB = "    "
 
@@ -37,12 +37,12 @@ _TAB = "    "
 class LineEditor:
     """Collects one answer of at most `most` characters.
 
-    `multiline`: Enter is a line break, and Ctrl-D on an empty line ends the answer. Otherwise Enter ends it.
+    With `multiline`, Enter is a line break, and Ctrl-D on an empty line ends the answer. Otherwise Enter ends it.
     """
 
     def __init__(self, most: int, *, multiline: bool = False) -> None:
         self.is_done = False
-        # The end of input came in place of an answer.
+        # Whether the input ended without an answer.
         self.is_end = False
         self.is_too_long = False
         self._most = most
@@ -54,7 +54,7 @@ class LineEditor:
 
     @property
     def text(self) -> str:
-        """The answer so far. A byte that is not UTF-8 is a lone surrogate in it."""
+        """The answer so far. A lone surrogate stands for a byte that is not UTF-8."""
         return "".join(self._characters)
 
     @property
@@ -64,11 +64,11 @@ class LineEditor:
 
     @property
     def shown_line(self) -> str:
-        """The last line, as it stands on the screen."""
+        """The last line as the screen shows it."""
         return "".join(map(_shown, self.last_line))
 
     def feed(self, data: bytes, *, more: bool = False) -> str:
-        """Take input; return what the screen is to show of it. `more`: further input is there already."""
+        """Take input, and return its echo for the screen. `more` says that further input is there already."""
         self._unread = (self._unread + self._decoder.decode(data)).replace("\r\n", "\n")
         echo: list[str] = []
         while self._unread and not self.is_done:
@@ -79,11 +79,12 @@ class LineEditor:
         return "".join(echo)
 
     def _paste(self) -> str | None:
-        """Take what was pasted, as far as it is there. None: wait for more."""
+        """Take the part of a paste that is there, and return its echo. None means to wait for more."""
         content, mark, rest = self._unread.partition(_PASTE_END)
         if not mark:
-            # The end of what is there may be the start of the mark, or of a line break of two characters.
-            start = _MAYBE_CUT.search(content).start()  # type: ignore[union-attr]  # it matches nothing too
+            # The input may end inside the mark, or inside a line break of two characters. The pattern always matches,
+            # since it matches the empty string too.
+            start = _MAYBE_CUT.search(content).start()  # type: ignore[union-attr]
             content, rest = content[:start], content[start:]
         self._unread = rest
         self._is_pasting = not mark
@@ -92,7 +93,7 @@ class LineEditor:
         return self._insert(content.replace("\r", "\n"))
 
     def _key(self, *, more: bool) -> str | None:
-        """Take one key. None: wait for the rest of its sequence."""
+        """Take one key, and return its echo. None means to wait for the rest of its sequence."""
         if self._unread.startswith("\x1b"):
             return self._escape_sequence()
         key, self._unread = self._unread[0], self._unread[1:]
@@ -101,7 +102,8 @@ class LineEditor:
         if key == _END_OF_INPUT:
             return self._end()
         if key in _ERASERS:
-            return self._erase(len(_ERASERS[key].search(self.last_line)[0]))  # type: ignore[index]  # each matches
+            # Each of the patterns always matches.
+            return self._erase(len(_ERASERS[key].search(self.last_line)[0]))  # type: ignore[index]
         return self._insert(key) if key >= " " or key == "\t" else ""
 
     def _escape_sequence(self) -> str | None:
@@ -149,7 +151,7 @@ class LineEditor:
 
 
 def _shown(character: str) -> str:
-    """Return a character as the screen shows it: no control character reaches the terminal."""
+    """Return a character as the screen shows it. No control character reaches the terminal."""
     if character == "\n":
         return character
     if character == "\t":

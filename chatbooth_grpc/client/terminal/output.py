@@ -1,4 +1,4 @@
-"""What a command prints: data on standard output, words on standard error, for a person or as JSON."""
+"""Printing data on standard output and words on standard error, as text or JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _USUAL_COLUMNS = 80
 
 
 class Output:
-    """Where a command's results go.
+    """The two streams that a command prints to.
 
-    With `as_json` each datum, notice and result is one JSON object in ASCII on a line of `out`, an error is one on
-    `err`, and nothing else is printed. Without, data goes to `out` and words to `err`, harmless to a terminal.
+    With `as_json` each datum, notice and result is one JSON object in ASCII on a line of `out`. An error is one on
+    `err`, and nothing else is printed. Otherwise data goes to `out` and words go to `err`, harmless to a terminal.
     """
 
     def __init__(self, out: TextIO, err: TextIO | None, *, as_json: bool, quiet: bool = False) -> None:
-        """`quiet`: words that are neither a notice nor an error are left out."""
+        """`quiet` leaves out all words but notices and errors."""
         self.out = out
         self.as_json = as_json
         self._err = err
@@ -33,17 +33,17 @@ class Output:
         self._passing = ""
 
     def datum(self, record: Mapping[str, object], shown: str) -> None:
-        """Print a piece of the requested data. `shown` is printed as it is, so it must be harmless.
+        """Print a piece of the requested data. `shown` is printed unchanged, so it must be harmless.
 
-        Raises OSError, perhaps only at `flush`.
+        Raises OSError, here or at `flush`.
         """
         with _named("standard output"):
             self.out.write(f"{json.dumps(record) if self.as_json else shown}\n")
 
     def notice(self, record: Mapping[str, object], words: str) -> None:
-        """Tell what belongs to the data but is none, as a gap: words for a person, an object for a program.
+        """Print a fact about the data, for example a gap: words for a person, an object for a program.
 
-        Raises OSError: nobody can read it.
+        Raises OSError if the stream does not take it.
         """
         if self.as_json:
             self.datum(record, "")
@@ -53,7 +53,7 @@ class Output:
                 _write_line(self._err, harmless_line(words))
 
     def result(self, record: Mapping[str, object], words: str, *, even_if_quiet: bool = False) -> None:
-        """Say that something was done. Raises Unprinted: it was done, but the stream does not take the words."""
+        """Say that something was done. Raises Unprinted if the stream does not take the words."""
         if self._quiet and not self.as_json and not even_if_quiet:
             return
         try:
@@ -64,16 +64,20 @@ class Output:
             raise Unprinted(record, words, error) from error
 
     def say(self, words: str) -> None:
-        """Tell a person, on one line, in words that may hold anything. A program does not get them.
+        """Print words for a person on one line. They may hold any characters. A program does not get them.
 
-        A person who cannot be told loses only these words: the command goes on, and its exit code tells the outcome.
+        If the stream does not take them, only these words are lost. The command goes on, and its exit code tells the
+        outcome.
         """
         if not self.as_json and not self._quiet:
             with suppress(OSError):
                 self.notice({}, words)
 
     def fail(self, error: Exception) -> None:
-        """Say why it failed. What must be said goes to standard output if standard error does not take it."""
+        """Say why the command failed.
+
+        If standard error does not take a failure that must be said, print it on standard output.
+        """
         line = json.dumps(_error_record(error)) if self.as_json else harmless_line(f"chatbooth: {error_words(error)}")
         self.show_passing("")
         try:
@@ -86,11 +90,11 @@ class Output:
 
     @property
     def shows_passing(self) -> bool:
-        """Whether `show_passing` shows anything: a person watches the words."""
+        """Whether `show_passing` shows anything. It does when a person watches the words."""
         return not self.as_json and not self._quiet and self._err is not None and self._err.isatty()
 
     def show_passing(self, words: str) -> None:
-        """Show a line for now, on a person's terminal alone: the next words take its place, none clear it."""
+        """Show a passing line, only on a person's terminal. The next words take its place. Empty words clear it."""
         if self._err is None or not (words or self._passing) or not self.shows_passing:
             return
         shown = harmless_line(words)[: _columns(self._err) - 1]
@@ -100,13 +104,13 @@ class Output:
         self._passing = shown
 
     def columns(self) -> int | None:
-        """Return how wide the terminal that data goes to is; None: it goes elsewhere."""
+        """Return the width of the terminal that data goes to. None means that it does not go to a terminal."""
         if not self.out.isatty():
             return None
         return _columns(self.out)
 
     def flush(self) -> None:
-        """Hand all that was printed over to its reader. Raises OSError."""
+        """Hand all data that was printed over to its reader. Raises OSError."""
         with _named("standard output"):
             self.out.flush()
 
@@ -125,7 +129,7 @@ def _named(stream: str) -> Iterator[None]:
 
 
 def _write_line(stream: TextIO, line: str) -> None:
-    # Threads print too, so the line and its end are one write.
+    # Several threads print, so the line and its end are one write.
     stream.write(f"{line}\n")
     stream.flush()
 

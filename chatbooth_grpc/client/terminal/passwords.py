@@ -1,4 +1,6 @@
-"""Where passwords come from: standard input if told so, else the environment, else a prompt; never an argument."""
+"""Getting passwords from standard input, the environment or a prompt."""
+
+# A password never comes from an argument, since other users of the machine can read those.
 
 from __future__ import annotations
 
@@ -7,12 +9,13 @@ from collections.abc import Mapping
 from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.terminal.prompts import Prompts
 
-PASSWORD_VARIABLE = "CHATBOOTH_PASSWORD"  # noqa: S105  # the name of where it is
+# The names of the variables that hold passwords.
+PASSWORD_VARIABLE = "CHATBOOTH_PASSWORD"  # noqa: S105
 NEW_PASSWORD_VARIABLE = "CHATBOOTH_NEW_PASSWORD"  # noqa: S105
 
 
 class Passwords:
-    """Gets the passwords that a command needs, in the order in which it asks."""
+    """Gets the passwords that a command needs, in the order in which the command asks for them."""
 
     def __init__(self, prompts: Prompts, environment: Mapping[str, str], *, from_stdin: bool) -> None:
         self._prompts = prompts
@@ -20,19 +23,19 @@ class Passwords:
         self._from_stdin = from_stdin
 
     def current(self, username: str) -> str:
-        """Return the password that an account has. Raises Misuse."""
+        """Return the present password of an account. Raises Misuse."""
         return self._given(PASSWORD_VARIABLE) or self._asked(f"Password of {username}: ")
 
     def first(self, username: str) -> str:
-        """Return the password for an account to be made; asked for twice. Raises Misuse."""
+        """Return the password for a new account. A prompt asks for it twice. Raises Misuse."""
         return self._given(PASSWORD_VARIABLE) or self._asked_twice(f"Password for {username}: ")
 
     def new(self, username: str) -> str:
-        """Return the password that is to replace an account's; asked for twice. Raises Misuse."""
+        """Return the new password for an account. A prompt asks for it twice. Raises Misuse."""
         return self._given(NEW_PASSWORD_VARIABLE) or self._asked_twice(f"New password for {username}: ")
 
     def _given(self, variable: str) -> str:
-        """Return the password that needs no asking, empty if it does."""
+        """Return the password from standard input or the environment. It is empty if a prompt must ask for it."""
         if not self._from_stdin:
             return self._environment.get(variable, "")
         try:

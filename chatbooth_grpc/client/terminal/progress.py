@@ -1,4 +1,4 @@
-"""How far a long run has come, in a line of words for a person, renewed a few times a second."""
+"""The progress of a long run, as a line of words for a person."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections import deque
 from collections.abc import Callable
 
 INTERVAL = 0.25
-"""The line is renewed at most so often, in seconds."""
+"""The least time between two renewals of the line, in seconds."""
 
-_WINDOW = 10.0  # the seconds over which speed is measured
+# The seconds over which speed is measured.
+_WINDOW = 10.0
 
 
 class Progress:
-    """Tells `show` how many of something are done, how fast, and, of `total` bytes, which part and how long it takes.
+    """Gives `show` words for how many messages are sent, and how fast.
 
-    `clock` gives seconds that only grow.
+    If there are `total` bytes, the words also say which part of them is done, and how much time is left. `clock` gives
+    seconds that only grow.
     """
 
     def __init__(
@@ -24,11 +26,12 @@ class Progress:
         self._show = show
         self._total = total
         self._clock = clock
-        self._past = deque([(clock(), 0, 0)])  # when, count and bytes, of what was shown within the window
+        # The time, the count and the bytes of each line that was shown within the window.
+        self._past = deque([(clock(), 0, 0)])
         self._next = 0.0
 
     def update(self, count: int, done: int) -> None:
-        """Take note that `count` are done, and `done` bytes of the total."""
+        """Note that `count` messages are sent, and `done` bytes of the total are done."""
         now = self._clock()
         if now < self._next:
             return

@@ -1,4 +1,4 @@
-"""Asking the person at the keyboard; and reading, from the same standard input, what a program pipes in."""
+"""Asking the person at the keyboard, and reading piped input from standard input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _LONGEST_SECRET = 1 << 16
 
 
 class Prompts:
-    """Questions on `err`, answers from `stdin`, which is read as bytes so that ill-formed UTF-8 is found.
+    """Asks questions on `err`, and reads answers from `stdin`.
 
-    At a terminal a question and its answer are on the terminal itself, and what is pasted is one answer.
+    `stdin` is read as bytes, so that ill-formed UTF-8 is found. At a terminal, a question and its answer are on the
+    terminal itself, and a paste is one answer.
     """
 
     def __init__(self, stdin: BinaryIO, err: TextIO) -> None:
@@ -29,7 +30,8 @@ class Prompts:
     def line(self, question: str = "", *, flush: bool = False, lines: bool = False) -> str:
         """Return the next line of input without its line break. Raises EOFError, Misuse.
 
-        `flush`: at a terminal, drop what was typed before the question. `lines`: what is pasted may have several lines.
+        `flush` says to drop, at a terminal, the input that was typed before the question. `lines` says that a paste may
+        have several lines.
         """
         if self.is_terminal:
             answer = _asked(self.stdin.fileno(), question, _LONGEST_LINE, flush=flush)
@@ -47,7 +49,7 @@ class Prompts:
         return _decoded(_without_line_break(line))
 
     def rest(self, most: int) -> str:
-        """Return all the input that is left, up to `most` bytes, less one line break at its end. Raises Misuse."""
+        """Return the rest of the input, up to `most` bytes, without one line break at its end. Raises Misuse."""
         if self.is_terminal:
             return _asked(self.stdin.fileno(), "", most, multiline=True)
         rest = _without_line_break(self._without_mark(self.stdin.read(most + len(codecs.BOM_UTF8) + 3)))
@@ -56,7 +58,7 @@ class Prompts:
         return _decoded(rest)
 
     def secret(self, question: str) -> str:
-        """Return what is typed without showing it. Raises EOFError; Misuse where there is no terminal to ask at."""
+        """Return the answer without showing it. Raises EOFError. Raises Misuse if there is no terminal to ask at."""
         with self._terminal() as terminal:
             answer = _asked(terminal, question, _LONGEST_SECRET, echo=False, flush=True)
         if "\n" in answer:
@@ -65,7 +67,7 @@ class Prompts:
 
     @contextmanager
     def _terminal(self) -> Iterator[int]:
-        """Give the terminal that this program was started from, or else the one that its input is."""
+        """Give the terminal that this program was started from. If there is none, give the terminal of its input."""
         try:
             terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
@@ -81,7 +83,7 @@ class Prompts:
             os.close(terminal)
 
     def _without_mark(self, content: bytes) -> bytes:
-        """Take away a byte order mark, which some programs write before a text, from the start of the input."""
+        """Remove a byte order mark from the start of the input. Some programs write one before a text."""
         is_at_start, self._is_at_start = self._is_at_start, False
         return content.removeprefix(codecs.BOM_UTF8) if is_at_start else content
 
@@ -93,8 +95,9 @@ class Prompts:
 def _asked(
     terminal: int, question: str, most: int, *, multiline: bool = False, echo: bool = True, flush: bool = False
 ) -> str:
-    """Ask at a terminal. Raises EOFError, which several lines never do; Misuse."""
-    from chatbooth_grpc.client.terminal.line_editor import LineEditor  # a command that asks nothing does without
+    """Ask at a terminal. Raises Misuse. Raises EOFError, unless `multiline`."""
+    # Only commands that ask something need these modules.
+    from chatbooth_grpc.client.terminal.line_editor import LineEditor
     from chatbooth_grpc.client.terminal.terminal import Question
 
     editor = LineEditor(most, multiline=multiline)
@@ -111,7 +114,7 @@ def _asked(
 
 
 def _without_line_break(content: bytes) -> bytes:
-    """Take one line break away from the end, of either kind."""
+    """Remove one line break from the end, of either kind."""
     return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
 
 

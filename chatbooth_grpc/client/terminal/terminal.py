@@ -1,4 +1,4 @@
-"""Asking at a terminal: its modes while a question is open, and as they were after it, whatever ends the question."""
+"""Asking at a terminal, whose modes are restored whatever ends the question."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from types import FrameType
 from chatbooth_grpc.client.terminal.line_editor import LineEditor
 
 _READ_SIZE = 65_536
-_SAME_PASTE = 0.03  # seconds; who pastes is faster, who types is slower
+# Seconds. Input that comes faster is pasted, input that comes more slowly is typed.
+_SAME_PASTE = 0.03
 _LOOK_INTERVAL = 0.2
 _ENABLE_PASTE_MARKS = "\x1b[?2004h"
 _DISABLE_PASTE_MARKS = "\x1b[?2004l"
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""Signals that end this program at once, unless they have a handler, which raises an exception instead."""
+"""Signals that end this program at once. If one has a handler, the handler raises an exception instead."""
 
 
 class Question:
-    """One question at the terminal `fd`, open for the time of a `with` block.
+    """One question at the terminal `fd`, which is open while `answer` runs.
 
-    While it is open, the terminal hands over each key, shows nothing by itself, and marks what is pasted. A signal that
-    ends or stops this program restores the terminal first; when it goes on, the question is shown again.
+    While it is open, the terminal hands over each key, shows nothing by itself, and marks each paste. Before a signal
+    ends or stops this program, the terminal is restored. When the program continues, the question is shown again.
     """
 
     def __init__(self, fd: int, words: str, editor: LineEditor, *, echo: bool, flush: bool) -> None:
-        """`flush`: drop what was typed before the question was shown."""
+        """`flush` says to drop the input that was typed before the question was shown."""
         self._fd = fd
         self._words = words
         self._editor = editor
@@ -39,9 +40,9 @@ class Question:
         self._flush = flush
         self._marks_pastes = os.environ.get("TERM", "dumb") not in ("", "dumb")
         self._before = termios.tcgetattr(fd)
-        # The descriptor that the terminal is written to.
+        # The descriptor by which to write to the terminal.
         self._screen = fd
-        # The terminal was closed before the answer was complete.
+        # Whether the terminal was closed before the answer was complete.
         self.is_gone = False
 
     def answer(self) -> None:
@@ -58,12 +59,14 @@ class Question:
                     self._write("\n")
 
     def _read(self) -> None:
-        # Another thread may take a signal. Python runs the handler on this thread, as soon as this thread runs Python.
+        # Another thread may receive a signal. Python runs the handler on this thread, but only once this thread runs
+        # Python code again. So each wait is short.
         while not self._has_input(_LOOK_INTERVAL):
             pass
         try:
             data = os.read(self._fd, _READ_SIZE)
-        except OSError:  # the terminal is gone
+        except OSError:
+            # The terminal is gone.
             data = b""
         if not data:
             self.is_gone = self._editor.is_done = self._editor.is_end = True
@@ -90,11 +93,13 @@ class Question:
     def _leave(self) -> None:
         if self._marks_pastes:
             self._write(_DISABLE_PASTE_MARKS)
-        with contextlib.suppress(termios.error):  # the terminal is gone
+        # The terminal may be gone.
+        with contextlib.suppress(termios.error):
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 
     def _write(self, words: str) -> None:
-        with contextlib.suppress(OSError):  # the terminal is gone: reading says so too
+        # The terminal may be gone. Reading from it says so too.
+        with contextlib.suppress(OSError):
             data = words.encode("utf-8", "backslashreplace")
             while data:
                 data = data[os.write(self._screen, data) :]
@@ -122,25 +127,26 @@ class Question:
         self._leave()
         self._write("\n")
         signal.signal(number, signal.SIG_DFL)
-        # This program stands still here until SIGCONT, unless nobody is there to send that: then this does nothing.
+        # The program stops here until SIGCONT. If nobody is there to send SIGCONT, the system ignores the signal.
         os.kill(os.getpid(), number)
         signal.signal(number, self._stop)
         self._enter(termios.TCSADRAIN)
 
     def _go_on(self, _number: int, _frame: FrameType | None) -> None:
-        # SIGSTOP stops without a word, so the terminal may have any modes now.
+        # No handler sees SIGSTOP, so the terminal may have any modes now.
         self._enter(termios.TCSADRAIN)
 
 
 @contextlib.contextmanager
 def _screen_of(fd: int) -> Iterator[int]:
-    """Give a descriptor to write to the terminal `fd`, which may be open for reading alone, as by `</dev/tty`."""
+    """Give a descriptor by which to write to the terminal `fd`, which may be open for reading only, as `</dev/tty`."""
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
         yield fd
         return
     try:
         screen = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:  # its name is of another container, say
+    except OSError:
+        # For example, the name is one of another container.
         yield 2
         return
     try:
