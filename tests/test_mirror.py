@@ -1,0 +1,84 @@
+"""Each module has a test file of its own name, or a named one elsewhere that tests it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "chatbooth_grpc"
+TESTS = ROOT / "tests"
+
+TESTED_ELSEWHERE = {
+    "booth/call_log.py": "contract/test_call_log.py",
+    "booth/causes.py": "acceptance/test_unreachable.py",
+    "booth/clock.py": "booth/test_store_clock.py",
+    "booth/model.py": "contract/test_conformance.py",
+    "booth/store.py": "contract/test_store.py",
+    "booth/unicode.py": "acceptance/test_hostile_input.py",
+    "client/__main__.py": "acceptance/test_command_line.py",
+    "client/commands/parsing/argument_values.py": "client/commands/test_arguments.py",
+    "client/commands/parsing/command_parser.py": "client/commands/test_arguments.py",
+    "client/commands/parsing/shared_flags.py": "client/commands/test_arguments.py",
+    "client/commands/running.py": "acceptance/test_outcomes.py",
+    "client/commands/tasks/outbox_flushing.py": "client/commands/tasks/test_queueing.py",
+    "client/commands/tasks/outbox_showing.py": "client/commands/test_outbox.py",
+    "client/commands/tasks/showing.py": "client/commands/test_deliver.py",
+    "client/failures/exit_codes.py": "client/commands/test_arguments.py",
+    "client/library/ranges.py": "contract/test_library.py",
+    "client/library/transport.py": "contract/test_library.py",
+    "client/terminal/terminal.py": "acceptance/test_terminal.py",
+    "generated.py": "acceptance/test_command_line.py",
+    "live/sink.py": "live/test_listener.py",
+    "live/small_writes.py": "live/test_unread.py",
+    "rpc/grpcio/calls.py": "rpc/grpcio/test_call_pool.py",
+    "rpc/grpcio/late_requests.py": "rpc/grpcio/test_call_pool.py",
+    "rpc/grpcio/marks.py": "rpc/grpcio/test_call_pool.py",
+    "rpc/grpcio/plain_calls.py": "rpc/grpcio/test_serving.py",
+    "rpc/grpcio/pooled_calls.py": "rpc/grpcio/test_serving.py",
+    "rpc/grpcio/pushing.py": "rpc/server/test_traps.py",
+    "rpc/grpcio/stream_call.py": "rpc/server/test_send_streams.py",
+    "rpc/server/health.py": "rpc/server/test_chat_server.py",
+    "rpc/server/listening.py": "rpc/server/test_servicer.py",
+    "rpc/server/settings.py": "server/test_flags.py",
+    "rpc/unknown_fields.py": "rpc/test_messages.py",
+    "server/twins.py": "server/test_flags.py",
+    "store/failures.py": "store/test_disk_faults.py",
+    "store/sqlite/accounts.py": "contract/test_store_accounts.py",
+    "store/sqlite/appending.py": "contract/test_store.py",
+    "store/sqlite/failures.py": "store/test_disk_faults.py",
+    "store/sqlite/mailboxes.py": "contract/test_store.py",
+    "store/sqlite/sessions.py": "contract/test_store_sessions.py",
+    "store/sqlite/sqlite_engine.py": "store/sqlite/test_sqlite_store.py",
+    "wire/client/calls.py": "wire/client/test_wire_transport.py",
+    "wire/client/failures.py": "acceptance/test_unreachable.py",
+    "wire/encoding/accounts.py": "wire/encoding/test_codecs.py",
+    "wire/encoding/sending.py": "wire/encoding/test_codecs.py",
+    "wire/server/listening.py": "wire/server/test_wire_server.py",
+    "wire/streams/byte_stream.py": "wire/streams/test_plain_stream.py",
+}
+"""Modules without a test of their own name: one test covers several of them, or only a whole server shows it."""
+
+MODULES = sorted(
+    str(path.relative_to(PACKAGE))
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py" and "_gen" not in path.parts
+)
+
+
+def own_test(module: str) -> Path:
+    """Return where a module's test of its own name lies."""
+    path = Path(module)
+    return TESTS / path.with_name(f"test_{path.stem.strip('_')}.py")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_a_test(module: str) -> None:
+    assert own_test(module).exists() != (module in TESTED_ELSEWHERE)
+
+
+@pytest.mark.parametrize("module", TESTED_ELSEWHERE)
+def test_the_test_elsewhere_is_there(module: str) -> None:
+    assert module in MODULES
+    assert (TESTS / TESTED_ELSEWHERE[module]).exists()
