@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,6 +26,7 @@ from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.late_requests import Receiving, cancel_late
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, POOL, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.plain_streams import PlainCall, PlainStream
+from chatbooth_grpc.rpc.grpcio.threads_on_demand import ThreadsOnDemand
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 # The stubs of `grpc.ServicerContext` lack `code` and `details`.
@@ -56,7 +56,7 @@ class PlainCalls:
         most: int,
     ) -> grpc.Server:
         # A stream of requests needs a second thread, which waits for the next one.
-        threads = _ThreadsOnDemand("grpc", default.threads, most=2 * most)
+        threads = ThreadsOnDemand("grpc", default.threads, most=2 * most)
         self.pools.append(threads)
         first = _PlainInterceptor(
             default, threads, answers=self._answers, pushes=self._pushes, receiving=self._receiving
@@ -65,33 +65,6 @@ class PlainCalls:
 
     def cancel_late(self) -> None:
         cancel_late(self._receiving)
-
-
-class _ThreadsOnDemand(CountedPool):
-    """Threads that are started when they are needed."""
-
-    def __init__(self, name: str, threads: int, *, most: int) -> None:
-        """`threads` are started before the first call, by whoever starts the server."""
-        super().__init__(name, most)
-        self.threads = threads
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a function as soon as a thread is free.
-
-        If the system allows no more threads, the function waits for one of those that there are. An error would end
-        gRPC's event thread.
-        """
-        done: Future[Any] = Future()
-        with suppress(RuntimeError):
-            ThreadPoolExecutor.submit(self, _complete, done, partial(fn, *args, **kwargs))
-        return done
-
-
-def _complete(done: Future[Any], work: Callable[[], Any]) -> None:
-    try:
-        done.set_result(work())
-    except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits for the future
-        done.set_exception(error)
 
 
 class _PlainInterceptor(grpc.ServerInterceptor):
