@@ -115,6 +115,8 @@ class StoreClock:
         self._steady_start, self._now_start = steady(), history.now
         self.is_changed = True
         """Whether the store is still to keep what is new; the store resets it."""
+        # The store time of the latest stamp.
+        self.stamp_time = history.now
         self._go_on(history.now)
 
     def now(self) -> int:
@@ -124,7 +126,8 @@ class StoreClock:
     def stamp(self) -> int:
         """Return the time of day for what is accepted now, and remember when it was given."""
         with self._lock:
-            now, wall = self.now(), max(0, self._wall())
+            self.stamp_time = now = self.now()
+            wall = max(0, self._wall())
             if abs(wall - now - self._offset) > JUMP:
                 self._refute_gaps(now, wall - now - self._offset)
                 self._begin_span(now, now, wall)

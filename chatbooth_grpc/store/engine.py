@@ -39,13 +39,13 @@ class Engine(Protocol[TransactionT_co]):
     def append(self, messages: Sequence[NewMessage]) -> Outcomes:
         """Append messages within the transaction, and return an outcome for each."""
 
-    def savepoint(self) -> None:
+    def savepoint(self) -> object:
         """Begin a part of the transaction that can be undone alone."""
 
-    def undo_to_savepoint(self) -> None:
+    def undo_to_savepoint(self) -> object:
         """Undo what was written since the savepoint."""
 
-    def release_savepoint(self) -> None:
+    def release_savepoint(self) -> object:
         """End the part that the savepoint began."""
 
     def commit(self) -> bool:

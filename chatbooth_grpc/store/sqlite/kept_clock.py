@@ -26,7 +26,7 @@ class KeptClock:
     def begin(self) -> int:
         """Begin a transaction: keep the clock if it is time to; return the stamp for what is accepted in it."""
         stamp = self.clock.stamp()
-        if self.clock.is_changed or self.clock.now() - self._kept_now >= KEEP_INTERVAL:
+        if self.clock.is_changed or self.clock.stamp_time - self._kept_now >= KEEP_INTERVAL:
             self.keep()
         return stamp
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 
@@ -13,21 +13,16 @@ from chatbooth_grpc.booth.model import Message
 from chatbooth_grpc.booth.store import Batch, StoredSession
 from chatbooth_grpc.store.sqlite.sql import SQL
 
-
-class MailboxBounds(NamedTuple):
-    """A mailbox's last sequence, the last that retention has removed, and the cursor of one of its sessions."""
-
-    last_sequence: int
-    removed_through: int
-    cursor: int
+MailboxBounds = tuple[int, int, int]
+"""A mailbox's last sequence, the last that retention has removed, and the cursor of one of its sessions."""
 
 
 def bounds_in(rows: apsw.Cursor) -> MailboxBounds:
     """Return what the statement `mailbox_bounds` found. Raises SessionInvalid: the session has ended."""
-    row = rows.fetchone()
+    row: MailboxBounds | None = rows.fetchone()
     if row is None:
         raise SessionInvalid
-    return MailboxBounds._make(row)
+    return row
 
 
 def read_after(

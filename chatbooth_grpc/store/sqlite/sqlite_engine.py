@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import apsw
 
@@ -37,8 +38,11 @@ class SQLiteEngine:
         self._seal = seal
         self._clock = clock
         self._appender = Appender(connection)
-        # The group commit calls the appender itself, which saves a call for each batch.
+        # The group commit calls these directly, which saves calls on the writer's thread.
         self.append = self._appender.append
+        self.savepoint = partial(connection.execute, "SAVEPOINT job")
+        self.undo_to_savepoint = partial(connection.execute, "ROLLBACK TO job")
+        self.release_savepoint = partial(connection.execute, "RELEASE job")
         self._checkpoints = Checkpoints(connection)
         self._read_generation = read_generation
         # The count of the connection's changes when the transaction began.
@@ -55,24 +59,16 @@ class SQLiteEngine:
         self._changes_before = self._connection.total_changes()
         self._connection.execute("BEGIN IMMEDIATE")
         # The files may be back by now.
-        if self._files.are_lost:
-            self._check_files()
+        if self._files.are_lost and not self._files.check():
+            raise StoreUnavailable
         self._checkpoints.begin()
         self._appender.begin(self._clock.begin())
         return self._transaction
 
-    def savepoint(self) -> None:
-        self._connection.execute("SAVEPOINT job")
-
-    def undo_to_savepoint(self) -> None:
-        self._connection.execute("ROLLBACK TO job")
-
-    def release_savepoint(self) -> None:
-        self._connection.execute("RELEASE job")
-
     def commit(self) -> bool:
         self._connection.execute("COMMIT")
-        self._check_files()
+        if not self._files.check():
+            raise StoreUnavailable
         return self._connection.total_changes() != self._changes_before
 
     def roll_back(self) -> None:
@@ -127,7 +123,3 @@ class SQLiteEngine:
         """Mark the end of the log, and keep the clock, before the store closes."""
         self._clock.keep()
         self._checkpoints.end_log()
-
-    def _check_files(self) -> None:
-        if not self._files.check():
-            raise StoreUnavailable

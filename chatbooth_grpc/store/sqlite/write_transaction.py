@@ -76,8 +76,9 @@ class WriteTransaction:
     def advance_cursor(self, session: StoredSession, through: int) -> None:
         """Move the cursor of the session that asks for the change. Raises CursorPastEnd."""
         assert self._caller is not None  # noqa: S101  # the change is the session's own
-        if through > self._caller.last_sequence:
-            raise CursorPastEnd(through, self._caller.last_sequence)
+        last_sequence, _, _ = self._caller
+        if through > last_sequence:
+            raise CursorPastEnd(through, last_sequence)
         self._connection.execute(SQL["advance_cursor"], (through, session.session_id))
         self._connection.execute(SQL["advance_acknowledged"], (through, session.mailbox_id))
         self.changed.add(session.mailbox_id)
