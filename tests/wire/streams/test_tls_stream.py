@@ -170,6 +170,14 @@ def test_a_full_socket_asks_for_the_same_bytes_until_they_are_gone(link: Link, c
     assert received == data
 
 
+def test_what_a_client_received_with_the_end_of_the_handshake_is_readable(link: Link, client: TlsStream) -> None:
+    """Another server may send its first words together with its last ones of the handshake."""
+    assert client.receive_now(1 << 16) is None  # the tickets that end the server's side of it
+    link.server.send_now(b"the first words")
+    client._incoming.write(link.from_server())
+    assert client.receive(100) == b"the first words"
+
+
 def fill(link: Link) -> tuple[bytes, int]:
     """Send until the socket takes no more; return what was to be sent, and how much was taken."""
     data = os.urandom(8 << 20)
