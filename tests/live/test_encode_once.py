@@ -12,13 +12,13 @@ from chatbooth_grpc.booth.model import Event, Message, MessageBatch, OutgoingMes
 from chatbooth_grpc.live import listener
 from chatbooth_grpc.live.encode_once import EncodeOnce
 from chatbooth_grpc.rpc.server import listening
-from chatbooth_grpc.wire.server import connection
+from chatbooth_grpc.wire.server import live_stream
 from tests.contract.actor import PASSWORD, TIMEOUT
 from tests.contract.stores import Clock, SQLiteHome
 from tests.contract.transports import transport_to
 
 LISTENERS = 6
-ENCODERS = {"grpc": listening._encode, "wire": connection._encode_push}
+ENCODERS = {"grpc": listening._encode, "wire": live_stream._encode_push}
 
 
 class Encoding:

@@ -8,8 +8,7 @@ few are under way at once, and any other request waits until those before it are
 also answered together, in one write. Pushes of a live stream and pings come from other threads (`frame_writer`).
 
 A client that does not read blocks its own thread alone, for as long as the watchdog allows; then the connection is shut
-down. `_lock` guards the places, `_stream_lock` which live stream is open; neither is held while
-anything is waited for.
+down. `_lock` guards the places, and is not held while anything is waited for.
 """
 
 from __future__ import annotations
@@ -19,24 +18,19 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import (
-    AlreadyListening,
     ChatboothError,
     MalformedRequest,
     RequestTooLarge,
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.lane import Lane
-from chatbooth_grpc.booth.model import End, Event
-from chatbooth_grpc.live.encode_once import EncodeOnce
-from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import codecs, frames, pinging, pushes
-from chatbooth_grpc.wire.encoding.codes import OK, encode_error
+from chatbooth_grpc.wire.encoding import codecs, frames, pinging
+from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import (
     Frame,
     FrameDecoder,
@@ -48,17 +42,16 @@ from chatbooth_grpc.wire.encoding.frames import (
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.server.dispatch import Dispatcher, answered
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
+from chatbooth_grpc.wire.server.held_replies import HeldReplies
+from chatbooth_grpc.wire.server.live_stream import LiveStream
 from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import READ_SIZE, SharedReader
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 _FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
 _FURTHER_READ = 256 << 10
-_MOST_HELD = 256 << 10
-_LONGEST_HELD = 0.01  # seconds: replies wait for each other, but not for slow work behind them
 _RUNS_UNDER_WAY = 4
 _READS_BEFORE_LENDING = 8  # of SENDs alone: lending and giving back take longer than a few reads
-_encode_push = EncodeOnce(lambda event: encode_frame(actions.MESSAGE, pushes.encode_event(event)))
 _PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
 
 
@@ -79,19 +72,15 @@ class Connection:
         "_decoder",
         "_dispatcher",
         "_held",
-        "_held_since",
-        "_held_size",
         "_is_taking",
         "_lane",
-        "_listener",
+        "_live_stream",
         "_lock",
         "_reads_of_sends",
         "_returned",
         "_settled",
         "_shared_reader",
         "_stream",
-        "_stream_lock",
-        "_switchboard",
         "_under_way",
         "_writer",
         "asked_since",
@@ -120,7 +109,7 @@ class Connection:
         self._stream = stream
         self.peer = partial(str, peer)
         self._dispatcher = dispatcher
-        self._switchboard = switchboard
+        self._live_stream = LiveStream(switchboard, writer)
         self._decoder = FrameDecoder(max_body, from_client=True)
         self._writer = writer
         self._shared_reader = shared_reader
@@ -130,11 +119,7 @@ class Connection:
         self._settled: threading.Condition | None = None  # of the lock, once the thread has waited for a run
         self._under_way: list[_Run] = []
         self._lane = Lane()
-        self._stream_lock = threading.Lock()
-        self._listener: Listener | None = None
-        self._held: list[bytes] = []  # frames to be written together
-        self._held_size = 0
-        self._held_since = 0.0
+        self._held = HeldReplies(writer)
         self.last_received = self.last_used = time.monotonic()
         self._is_taking = False  # as long as that lasts, nothing is read
         self.frame_since: float | None = None  # since when a frame is incomplete
@@ -154,7 +139,7 @@ class Connection:
     @property
     def is_listening(self) -> bool:
         """Whether a live stream is open, which counts as use."""
-        return self._listener is not None
+        return self._live_stream.is_open
 
     def serve(self) -> None:
         """Answer requests until either side ends the connection."""
@@ -183,23 +168,6 @@ class Connection:
         self.asked_since = now  # before the answer can come
         with contextlib.suppress(OSError):
             self._writer.put(_PING)
-
-    def push(self, event: Event) -> None:
-        """Write an event of the live stream. Raises OSError."""
-        frame = _encode_push(event)
-        with self._stream_lock:
-            pass  # the stream's opening is written first
-        self._writer.put(frame)
-
-    def push_end(self, end: End, error: ChatboothError) -> None:
-        """Write the live stream's last event, and close the stream; a client that has read it may open another."""
-        frame = encode_frame(actions.MESSAGE, pushes.encode_ended(end, error))
-        with self._stream_lock:
-            with contextlib.suppress(OSError):  # the client is gone too
-                self._writer.put(frame)
-            listener, self._listener = self._listener, None
-        if listener is not None:
-            self._switchboard.close(listener)
 
     def take_quickly(self, data: bytes, sends: Sends) -> bool:
         """Put SENDs that the shared reader has read to others', if nothing about that can block; say whether so."""
@@ -280,7 +248,7 @@ class Connection:
         if failure is not None:
             self._wait_for_runs(0)
             self._reply(encode_error(_refusal(failure)))
-        self._flush()
+        self._held.flush()
         if failure is not None:
             self._close()
         else:
@@ -312,7 +280,7 @@ class Connection:
 
     def _hand_over(self, requests: list[Frame]) -> None:
         """Have SENDs stored, and answered when they are."""
-        self._flush()  # what comes before them
+        self._held.flush()  # what comes before them
         self._wait_for_runs(_RUNS_UNDER_WAY - 1)
         if self.over_since is not None:
             return
@@ -373,13 +341,13 @@ class Connection:
             self._reply(encode_error(MalformedRequest()))
             return
         if kind == pinging.ASK:
-            self._queue(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
+            self._held.add(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
         elif kind != pinging.ANSWER:
             self._reply(encode_error(MalformedRequest()))
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
-        self._flush()
+        self._held.flush()
         refusal = answered(lambda: self._open_stream(frame), actions.LISTEN, self.peer)
         if refusal:
             self._reply(refusal)
@@ -389,70 +357,15 @@ class Connection:
         session = self._dispatcher.booth.authenticated(frame.token)
         # Clients that read nothing and connect again without pause would be sent their messages each time.
         self._dispatcher.admit(frame.token)
-        with self._stream_lock:  # holds the pushes back
-            if self._listener is not None:
-                raise AlreadyListening
-            self._writer.account_id = session.account_id
-            self._listener = self._switchboard.open(session, after, WireSink(self, self._writer))
-            with contextlib.suppress(OSError):  # the next read ends the connection
-                self._writer.put(encode_frame(actions.RESPONSE, bytes((OK,))))
+        self._live_stream.open(session, after)
         return b""
 
     def _reply(self, body: bytes) -> None:
-        self._queue(encode_frame(actions.RESPONSE, body))
-
-    def _queue(self, frame: bytes) -> None:
-        """Hold a frame back until what was read is answered, but not long, and not many bytes."""
-        now = time.monotonic()
-        if not self._held:
-            self._held_since = now
-        self._held.append(frame)
-        self._held_size += len(frame)
-        if self._held_size >= _MOST_HELD or now - self._held_since >= _LONGEST_HELD:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._held:
-            together = b"".join(self._held)
-            self._held, self._held_size = [], 0
-            self._writer.put(together)
+        self._held.add(encode_frame(actions.RESPONSE, body))
 
     def _end(self) -> None:
         self._writer.close()
-        with self._stream_lock:
-            listener, self._listener = self._listener, None
-        if listener is not None:
-            self._switchboard.close(listener)
-
-
-class WireSink:
-    """A connection's live stream, as live delivery writes to it."""
-
-    __slots__ = ("_connection", "_writer")
-
-    def __init__(self, connection: Connection, writer: FrameWriter) -> None:
-        self._connection = connection
-        self._writer = writer
-
-    @property
-    def is_free(self) -> bool:
-        return self._writer.is_free
-
-    def call_when_free(self, call: Callable[[], None]) -> bool:
-        return self._writer.call_when_free(call)
-
-    def send(self, event: Event) -> bool:
-        try:
-            self._connection.push(event)
-        except OSError:
-            return False
-        return True
-
-    def end(self, end: End, error: ChatboothError) -> None:
-        self._connection.push_end(end, error)
-
-    def abort(self) -> None:
-        self._connection.shut_down()
+        self._live_stream.close()
 
 
 def _refusal(failure: FrameError) -> ChatboothError:
