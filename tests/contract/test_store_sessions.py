@@ -218,6 +218,16 @@ def test_a_session_that_has_ended_acknowledges_nothing(store: Store) -> None:
     assert log_in(store, "ann").cursor == 0
 
 
+def test_the_error_of_a_refused_read_keeps_nothing_old_for_the_next_reader(store: Store) -> None:
+    session, token_hash = sign_up(store, "ann"), new_token_hash()
+    # Whoever keeps the error keeps the variables of the calls that it came through.
+    with pytest.raises(CursorPastEnd) as kept:
+        store.after(session, 1, PLENTY, PLENTY)
+    created = sign_up(store, "ben", token_hash)
+    assert store.session(token_hash) == created
+    assert kept.value.end == 0
+
+
 def test_a_session_that_has_ended_reads_nothing(store: Store) -> None:
     session, other = sign_up(store, "ann"), log_in(store, "ann")
     send_texts(store, session, "ann", "a", "b")

@@ -17,9 +17,13 @@ MailboxBounds = tuple[int, int, int]
 """A mailbox's last sequence, the last that retention has removed, and the cursor of one of its sessions."""
 
 
-def bounds_in(rows: apsw.Cursor) -> MailboxBounds:
-    """Return what the statement `mailbox_bounds` found. Raises SessionInvalid: the session has ended."""
-    row: MailboxBounds | None = rows.fetchone()
+def bounds_for(connection: apsw.Connection, session: StoredSession) -> MailboxBounds:
+    """Return the bounds of a session's mailbox. Raises SessionInvalid: the session has ended."""
+    # No variable may hold the cursor. The traceback of an error would keep it, and with it the snapshot of a reading
+    # connection. Whoever borrows the connection next would then read what was there before.
+    row: MailboxBounds | None = connection.execute(
+        SQL["mailbox_bounds"], (session.session_id, session.mailbox_id)
+    ).fetchone()
     if row is None:
         raise SessionInvalid
     return row
@@ -30,8 +34,7 @@ def read_after(
 ) -> Batch:
     """Read a session's mailbox as `Store.after` says. Raises SessionInvalid, CursorPastEnd."""
     with _snapshot(connection):
-        rows = connection.execute(SQL["mailbox_bounds"], (session.session_id, session.mailbox_id))
-        last_sequence, removed_through, cursor = bounds_in(rows)
+        last_sequence, removed_through, cursor = bounds_for(connection, session)
         start = cursor if sequence is None else sequence
         if start > last_sequence:
             raise CursorPastEnd(start, last_sequence)

@@ -9,7 +9,7 @@ import apsw
 from chatbooth_grpc.booth.errors import CursorPastEnd
 from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store import StoredSession
-from chatbooth_grpc.store.sqlite.mailboxes import MailboxBounds, bounds_in
+from chatbooth_grpc.store.sqlite.mailboxes import MailboxBounds, bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
 
 Bindings = Sequence[object] | Mapping[str, object]
@@ -56,8 +56,7 @@ class WriteTransaction:
         """Begin a change that `session` asks for. Raises SessionInvalid: the session has ended."""
         self._caller = None
         if session is not None:
-            bindings = (session.session_id, session.mailbox_id)
-            self._caller = bounds_in(self._connection.execute(SQL["mailbox_bounds"], bindings))
+            self._caller = bounds_for(self._connection, session)
 
     def execute(self, name: str, bindings: Bindings = ()) -> apsw.Cursor:
         """Run a statement that reads, or that writes something that nobody caches or listens to."""
