@@ -18,9 +18,7 @@ from urllib.parse import quote
 
 import apsw
 
-from chatbooth_grpc.store.sqlite.sql import load_statements
-
-_SQL = load_statements("sqlite.sql")
+from chatbooth_grpc.store.sqlite.sql import SQL
 
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
@@ -114,7 +112,7 @@ def _read(path: Path, vfs: str | None, how: str) -> _Generations:
         columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('store')")}
         if "generation" not in columns:
             return _Generations(None, None)
-        row: tuple[Any, Any] = connection.execute(_SQL["generations"]).get
+        row: tuple[Any, Any] = connection.execute(SQL["generations"]).get
         return _Generations(*row)
     finally:
         connection.close()
