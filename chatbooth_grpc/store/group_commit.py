@@ -1,18 +1,21 @@
-"""Group commit: one thread writes, and one fsync serves all who wait.
+"""Group commit: one thread writes, and one fsync serves all callers that wait.
 
-Callers hand their work to a queue. The writer, which alone uses the engine, takes all that is queued, runs
-it inside one transaction, commits (which fsyncs), and only then lets the callers go: whoever was told of no error has
-its change on stable storage. A lone caller waits for nobody: the writer takes what is there and never waits for
-company.
+Callers put their work into a queue. One thread, the writer, uses the engine; no other thread does. The writer takes all
+work that is queued, runs it in one transaction and commits, which fsyncs. Only then does any caller learn an outcome.
+So a caller that gets no error has its change on stable storage. The writer never waits for more work to come: it
+serves a lone caller at once.
 
-A caller blocks until its work is done (`run`), or is called back (`append_later`): by a thread that does nothing else,
-so that the next transaction does not wait for answers to be written, or by the writer itself when nobody else waits.
+A caller of `run` blocks until its work is done. A caller of `append_later` is called back. A second thread, the
+settler, makes these callbacks, so that the next transaction does not wait until answers are written. If only a few
+callbacks are due and no work is queued, the writer makes them itself.
 
-Each piece of work runs in a savepoint, so one that raises, be it by a defect, undoes itself alone. Appends, which are
-most of what is written, are spared that: those that wait next to each other are done together, in a few statements for
-all. Should that raise, by a defect, the transaction is undone and each job of it has one of its own. When the database
-fails, all of the transaction's callers get that failure, the transaction is rolled back, and the writer goes on. Work
-whose deadline has passed is skipped if it has not begun; if it has, its outcome is unknown to its caller.
+Each piece of work runs in a savepoint. If one raises, even because of a bug, it is undone alone. Appends are most of
+the work, and have no savepoints: the writer appends the messages of neighbouring jobs together, in a few statements. If
+a bug makes this raise, the transaction is rolled back and each job is retried in its own transaction.
+
+If the database fails, the transaction is rolled back, all of its callers get that failure, and the writer continues.
+The writer skips a job whose deadline has passed before the job has begun. If a deadline passes later, the caller does
+not know the outcome.
 """
 
 from __future__ import annotations
@@ -34,18 +37,20 @@ from chatbooth_grpc.store.failures import failed_writing
 
 T = TypeVar("T")
 
+# This bounds how long the first caller of a transaction waits for the last one.
 MAX_JOBS_PER_COMMIT = 1_000
-"""Bounds how long the first of a transaction's callers waits for the last."""
 
+# After so many seconds without work, the writer does what can wait a little.
 REST = 0.02
-"""Seconds without work after which the writer does what may wait a little."""
 
+# How often the settler looks for deadlines that have passed, in seconds.
 _OVERDUE_CHECK = 0.5
-_SLOW_DISK = 5.0
-"""A transaction that takes this many seconds is logged: the disk does not answer."""
 
+# A transaction that takes this many seconds is logged: the disk does not answer.
+_SLOW_DISK = 5.0
+
+# The writer itself calls back at most this many callers, if no work is queued. This saves a handoff to the settler.
 _FEW = 2
-"""So many callers are called back by the writer itself, when it has nothing else to do: that saves them a handoff."""
 
 _TAKEN = object()
 
@@ -53,22 +58,25 @@ _log = logging.getLogger(__name__)
 
 
 class Job(Generic[T]):
-    """A piece of work, until when it may begin, its outcome, and how its caller learns of that."""
+    """A piece of work, the time until which it may begin, its outcome, and how its caller learns of it."""
 
     __slots__ = ("deadline", "done", "error", "result", "work")
 
     def __init__(self, work: Callable[[Any], T] | None, deadline: float) -> None:
         self.work = work
         self.deadline = deadline
-        self.done: threading.Lock | None = None  # held until the outcome stands, where a caller blocks on it
+        # If a caller blocks until the work is done, this is held until then.
+        self.done: threading.Lock | None = None
         self.result: T | None = None
         self.error: ChatboothError | None = None
 
     def admit(self, now: float) -> bool:
-        """Say whether it may still begin; if not, it has failed."""
-        self.error = None  # a transaction that was undone may have left one
+        """Return whether the job may still begin. If not, it has failed."""
+        # A transaction that was rolled back may have left an error.
+        self.error = None
         if self.deadline <= now:
-            self.fail(StoreUnavailable())  # its caller waits no longer, or is told this
+            # The caller has stopped waiting, or it gets this error.
+            self.fail(StoreUnavailable())
             return False
         return True
 
@@ -86,17 +94,18 @@ class AppendJob(Job[Outcomes]):
         super().__init__(None, float("inf"))
         self.messages = messages
         self.settle = settle
-        self._refusals: list[ChatboothError | None] = []  # one for each message, if there are any
+        # An entry for each message, or an empty list if none is refused.
+        self._refusals: list[ChatboothError | None] = []
 
     @property
     def fit(self) -> Sequence[NewMessage]:
-        """The messages whose lanes had not failed when this was admitted."""
+        """The messages whose lanes had not failed when the job was admitted."""
         if not self._refusals:
             return self.messages
         return [new for new, refusal in zip(self.messages, self._refusals, strict=True) if refusal is None]
 
     def admit(self, now: float) -> bool:
-        """Say whether it may still begin; if so, what of it may."""
+        """Return whether the job may still begin. If it may, note which of its messages are refused."""
         if not super().admit(now):
             return False
         refusals = [None if new.lane is None else new.lane.error for new in self.messages]
@@ -104,36 +113,38 @@ class AppendJob(Job[Outcomes]):
         return True
 
     def note(self, outcomes: Iterator[Receipt | ChatboothError]) -> None:
-        """Take the outcomes of what was fit, and note those of all."""
+        """Take the outcomes of the messages that were appended, and note the outcomes of all messages."""
         if self._refusals:
             self.result = [next(outcomes) if refusal is None else refusal for refusal in self._refusals]
         else:
             self.result = [*itertools.islice(outcomes, len(self.messages))]
 
     def fail(self, error: ChatboothError) -> None:
-        """Note the outcomes, and that nothing may follow in the lanes of its messages."""
+        """Note the outcomes, and fail the lanes of the messages."""
         self.result = self.failed(error)
 
     def failed(self, error: ChatboothError) -> Outcomes:
-        """Fail the lanes of its messages, and return the outcomes of all."""
+        """Fail the lanes of the messages, and return the outcomes of all messages."""
         return [error if new.lane is None else new.lane.fail(error) for new in self.messages]
 
 
 class _Spoiled(Exception):
-    """Appending failed by a defect, with something written."""
+    """A bug made appending fail, and something may have been written."""
 
 
 class GroupCommit(Generic[TransactionT]):
     """Runs work in the transactions of an engine, in the order in which it was handed over."""
 
     def __init__(self, engine: Engine[TransactionT], wait: float) -> None:
-        """`wait`: the longest that a caller waits, in seconds, where its own deadline is not sooner."""
+        """`wait` is the longest time that a caller waits, in seconds, unless its own deadline comes first."""
         self._engine = engine
-        self._rests = False  # whether `rest` was called since the last transaction
+        # Whether the engine's `rest` was called since the last transaction.
+        self._rests = False
         self._wait = wait
         self._queue: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
         self._settled: queue.SimpleQueue[list[AppendJob] | None] = queue.SimpleQueue()
-        self._unsettled: dict[AppendJob, object] = {}  # in order; who takes a job out of it calls back, nobody else
+        # The jobs whose callers have not been called back, in order. A thread that removes a job from here calls back.
+        self._unsettled: dict[AppendJob, object] = {}
         self._entrance = threading.Lock()
         self._closed = False
         self._failing = failed_writing()
@@ -148,7 +159,7 @@ class GroupCommit(Generic[TransactionT]):
     def run(self, work: Callable[[TransactionT], T]) -> T:
         """Run `work` inside a transaction and return its result once that is on stable storage.
 
-        Raises what `work` raised; StoreFull, StoreUnavailable: the transaction failed; DeadlineExceeded.
+        Raises any error that `work` raises. StoreFull, StoreUnavailable: the transaction failed. DeadlineExceeded.
         """
         job = Job(work, self._deadline())
         done = job.done = threading.Lock()
@@ -156,26 +167,28 @@ class GroupCommit(Generic[TransactionT]):
         with self._entrance:
             if self._closed:
                 raise StoreUnavailable
-            self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
+            self._queue.put(job)  # type: ignore[arg-type]
         if not done.acquire(timeout=max(0.0, job.deadline - time.monotonic())):
-            time_remaining(self._wait)  # the caller's own deadline, if it was that
+            # This raises DeadlineExceeded if the caller's own deadline has passed.
+            time_remaining(self._wait)
             raise StoreUnavailable
         if job.error is not None:
             raise job.error
-        return job.result  # type: ignore[return-value]  # a job without error holds its result
+        # A job without an error holds its result.
+        return job.result  # type: ignore[return-value]
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append messages and return at once. `settle` is called once, as the store's protocol describes."""
         self._hand_over(AppendJob(messages, settle))
 
     def run_later(self, work: Callable[[TransactionT], object]) -> None:
-        """Hand over work whose outcome nobody waits for; dropped after `close`."""
+        """Queue work whose outcome no caller waits for. After `close`, the work is dropped."""
         with self._entrance:
             if not self._closed:
                 self._queue.put(Job(work, float("inf")))
 
     def close(self) -> None:
-        """Finish what was handed over, then close the connection; later work is refused."""
+        """Finish the queued work, then close the engine. Later work is refused."""
         with self._entrance:
             if self._closed:
                 return
@@ -194,7 +207,7 @@ class GroupCommit(Generic[TransactionT]):
                 if self._closed:
                     raise StoreUnavailable
                 self._unsettled[job] = None
-                self._queue.put(job)  # type: ignore[arg-type]  # nobody here looks at the result
+                self._queue.put(job)  # type: ignore[arg-type]
         except ChatboothError as error:
             job.settle(job.failed(error))
 
@@ -210,7 +223,7 @@ class GroupCommit(Generic[TransactionT]):
         self._settled.put(None)
 
     def _take(self) -> tuple[list[Job[object]], bool]:
-        """Wait for a job, take all that are queued, and say whether more may come."""
+        """Wait for a job, and take all that are queued. Return them, and whether more may come."""
         jobs: list[Job[object]] = []
         job = self._wait_for_job()
         while job is not None:
@@ -224,7 +237,7 @@ class GroupCommit(Generic[TransactionT]):
         return jobs, False
 
     def _wait_for_job(self) -> Job[object] | None:
-        """Return the next job; None: no more come. Rests meanwhile."""
+        """Return the next job; None means that no more come. Let the engine rest while none comes."""
         if not self._rests:
             try:
                 return self._queue.get(timeout=REST)
@@ -254,9 +267,11 @@ class GroupCommit(Generic[TransactionT]):
                     self._commit([job])
                 return
             jobs[0].fail(Internal())
-        except StoreUnavailable as lost:  # logged once where it was found, not for each transaction
+        except StoreUnavailable as lost:
+            # The loss was logged when it was found, and not once more for each transaction.
             self._undo(jobs, lost)
-        except Exception as error:  # noqa: BLE001  # nobody may be told of a success, and the thread lives on
+        except Exception as error:  # noqa: BLE001
+            # No caller may learn of a success, and the writer must continue.
             self._undo(jobs, self._logged(error, len(jobs)))
         self._committing_since = None
         # A transaction that changed nothing succeeds on a full disk too.
@@ -266,11 +281,12 @@ class GroupCommit(Generic[TransactionT]):
         self._answer(jobs)
         try:
             engine.announce(committed=is_committed)
-        except Exception:  # noqa: BLE001  # the writer outlives whoever listens to it
+        except Exception:  # noqa: BLE001
+            # A bug in a watcher must not end the writer.
             _log.exception("hints of a store transaction were lost")
 
     def _answer(self, jobs: list[Job[object]]) -> None:
-        """Let the callers of a transaction go, and call back or hand on those who do not wait."""
+        """Release the callers that block, and call back the others or leave that to the settler."""
         for job in jobs:
             if job.done is not None:
                 job.done.release()
@@ -283,13 +299,13 @@ class GroupCommit(Generic[TransactionT]):
     def _perform_all(self, jobs: list[Job[object]], transaction: TransactionT) -> None:
         for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
             if are_appends:
-                self._append_all([*run])  # type: ignore[list-item]  # by their type
+                self._append_all([*run])  # type: ignore[list-item]
             else:
                 for job in run:
                     self._perform(job, transaction)
 
     def _append_all(self, jobs: list[AppendJob]) -> None:
-        """Append the messages of all of these in one go, and give each its outcomes."""
+        """Append the messages of all these jobs together, and give each job its outcomes."""
         try:
             outcomes = iter(self._engine.append([new for job in jobs for new in job.fit]))
         except Exception as defect:
@@ -300,7 +316,8 @@ class GroupCommit(Generic[TransactionT]):
             job.note(outcomes)
 
     def _perform(self, job: Job[object], transaction: TransactionT) -> None:
-        assert job.work is not None  # noqa: S101  # only an append has none
+        # Only an append has no work.
+        assert job.work is not None  # noqa: S101
         engine = self._engine
         engine.savepoint()
         try:
@@ -325,11 +342,12 @@ class GroupCommit(Generic[TransactionT]):
     def _roll_back(self) -> None:
         try:
             self._engine.roll_back()
-        except Exception as error:  # noqa: BLE001  # the callers get the error for which this rolls back
+        except Exception as error:  # noqa: BLE001
+            # The callers get the error that made the rollback necessary.
             self._logged(error, 0)
 
     def _logged(self, error: Exception, callers: int) -> ChatboothError:
-        """Log an error that ended a transaction; return the one that its callers get."""
+        """Log an error that ended a transaction, and return the error that its callers get."""
         failure = self._engine.failure(error)
         if failure is None:
             _log.error("a store transaction failed", exc_info=error, extra={"callers": callers})
@@ -361,9 +379,9 @@ class GroupCommit(Generic[TransactionT]):
             self._failing.refused("the disk does not answer", 0)
 
     def _give_up_overdue(self, now: float) -> None:
-        """Tell those whose deadline has passed: the disk does not answer."""
+        """Call back the callers whose deadline has passed, because the disk does not answer."""
         for job in [job for job in list(self._unsettled) if job.deadline <= now]:
-            # The job itself is the writer's, which may be about to commit it.
+            # This leaves the job's own result alone, because the writer may be about to commit the job.
             self._call_back(job, job.failed(StoreUnavailable()))
 
     # Either thread
@@ -373,10 +391,11 @@ class GroupCommit(Generic[TransactionT]):
             self._call_back(job, job.result or [])
 
     def _call_back(self, job: AppendJob, outcomes: Outcomes) -> None:
-        """Settle a job, unless the other thread has done so."""
+        """Call back the caller of a job, unless the other thread has done so."""
         if self._unsettled.pop(job, _TAKEN) is _TAKEN:
             return
         try:
             job.settle(outcomes)
-        except Exception:  # noqa: BLE001  # one caller's bug is not the others'
+        except Exception:  # noqa: BLE001
+            # A bug in one callback must not affect the other callers.
             _log.exception("an outcome of the store could not be told")

@@ -1,4 +1,4 @@
-"""The newest messages of the mailboxes that grew last, so that who listens need not ask the database for them."""
+"""A cache of the newest messages, which saves listeners a query for each commit."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from chatbooth_grpc.booth.model import Message
 
 MAX_MAILBOXES = 1_024
 MAX_MESSAGES = 64
-MAX_SIZE = 16 << 10
-"""Of content, in bytes, for each mailbox: 16 MiB in all."""
 
+# The bytes of content for each mailbox. This makes 16 MiB for all mailboxes.
+MAX_SIZE = 16 << 10
+
+# This stands in place of a tail, and means that listeners must ask the database first.
 _CHANGED: tuple[Message, ...] = ()
-"""In place of a tail: who listens has to ask the database first."""
 
 
 class Tails:
-    """What the last commit that grew a mailbox appended to it. Filled by the writer, read by any thread."""
+    """The messages that the latest commit appended to each mailbox. The writer fills it, and any thread reads it."""
 
     def __init__(self) -> None:
         self._tails: dict[int, tuple[Message, ...]] = {}
 
     def remember(self, grown: Mapping[int, Sequence[Message]], changed: Collection[int] = ()) -> None:
-        """Take in what a commit has appended, by mailbox; longer tails are the database's.
+        """Cache the messages that a commit appended to each mailbox, unless they are too many or too large.
 
-        `changed`: mailboxes in which the commit did something else, as to end a session. Nothing is at hand of those
-        until they have grown twice more: who is up to date by then has asked the database in between.
+        `changed` are the mailboxes in which the commit did something else, such as ending a session. Nothing of these
+        is cached until they have grown twice more. A listener that is up to date by then has asked the database in
+        between.
         """
         for mailbox_id in changed:
-            self._tails.pop(mailbox_id, None)  # so that it counts among the newest
+            # Removing the entry first makes it count among the newest.
+            self._tails.pop(mailbox_id, None)
             self._tails[mailbox_id] = _CHANGED
         for mailbox_id, messages in grown.items():
             if self._tails.pop(mailbox_id, None) is _CHANGED:
@@ -39,10 +42,11 @@ class Tails:
             del self._tails[next(iter(self._tails))]
 
     def after(self, mailbox_id: int, sequence: int) -> Sequence[Message]:
-        """Return the messages right behind a sequence, up to the newest; none where they are not at hand.
+        """Return the cached messages that follow a sequence. An empty result does not mean that there are none.
 
-        Who asks for all that the last commit appended gets the same object as everyone else.
+        Every caller that asks for all messages of the latest commit gets the same object.
         """
         tail = self._tails.get(mailbox_id, ())
         first = tail[0].sequence if tail else 0
-        return tail[sequence + 1 - first :] if tail and first <= sequence + 1 else ()  # a whole tuple is itself
+        # Slicing a tuple from 0 returns the same object. EncodeOnce relies on that.
+        return tail[sequence + 1 - first :] if tail and first <= sequence + 1 else ()
