@@ -1,8 +1,7 @@
-"""Keeping Ctrl-C out of what must not be broken off.
+"""Keeping Ctrl-C out of calls into gRPC that must not be interrupted."""
 
-Python lets an interrupt strike the main thread anywhere. Inside of gRPC that may be where a lock was just taken, but is
-not yet noted as such: it stays taken, gRPC's own threads wait for it, and the program never ends.
-"""
+# Python may raise an interrupt anywhere on the main thread. Inside gRPC that may be the point where a lock was acquired
+# but is not yet noted. Then nobody releases the lock, gRPC's own threads wait for it, and the program never ends.
 
 from __future__ import annotations
 
@@ -14,13 +13,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _LOOK_INTERVAL = 0.2
-"""An interrupt that comes just before the main thread begins to wait does not end that wait: it is seen behind it."""
+"""The seconds of one wait. An interrupt that comes just before the main thread waits is raised only after the wait."""
 
 
 def apart(work: Callable[[], T]) -> T:
-    """Return what `work` returns, or raise what it raises; an interrupt ends only the wait for it.
+    """Return what `work` returns, or raise what it raises. An interrupt ends only the wait for it.
 
-    It runs on a thread of its own if this is the main thread, which alone is interrupted.
+    If this is the main thread, `work` runs on a thread of its own, since only the main thread is interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
@@ -30,7 +29,8 @@ def apart(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001  # whatever it is, it is for who waits
+        # The waiting thread raises the error, whatever it is.
+        except BaseException as error:  # noqa: BLE001
             outcome.set_exception(error)
         is_done.set()
 

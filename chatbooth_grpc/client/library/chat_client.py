@@ -1,4 +1,4 @@
-"""The public API: a client of one server, and of one account once it has a session."""
+"""The public client of one server, and of one account once it has a session."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ if TYPE_CHECKING:
     from chatbooth_grpc.client.state.kept_session import KeptSession
 
 DEFAULT_TIMEOUT = 10.0
-"""How long a call may take, all its attempts together, in seconds."""
+"""The seconds that a call may take, with all its attempts."""
 
 
 class ChatClient:
-    """Performs the actions on a server. Safe to call from many threads, but for those that change the session.
+    """Performs the actions on a server. Many threads may call it, but not the calls that change the session.
 
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
-    (`list_page`, `send`, `deliver`, `acknowledge`) are tried again meanwhile, with backoff, when they fail with
+    (`list_page`, `send`, `deliver`, `acknowledge`) are tried again within that time, with backoff, when they fail with
     Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and
-    INTERNAL are raised at once, and are worth another try later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a
-    call may have taken effect; after other errors it has not.
+    INTERNAL are raised at once. Another try may succeed later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a call
+    may have taken effect. After other errors it has not.
 
-    `session` is the Session that calls act for, or None; calls that need one raise SessionInvalid then.
+    `session` is the Session that calls act for. If it is None, calls that need one raise SessionInvalid.
 
-    Sequences (`after`, `through`, `acknowledge_through`) are from 0, before the first message, to 2^64 - 1; `after`
+    Sequences (`after`, `through`, `acknowledge_through`) are from 0, before the first message, to 2^64 - 1. `after`
     None means the session's cursor. Numbers of messages or names (`max_messages`, `page_size`) are from 1 to
-    2^32 - 1; 0 means the server's default, and a server may give fewer than it is asked for. An `epoch` is 16 bytes.
+    2^32 - 1. 0 means the server's default. A server may give fewer than it is asked for. An `epoch` is 16 bytes.
 
-    An argument of the wrong type raises TypeError, a number out of range ValueError, and a string that is not
-    well-formed Unicode (one with lone surrogates) MalformedRequest, before anything is sent. In the child of a fork
-    every call raises UsedAfterFork, a RuntimeError, and `close` does nothing: open a client in each process.
+    Wrong arguments raise an error before anything is sent. An argument of the wrong type raises TypeError. A number out
+    of range raises ValueError. A string that is not well-formed Unicode, since it has lone surrogates, raises
+    MalformedRequest. In the child of a fork every call raises UsedAfterFork, a RuntimeError, and `close` does nothing:
+    open a client in each process.
     """
 
     def __init__(
@@ -78,12 +79,12 @@ class ChatClient:
         timeout: float = DEFAULT_TIMEOUT,
         on_retry: Callable[[ChatboothError, float], None] | None = None,
     ) -> ChatClient:
-        """Return a client of the server at `HOST[:PORT]`, which it calls when first asked something.
+        """Return a client of the server at `HOST[:PORT]`. It connects at its first call.
 
         It speaks gRPC, or the wire protocol to `wire://HOST[:PORT]`.
 
-        `session` is one that `sign_up` or `log_in` gave before. `on_retry` is told of each failure that is followed
-        by another attempt, and after how many seconds. Raises ValueError: `server` is not an address.
+        `session` is one that `sign_up` or `log_in` returned before. `on_retry` is called with each failure that another
+        attempt follows, and with the seconds until that attempt. Raises ValueError if `server` is not an address.
         """
         transport = _transport(normal_address(server))
         return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
@@ -101,15 +102,17 @@ class ChatClient:
     ) -> ChatClient:
         """Return a client that goes on where the last program with the file `state` stopped, however it stopped.
 
-        The file keeps the session and the place in the mailbox, for the account `username` on `server` alone. Logs in
-        with `password` if the file is absent or its session has ended. `listen` and `messages` start at the kept
-        place, and keep each new place before they acknowledge. The file is readable by its owner alone, since whoever
-        has it can act for the account; another beside it, with `.lock` at its end, lets one program at a time use it.
+        The file keeps the session and the place in the mailbox, for the account `username` on `server` alone. If the
+        file is absent or its session has ended, this logs in with `password`. `listen` and `messages` start at the kept
+        place, and keep each new place before they acknowledge. Only its owner can read the file, since it has the
+        session's token. A second file, with `.lock` at its end, lets one program at a time use it.
 
-        `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. OSError: the file cannot be
-        used, or another program uses it. ValueError: it is damaged, or of another account or server.
+        `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. Raises OSError if the file
+        cannot be used, or if another program uses it. Raises ValueError if it is damaged, or of another account or
+        server.
         """
-        from chatbooth_grpc.client.state.kept_session import KeptSession  # as Listening is: most programs need neither
+        # Most programs do not need this module.
+        from chatbooth_grpc.client.state.kept_session import KeptSession
 
         check_unicode(username=username, password=password)
         client = cls.connect(server, timeout=timeout, on_retry=on_retry)
@@ -126,8 +129,8 @@ class ChatClient:
     def sign_up(self, username: str, password: str) -> Session:
         """Make an account and act for it. Raises InvalidUsername, InvalidPassword, UsernameTaken.
 
-        If the reply is lost, logs in with the same password, within another `timeout`: that succeeds if the account
-        was made; if not, the first failure is raised. There is one session in the end.
+        If the reply is lost, this logs in with the same password, within another `timeout`. That succeeds if the
+        account was made. Otherwise the first failure is raised. There is one session in the end.
         """
         check_unicode(username=username, password=password)
         token = os.urandom(TOKEN_SIZE)
@@ -149,12 +152,12 @@ class ChatClient:
         self.session = None
 
     def change_password(self, old_password: str, new_password: str) -> int:
-        """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
+        """Change the password. Return how many other sessions ended. Raises InvalidPassword, WrongPassword."""
         check_unicode(old_password=old_password, new_password=new_password)
         return self._transport.change_password(self._token(), old_password, new_password, timeout=self.timeout)
 
     def delete(self, password: str) -> Removal:
-        """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
+        """Delete the account, at once and whole. Return what was deleted with it. Raises WrongPassword."""
         check_unicode(password=password)
         removal = self._transport.delete(self._token(), password, timeout=self.timeout)
         self.session = None
@@ -163,7 +166,7 @@ class ChatClient:
     # Messages
 
     def list(self, pattern: str = "", *, prefix: str = "", page_size: int = 0) -> Iterator[str]:
-        """Yield the usernames that the RE2 `pattern` finds, sorted, fetched a page at a time. Raises as `list_page`."""
+        """Yield the usernames that the RE2 `pattern` finds, sorted. Fetches a page at a time. Raises as `list_page`."""
         page_token = ""
         while True:
             page = self.list_page(pattern, prefix=prefix, page_size=page_size, page_token=page_token)
@@ -173,9 +176,10 @@ class ChatClient:
                 return
 
     def list_page(self, pattern: str = "", *, prefix: str = "", page_size: int = 0, page_token: str = "") -> Page:
-        """Return one page of usernames. `page_size` 0: the server's default; an empty `page_token`: the first page.
+        """Return one page of usernames.
 
-        Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
+        `page_size` 0 means the server's default. An empty `page_token` means the first page. Raises InvalidPattern,
+        InvalidPrefix, InvalidPageToken.
         """
         check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
         check_range(MAX_COUNT, page_size=page_size)
@@ -210,15 +214,16 @@ class ChatClient:
     def send_many(
         self, messages: Iterable[Sendable], *, on_retry: Callable[[ChatboothError, float], None] | None = None
     ) -> Iterator[tuple[OutgoingMessage, Receipt | ChatboothError]]:
-        """Store messages in their order, and yield each with its outcome: a receipt, or what `send` would raise.
+        """Store messages in their order, and yield each with its outcome: a receipt, or the error of `send`.
 
-        Each message is an OutgoingMessage, or a tuple of a recipient and a text, which gets a new id. Takes messages as
-        it goes, a few batches ahead of what it yields. A connection that is lost is made again, and `on_retry` is
-        called with each failure and the seconds until the next try. When nothing goes forward for `timeout` seconds,
-        raises Unavailable or DeadlineExceeded. Repeat the messages that had no outcome by then under the same ids.
-        Raises SessionInvalid.
+        Each message is an OutgoingMessage, or a tuple of a recipient and a text, which gets a new id. Takes messages a
+        few batches before it yields them. A connection that is lost is made again, and `on_retry` is called with each
+        failure and the seconds until the next try. When nothing makes progress for `timeout` seconds, raises
+        Unavailable or DeadlineExceeded. Then repeat the messages without an outcome under the same ids. Raises
+        SessionInvalid.
         """
-        from chatbooth_grpc.client.library.sending_many import send_many  # as Listening is: most programs need neither
+        # Most programs do not need this module.
+        from chatbooth_grpc.client.library.sending_many import send_many
 
         return send_many(self._transport, self._token(), messages, patience=self.timeout, on_retry=on_retry)
 
@@ -232,8 +237,9 @@ class ChatClient:
     ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
 
-        `max_messages` 0: the server's default. `epoch` is the one in which `acknowledge_through` counts: if the server
-        has another, since its store was restored from a backup, nothing is acknowledged. Raises CursorPastEnd.
+        `max_messages` 0 means the server's default. `epoch` is the one in which `acknowledge_through` counts. If the
+        server has another epoch, since its store was restored from a backup, it acknowledges nothing. Raises
+        CursorPastEnd.
         """
         check_range(MAX_SEQUENCE, acknowledge_through=acknowledge_through, after=0 if after is None else after)
         check_range(MAX_COUNT, max_messages=max_messages)
@@ -246,7 +252,7 @@ class ChatClient:
         )
 
     def acknowledge(self, through: int, *, epoch: bytes | None = None) -> None:
-        """Advance the session's cursor: all up to `through` will not be delivered to it again. Raises CursorPastEnd.
+        """Advance the session's cursor. Messages up to `through` are not delivered to it again. Raises CursorPastEnd.
 
         `epoch` is the one in which `through` counts, as in `deliver`.
         """
@@ -258,14 +264,17 @@ class ChatClient:
         )
 
     def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:
-        """Iterate over what waits, batch by batch, acknowledging each as the next is asked for, unless `keep`."""
+        """Iterate over the messages that wait, in batches.
+
+        Asking for a batch acknowledges the one before, unless `keep`.
+        """
         return Batches(self.deliver, self.acknowledge, after=after, max_messages=max_messages, keep=keep)
 
     def messages(self, *, after: int | None = None, epoch: bytes | None = None) -> Inbox:
-        """Iterate over the messages that wait, acknowledging those that were taken: see `Inbox`.
+        """Iterate over the messages that wait, and acknowledge those that were taken: see `Inbox`.
 
         `after` and `epoch` are those of the message taken last, if the application keeps them. A client that `resume`
-        returned keeps them by itself, as `listen` does.
+        returned keeps them by itself, here as in `listen`.
         """
         check_range(MAX_SEQUENCE, after=0 if after is None else after)
         after, epoch, on_taken = self._place(after, epoch)
@@ -283,11 +292,12 @@ class ChatClient:
         """Iterate over the messages that wait and those that come, for as long as the session lives: see `Listening`.
 
         `on_lost` is called with each failure and the seconds until the next try, `on_resumed` with each Opening.
-        A client that `resume` returned starts after the last messages that the run before had taken. Those that it
-        had answered, but not yet taken, come again: answer under the id that `reply_id` returns. An application that
-        must not repeat an effect of another kind even if it is killed keeps the last sequence with the effect, and
-        passes it as `after`, with the epoch in which it counts, the next time. A Restored tells it to
-        forget the sequence, and the epoch that counts from then on.
+
+        A client that `resume` returned starts after the last messages that the run before had taken. Messages that the
+        run before had answered, but not yet taken, come again: answer under the id that `reply_id` returns. Another
+        application may have effects that it must not repeat even if it is killed. It keeps the last sequence together
+        with the effect, and passes it as `after` the next time, with the `epoch` in which it counts. A Restored tells
+        it to forget the sequence, and which epoch counts from then on.
         """
         from chatbooth_grpc.client.library.listening import Listening
 
@@ -304,7 +314,7 @@ class ChatClient:
         )
 
     def close(self) -> None:
-        """Let the connection go, and the file of a client that `resume` returned; the session stays valid."""
+        """Close the connection, and the file of a client that `resume` returned. The session stays valid."""
         if not self._process.is_here:
             return
         self._opened.close()
@@ -325,12 +335,14 @@ class ChatClient:
         return self._opened
 
     def _go_on(self, username: str, password: str) -> None:
-        """Act for the session that is kept, or for a new one if that has ended."""
-        assert self._kept is not None  # noqa: S101  # `resume` opened it
+        """Act for the kept session, or for a new one if it has ended."""
+        # `resume` has opened it.
+        assert self._kept is not None  # noqa: S101
         self.session = self._kept.session
         if self.session is not None:
             try:
-                self.acknowledge(0)  # it acknowledges nothing, but says whether the session lives
+                # This acknowledges nothing, but it shows whether the session is alive.
+                self.acknowledge(0)
             except SessionInvalid:
                 self.session = None
         if self.session is None:
@@ -338,7 +350,7 @@ class ChatClient:
             self._kept.keep(self.session)
 
     def _place(self, after: int | None, epoch: bytes | None) -> tuple[int | None, bytes | None, Taken | None]:
-        """Return where reading starts, and who is to note how far it came: the file of `resume`, if there is one."""
+        """Return the sequence and epoch to start after, and the callback that keeps the place in a file of `resume`."""
         if self._kept is None or self.session is None or not self._kept.is_of(self.session.token):
             return after, epoch, None
         if after is None:
@@ -358,7 +370,7 @@ class ChatClient:
             raise lost from None
 
     def _log_in_once(self, username: str, password: str, token: bytes) -> Session:
-        """Log in, tried again as any call that may be repeated: under one token it opens one session."""
+        """Log in. This may be repeated, since repeats with one token open one session."""
         return self._retrying.call(
             lambda left: self._transport.log_in(username, password, token=token, timeout=left), timeout=self.timeout
         )
@@ -369,6 +381,7 @@ def _transport(address: str) -> Transport:
         from chatbooth_grpc.wire.client.wire_transport import WireTransport
 
         return WireTransport(address.removeprefix(WIRE_SCHEME))
-    from chatbooth_grpc.client.library.grpc_transport import GrpcTransport  # gRPC takes 0.1 s to import
+    # Importing gRPC takes 0.1 s.
+    from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 
     return GrpcTransport(address)

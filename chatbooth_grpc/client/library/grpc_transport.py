@@ -1,4 +1,4 @@
-"""The gRPC transport: the generated stub, with a deadline, the token and chatbooth's errors on each call."""
+"""The gRPC transport: the generated stub with deadlines, tokens and chatbooth's errors."""
 
 from __future__ import annotations
 
@@ -39,15 +39,17 @@ from chatbooth_grpc.rpc.messages import (
 from chatbooth_grpc.server_address import is_loopback
 
 MAX_RECEIVED_SIZE = MAX_TEXT_SIZE + (2 << 20)
-"""The largest reply taken, in bytes: a text of the largest size allowed, or a full batch, with room around it."""
+"""The largest reply that is read, in bytes: the largest text or a full batch, with some room."""
 
 _FIRST_RECONNECT_MS = 100
-_LONGEST_RECONNECT_MS = 2_000  # gRPC's own two minutes would outlast every call's retries
+# gRPC's default of two minutes would outlast every call's retries.
+_LONGEST_RECONNECT_MS = 2_000
 
 _CONNECT_TIMEOUT_MS = 5_000
-"""gRPC's own 20 s would outlast a call's timeout, and the call would not learn that there is no connection."""
+"""gRPC's default of 20 s would outlast a call's timeout. The call would not learn that there is no connection."""
 
-_WINDOW = 1 << 20  # what a stream may send before it is read
+# How many bytes a stream may send before the client reads them.
+_WINDOW = 1 << 20
 _KEEPALIVE_TIME_MS = 20_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
 
@@ -89,7 +91,7 @@ class GrpcTransport:
         self._call(self._stub.LogOut, pb.LogOutRequest(), token, timeout)
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password; return how many other sessions that ended."""
+        """Change the password. Return how many other sessions ended."""
         request = pb.ChangePasswordRequest(old_password=old_password, new_password=new_password)
         return self._call(self._stub.ChangePassword, request, token, timeout).sessions_ended
 
@@ -128,7 +130,8 @@ class GrpcTransport:
         """Open a live stream."""
         try:
             call = apart(lambda: self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token)))
-        except ValueError as error:  # as in _call
+        # As in _call, the channel was closed.
+        except ValueError as error:
             raise ServerUnreachable(self._server) from error
         return GrpcEventStream(call, self._server)
 
@@ -150,7 +153,8 @@ class GrpcTransport:
             return method(request, timeout=timeout, metadata=_metadata(token))
         except grpc.RpcError as error:
             raise _decoded(error, self._server) from error
-        except ValueError as error:  # gRPC's word for a channel that was closed, perhaps just now by another thread
+        # gRPC raises ValueError if the channel is closed. Another thread may have closed it just now.
+        except ValueError as error:
             raise ServerUnreachable(self._server) from error
 
 
@@ -158,7 +162,7 @@ class GrpcEventStream:
     """An EventStream over a call of Listen."""
 
     def __init__(self, call: Any, server: str) -> None:
-        """`call` is what the stub returned: an iterator of ListenResponse that can be cancelled."""
+        """`call` is an iterator of ListenResponse that can be cancelled. The stub returned it."""
         self._call = call
         self._server = server
 
@@ -176,7 +180,7 @@ class GrpcEventStream:
 
 
 class GrpcSendStream:
-    """A SendStream over a call of SendMany. Its waiting is done by a thread of its own, since Ctrl-C may end it."""
+    """A SendStream over a call of SendMany. A thread of its own waits for replies, so that Ctrl-C can end the wait."""
 
     def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
         self._server = server
@@ -185,7 +189,8 @@ class GrpcSendStream:
         try:
             requests = iter(self._batches.get, None)
             self._call: Any = apart(lambda: stub.SendMany(requests, metadata=_metadata(token)))
-        except ValueError as error:  # as in _call
+        # As in GrpcTransport._call, the channel was closed.
+        except ValueError as error:
             raise ServerUnreachable(server) from error
         threading.Thread(target=self._read, name="send-reader", daemon=True).start()
 
@@ -212,12 +217,14 @@ class GrpcSendStream:
         except grpc.RpcError as error:
             self._replies.put(_decoded(error, self._server))
         else:
-            self._replies.put(ServerUnreachable(self._server))  # a server never ends a stream with batches under way
+            # A server never ends a stream while batches are in flight.
+            self._replies.put(ServerUnreachable(self._server))
 
 
 def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
-    """Return what a call ended with, as chatbooth's own error."""
-    from chatbooth_grpc.rpc.errors import from_rpc_error  # a call that is answered needs none of its imports
+    """Return the chatbooth error for the gRPC error that ended a call."""
+    # Only failures need this module and its imports.
+    from chatbooth_grpc.rpc.errors import from_rpc_error
 
     decoded = from_rpc_error(error, server)
     if isinstance(decoded, ServerUnreachable) and not is_loopback(server):
@@ -234,17 +241,23 @@ def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:
 def _channel_options(server: str) -> list[tuple[str, str | int]]:
     options: list[tuple[str, str | int]] = [
         ("grpc.max_receive_message_length", MAX_RECEIVED_SIZE),
-        ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
+        # The probe would ping after every message to size a window. This window does not need to grow.
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", _WINDOW),
-        ("grpc.use_local_subchannel_pool", 1),  # a connection of its own, which close() closes
+        # The channel has a connection of its own, which close() closes.
+        ("grpc.use_local_subchannel_pool", 1),
         ("grpc.primary_user_agent", f"chatbooth/{__version__}"),
         ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _LONGEST_RECONNECT_MS),
-        ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),  # in spite of its name
+        # In spite of its name, this is the time limit for connecting.
+        ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),
         ("grpc.keepalive_time_ms", _KEEPALIVE_TIME_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds a server that is cut off
-        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),  # finds one that is frozen
-        ("grpc.http2.max_pings_without_data", 0),  # an idle stream is to be pinged for as long as it is open
+        # This finds a server that is cut off.
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # This finds a server that is frozen.
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # The client pings an idle stream for as long as it is open.
+        ("grpc.http2.max_pings_without_data", 0),
     ]
     if is_loopback(server):
         options.append(("grpc.enable_http_proxy", 0))

@@ -1,8 +1,8 @@
-"""Reading a mailbox so that each message takes effect once: what was taken is acknowledged, nothing else.
+"""Reading a mailbox so that each message takes effect once."""
 
-Asking for the next is what says that the one before was taken. A reader that ends in between, however it ends, has
-acknowledged nothing that its application may not have seen; the rest is delivered again.
-"""
+# Asking for the next message says that the one before was taken. Only messages that were taken are acknowledged. So a
+# reader that ends in between, however it ends, has acknowledged no message that its application may not have seen. The
+# others are delivered again.
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Deliver(Protocol):
     ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages.
 
-        `acknowledge_through` 0 acknowledges nothing, `after` None starts at the session's cursor, and `max_messages` 0
+        `acknowledge_through` 0 acknowledges nothing. `after` None starts at the session's cursor. `max_messages` 0
         leaves the number to the server. `epoch` is the one in which `acknowledge_through` counts, None if not known.
         """
 
@@ -37,16 +37,17 @@ class Acknowledge(Protocol):
 
 
 class Batches(Iterator[Delivery]):
-    """What waits in a mailbox, batch by batch, until nothing more does.
+    """The messages that wait in a mailbox, in batches, until no more wait.
 
-    Asking for the next batch acknowledges the one before, its gap included, unless `keep` is set. `max_messages`, the
-    most that the next batch may hold (0: the server's default), may be changed in between. `deliver` and `acknowledge`
-    are those of a ChatClient. The batches start after the sequence `after`; None means at the session's cursor.
+    Asking for the next batch acknowledges the one before, with its gap, unless `keep` is set. `max_messages` is the
+    most that the next batch may hold. 0 means the server's default. It may be changed between batches. `deliver` and
+    `acknowledge` are those of a ChatClient. The batches start after the sequence `after`. None means at the session's
+    cursor.
 
     If the server's store was restored from a backup, the batches start over at the session's cursor, and `restored`
     gets an entry before the next batch is returned. `epoch` is the one in which `after` counts, if that is known. With
     `strict`, a first `after` past the mailbox's end raises CursorPastEnd instead. `on_taken` is called before each
-    acknowledgement; if it raises, nothing is acknowledged.
+    acknowledgement. If it raises, nothing is acknowledged.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Batches(Iterator[Delivery]):
         self._more = True
 
     def __next__(self) -> Delivery:
-        """Acknowledge the batch before and return the next; the last one before the end is acknowledged too."""
+        """Acknowledge the batch before, and return the next. At the end, acknowledge the last one."""
         if not self._more:
             self.acknowledge()
         if not self._more:
@@ -86,7 +87,8 @@ class Batches(Iterator[Delivery]):
             self._start_over()
             delivery = self._deliver_next()
         end = _end(delivery)
-        self._more = delivery.more and end > self._last  # a batch that leads nowhere must not repeat for ever
+        # A batch that leads nowhere must not be fetched again for ever.
+        self._more = delivery.more and end > self._last
         self._after = self._last = max(self._last, end)
         self._history.note_taken(self._last)
         if not delivery.messages and not delivery.opening.gap:
@@ -96,7 +98,7 @@ class Batches(Iterator[Delivery]):
     def acknowledge(self, through: int | None = None) -> None:
         """Acknowledge the batch returned last, or up to the sequence `through`.
 
-        For a reader that stops before the end. Raises as `ChatClient.acknowledge`.
+        This is for a reader that stops before the end. Raises as `ChatClient.acknowledge`.
         """
         taken = self._last if through is None else through
         if taken <= self._acknowledged or self._keep:
@@ -110,7 +112,7 @@ class Batches(Iterator[Delivery]):
             self._acknowledged = taken
 
     def _deliver_next(self) -> Delivery:
-        """Acknowledge the batch before and fetch the next, from the session's cursor if the history went back."""
+        """Acknowledge the batch before, and fetch the next. If the history went back, start at the session's cursor."""
         while True:
             pending = self._last if self._last > self._acknowledged and not self._keep else 0
             if pending:
@@ -123,7 +125,7 @@ class Batches(Iterator[Delivery]):
                     epoch=self._history.epoch,
                 )
             except CursorPastEnd:
-                # Without a sequence of this reader's, another try would fail in the same way.
+                # If the request held no sequence of this reader, another try would fail in the same way.
                 if self._after is None or (self._strict and not self._last):
                     raise
                 self._note_past_end()
@@ -136,27 +138,29 @@ class Batches(Iterator[Delivery]):
         self._start_over()
 
     def _start_over(self) -> None:
-        """Forget the sequences so far: they are of a history that the server no longer has."""
+        """Forget the sequences so far. They belong to a history that the server no longer has."""
         self._after = None
         self._last = self._acknowledged = 0
         self._more = True
         self._note(0)
 
     def _note(self, through: int) -> None:
-        """Have the caller note up to which sequence messages were taken."""
+        """Call `on_taken` with the last sequence that was taken."""
         if self._on_taken is not None and self._history.epoch is not None:
             self._on_taken(self._history.epoch, through)
 
 
 class Inbox(Iterator[Message]):
-    """The messages that wait in a mailbox, one by one; made by `ChatClient.messages`.
+    """The messages that wait in a mailbox, one by one. `ChatClient.messages` makes it.
 
-    Asking for the next message says that the one before was taken; what was taken is acknowledged with the next
-    batch, at the end, and by `close` or the end of a `with` block (not if that ends by an error: then it is delivered
-    again). Iterating may go on after a `break`. An application that must not repeat an effect even if it is killed
-    keeps the last sequence with the effect, and passes it as `after` the next time. What retention removed before it
-    could be delivered is in `gaps`, in order. If the server's store was restored from a backup, `restored` says so,
-    and the messages then come from the session's cursor on.
+    Asking for the next message says that the one before was taken. The messages that were taken are acknowledged with
+    the next batch, at the end, by `close` and at the end of a `with` block. A block that ends by an error acknowledges
+    nothing, so that they are delivered again. Iterating may continue after a `break`.
+
+    An application may have effects that it must not repeat even if it is killed. It keeps the last sequence together
+    with the effect, and passes it as `after` the next time. `gaps` has the messages that retention removed before they
+    could be delivered, in order. If the server's store was restored from a backup, `restored` says so, and the next
+    messages start at the session's cursor.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -168,7 +172,7 @@ class Inbox(Iterator[Message]):
 
     @property
     def restored(self) -> list[Restored]:
-        """Each time that the history went back, before the message given last."""
+        """An entry for each time that the history went back before the message given last."""
         return self._batches.restored
 
     def __next__(self) -> Message:
@@ -187,7 +191,7 @@ class Inbox(Iterator[Message]):
         return message
 
     def close(self) -> None:
-        """Acknowledge what was taken; the message given last counts only once the next was asked for."""
+        """Acknowledge the messages that were taken. The last one counts only if the next one was asked for."""
         self._batches.acknowledge(self._taken)
 
     def __enter__(self) -> Inbox:
@@ -201,7 +205,7 @@ class Inbox(Iterator[Message]):
 
 
 def _end(delivery: Delivery) -> int:
-    """Return the last sequence that a delivery settles: of its messages, or of its gap."""
+    """Return the last sequence of a delivery: the one of its messages, or else of its gap."""
     if delivery.messages:
         return delivery.messages[-1].sequence
     return delivery.opening.gap.last if delivery.opening.gap else 0

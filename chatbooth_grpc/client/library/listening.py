@@ -1,15 +1,15 @@
-"""A live stream that survives: connects again, resumes, drops what was taken, acknowledges in batches.
+"""A live stream that survives lost connections, and delivers each message once.
 
-A reader thread moves what the transport's stream brings into a queue; everything else happens on the thread that
-iterates. Asking for the next event says that the one before was taken, and only what was taken is acknowledged: after
-64 messages, or half a second later. The connection may be lost at any point: the next one starts behind the last
-event that was given out, so nothing comes twice and nothing is left out.
+A reader thread moves the events of the transport's stream into a queue. Everything else happens on the thread that
+iterates. Asking for the next event says that the one before was taken. Only messages that were taken are acknowledged,
+after 64 messages or half a second. The connection may be lost at any point. The next one starts after the last event
+that was returned, so no event comes twice and none is left out.
 
     opening ──▶ batches and gaps ──▶ end, or the connection breaks ──▶ pause ──▶ opening …
 
-If the store was restored from a backup, the old sequences mean nothing: the stream says so by an event of its own and
-starts again from the session's cursor. `History` says how that is noticed. Until a connection's opening has been
-checked, nothing is acknowledged: the sequence might be another message's.
+If the store was restored from a backup, the old sequences mean nothing. The stream says so by an event of its own, and
+starts again from the session's cursor. `History` notices it. Until a connection's opening has been checked, nothing is
+acknowledged, since the sequence might be another message's.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from chatbooth_grpc.client.state.history import History, Restored, Taken
 
 ACKNOWLEDGE_MESSAGES = 64
 ACKNOWLEDGE_DELAY = 0.5
-"""An acknowledgement goes out after this many messages, or this many seconds after the first that was taken."""
+"""An acknowledgement is sent after this many messages, or this many seconds after the first that was taken."""
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
-"""The longest random pause before another connection, in seconds; it starts at `FIRST_PAUSE` and doubles."""
+"""The longest random pause before another connection, in seconds. It starts at `FIRST_PAUSE` and doubles."""
 
 _ACKNOWLEDGE_TIMEOUT = 5.0
 
@@ -57,10 +57,10 @@ Resumed = Callable[[Opening], None]
 
 
 class Listening(Iterator[MessageBatch | Gap | Restored]):
-    """The messages of a mailbox, those that wait and then those that come; made by `ChatClient.listen`.
+    """The messages of a mailbox: those that wait, and then those that come. `ChatClient.listen` makes it.
 
-    Iterating blocks until something comes, and ends only by an error that no other connection would mend
-    (SessionInvalid above all) or by `close`, which any thread may call.
+    Iterating blocks until an event comes. It ends by `close`, which any thread may call, or by an error that another
+    connection would not mend, as SessionInvalid.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         """`token` is the session's 16 bytes. `after` is the last sequence that was taken before, in the epoch `epoch`
         (16 bytes). None means to start at the session's cursor.
 
-        `on_lost` is told why the stream broke and the pause in seconds before the next try; `on_resumed` the opening
-        of each connection. `on_taken` is called before the server hears that messages were taken; what it raises is
-        raised, and nothing more is acknowledged.
+        `on_lost` is called with the error that broke the stream, and the pause in seconds before the next try.
+        `on_resumed` is called with the opening of each connection. `on_taken` is called before the server hears that
+        messages were taken. If it raises an error, that error is raised, and nothing more is acknowledged.
         """
         self._transport = transport
         self._token = token
@@ -93,20 +93,24 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         self._clock = clock
         self._random = random
         self._pause = FIRST_PAUSE
-        self._noted = after or 0  # the last sequence that `on_taken` was called with
+        # The last sequence that `on_taken` was called with.
+        self._noted = after or 0
         self._acknowledged = 0
-        self._is_open = False  # whether the server has said that its epoch is the one in which all these count
-        self._due: float | None = None  # when the next acknowledgement is to go out
+        # Whether the server has said that its epoch is the one in which these sequences count.
+        self._is_open = False
+        # When to send the next acknowledgement.
+        self._due: float | None = None
         self._taken = 0
-        self._met_unknown = False  # an event of a kind that this version does not know
+        # Whether an event came whose kind this version does not know.
+        self._met_unknown = False
         self._connection: _Connection | None = None
         self._closed = threading.Event()
         self._process = OneProcess()
 
     def __next__(self) -> MessageBatch | Gap | Restored:
-        """Return the next messages, or a gap where retention removed some, or that the store was restored.
+        """Return the next messages, a gap where retention removed some, or an event that the store was restored.
 
-        Raises SessionInvalid: the session has ended. Other errors that a new connection would not mend.
+        Raises SessionInvalid if the session has ended. Raises other errors that a new connection would not mend.
         """
         self._process.check()
         self._note_taken()
@@ -117,7 +121,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
                 self.close()
                 raise
             except CursorPastEnd as error:
-                # A session's own cursor never lies past the end, so that is a failure like others.
+                # A session's own cursor never lies past the end. So this is a failure like others.
                 if self._after is None:
                     self._reconnect(error)
                 else:
@@ -133,7 +137,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         raise StopIteration
 
     def close(self) -> None:
-        """Acknowledge what was taken, as far as the server can be reached, and end the stream."""
+        """End the stream. Acknowledge the messages that were taken, if the server can be reached."""
         self._end(_ACKNOWLEDGE_TIMEOUT)
 
     def _end(self, timeout: float) -> None:
@@ -155,11 +159,12 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         self._end(_INTERRUPTED_TIMEOUT if interrupted else _ACKNOWLEDGE_TIMEOUT)
 
     def _next_event(self) -> Event | UnknownEvent | None:
-        """Return the next event of the connection, made if there is none; None when nothing came in time."""
+        """Return the next event of the connection. Connect if there is none. None means that no event came in time."""
         connection = self._connection
         if connection is None:
             connection = self._connection = _Connection(self._transport.listen(self._token, self._after))
-            if self._closed.is_set():  # meanwhile, by another thread
+            # Another thread may have closed the stream meanwhile.
+            if self._closed.is_set():
                 connection.close()
         wait = None if self._due is None else max(0.0, self._due - self._clock())
         event = connection.next(wait)
@@ -168,7 +173,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         return event
 
     def _fresh(self, event: Event | UnknownEvent | None) -> MessageBatch | Gap | Restored | None:
-        """Return what of an event is to be given out."""
+        """Return the part of an event that was not returned before, or None."""
         match event:
             case Opening():
                 return self._open(event)
@@ -183,7 +188,8 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             case UnknownEvent(kind):
                 self._note_unknown(kind)
             case End() | None | Gap():
-                pass  # the status that follows an end says what to do
+                # The status that follows an end says what to do.
+                pass
         return None
 
     def _note_unknown(self, kind: int) -> None:
@@ -211,7 +217,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         return None
 
     def _start_over(self) -> None:
-        """Forget the sequences taken so far: they are of a history that the server no longer has."""
+        """Forget the sequences that were taken. They belong to a history that the server no longer has."""
         self._drop_connection()
         self._after = None
         self._taken = self._acknowledged = 0
@@ -243,13 +249,13 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._acknowledge()
 
     def _acknowledge(self, timeout: float = _ACKNOWLEDGE_TIMEOUT) -> None:
-        """Acknowledge what was taken; a failure is left to the next time, and to the stream to report."""
+        """Acknowledge the messages that were taken. If that fails, try again later. The stream reports the failure."""
         if self._taken <= self._acknowledged:
             self._due = None
             return
         self._note(self._taken)
         if not self._is_open:
-            # The store may have been restored meanwhile: in another epoch the same sequence is another message.
+            # The store may have been restored meanwhile. In another epoch the same sequence is another message.
             self._due = None
             return
         try:
@@ -261,14 +267,14 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._due = None
 
     def _note(self, through: int) -> None:
-        """Have the caller note up to which sequence messages were taken."""
+        """Call `on_taken` with the last sequence that was taken."""
         if self._on_taken is not None and self._history.epoch is not None and through != self._noted:
             self._on_taken(self._history.epoch, through)
             self._noted = through
 
 
 class _Connection:
-    """One stream of the transport, read by a thread of its own, so that waiting for it can have an end."""
+    """One stream of the transport. A thread of its own reads it, so that waiting for an event can have an end."""
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
@@ -278,7 +284,7 @@ class _Connection:
         self._reader.start()
 
     def next(self, wait: float | None) -> Event | UnknownEvent | None:
-        """Return the next event, None if none came within `wait` seconds. Raises what the stream ended with."""
+        """Return the next event, or None if none came within `wait` seconds. Raises the error that ended the stream."""
         try:
             event = self._events.get(timeout=wait)
         except queue.Empty:
@@ -288,7 +294,7 @@ class _Connection:
         return event
 
     def close(self) -> None:
-        """End the stream, and wake whoever waits for it."""
+        """End the stream, and wake the thread that reads it."""
         self._stream.cancel()
         self._reader.join(_LONGEST_READER_END)
 

@@ -1,4 +1,4 @@
-"""Messages to send: the forms that a program may give them in, and the one form that is sent."""
+"""Messages to send: the forms that a program may give, and the one form that is sent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE, NO_MESSAGE_ID
 from chatbooth_grpc.booth.unicode import check_unicode
 
 Sendable: TypeAlias = OutgoingMessage | tuple[str, str]
-"""A message to send: an OutgoingMessage, or a recipient and a text, which get a new message id."""
+"""A message to send: an OutgoingMessage, or a recipient and a text. The latter get a new message id."""
 
 
 def text_message(recipient: str, text: str, *, message_id: bytes | None = None) -> OutgoingMessage:
     """Return a text to send to the account named `recipient`.
 
-    `message_id` is 16 bytes, not all zero; None makes a new one. Raises MalformedRequest if a string has lone
-    surrogates, InvalidMessageId.
+    `message_id` is 16 bytes, not all zero. None makes a new one. Raises InvalidMessageId. Raises MalformedRequest if a
+    string has lone surrogates.
     """
     check_unicode(recipient=recipient, text=text)
     message = _of_text(recipient, text, message_id)
@@ -28,7 +28,7 @@ def text_message(recipient: str, text: str, *, message_id: bytes | None = None) 
 
 
 def given_message(given: str | OutgoingMessage, text: str | None, message_id: bytes | None) -> OutgoingMessage:
-    """Return the message that `given` is, or a text to the account that it names. Raises as `check_form`."""
+    """Return `given` if it is a message, or else a text to the account that it names. Raises as `check_form`."""
     if not isinstance(given, OutgoingMessage):
         check_unicode(text=text)
         return text_message(given, cast(str, text), message_id=message_id)
@@ -39,7 +39,7 @@ def given_message(given: str | OutgoingMessage, text: str | None, message_id: by
 
 
 def outgoing_message(message: object) -> OutgoingMessage:
-    """Return a `Sendable` in the form that is sent; `check_form` says whether it can be. Raises TypeError."""
+    """Return a `Sendable` in the form that is sent. `check_form` checks whether it can be sent. Raises TypeError."""
     match message:
         case OutgoingMessage():
             return message
@@ -64,9 +64,9 @@ def check_form(message: OutgoingMessage) -> None:
 
 
 def are_fit(messages: Sequence[OutgoingMessage]) -> bool:
-    """Say whether `check_form` raises nothing for any of `messages`.
+    """Return whether `check_form` raises nothing for any of `messages`.
 
-    It checks all together, which takes a quarter of the time.
+    This checks all messages together, which takes a quarter of the time.
     """
     recipients, ids, contents, kinds = zip(*messages, strict=True)
     if {*map(type, ids), *map(type, contents)} != {bytes} or {*kinds} != {ContentKind.TEXT}:
@@ -75,7 +75,7 @@ def are_fit(messages: Sequence[OutgoingMessage]) -> bool:
         return False
     try:
         "".join(recipients).encode()
-        # A line break ends a character that is cut off, so that the next content cannot complete it.
+        # The line break keeps a content from completing a character that was cut off in the content before it.
         b"\n".join(contents).decode()
     except (UnicodeError, TypeError):
         return False
@@ -87,6 +87,6 @@ def _is_message_id(value: object) -> bool:
 
 
 def _of_text(recipient: str, text: str, message_id: bytes | None) -> OutgoingMessage:
-    # Lone surrogates become bytes that are not UTF-8, so that `check_form` refuses them as it refuses such content.
+    # Lone surrogates become bytes that are not UTF-8. So `check_form` refuses them as it refuses such content.
     content = text.encode(errors="surrogatepass")
     return OutgoingMessage(recipient, new_message_id() if message_id is None else message_id, content)

@@ -1,4 +1,4 @@
-"""Numbers that a program passes are checked before they reach a transport."""
+"""Checking the numbers that a program passes, before they reach a transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying again, with exponential backoff and full jitter, what may be repeated without harm."""
+"""Repeating calls that are safe to repeat, with exponential backoff and full jitter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatbooth_grpc.booth.repeating import RETRIED
 
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 2.0
-"""The longest random pause between two attempts, in seconds; it starts at `FIRST_BACKOFF` and doubles."""
+"""The longest random pause between two attempts, in seconds. It starts at `FIRST_BACKOFF` and doubles."""
 
 _T = TypeVar("_T")
 
@@ -26,8 +26,8 @@ _T = TypeVar("_T")
 class Retrying:
     """Repeats a call until it answers, fails for good, or has no time left.
 
-    `booth.repeating.RETRIED` says which failures are worth another try. `clock` gives seconds that only grow,
-    `random` a number from 0 to 1; `on_retry` is told of each failure and of the pause, in seconds, that follows it.
+    `booth.repeating.RETRIED` has the failures that are worth another try. `clock` gives seconds that only grow.
+    `random` gives a number from 0 to 1. `on_retry` is called with each failure, and the pause in seconds after it.
     """
 
     def __init__(
@@ -44,7 +44,10 @@ class Retrying:
         self._random = random
 
     def call(self, attempt: Callable[[float], _T], *, timeout: float) -> _T:
-        """Return what `attempt` returns, given the seconds left, within `timeout` seconds for all attempts together."""
+        """Return what `attempt` returns. All attempts together take at most `timeout` seconds.
+
+        `attempt` gets the seconds that are left.
+        """
         deadline = self._clock() + timeout
         backoff = FIRST_BACKOFF
         worst: ChatboothError | None = None
@@ -54,7 +57,8 @@ class Retrying:
             except RETRIED as error:
                 worst = _worse(worst, error)
                 pause = _least_pause(error) + backoff * self._random()
-                if not 0 <= pause < deadline - self._clock():  # so written that a pause of NaN ends it too
+                # Written in this way, the condition also ends the call if the pause is NaN.
+                if not 0 <= pause < deadline - self._clock():
                     raise worst from (error if worst is not error else None)
                 if self._on_retry:
                     self._on_retry(error, pause)
@@ -63,14 +67,14 @@ class Retrying:
 
 
 def _least_pause(error: Unavailable | DeadlineExceeded | TooBusy) -> float:
-    """Return what the server asked for, in seconds; a connection that failed has asked for nothing."""
+    """Return the pause that the server asked for, in seconds. A failed connection asked for none."""
     if isinstance(error, (DeadlineExceeded, ServerUnreachable)):
         return 0.0
     return error.retry_after
 
 
 def _worse(earlier: ChatboothError | None, error: ChatboothError) -> ChatboothError:
-    """Choose what to report of two failed attempts: the one that leaves the outcome open, and says most about why."""
+    """Choose which of two failures to report: one that leaves the outcome open, and says most about the cause."""
     weights = {Unavailable: 2, DeadlineExceeded: 1, TooBusy: 0}
 
     def weight(failure: ChatboothError) -> int:

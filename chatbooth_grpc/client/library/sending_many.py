@@ -1,4 +1,4 @@
-"""Sending very many messages: in batches, a few under way at once, carried on where a lost stream left off."""
+"""Sending very many messages in batches, and resuming after a lost stream."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from chatbooth_grpc.client.state.forks import OneProcess
 
 BATCH_MESSAGES = 256
 BATCH_SIZE = 256 << 10
-"""A batch ends with this many messages, or bytes of content, but holds at least one message."""
+"""A batch holds at most this many messages, and at most this many bytes of content, but at least one message."""
 
 BATCHES_UNDER_WAY = 4
 
 Lost = Callable[[ChatboothError, float], None]
-"""Told of each failure that another attempt follows, and after how many seconds."""
+"""Called with each failure that another attempt follows, and with the seconds until that attempt."""
 
 Outcome = tuple[OutgoingMessage, "Receipt | ChatboothError"]
 
@@ -36,18 +36,19 @@ def send_many(
     patience: float,
     on_retry: Lost | None = None,
 ) -> Iterator[Outcome]:
-    """Send messages in their order; yield each with its outcome, in that order.
+    """Send messages in their order, and yield each with its outcome, in that order.
 
-    Holds only what is under way. A stream that is lost is opened again, and what has no outcome yet is repeated under
-    its ids, until nothing has gone forward for `patience` seconds, less those spent waiting for messages: then what
-    ended the last attempt is raised. A request too large for the server ends a stream without saying which it was, so
-    those under way are repeated one by one to find it. Raises SessionInvalid.
+    Only the batches in flight are held in memory. A stream that is lost is opened again, and the messages without an
+    outcome are repeated under their ids. If nothing makes progress for `patience` seconds, without the time spent
+    waiting for messages, the error that ended the last attempt is raised. A request that is too large for the server
+    ends a stream, but the server does not say which one it was. So the batches in flight are repeated one by one to
+    find it. Raises SessionInvalid.
     """
     return _Sending(transport, token, messages, patience, on_retry).outcomes()
 
 
 class _Sending:
-    """What is under way: taken from whoever gives the messages, without an outcome yet."""
+    """The batches in flight: taken from the caller, and without an outcome yet."""
 
     def __init__(
         self,
@@ -64,7 +65,8 @@ class _Sending:
         self._patience = patience
         self._on_retry = on_retry
         self._under_way: deque[_Batch] = deque()
-        self._one_by_one = False  # one of those under way is too large
+        # Whether one of the batches in flight is too large, so that they are sent one by one.
+        self._one_by_one = False
         self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -79,8 +81,9 @@ class _Sending:
                 self._pause_after(error)
 
     def _over(self, stream: SendStream) -> Iterator[Outcome]:
-        """Repeat what is under way, then send the rest, over one stream. Raises what ends it."""
-        sent = 0  # of those under way
+        """Repeat the batches in flight, then send the rest, over one stream. Raises the error that ends it."""
+        # How many of the batches in flight were sent over this stream.
+        sent = 0
         while True:
             while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
                 sent < len(self._under_way) or self._take()
@@ -94,19 +97,21 @@ class _Sending:
             batch = self._under_way.popleft()
             sent -= 1
             yield from batch.outcomes(outcomes)
-            self._went_forward()  # whoever takes the outcomes may be slow
+            # The caller may be slow to take the outcomes.
+            self._went_forward()
 
     def _take(self) -> bool:
-        """Put another batch under way, if there is one."""
+        """Take another batch, if there is one."""
         batch = next(self._batches, None)
         if batch is None:
             return False
         self._under_way.append(batch)
-        self._went_forward()  # whoever gives the messages may be slow
+        # The caller may be slow to give the messages.
+        self._went_forward()
         return True
 
     def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
-        """Refuse the batch that is too large, or have the next stream find it: it comes one by one there."""
+        """Refuse the batch that is too large. If it is not known which one is, have them sent one by one to find it."""
         self._went_forward()
         if not self._one_by_one and len(self._under_way) > 1:
             self._one_by_one = True
@@ -117,7 +122,8 @@ class _Sending:
 
     def _pause_after(self, error: ChatboothError) -> None:
         """Wait before another attempt. Raises `error` when patience has ended."""
-        pause = self._backoff * random.random()  # noqa: S311  # spreads clients, hides nothing
+        # The random number spreads clients over time. It keeps no secret.
+        pause = self._backoff * random.random()  # noqa: S311
         if time.monotonic() + pause - self._progress > self._patience:
             raise error
         if self._on_retry:
@@ -130,7 +136,7 @@ class _Sending:
 
 
 class _Batch:
-    """Messages that are sent together, and those between them that no protocol can carry."""
+    """Messages that are sent together, and the messages between them that no protocol can carry."""
 
     def __init__(self, messages: list[OutgoingMessage]) -> None:
         self._all = messages
@@ -141,7 +147,7 @@ class _Batch:
             self.fit = [message for message, refusal in refused if refusal is None]
 
     def outcomes(self, received: Iterable[Receipt | ChatboothError]) -> Iterator[Outcome]:
-        """Yield every message with its outcome, given those of the messages that were sent."""
+        """Yield every message with its outcome. `received` are the outcomes of the messages that were sent."""
         if not self._refusals:
             return zip(self._all, received, strict=True)
         rest = iter(received)

@@ -1,4 +1,4 @@
-"""What the client asks of a transport: one call for each action, in the model's nouns."""
+"""The Transport protocol: one call for each action, in the model's nouns."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, R
 
 
 class EventStream(Protocol):
-    """A live stream: yields its events, blocking between them, and raises the ChatboothError that it ends with."""
+    """A live stream. It yields events, blocks between them, and raises the ChatboothError that it ends with."""
 
     def __iter__(self) -> Iterator[Event | UnknownEvent]:
-        """Read the stream; once."""
+        """Read the stream. This works once."""
 
     def cancel(self) -> None:
-        """End it at once, from any thread: who reads it gets an error or its end."""
+        """End the stream at once, from any thread. Its reader gets an error or the end."""
 
 
 class SendStream(Protocol):
-    """Batches of messages on their way: a few are sent before their outcomes are taken. For one thread at a time."""
+    """A stream of batches of messages. Some batches may be in flight at once. One thread at a time may use it."""
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send a batch behind those before it. Raises ChatboothError: the stream is over."""
+        """Send a batch after those before it. Raises ChatboothError if the stream is over."""
 
     def receive(self) -> list[Receipt | ChatboothError]:
         """Wait for the outcomes of the oldest batch that has none yet, one for each message.
 
-        Raises the ChatboothError that ended the stream: the batch may have been stored, and those behind it too, but
-        none without those before it.
+        Raises the ChatboothError that ended the stream. Then the batch may have been stored, and later batches too.
+        None was stored without those before it.
         """
 
     def close(self) -> None:
-        """Let the stream go."""
+        """Close the stream."""
 
 
 class Transport(Protocol):
-    """A way to one server. Safe to call from many threads; it connects, and connects again, by itself.
+    """A way to one server. Many threads may call it. It connects, and connects again, by itself.
 
-    It holds no session: `token` is the 16 bytes of the session that the call acts for, given with each call. Every
-    call answers or raises a ChatboothError within `timeout` seconds, and is tried once: repeating what may be
-    repeated is its caller's part. Beside what each action raises, any call may raise ServerUnreachable or
-    DeadlineExceeded, after which it may have taken effect. Strings are well-formed Unicode.
+    It holds no session. `token`, given with each call, is the 16 bytes of the session that the call acts for. Every
+    call answers or raises a ChatboothError within `timeout` seconds. It is tried once. The caller repeats calls that
+    may be repeated. Beside the errors of its action, any call may raise ServerUnreachable or DeadlineExceeded. Then it
+    may have taken effect. Strings are well-formed Unicode.
     """
 
     def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Make an account and its first session, with the `token`: 16 bytes, or empty to let the server draw one."""
+        """Make an account and its first session. `token` is 16 bytes, or empty to let the server draw one."""
 
     def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
         """Open another session of an account, as `sign_up` does. A repeat with the same `token` returns the first."""
@@ -55,13 +55,13 @@ class Transport(Protocol):
         """End the session."""
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password; return how many other sessions that ended."""
+        """Change the password. Return how many other sessions ended."""
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        """Return one page of the usernames that `pattern` finds. `page_size` 0: the server's default."""
+        """Return one page of the usernames that `pattern` finds. `page_size` 0 means the server's default."""
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
-        """Store a message in its recipient's mailbox; a repeat under its id returns the first receipt."""
+        """Store a message in its recipient's mailbox. A repeat under its id returns the first receipt."""
 
     def send_stream(self, token: bytes) -> SendStream:
         """Open a stream of batches. Does not wait for the server."""
@@ -78,8 +78,9 @@ class Transport(Protocol):
     ) -> Delivery:
         """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
 
-        `acknowledge_through` 0 acknowledges nothing; `max_messages` 0 leaves the number to the server. `epoch` is the
-        one in which `acknowledge_through` counts: a server with another epoch acknowledges nothing. Empty: any.
+        `acknowledge_through` 0 acknowledges nothing. `max_messages` 0 leaves the number to the server. `epoch` is the
+        one in which `acknowledge_through` counts. A server with another epoch acknowledges nothing. An empty `epoch`
+        fits any server.
         """
 
     def listen(self, token: bytes, after: int | None) -> EventStream:
@@ -92,4 +93,4 @@ class Transport(Protocol):
         """Delete the account, at once and whole."""
 
     def close(self) -> None:
-        """Let the connection go; calls after this fail."""
+        """Close the connection. Calls after this fail."""
