@@ -1,4 +1,4 @@
-"""The client library: `ChatClient` is its public API. gRPC is imported when it connects, not before."""
+"""The client library and its public names. They are imported when first asked for."""
 
 from __future__ import annotations
 
@@ -206,12 +206,12 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for: the command line's --help needs none of them."""
+    """Import a public name when it is first asked for. The command line's --help needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"chatbooth_grpc.{_MODULES.get(name, 'booth.errors')}"), name)
 
 
 def __dir__() -> list[str]:
-    """List the public names, which are not there before they are asked for."""
+    """List the public names. They are not attributes of the module before they are asked for."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""python -m chatbooth_grpc.client: parses the command line, runs the command, and ends with its exit code."""
+"""python -m chatbooth_grpc.client: runs the command of the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, as the epilog of --help lists them."""
-    gc.disable()  # nearly all that is made now is modules, which stay: searching them for garbage takes long
+    # Nearly all objects that are made now belong to modules, which stay. Searching them for garbage takes long.
+    gc.disable()
     open_closed_streams()
     _print_any_character()
     with Interrupts() as interrupts:
@@ -29,23 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _parse_and_run(arguments, interrupts)
         except Interrupted as interrupt:
             settle_streams()
-            # Python would wait at its end for threads that may wait for the server.
+            # At its end Python would wait for threads, which may wait for the server.
             os._exit(interrupt.exit_code)
         finally:
             settle_streams()
 
 
 def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
-    # Nothing that takes long is imported before interrupts are heard: Python would end with a traceback.
+    # Slow modules are imported only after interrupts are handled. Otherwise Python would end with a traceback.
     from chatbooth_grpc.client.commands.arguments import parse
 
     try:
-        parsed = parse(arguments)  # before anything slow is imported: --help is to be quick
+        # Slow modules are imported only after this, so that --help is quick.
+        parsed = parse(arguments)
         return _run(parsed, interrupts)
     except OSError as failure:
         return _unprinted(failure)
     except SystemExit as ended:
-        # The parser ended it: it printed help or an error of usage.
+        # The parser printed help or an error of usage, and ended the program.
         unprinted = settle_streams()
         if unprinted is None or ended.code:
             raise
@@ -53,13 +55,14 @@ def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> i
 
 
 def _run(parsed: Namespace, interrupts: Interrupts) -> int:
-    """Run what was asked for; return its exit code."""
+    """Run the parsed command, and return its exit code."""
     from chatbooth_grpc.server_address import WIRE_SCHEME
 
     if not parsed.server.startswith(WIRE_SCHEME):
         from chatbooth_grpc.generated import require_stubs
 
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is told in chatbooth's own words
+        # chatbooth reports failures in its own words.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         require_stubs()
     from chatbooth_grpc.booth.errors import ChatboothError
     from chatbooth_grpc.client.commands.running import run
@@ -67,7 +70,8 @@ def _run(parsed: Namespace, interrupts: Interrupts) -> int:
     from chatbooth_grpc.client.terminal.output import Output
     from chatbooth_grpc.environment import CLIENT_VARIABLES, remarks
 
-    gc.freeze()  # not searched at the end of the program either, which takes as long as a command
+    # Python does not search frozen objects at the end of the program either. That search takes as long as a command.
+    gc.freeze()
     gc.enable()
     output = Output(sys.stdout, sys.stderr, as_json=parsed.json, quiet=parsed.quiet)
     try:
@@ -88,16 +92,16 @@ def _run(parsed: Namespace, interrupts: Interrupts) -> int:
 
 
 def _print_any_character() -> None:
-    """Have both streams escape what their encoding lacks, whatever the locale and PYTHONIOENCODING say."""
+    """Have both streams escape characters that their encoding lacks, despite the locale and PYTHONIOENCODING."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # It fails if the stream holds words that it could not write. Then it keeps its way.
+            # This fails if the stream holds words that it could not write. Then the stream stays as it is.
             with contextlib.suppress(OSError):
                 stream.reconfigure(errors="backslashreplace")
 
 
 def _unprinted(failure: OSError) -> int:
-    """Say that standard output did not take what was printed; return the exit code."""
+    """Say that standard output did not take the printed words. Return the exit code."""
     if isinstance(failure, BrokenPipeError):
         return BROKEN_PIPE
     words = "it is closed" if failure.errno == errno.EBADF else failure.strerror
