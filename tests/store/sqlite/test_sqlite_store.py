@@ -18,12 +18,13 @@ from tests.contract.racing import race
 from tests.contract.stores import (
     PLENTY,
     SQLiteHome,
-    append,
     is_gap_free,
     log_in,
     mailbox,
     names_of,
+    new_message,
     new_token_hash,
+    send,
     send_texts,
     sign_up,
     stored_account,
@@ -77,7 +78,7 @@ def test_a_closed_store_answers_unavailable(home: SQLiteHome) -> None:
         lambda: store.session(new_token_hash()),
         lambda: store.touch_session(ann),
         lambda: store.end_session(ann),
-        lambda: append(store, []),
+        lambda: send(store, new_message(ann, "ann")),
         lambda: store.after(ann, 0, 1, 1),
         lambda: store.acknowledge(ann, 0),
     ]
