@@ -14,10 +14,16 @@ from tests.client.booths import BoothTransport, Desk
 
 
 @pytest.fixture
-def booth(tmp_path: Path) -> Iterator[Booth]:
-    """A booth of its own for each test."""
+def store(tmp_path: Path) -> Iterator[SQLiteStore]:
+    """A store of its own for each test."""
     with SQLiteStore(tmp_path / "chatbooth.db") as store:
-        yield Booth(store, passwords=cheap_passwords())
+        yield store
+
+
+@pytest.fixture
+def booth(store: SQLiteStore) -> Booth:
+    """A booth over the store."""
+    return Booth(store, passwords=cheap_passwords())
 
 
 @pytest.fixture

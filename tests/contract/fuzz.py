@@ -49,6 +49,10 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
     def number() -> int:
         return dice.choice((0, 1, 2, 3, 5, 300, (1 << 64) - 1))
 
+    def send_content() -> Step:
+        kind, content = dice.choice((2, 7, 255)), dice.randbytes(dice.randrange(9))
+        return ("send_content", dice.choice(anyone), dice.choice(anyone), number_id(dice.randrange(6)), kind, content)
+
     def send() -> Step:
         return ("send", dice.choice(anyone), dice.choice(anyone), number_id(dice.randrange(6)), dice.choice(TEXTS))
 
@@ -61,6 +65,7 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
             dice.choice(PASSWORDS),
             dice.choice((*TOKENS, prefix.encode().ljust(16, b"\x01"))),
         ),
+        send_content,
         lambda: ("log_out", dice.choice(anyone)),
         lambda: ("change_password", dice.choice(anyone), dice.choice(PASSWORDS), dice.choice(PASSWORDS)),
         lambda: ("delete", dice.choice(names), dice.choice(PASSWORDS)),
@@ -81,7 +86,7 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
         return ("send_batches", dice.choice(anyone), *batches)
 
     makers.append(send_batches)
-    weights = [2, 3, 2, 1, 1, 1, 3, 4, 6, 3]
+    weights = [2, 3, 2, 1, 1, 1, 1, 3, 4, 6, 3]
     count = dice.randrange(STEPS_PER_CASE)
     steps = [send() if dice.random() < 0.4 else dice.choices(makers, weights)[0]() for _ in range(count)]
     return [*(("sign_up", name, PASSWORD) for name in names), *steps]

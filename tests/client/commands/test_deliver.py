@@ -20,6 +20,7 @@ from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.interrupts import Interrupted
 from chatbooth_grpc.client.failures.session_failures import AlreadyReading
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.client.booths import SERVER, Desk, failing
 from tests.client.streams import BrokenPipe, Full
 from tests.contract.stores import append
@@ -75,17 +76,19 @@ def test_json_is_exact(desk: Desk, ann: Session) -> None:
     }
 
 
-def stored_as_newer(booth: Booth, session: Session, kind: int, content: bytes) -> None:
+def stored_as_newer(store: SQLiteStore, booth: Booth, session: Session, kind: int, content: bytes) -> None:
     """Have ann send herself content of a kind by a server that knows it."""
     message = OutgoingMessage("ann", os.urandom(16), content, kind)
-    [outcome] = append(booth._store, [NewMessage(booth.authenticated(session.token), message, bytes(16))])
+    [outcome] = append(store, [NewMessage(booth.authenticated(session.token), message, bytes(16))])
     assert isinstance(outcome, Receipt)
 
 
-def test_content_of_an_unknown_kind_is_shown_as_such_once(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_content_of_an_unknown_kind_is_shown_as_such_once(
+    desk: Desk, store: SQLiteStore, booth: Booth, ann: Session
+) -> None:
     deliver(desk.context())
     desk.printed()
-    stored_as_newer(booth, ann, 7, b"\x1b[2J\xff")
+    stored_as_newer(store, booth, ann, 7, b"\x1b[2J\xff")
     send(desk.context(), "ann", "next")
     deliver(desk.context())
     first, second = desk.printed()
@@ -96,8 +99,8 @@ def test_content_of_an_unknown_kind_is_shown_as_such_once(desk: Desk, booth: Boo
     assert desk.printed() == []
 
 
-def test_json_keeps_content_of_an_unknown_kind(desk: Desk, booth: Booth, ann: Session) -> None:
-    stored_as_newer(booth, ann, 255, b"\x00\xff")
+def test_json_keeps_content_of_an_unknown_kind(desk: Desk, store: SQLiteStore, booth: Booth, ann: Session) -> None:
+    stored_as_newer(store, booth, ann, 255, b"\x00\xff")
     deliver(desk.context(as_json=True), after=5)
     [record] = desk.records()
     assert (record["kind"], base64.b64decode(record["content"])) == (255, b"\x00\xff")

@@ -6,9 +6,13 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ServerUnreachable, WrongCredentials
+from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.client.commands.menu import run_menu
 from chatbooth_grpc.client.commands.signup import sign_up
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.client.booths import PASSWORD, SERVER, Desk
+from tests.contract.stores import send
 
 
 def through_menu(desk: Desk, *typed: str, as_user: str | None = None) -> str:
@@ -28,6 +32,18 @@ def test_all_five_choices(desk: Desk, booth: Booth) -> None:
         assert said in words
     with pytest.raises(WrongCredentials):
         booth.log_in("ann", PASSWORD)
+
+
+def test_content_of_an_unknown_kind_is_delivered_as_such_and_ends_nothing(
+    desk: Desk, booth: Booth, store: SQLiteStore
+) -> None:
+    sign_up(desk.context(), "ann")
+    session = booth.authenticated(desk.context().pick().session.token)
+    send(store, NewMessage(session, OutgoingMessage("ann", b"i" * 16, b"\xff", 9), bytes(16)))
+    words = through_menu(desk, "4", "4", "Q")
+    [message] = desk.printed()
+    assert message.endswith("a message of a kind that this client does not know (kind 9); update the client")
+    assert "No new messages." in words
 
 
 def test_the_choices_are_the_originals(desk: Desk) -> None:
