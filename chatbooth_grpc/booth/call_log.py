@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from chatbooth_grpc.booth.actions import LOG_IN, action_name
+from chatbooth_grpc.booth.deadline import current_deadline
 from chatbooth_grpc.booth.errors import InvalidUsername, WrongCredentials, WrongPassword
 
 OK = "OK"
@@ -67,6 +68,15 @@ class calling:  # noqa: N801  # it reads as a function
 
     def __exit__(self, *_: object) -> None:
         _current_call.reset(self._reset)
+
+
+def begin_call(call: Call, seconds: float | None) -> None:
+    """Make a call the current one, with a deadline `seconds` from now if it has one.
+
+    This holds for the rest of the current context, which must be the call's own.
+    """
+    _current_call.set(call)
+    current_deadline.set(None if seconds is None else time.monotonic() + seconds)
 
 
 def log_defect(call: Call | None) -> None:

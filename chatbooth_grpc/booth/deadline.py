@@ -7,7 +7,8 @@ from contextvars import ContextVar
 
 from chatbooth_grpc.booth.errors import DeadlineExceeded
 
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+current_deadline: ContextVar[float | None] = ContextVar("current_deadline", default=None)
+"""When the current call must be answered, in monotonic seconds. None means no deadline."""
 
 
 # A function with @contextmanager would take three times as long, and every call needs it.
@@ -20,10 +21,10 @@ class deadline_in:  # noqa: N801  # it reads as a function
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        self._reset = _deadline.set(None if self._seconds is None else time.monotonic() + self._seconds)
+        self._reset = current_deadline.set(None if self._seconds is None else time.monotonic() + self._seconds)
 
     def __exit__(self, *_: object) -> None:
-        _deadline.reset(self._reset)
+        current_deadline.reset(self._reset)
 
 
 def time_remaining(at_most: float) -> float:
@@ -31,7 +32,7 @@ def time_remaining(at_most: float) -> float:
 
     Raises DeadlineExceeded: none are left.
     """
-    deadline = _deadline.get()
+    deadline = current_deadline.get()
     if deadline is None:
         return at_most
     left = deadline - time.monotonic()

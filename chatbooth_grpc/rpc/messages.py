@@ -32,6 +32,11 @@ NO_KIND = 0
 """Stands for the kind of a message that has no content at all, which no server of this version sends."""
 
 
+def receipt_to_pb(receipt: Receipt) -> pb.SendResponse:
+    """Encode a receipt as the response to a Send."""
+    return pb.SendResponse(accept_time=time_to_pb(receipt.accept_time))
+
+
 def time_to_pb(microseconds: int) -> Timestamp:
     """Encode a time in microseconds since 1970 UTC."""
     seconds, rest = divmod(microseconds, _MICROSECONDS)

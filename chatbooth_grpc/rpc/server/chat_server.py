@@ -22,7 +22,7 @@ from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
-from chatbooth_grpc.rpc.server.interceptors import AuthInterceptor, BulkheadInterceptor, ErrorInterceptor
+from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
@@ -71,8 +71,7 @@ class ChatServer:
             calls,
             interceptors=[
                 BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}),
-                ErrorInterceptor(),
-                AuthInterceptor(partial(_admit_large_answer, booth, answers)),
+                CallInterceptor(partial(_admit_large_answer, booth, answers)),
             ],
             options=_channel_options(settings) + _bound(connections),
             most=settings.max_calls,

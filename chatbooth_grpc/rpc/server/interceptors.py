@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import unquote
 
 import grpc
 
-from chatbooth_grpc.addresses import address_text
 from chatbooth_grpc.booth.actions import ACTIONS, WITHOUT_SESSION, action_name
-from chatbooth_grpc.booth.call_log import OK, Call, calling, log_defect
-from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
+from chatbooth_grpc.booth.call_log import OK, Call, begin_call, log_defect
+from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
@@ -30,12 +29,13 @@ from chatbooth_grpc.rpc.actions import METHODS
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
+from chatbooth_grpc.rpc.server.reply import Reply, peer_text
 
 Behaviour = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 current_token: ContextVar[bytes] = ContextVar("current_token")
-"""The 16 bytes of token that came with the call being answered."""
+"""The 16 bytes of token that came with the call being answered, if its action needs one."""
 
 UNREADABLE = object()
 """Stands for a request that is none."""
@@ -45,10 +45,16 @@ _SCHEME = "bearer"
 _FOREVER = float("inf")
 
 
-class _MethodInterceptor(grpc.ServerInterceptor):
-    """Wraps the handler of each of chatbooth's methods once, and leaves other services' alone."""
+class CallInterceptor(grpc.ServerInterceptor):
+    """Surrounds each of chatbooth's methods, and leaves other services' alone.
 
-    def __init__(self) -> None:
+    It takes the session's token from the call's metadata, sets the call's deadline, and answers every error with its
+    status and details. It wraps the handler of a method once.
+    """
+
+    def __init__(self, admit: Callable[[bytes], None]) -> None:
+        """`admit` raises an error if the account of a token's session may get no large answer."""
+        self._admit = admit
         self._wrapped: dict[str, Handler] = {}
 
     def intercept_service(
@@ -66,60 +72,50 @@ class _MethodInterceptor(grpc.ServerInterceptor):
         return handler
 
     def _wrap(self, handler: Handler, action: int) -> Handler:
-        raise NotImplementedError
-
-
-class ErrorInterceptor(_MethodInterceptor):
-    """Answers every error with its status and details, unreadable requests too, and honours the call's deadline."""
-
-    def _wrap(self, handler: Handler, action: int) -> Handler:
         behaviour = _behaviour(handler)
         if getattr(behaviour, ANSWERS_LATER, False):
             wrapped = _answering_later(behaviour, action)
         else:
-            wrapped = _answering(behaviour, action)
+            wrapped = _answering(behaviour, action, self._admit if ACTIONS[action].large_answers else None)
         deserializer = handler.request_deserializer
         return _rebuilt(handler, wrapped, _lenient(deserializer) if deserializer else None)
 
 
-def _answering(behaviour: Behaviour, action: int) -> Behaviour:
+def _answering(behaviour: Behaviour, action: int, admit: Callable[[bytes], None] | None) -> Behaviour:
+    """Surround a behaviour that answers on the call's own thread."""
+    needs_token = action not in WITHOUT_SESSION
+
     def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
         with _answered(context, action):
             if request is UNREADABLE:
                 raise MalformedRequest
-            with deadline_in(context.time_remaining()):
-                time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
-                return behaviour(request, context, *send_response)
+            time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
+            if needs_token:
+                current_token.set(_bearer_token(context))
+            if admit is not None:
+                admit(current_token.get())
+            return behaviour(request, context, *send_response)
 
     return answer
 
 
 def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
-    """Give the behaviour, as its third argument, what takes its response or its ChatboothError, once, on any thread."""
+    """Surround a behaviour that answers later: it gets a `Reply` as its third argument."""
+    name = action_name(action)
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
-        call = _call(action, context)
-
-        def settle(outcome: Any) -> None:
-            if isinstance(outcome, ChatboothError):
-                call.end(outcome.reason)
-                set_status(context, outcome)
-                respond(None)
-            else:
-                call.end(OK)
-                respond(outcome)
-
-        if request is UNREADABLE:
-            settle(MalformedRequest())
-            return
+        reply = Reply(name, context, respond)
         try:
-            with calling(call), deadline_in(context.time_remaining()):
-                behaviour(request, context, settle)
+            if request is UNREADABLE:
+                raise MalformedRequest
+            begin_call(reply.call, context.time_remaining())
+            current_token.set(_bearer_token(context))
+            behaviour(request, context, reply)
         except ChatboothError as error:
-            settle(error)
-        except Exception:  # noqa: BLE001  # a defect must answer too
-            log_defect(call)
-            settle(Internal())
+            reply.refuse(error)
+        except Exception:  # noqa: BLE001  # a bug must answer too
+            log_defect(reply.call)
+            reply.refuse(Internal())
 
     return answer
 
@@ -127,52 +123,20 @@ def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
 @contextmanager
 def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
     """Let whatever is raised inside end the call with its status, and log the call."""
-    call = _call(action, context)
+    call = Call(action_name(action), partial(peer_text, context))
     reason = OK
     try:
-        with calling(call):
-            yield
+        begin_call(call, context.time_remaining())
+        yield
     except ChatboothError as error:
         reason = error.reason
         _abort(context, error)
-    except Exception:  # noqa: BLE001  # a defect must answer too
+    except Exception:  # noqa: BLE001  # a bug must answer too
         log_defect(call)
         reason = Internal.reason
         _abort(context, Internal())
     finally:
         call.end(reason)
-
-
-class AuthInterceptor(_MethodInterceptor):
-    """Takes the session's token from the call's metadata, for every action that needs one."""
-
-    def __init__(self, admit: Callable[[bytes], None]) -> None:
-        """`admit` raises an error if the account of a token's session may get no large answer."""
-        super().__init__()
-        self._admit = admit
-
-    def _wrap(self, handler: Handler, action: int) -> Handler:
-        if action in WITHOUT_SESSION:
-            return handler
-        behaviour = _behaviour(handler)
-        if ACTIONS[action].large_answers:
-            behaviour = self._admitting(behaviour)
-
-        def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
-            reset = current_token.set(_bearer_token(context))
-            try:
-                return behaviour(request, context, *send_response)
-            finally:
-                current_token.reset(reset)
-
-        return _rebuilt(handler, answer, handler.request_deserializer)
-
-    def _admitting(self, behaviour: Behaviour) -> Behaviour:
-        def answer(*arguments: Any) -> Any:
-            self._admit(current_token.get())
-            return behaviour(*arguments)
-
-        return answer
 
 
 class BulkheadInterceptor(grpc.ServerInterceptor):
@@ -229,28 +193,10 @@ def _placed(handler: Handler, pool: CountedPool) -> Handler:
 def _refusing(error: ChatboothError, action: int | None) -> Behaviour:
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
         if action is not None:
-            _call(action, context).end(error.reason)
+            Call(action_name(action), partial(peer_text, context)).end(error.reason)
         _abort(context, error)
 
     return answer
-
-
-def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
-    """Have a call end with an error, where nothing may be raised."""
-    status = to_status(error)
-    context.set_code(status.code)
-    context.set_details(status.details)
-    context.set_trailing_metadata(status.trailing_metadata)
-
-
-def _call(action: int, context: grpc.ServicerContext) -> Call:
-    return Call(action_name(action), lambda: _peer_text(context.peer()))
-
-
-def _peer_text(peer: str) -> str:
-    """Return gRPC's word for a client's address, such as "ipv6:%5B::1%5D:5000", as `HOST:PORT`."""
-    host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
-    return address_text(host.strip("[]"), port)
 
 
 def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:

@@ -15,7 +15,7 @@ from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import SMALL_SIZE, Held, Unread
 from chatbooth_grpc.rpc.grpcio.calls import ResponseStream
 from chatbooth_grpc.rpc.messages import event_to_pb
-from chatbooth_grpc.rpc.server.interceptors import set_status
+from chatbooth_grpc.rpc.server.reply import set_status
 
 _encode = EncodeOnce(lambda event: event_to_pb(event).SerializeToString())
 

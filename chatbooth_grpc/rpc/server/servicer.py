@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 
@@ -11,20 +10,17 @@ import grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.call_log import current_call, log_defect
+from chatbooth_grpc.booth.call_log import log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
-from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.calls import ResponseStream, StreamCall
 from chatbooth_grpc.rpc.grpcio.marks import answers_later, writes_later
-from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb
 from chatbooth_grpc.rpc.server.interceptors import current_token
 from chatbooth_grpc.rpc.server.listening import listen
+from chatbooth_grpc.rpc.server.reply import Reply
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
-
-Outcome = pb.SendResponse | ChatboothError
 
 _SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy with
 
@@ -84,39 +80,32 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
 
     @answers_later
     def Send(  # type: ignore[override]  # in the mark's form
-        self, request: pb.SendRequest, context: grpc.ServicerContext, settle: Callable[[Outcome], None]
+        self, request: pb.SendRequest, context: grpc.ServicerContext, reply: Reply
     ) -> None:
         token = current_token.get()
         session = self._booth.session_at_hand(token)
         if session is not None and len(request.text) <= _SMALL_TEXT:
-            self._send(session, request, settle)
+            checked = self._booth.sending.checked(session, outgoing_from_pb(request))
+            self._booth.sending.send_later([checked], reply.settle)
         else:
-            self._calls.submit(copy_context().run, self._find_and_send, token, request, settle)
+            self._calls.submit(copy_context().run, self._find_and_send, token, request, reply)
 
-    def _find_and_send(self, token: bytes, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
+    def _find_and_send(self, token: bytes, request: pb.SendRequest, reply: Reply) -> None:
+        """Send a message of a session that is not cached, or a long one, on a thread that may block."""
         try:
-            self._send(self._booth.authenticated(token), request, settle)
+            checked = self._booth.sending.checked(self._booth.authenticated(token), outgoing_from_pb(request))
+            self._booth.sending.send_later([checked], reply.settle)
         except ChatboothError as error:
-            settle(error)
-        except Exception:  # noqa: BLE001  # a defect must answer too, and nobody asks this thread what came of it
-            log_defect(current_call())
-            settle(Internal())
-
-    def _send(self, session: StoredSession, request: pb.SendRequest, settle: Callable[[Outcome], None]) -> None:
-        def stored(outcomes: Sequence[Receipt | ChatboothError]) -> None:
-            [outcome] = outcomes
-            if isinstance(outcome, Receipt):
-                settle(pb.SendResponse(accept_time=time_to_pb(outcome.accept_time)))
-            else:
-                settle(outcome)
-
-        self._booth.sending.send_later([self._booth.sending.checked(session, outgoing_from_pb(request))], stored)
+            reply.refuse(error)
+        except Exception:  # noqa: BLE001  # a bug must answer too, and nobody asks this thread for an outcome
+            log_defect(reply.call)
+            reply.refuse(Internal())
 
     @answers_later
     def SendMany(  # type: ignore[override]  # in the mark's form
-        self, call: StreamCall, context: grpc.ServicerContext, settle: Callable[[ChatboothError | None], None]
+        self, call: StreamCall, context: grpc.ServicerContext, reply: Reply
     ) -> None:
-        self._send_streams.open(current_token.get(), call, settle)
+        self._send_streams.open(current_token.get(), call, reply.end)
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
         after = request.after if request.HasField("after") else None

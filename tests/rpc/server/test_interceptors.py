@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -14,7 +16,7 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import DeadlineExceeded
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.rpc.server.interceptors import ErrorInterceptor
+from chatbooth_grpc.rpc.server.interceptors import CallInterceptor
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
 from tests.rpc.conftest import Start
@@ -220,18 +222,19 @@ class Context:
 
 
 def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A behaviour within the error interceptor, as one of the service's methods."""
+    """A behaviour within the interceptor, as one of the service's methods."""
     handler: Any = grpc.unary_unary_rpc_method_handler(behaviour, request_deserializer=lambda data: data)
 
     class Details(grpc.HandlerCallDetails):
-        method = f"/{SERVICE_NAME}/Send"
+        method = f"/{SERVICE_NAME}/LogIn"
         invocation_metadata = ()
 
-    outer = ErrorInterceptor().intercept_service(lambda _: handler, Details())
+    outer = CallInterceptor(admit=lambda _token: None).intercept_service(lambda _: handler, Details())
     assert outer is not None
     assert outer.unary_unary is not None
     inner: Callable[[Any, Any], Any] = outer.unary_unary
-    return inner
+    # gRPC runs each call in a context of its own.
+    return partial(contextvars.Context().run, inner)
 
 
 @pytest.mark.parametrize("remaining", [0.0, -1.0])

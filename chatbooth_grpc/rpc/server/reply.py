@@ -1,0 +1,67 @@
+"""The way back of a call that answers later: its log line, its status and its response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+
+from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.booth.call_log import OK, Call
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.store import Outcome
+from chatbooth_grpc.rpc.errors import to_status
+from chatbooth_grpc.rpc.messages import receipt_to_pb
+
+
+class Reply:
+    """Answers one call, once, on whichever thread learns what came of it."""
+
+    __slots__ = ("_context", "_respond", "call")
+
+    def __init__(self, action: str, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
+        """`respond` sends a response to the client, or the context's status alone if it is given None."""
+        self._context = context
+        self._respond = respond
+        # How the log describes the call.
+        self.call = Call(action, partial(peer_text, context))
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Answer a Send with the outcome of its one message, as the store settles it."""
+        [outcome] = outcomes
+        if isinstance(outcome, ChatboothError):
+            self.refuse(outcome)
+        else:
+            self.call.end(OK)
+            self._respond(receipt_to_pb(outcome))
+
+    def refuse(self, error: ChatboothError) -> None:
+        """Answer with an error."""
+        self.call.end(error.reason)
+        set_status(self._context, error)
+        self._respond(None)
+
+    def end(self, error: ChatboothError | None) -> None:
+        """End a stream of responses, with an error if there is one."""
+        if error is not None:
+            self.refuse(error)
+        else:
+            self.call.end(OK)
+            self._respond(None)
+
+
+def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
+    """Have a call end with an error, where nothing may be raised."""
+    status = to_status(error)
+    context.set_code(status.code)
+    context.set_details(status.details)
+    context.set_trailing_metadata(status.trailing_metadata)
+
+
+def peer_text(context: grpc.ServicerContext) -> str:
+    """Return a client's address as `HOST:PORT`. gRPC writes it such as "ipv6:%5B::1%5D:5000"."""
+    host, _, port = unquote(context.peer().partition(":")[2]).rpartition(":")
+    return address_text(host.strip("[]"), port)
