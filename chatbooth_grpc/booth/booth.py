@@ -79,6 +79,10 @@ class Booth:
         self._passwords = passwords or Passwords()
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
+        # Time that is in doubt counts here: once it is sure, this use must be noted after it.
+        self._clock = store.clock
+        # How long after a session's noted use another one is noted, in microseconds of store time.
+        self._touch_after = self._limits.session_expiry / TOUCHES_PER_EXPIRY * 1_000_000
         # The way by which every transport sends.
         self.sending = Sending(store, self._limits.text_size)
         self._lists = Bulkhead(LISTS, working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
@@ -176,7 +180,7 @@ class Booth:
     def session_at_hand(self, token: bytes) -> StoredSession | None:
         """Return what `authenticated` returns if it does so without waiting for the disk."""
         session = self._store.session_at_hand(hash_token(token))
-        if session is None or self._is_to_be_touched(session):
+        if session is None or self._clock.now() - session.used_time > self._touch_after:
             return None
         note_account(session.username)
         return session
@@ -234,17 +238,12 @@ class Booth:
         if session is None:
             raise SessionInvalid(problem_of_unknown(token))
         note_account(session.username)
-        if self._is_to_be_touched(session):
+        if self._clock.now() - session.used_time > self._touch_after:
             age = self._store.clock.age(session.used_time) / 1_000_000
             if age > self._limits.session_expiry and not self._listens(session):
                 raise SessionInvalid
             self._touch(session)
         return session
-
-    def _is_to_be_touched(self, session: StoredSession) -> bool:
-        # Time that is in doubt counts here: once it is sure, this use must stand after it.
-        since_noted = (self._store.clock.now() - session.used_time) / 1_000_000
-        return since_noted > self._limits.session_expiry / TOUCHES_PER_EXPIRY
 
     def _touch(self, session: StoredSession) -> None:
         try:

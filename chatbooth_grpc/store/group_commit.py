@@ -62,7 +62,7 @@ class Job(Generic[T]):
 
     __slots__ = ("deadline", "done", "error", "result", "work")
 
-    def __init__(self, work: Callable[[Any], T] | None, deadline: float) -> None:
+    def __init__(self, work: Callable[[Any], T], deadline: float) -> None:
         self.work = work
         self.deadline = deadline
         # If a caller blocks until the work is done, this is held until then.
@@ -85,31 +85,30 @@ class Job(Generic[T]):
         self.error = error
 
 
-class AppendJob(Job[Outcomes]):
+class AppendJob:
     """Messages to append, perhaps in lanes, whose caller is called back."""
 
-    __slots__ = ("_refusals", "messages", "settle")
+    __slots__ = ("_refusals", "deadline", "fit", "messages", "result", "settle")
 
     def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
-        super().__init__(None, float("inf"))
         self.messages = messages
         self.settle = settle
+        self.deadline = float("inf")
+        self.result: Outcomes = []
+        # The messages whose lanes had not failed when the job was admitted.
+        self.fit = messages
         # An entry for each message, or an empty list if none is refused.
         self._refusals: list[ChatboothError | None] = []
 
-    @property
-    def fit(self) -> Sequence[NewMessage]:
-        """The messages whose lanes had not failed when the job was admitted."""
-        if not self._refusals:
-            return self.messages
-        return [new for new, refusal in zip(self.messages, self._refusals, strict=True) if refusal is None]
-
     def admit(self, now: float) -> bool:
         """Return whether the job may still begin. If it may, note which of its messages are refused."""
-        if not super().admit(now):
+        if self.deadline <= now:
+            self.fail(StoreUnavailable())
             return False
         refusals = [None if new.lane is None else new.lane.error for new in self.messages]
-        self._refusals = refusals if any(refusals) else []
+        if any(refusals):
+            self._refusals = refusals
+            self.fit = [new for new, refusal in zip(self.messages, refusals, strict=True) if refusal is None]
         return True
 
     def note(self, outcomes: Iterator[Receipt | ChatboothError]) -> None:
@@ -128,6 +127,9 @@ class AppendJob(Job[Outcomes]):
         return [error if new.lane is None else new.lane.fail(error) for new in self.messages]
 
 
+AnyJob = Job[object] | AppendJob
+
+
 class _Spoiled(Exception):
     """A bug made appending fail, and something may have been written."""
 
@@ -141,7 +143,7 @@ class GroupCommit(Generic[TransactionT]):
         # Whether the engine's `rest` was called since the last transaction.
         self._rests = False
         self._wait = wait
-        self._queue: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[AnyJob | None] = queue.SimpleQueue()
         self._settled: queue.SimpleQueue[list[AppendJob] | None] = queue.SimpleQueue()
         # The jobs whose callers have not been called back, in order. A thread that removes a job from here calls back.
         self._unsettled: dict[AppendJob, object] = {}
@@ -161,7 +163,7 @@ class GroupCommit(Generic[TransactionT]):
 
         Raises any error that `work` raises. StoreFull, StoreUnavailable: the transaction failed. DeadlineExceeded.
         """
-        job = Job(work, self._deadline())
+        job = Job(work, time.monotonic() + time_remaining(self._wait))
         done = job.done = threading.Lock()
         done.acquire()
         with self._entrance:
@@ -179,7 +181,19 @@ class GroupCommit(Generic[TransactionT]):
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append messages and return at once. `settle` is called once, as the store's protocol describes."""
-        self._hand_over(AppendJob(messages, settle))
+        self.hand_over(AppendJob(messages, settle))
+
+    def hand_over(self, job: AppendJob) -> None:
+        """Do what `append_later` does."""
+        try:
+            job.deadline = time.monotonic() + time_remaining(self._wait)
+            with self._entrance:
+                if self._closed:
+                    raise StoreUnavailable
+                self._unsettled[job] = None
+                self._queue.put(job)
+        except ChatboothError as error:
+            job.settle(job.failed(error))
 
     def run_later(self, work: Callable[[TransactionT], object]) -> None:
         """Queue work whose outcome no caller waits for. After `close`, the work is dropped."""
@@ -197,20 +211,6 @@ class GroupCommit(Generic[TransactionT]):
         for thread in self._threads:
             thread.join()
 
-    def _deadline(self) -> float:
-        return time.monotonic() + time_remaining(self._wait)
-
-    def _hand_over(self, job: AppendJob) -> None:
-        try:
-            job.deadline = self._deadline()
-            with self._entrance:
-                if self._closed:
-                    raise StoreUnavailable
-                self._unsettled[job] = None
-                self._queue.put(job)  # type: ignore[arg-type]
-        except ChatboothError as error:
-            job.settle(job.failed(error))
-
     # The writer's thread
 
     def _write(self) -> None:
@@ -222,9 +222,9 @@ class GroupCommit(Generic[TransactionT]):
         self._engine.close()
         self._settled.put(None)
 
-    def _take(self) -> tuple[list[Job[object]], bool]:
+    def _take(self) -> tuple[list[AnyJob], bool]:
         """Wait for a job, and take all that are queued. Return them, and whether more may come."""
-        jobs: list[Job[object]] = []
+        jobs: list[AnyJob] = []
         job = self._wait_for_job()
         while job is not None:
             jobs.append(job)
@@ -236,7 +236,7 @@ class GroupCommit(Generic[TransactionT]):
                 return jobs, True
         return jobs, False
 
-    def _wait_for_job(self) -> Job[object] | None:
+    def _wait_for_job(self) -> AnyJob | None:
         """Return the next job; None means that no more come. Let the engine rest while none comes."""
         if not self._rests:
             try:
@@ -248,7 +248,7 @@ class GroupCommit(Generic[TransactionT]):
         self._rests = False
         return job
 
-    def _commit(self, jobs: list[Job[object]]) -> None:
+    def _commit(self, jobs: list[AnyJob]) -> None:
         engine = self._engine
         is_committed = has_written = False
         now = self._committing_since = time.monotonic()
@@ -285,24 +285,25 @@ class GroupCommit(Generic[TransactionT]):
             # A bug in a watcher must not end the writer.
             _log.exception("hints of a store transaction were lost")
 
-    def _answer(self, jobs: list[Job[object]]) -> None:
+    def _answer(self, jobs: list[AnyJob]) -> None:
         """Release the callers that block, and call back the others or leave that to the settler."""
-        for job in jobs:
-            if job.done is not None:
-                job.done.release()
         to_settle = [job for job in jobs if isinstance(job, AppendJob)]
+        if len(to_settle) < len(jobs):
+            for job in jobs:
+                if isinstance(job, Job) and job.done is not None:
+                    job.done.release()
         if len(to_settle) > _FEW or (to_settle and not self._queue.empty()):
             self._settled.put(to_settle)
         else:
             self._call_back_all(to_settle)
 
-    def _perform_all(self, jobs: list[Job[object]], transaction: TransactionT) -> None:
-        for are_appends, run in itertools.groupby(jobs, lambda job: isinstance(job, AppendJob)):
-            if are_appends:
+    def _perform_all(self, jobs: list[AnyJob], transaction: TransactionT) -> None:
+        for kind, run in itertools.groupby(jobs, type):
+            if issubclass(kind, AppendJob):
                 self._append_all([*run])  # type: ignore[list-item]
             else:
                 for job in run:
-                    self._perform(job, transaction)
+                    self._perform(job, transaction)  # type: ignore[arg-type]
 
     def _append_all(self, jobs: list[AppendJob]) -> None:
         """Append the messages of all these jobs together, and give each job its outcomes."""
@@ -316,8 +317,6 @@ class GroupCommit(Generic[TransactionT]):
             job.note(outcomes)
 
     def _perform(self, job: Job[object], transaction: TransactionT) -> None:
-        # Only an append has no work.
-        assert job.work is not None  # noqa: S101
         engine = self._engine
         engine.savepoint()
         try:
@@ -333,7 +332,7 @@ class GroupCommit(Generic[TransactionT]):
             job.fail(Internal())
         engine.release_savepoint()
 
-    def _undo(self, jobs: list[Job[object]], error: ChatboothError) -> None:
+    def _undo(self, jobs: list[AnyJob], error: ChatboothError) -> None:
         """Roll the transaction back, and fail all of its jobs."""
         self._roll_back()
         for job in jobs:

@@ -82,7 +82,7 @@ class InterruptedStore(SQLiteStore):
         self.before("append_later")
         job = _InterruptedAppend(messages, settle)
         job.before = lambda: self.before("append")
-        self._writer._hand_over(job)
+        self._writer.hand_over(job)
 
     def after(self, session: StoredSession, sequence: int | None, max_messages: int, max_size: int) -> Batch:
         self.before("after")

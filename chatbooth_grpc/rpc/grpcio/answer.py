@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 
 if TYPE_CHECKING:
     from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
+
+
+_log = logging.getLogger(__name__)
 
 
 class Answer:
@@ -52,10 +56,12 @@ class Answer:
         bulkhead = self._pool.bulkhead
         if bulkhead is not None:
             bulkhead.enter()
-        if not internals._call_behavior(
-            self._rpc_event, self._state, self._behaviour, request, self._deserializer, self
-        )[1]:
-            # The behaviour has raised, and gRPC has answered.
+        try:
+            self._behaviour(request, internals._Context(self._rpc_event, self._state, self._deserializer), self)
+        except Exception:  # noqa: BLE001  # a bug must answer too
+            _log.exception("a call failed before it was answered")
+            with self._state.condition:
+                internals._abort(self._state, self._rpc_event.call, cygrpc.StatusCode.unknown, b"The call failed.")
             self._end(0)
 
     def __call__(self, response: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 TRIED_VERSIONS = ("1.81.0", "1.85.3")
@@ -13,6 +14,7 @@ TRIED_VERSIONS = ("1.81.0", "1.85.3")
 _RESPOND = "rpc_event state behavior argument_thunk request_deserializer response_serializer"
 
 EXPECTED_FUNCTIONS = {
+    "_Context": "rpc_event state request_deserializer",
     "_abort": "state call code details",
     "_call_behavior": "rpc_event state behavior argument request_deserializer send_response_callback",
     "_get_initial_metadata_operation": "state metadata",
@@ -39,6 +41,8 @@ EXPECTED_STRINGS = (
 
 EXPECTED_STATE = {"callbacks": [], "client": "open", "due": set(), "initial_metadata_allowed": True, "request": None}
 """The attributes of a new call's state that this room reads or sets. It also uses `condition` and `context`."""
+
+_STATE_METHODS = (("condition", "__enter__"), ("condition", "acquire"), ("condition", "release"), ("context", "run"))
 
 EXPECTED_CORE = ("ReceiveMessageOperation", "SendMessageOperation", "StatusCode")
 """The names of the compiled core that this room uses."""
@@ -68,12 +72,16 @@ def _different_functions(server: Any) -> Iterator[str]:
             yield name
     if getattr(server, "_unary_request", None) and _name_of_receiver(server) != RECEIVES_ONE:
         yield RECEIVES_ONE
+    if _asked_of_futures(server) != {"add_done_callback"}:
+        yield "_process_event_and_continue"
     if "experimental_thread_pool" not in _constants_of(getattr(server, "_select_thread_pool_for_behavior", None)):
         yield "experimental_thread_pool"
 
 
 def _has_parameters(function: Any, parameters: list[str]) -> bool:
-    return inspect.isfunction(function) and list(inspect.signature(function).parameters) == parameters
+    return (inspect.isfunction(function) or inspect.isclass(function)) and list(
+        inspect.signature(function).parameters
+    ) == parameters
 
 
 def _name_of_receiver(server: Any) -> str | None:
@@ -81,6 +89,13 @@ def _name_of_receiver(server: Any) -> str | None:
         return getattr(server._unary_request(None, None, None), "__name__", None)
     except Exception:  # noqa: BLE001  # whatever another grpcio raises, it is another grpcio
         return None
+
+
+def _asked_of_futures(server: Any) -> set[str]:
+    """Return the methods of a future that gRPC's event thread uses: a call that answers later stands in for one."""
+    # gRPC's logger has a method of this name too.
+    methods = {name for name in dir(Future) if not name.startswith("_")} - {"exception"}
+    return methods.intersection(_constants_of(getattr(server, "_process_event_and_continue", None)))
 
 
 def _constants_of(function: Any) -> tuple[Any, ...]:
@@ -103,6 +118,6 @@ def _different_state(server: Any) -> Iterator[str]:
     for name, value in EXPECTED_STATE.items():
         if getattr(state, name, missing) != value:
             yield f"_RPCState.{name}"
-    for name, method in (("condition", "__enter__"), ("context", "run")):
+    for name, method in _STATE_METHODS:
         if not hasattr(getattr(state, name, None), method):
             yield f"_RPCState.{name}"

@@ -6,7 +6,6 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import grpc
@@ -234,7 +233,7 @@ def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     assert outer.unary_unary is not None
     inner: Callable[[Any, Any], Any] = outer.unary_unary
     # gRPC runs each call in a context of its own.
-    return partial(contextvars.Context().run, inner)
+    return lambda request, context: contextvars.Context().run(inner, request, context)
 
 
 @pytest.mark.parametrize("remaining", [0.0, -1.0])
