@@ -32,9 +32,10 @@ class ListeningSockets:
 
     def ready(self) -> Iterator[socket.socket]:
         """Yield a socket whenever a client waits there, until `stop` is called."""
+        woken = self._waker.fileno()
         while True:
             numbers = [number for number, _ in self._poll.poll()]
-            if self._waker.fileno() in numbers:
+            if woken in numbers:
                 return
             for number in numbers:
                 yield self._sockets[number]

@@ -72,9 +72,10 @@ class SharedReader:
         self._waker.close()
 
     def _read(self) -> None:
+        woken = self._waker.fileno()
         while True:
             ready = [number for number, _ in self._epoll.poll()]
-            if self._waker.fileno() in ready:
+            if woken in ready:
                 return  # nothing is lent any more
             sends = Sends(self._booth)
             for number in ready:

@@ -27,20 +27,18 @@ _WOULD_BLOCK = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR}
 class PlainStream:
     """A ByteStream over a connected socket in blocking mode, which it takes over."""
 
-    __slots__ = ("_number", "_socket", "receive")
+    __slots__ = ("_number", "_socket", "receive", "set_timeout")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         # The descriptor, and -1 once the socket is closed: the number may be another connection's by then.
         self._number = connected.fileno()
-        # The socket's own method, so that a read costs no call of Python code.
+        # The socket's own methods, so that a read costs no call of Python code.
         self.receive = connected.recv
+        self.set_timeout = connected.settimeout
 
     def fileno(self) -> int:
         return self._number
-
-    def set_timeout(self, seconds: float | None, /) -> None:
-        self._socket.settimeout(seconds)
 
     def receive_now(self, size: int, /) -> bytes | None:
         try:
