@@ -1,8 +1,9 @@
-"""Writing a connection's frames, whole and in order, from many threads, none of which waits for the client.
+"""Writes a connection's frames, whole and in order, from many threads.
 
-What the socket takes at once is written by the thread that has it, under the lock. The rest is left to the slow writer
-(`slow_writer`), one thread for all connections, which writes it as the client reads. A connection's own thread waits
-for room, so that a client that does not read is not read from.
+The thread that has a frame writes it under the lock, as far as the stream takes it at once. The rest is left to the
+slow writer (`slow_writer`), which is one thread for all connections, and writes the rest as the client reads. So no
+thread that writes a frame ever waits for the client. Only the connection's own thread waits for room before it reads
+on, so the server stops reading from a client that does not read.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.streams.byte_stream import MOST, ByteStream
 
 _MOST_LEFT = 256 << 10
-"""How many bytes may be left to the slow writer before a connection's own thread waits."""
+"""How many bytes may be left to the slow writer before the connection's own thread waits."""
 
 _PIECES = 4
-"""How many pieces of MOST bytes one connection is written before the slow writer turns to the next."""
+"""How many pieces of MOST bytes the slow writer writes to one connection before it turns to the next."""
 
 
 class FrameWriter:
-    """One connection's write side. `_lock` guards what is left to be written, and whether the slow writer has it.
+    """The writing side of one connection.
 
-    What is seldom needed, to wait for a change, is made when it is: there may be thousands of connections.
+    `_lock` guards the bytes that are left to be written, and whether the slow writer has the connection. The condition
+    to wait for a change is seldom needed, so it is made on first use: there may be thousands of connections.
     """
 
     __slots__ = (
@@ -45,22 +47,28 @@ class FrameWriter:
     )
 
     def __init__(self, stream: ByteStream, slow_writer: SlowWriter, unread: Unread) -> None:
-        """`unread` holds what is left until the socket takes it."""
+        """`unread` counts the bytes that are left, until the stream takes them."""
         self._stream = stream
         self._slow_writer = slow_writer
         self._unread = unread
         self._lock = threading.Lock()
-        self._changed: threading.Condition | None = None  # of the lock, once somebody has waited
+        # A condition of the lock, once a thread has waited.
+        self._changed: threading.Condition | None = None
         self._call_when_free: Callable[[], None] | None = None
         self._left: deque[tuple[memoryview, Held]] = deque()
-        self._size = 0  # of what is left, in bytes
-        self._is_slow = False  # the slow writer has this connection; without it, nothing is left
-        self._is_ended = False  # nothing more is taken
-        self.account_id: int | None = None  # whose large answers these are, as far as is known
-        self.writing_since: float | None = None  # when the socket last took some of what is left, monotonic
+        # How many bytes are left.
+        self._size = 0
+        # Whether the slow writer has this connection. If not, no bytes are left.
+        self._is_slow = False
+        # Whether no more frames are accepted.
+        self._is_ended = False
+        # The account that the large answers are for, if it is known.
+        self.account_id: int | None = None
+        # When the stream last took some of the bytes that are left, in monotonic seconds.
+        self.writing_since: float | None = None
 
     def put(self, frames: bytes) -> None:
-        """Write whole frames as far as the socket takes them, and leave the rest. Never blocks. Raises OSError."""
+        """Write whole frames as far as the stream takes them, and leave the rest. Never blocks. Raises OSError."""
         with self._lock:
             self._check()
             sent = 0 if self._is_slow else self._write_now(frames)
@@ -70,11 +78,11 @@ class FrameWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether frames may be left without waiting."""
+        """Whether the connection's own thread may go on without waiting."""
         return not self._is_ended and self._size <= _MOST_LEFT
 
     def wait_for_room(self) -> None:
-        """Wait until not too much is left. Raises OSError."""
+        """Wait until few enough bytes are left. Raises OSError if the connection has ended."""
         if self.has_room:
             return
         with self._lock:
@@ -84,18 +92,18 @@ class FrameWriter:
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no bytes are left."""
         return not self._is_slow
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        """Have `call` made once, on the slow writer's thread, when nothing is left. False: nothing is left now."""
+        """Have the slow writer's thread call `call` once, when no bytes are left. Return False if none are left now."""
         with self._lock:
             if self._is_slow:
                 self._call_when_free = call
             return self._is_slow
 
     def end(self) -> None:
-        """Take no more frames, and tell the client so after what is left."""
+        """Accept no more frames, and tell the client so after the bytes that are left."""
         with self._lock:
             if not self._is_ended:
                 self._is_ended = True
@@ -103,7 +111,7 @@ class FrameWriter:
                     self._stream.end()
 
     def wait_until_written(self) -> None:
-        """Wait until nothing is left, or the connection is broken."""
+        """Wait until no bytes are left, or the connection is broken."""
         with self._lock:
             while self._is_slow:
                 self._wait()
@@ -113,7 +121,10 @@ class FrameWriter:
         self._stream.cut_off()
 
     def close(self) -> None:
-        """End the connection at once, and close its socket once nobody writes: its number may be another's by then."""
+        """End the connection at once, and close its stream when no thread writes to it any more.
+
+        A new connection may get the number of the descriptor as soon as it is closed.
+        """
         self.cut_off()
         with self._lock:
             self._is_ended = True
@@ -121,10 +132,10 @@ class FrameWriter:
                 self._wait()
             self._stream.close()
 
-    # The slow writer's
+    # The slow writer calls these.
 
     def write_left(self) -> bool:
-        """Write what is left, as far as the socket takes it; return whether nothing is left."""
+        """Write the bytes that are left, as far as the stream takes them. Return True if none are left."""
         with self._lock:
             for _ in range(_PIECES):
                 if not self._left or not self._write_piece():
@@ -132,7 +143,7 @@ class FrameWriter:
             return not self._left
 
     def settle(self) -> bool:
-        """Be written by others again, unless more was left meanwhile; return whether so."""
+        """Let other threads write again, and return True. If more bytes were left meanwhile, return False."""
         with self._lock:
             if self._left:
                 return False
@@ -148,14 +159,14 @@ class FrameWriter:
         return True
 
     def give_up(self) -> None:
-        """End the connection, which cannot be watched."""
+        """End the connection, because the slow writer cannot watch it."""
         with self._lock:
             self._break()
 
-    # With the lock
+    # These need the lock.
 
     def _write_now(self, frames: bytes) -> int:
-        """Write without blocking; return how many bytes the socket took. Raises OSError."""
+        """Write without blocking. Return how many bytes the stream took. Raises OSError."""
         try:
             sent = self._stream.send_quickly(frames)
             while sent < len(frames) and (more := self._stream.send_quickly(frames[sent : sent + MOST])):
@@ -177,7 +188,7 @@ class FrameWriter:
             self._slow_writer.add(self._stream.fileno(), self)
 
     def _write_piece(self) -> bool:
-        """Write one piece of what is left first; return whether the socket took any of it."""
+        """Write the first piece of the bytes that are left. Return whether the stream took any of it."""
         left, held = self._left[0]
         try:
             sent = self._stream.send_now(left[:MOST])
@@ -207,7 +218,7 @@ class FrameWriter:
         self._changed.wait()
 
     def _break(self) -> None:
-        """End the connection, perhaps within a frame: nothing may follow."""
+        """End the connection, perhaps in the middle of a frame. So no more bytes may follow."""
         self.cut_off()
         self._is_ended = True
         for _, held in self._left:

@@ -1,4 +1,4 @@
-"""The sockets on which a wire server listens, waited for together by one thread until another says stop."""
+"""The sockets on which a wire server listens. One thread waits for all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BACKLOG = 1_024
 
 
 class ListeningSockets:
-    """Takes bound sockets over, and listens on them."""
+    """Takes over sockets that are bound, and listens on them."""
 
     def __init__(self, bound: Sequence[socket.socket]) -> None:
         self._sockets = {each.fileno(): each for each in bound}
@@ -20,18 +20,18 @@ class ListeningSockets:
         self._poll = select.poll()
         for each in bound:
             each.listen(_BACKLOG)
-            # A client may go between `poll` and `accept`.
+            # A client may go away between `poll` and `accept`, which must not block then.
             each.setblocking(False)
             self._poll.register(each, select.POLLIN)
         self._poll.register(self._waker, select.POLLIN)
 
     @property
     def port(self) -> int:
-        """The port of all of them."""
+        """The port, which is the same for all sockets."""
         return int(next(iter(self._sockets.values())).getsockname()[1])
 
     def ready(self) -> Iterator[socket.socket]:
-        """Yield a socket whenever a client waits there, until `stop` is called."""
+        """Yield a listening socket each time a client waits there. End when `stop` is called."""
         woken = self._waker.fileno()
         while True:
             numbers = [number for number, _ in self._poll.poll()]
@@ -41,11 +41,11 @@ class ListeningSockets:
                 yield self._sockets[number]
 
     def stop(self) -> None:
-        """End `ready`, from any thread."""
+        """Have `ready` end. Any thread may call this."""
         self._waker.wake()
 
     def close(self) -> None:
-        """Close the sockets; call this when nobody waits for them any more."""
+        """Close the sockets. Call this when no thread waits for them any more."""
         for each in self._sockets.values():
             each.close()
         self._waker.close()

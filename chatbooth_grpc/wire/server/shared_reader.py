@@ -1,10 +1,12 @@
-"""Reading for the connections that send one small run of SENDs after another: one thread for all of them.
+"""One thread that reads for all connections that send small SENDs one after another.
 
-Waking a connection's own thread for a SEND costs more than all that Python does for it: threads that wake together win
-the interpreter's lock one after another, by a switch between threads each. So a connection that keeps sending is lent
-to this thread, which takes what has come on all of them and hands it to the store in one go. What it may not take,
-since that could block or is anything but SENDs, it gives back: the connection's thread, which waits for that, goes on
-with the bytes that were read.
+Waking a connection's own thread for a SEND costs more than all the Python code that handles the SEND. Threads that wake
+together win the interpreter's lock one after another, and each time the system switches between threads. So a
+connection that keeps sending is lent to the shared reader. In each round the shared reader reads from all connections
+that have bytes, and hands their SENDs to the store in one call.
+
+Handling some bytes could block, and some bytes are no SENDs. The shared reader gives the connection back with such
+bytes. The connection's own thread waits for that, and goes on with the bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from chatbooth_grpc.wire.server.waker import Waker
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream, new_buffer
 
 READ_SIZE = 2_048
-"""What is read at once is smaller than this, or given back: who sends more has better use of a thread of its own."""
+"""A read of this size or more is given back: a client that sends so much is served better by a thread of its own."""
 
 CAN_SHARE = hasattr(select, "epoll")
 
@@ -28,13 +30,16 @@ _log = logging.getLogger(__name__)
 
 
 class Lender(Protocol):
-    """A connection, as its reader sees it. Called on the reader's thread, which must not be blocked."""
+    """A connection, as the shared reader sees it. The reader's thread calls these methods, so they must not block."""
 
     def take_quickly(self, data: bytes, sends: Sends) -> bool:
-        """Put what was read to the SENDs; False: that could block, or is anything else, and nothing was done."""
+        """Add the requests in `data` to `sends`, and return True.
+
+        If that could block, or if `data` is not made of whole SENDs, do nothing and return False.
+        """
 
     def give_back(self, data: bytes | OSError) -> None:
-        """Go on reading from `data`, which nobody has taken; empty: the client has ended the connection."""
+        """Go on with `data`, which nobody has handled. Empty data means that the client has ended the connection."""
 
 
 class SharedReader:
@@ -51,21 +56,21 @@ class SharedReader:
         self._thread.start()
 
     def lend(self, stream: ByteStream, lender: Lender) -> bool:
-        """Read from the stream for `lender`, which leaves it alone until it is given back.
+        """Read from the stream for `lender`, which must not read itself until the stream is given back.
 
-        Returns whether that can be: the system watches so many sockets and no more.
+        Returns False if the stream cannot be watched: the system watches only a limited number of descriptors.
         """
         number = stream.fileno()
         self._lent[number] = stream, lender
         try:
             self._epoll.register(number, select.EPOLLIN)
-        except (OSError, ValueError):  # ValueError: the stream is closed
+        except (OSError, ValueError):  # a ValueError means that the stream is closed
             del self._lent[number]
             return False
         return True
 
     def stop(self) -> None:
-        """End the thread; call this when nothing is lent any more."""
+        """End the thread. Call this when no connection is lent any more."""
         self._waker.wake()
         self._thread.join()
         self._epoll.close()
@@ -76,7 +81,7 @@ class SharedReader:
         while True:
             ready = [number for number, _ in self._epoll.poll()]
             if woken in ready:
-                return  # nothing is lent any more
+                return  # `stop` was called
             sends = Sends(self._booth)
             for number in ready:
                 self._read_one(number, sends)
@@ -91,7 +96,7 @@ class SharedReader:
                 return
         except OSError as error:
             left = error
-        except Exception:  # noqa: BLE001  # a defect ends one connection
+        except Exception:  # noqa: BLE001  # a bug ends one connection
             _log.exception("a connection failed")
             left = ConnectionAbortedError()
         if left is None:

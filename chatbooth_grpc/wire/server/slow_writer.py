@@ -1,4 +1,4 @@
-"""Writing to the connections whose clients read slowly, or not at all: one thread for all of them."""
+"""One thread that writes to all connections whose clients read slowly or not at all."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ _log = logging.getLogger(__name__)
 
 
 class Leaver(Protocol):
-    """A connection that has left something to be written. Called on the slow writer's thread; none of it blocks."""
+    """A connection that has left bytes to be written.
+
+    The slow writer's thread calls these methods. None of them may block.
+    """
 
     def write_left(self) -> bool:
-        """Write what is left, as far as the socket takes it; return whether nothing is left."""
+        """Write the bytes that are left, as far as the stream takes them. Return True if none are left."""
 
     def settle(self) -> bool:
-        """Be written by others again, unless more was left meanwhile; return whether so."""
+        """Let other threads write to the connection again, and return True.
+
+        If more bytes were left meanwhile, change nothing and return False.
+        """
 
     def give_up(self) -> None:
         """End the connection."""
@@ -38,11 +44,11 @@ class SlowWriter:
         self._thread.start()
 
     def add(self, number: int, leaver: Leaver) -> None:
-        """Write to the socket of that number what `leaver` has left, until it settles. Never blocks."""
+        """Have the thread write what `leaver` has left to the descriptor `number`, until it settles. Never blocks."""
         self._put((number, leaver))
 
     def stop(self) -> None:
-        """End the thread; call this when no connection is left."""
+        """End the thread. Call this when no connection is left."""
         self._put(None)
         self._thread.join()
         self._selector.close()
@@ -62,7 +68,7 @@ class SlowWriter:
                     self._write(key.fd, key.data)
 
     def _take_added(self) -> bool:
-        """Watch the connections that were added; return whether the thread goes on."""
+        """Watch the connections that were added. Return False if the thread has to end."""
         self._waker.clear()
         while not self._added.empty():
             item = self._added.get()
@@ -71,7 +77,8 @@ class SlowWriter:
             number, leaver = item
             try:
                 self._selector.register(number, selectors.EVENT_WRITE, leaver)
-            except (OSError, ValueError, KeyError):  # the system watches so many sockets and no more
+            except (OSError, ValueError, KeyError):
+                # The system watches only a limited number of descriptors, or the number is no open descriptor.
                 leaver.give_up()
                 leaver.settle()
         return True
@@ -80,10 +87,10 @@ class SlowWriter:
         try:
             if not leaver.write_left():
                 return
-        except Exception:  # noqa: BLE001  # a defect ends one connection
+        except Exception:  # noqa: BLE001  # a bug ends one connection
             _log.exception("a connection failed")
             leaver.give_up()
-        # The socket may be closed once the connection has settled, and its number may be another's then.
+        # Once the connection has settled, another thread may close it, and a new connection may get its number.
         self._selector.unregister(number)
         if not leaver.settle():
             self._selector.register(number, selectors.EVENT_WRITE, leaver)

@@ -1,4 +1,4 @@
-"""A file descriptor that is kept back, to refuse a client with when there is no other."""
+"""A file descriptor kept in reserve, to refuse a client when no other is left."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 
 class SpareDescriptor:
-    """Holds one descriptor. One thread at a time may use it."""
+    """Holds one descriptor. Only one thread at a time may use this object."""
 
     def __init__(self) -> None:
         self._descriptor: int | None = _open()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Free the descriptor for what is done inside, and take one again afterwards.
+        """Close the descriptor, so that the block can open one, and open a new one after the block.
 
-        Raises OSError: there is none to free, since another thread took it the last time.
+        Raises OSError if there is none to close: another thread took it the last time, and none has become free since.
         """
         if self._descriptor is None:
             self._descriptor = _open()
@@ -31,7 +31,7 @@ class SpareDescriptor:
                 self._descriptor = None
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,4 +1,4 @@
-"""A pipe by which any thread wakes one that waits with select, poll or epoll."""
+"""A pipe with which any thread wakes a thread that waits with select, poll or epoll."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class Waker:
 
     def wake(self) -> None:
         """Wake the thread that waits, from any thread. Never blocks."""
-        with suppress(BlockingIOError):  # the pipe is full, so the thread wakes anyway
+        # If the pipe is full, the thread wakes anyway.
+        with suppress(BlockingIOError):
             os.write(self._wake, b"x")
 
     def clear(self) -> None:
-        """Wait to be woken again. Raises BlockingIOError if nobody has called `wake`."""
+        """Make the descriptor unreadable until the next `wake`. Raises BlockingIOError if nobody has called `wake`."""
         os.read(self._woken, _READ_SIZE)
 
     def close(self) -> None:
-        """Give both ends back. Call this when nobody waits and nobody wakes any more."""
+        """Close both ends of the pipe. Call this when no thread waits and none calls `wake` any more."""
         os.close(self._wake)
         os.close(self._woken)
