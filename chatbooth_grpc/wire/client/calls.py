@@ -1,4 +1,4 @@
-"""A connection of the client's for calls, which many threads share; every wait has the call's deadline."""
+"""A client's connection for calls. Many threads share it, and each wait has a deadline."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ READ_SIZE = 64 << 10
 
 
 class Calls:
-    """A connection for calls: who waits for a reply, in order, and the thread that reads.
+    """The connection, the queue of calls that wait for a reply, and the thread that reads the replies.
 
-    A call that waits no longer leaves its place: its reply, if it comes, is dropped. The connection then takes no more
-    calls, since what is behind the silence is not known, and ends with the last that waits.
+    A call that reaches its deadline gives up, and its reply is dropped if it still comes. Nobody knows then why the
+    server is silent, so the connection accepts no more calls. It ends when its last call no longer waits.
 
-    `_write_lock` is held while a request is queued and written, `_lock` for the queue alone: to hand out a reply the
-    reader waits for no write, which may itself wait for the server to be read from.
+    `_write_lock` is held while a request is queued and written. `_lock` is held for the queue alone. So the reader
+    never waits for a write when it hands out a reply. A write may itself wait until the server's replies are read.
     """
 
     def __init__(self, server: str, stream: ByteStream) -> None:
@@ -38,10 +38,11 @@ class Calls:
         self._write_lock = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: deque[Future[bytes]] = deque()
-        self._unasked: bytes | None = None  # a reply that nobody had asked for: a refusal at the door
+        # A reply that no call has asked for. The server refuses a new connection in this way.
+        self._unasked: bytes | None = None
         self.is_over = False
         self._was_silent = True
-        # Why the connection ended, when it has.
+        # Why the connection ended, once it has ended.
         self._failure = unreachable(server)
         threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
 
@@ -53,7 +54,8 @@ class Calls:
             try:
                 send_all(self._stream, request, deadline)
             except OSError:
-                self.close()  # what has come by now is still read, perhaps a refusal; then the reader fails the call
+                # The reader still reads the bytes that have come, perhaps a refusal. Then it fails this call.
+                self.close()
         finally:
             self._write_lock.release()
         try:
@@ -63,7 +65,7 @@ class Calls:
             raise DeadlineExceeded from error
 
     def close(self) -> None:
-        """End the connection; what waits on it fails."""
+        """End the connection. The calls that wait on it fail."""
         self.is_over = True
         self._stream.cut_off()
 
@@ -95,7 +97,8 @@ class Calls:
             self._failure = failure
             waiting, self._waiting = self._waiting, deque()
         self._stream.cut_off()
-        with self._write_lock:  # nobody writes to what may be another's by then
+        # No thread may write to the descriptor once it is closed: a new connection may have its number.
+        with self._write_lock:
             self._stream.close()
         waiting_still = [reply for reply in waiting if reply.set_running_or_notify_cancel()]
         if waiting_still and self._was_silent and not failure.cause:
@@ -104,7 +107,7 @@ class Calls:
             reply.set_exception(failure)
 
     def _receive(self) -> ServerUnreachable:
-        """Hand out frames until the connection ends; return why it ended."""
+        """Hand out frames until the connection ends. Return why it ended."""
         decoder = FrameDecoder(MAX_BODY, from_client=False)
         try:
             while data := self._stream.receive(READ_SIZE):
@@ -124,13 +127,14 @@ class Calls:
                 self._end_if_forsaken()
             if reply is not None and reply.set_running_or_notify_cancel():
                 reply.set_result(frame.body)
-        elif frame.action == actions.PING:  # of a server that reads, so the lock is free soon
+        elif frame.action == actions.PING:
+            # A server that sends a ping also reads, so a write that holds the lock will end soon.
             with self._write_lock:
                 answer_ping(self._stream, frame)
 
 
 def time_left(deadline: float) -> float:
-    """Return the seconds until the deadline. Raises DeadlineExceeded: there are none."""
+    """Return the seconds until the deadline. Raises DeadlineExceeded if it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise DeadlineExceeded
@@ -138,6 +142,6 @@ def time_left(deadline: float) -> float:
 
 
 def acquire_by(lock: threading.Lock, deadline: float) -> None:
-    """Acquire a lock, waiting for it until the deadline. Raises DeadlineExceeded."""
+    """Acquire a lock, and wait for it until the deadline at most. Raises DeadlineExceeded."""
     if not lock.acquire(timeout=time_left(deadline)):
         raise DeadlineExceeded

@@ -1,4 +1,4 @@
-"""The client's connections: made to a server by name, written to by a deadline, asked whether anyone is there."""
+"""Connects a client, writes to a connection by a deadline, and sends pings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ OpenStream = Callable[[socket.socket], ByteStream]
 """Makes the stream of a connected socket. It may wait for the server for as long as the socket's timeout says."""
 
 _GREETING_LIMIT = 0.3
-_PING_LIMIT = 10.0  # seconds that writing a ping may take
+"""How long to wait for the first byte of a server of another protocol, in seconds."""
+
+_PING_LIMIT = 10.0
+"""How long writing a ping may take, in seconds."""
 
 
 def connect(server: str, timeout: float, open_stream: OpenStream = PlainStream) -> ByteStream:
-    """Return a connection to `HOST:PORT` that waits for ever to receive. Raises ServerUnreachable."""
+    """Return a connection to `HOST:PORT`. Its `receive` waits without a limit. Raises ServerUnreachable."""
     host, _, port = server.rpartition(":")
     try:
         connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
-    except (OSError, UnicodeError) as error:  # Python's own check of a name raises UnicodeError
+    except (OSError, UnicodeError) as error:  # Python raises UnicodeError for a name that is no host's
         raise unreachable(server, error) from error
     try:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -41,10 +44,11 @@ def connect(server: str, timeout: float, open_stream: OpenStream = PlainStream) 
 
 
 def foreign_greeting(server: str) -> UnknownVersion | None:
-    """Return the error that a server's first byte stands for; None if it sends none, or one of this protocol.
+    """Return the error that a server's first byte stands for, or None.
 
-    Servers of other protocols, gRPC's too, speak first. They end a connection that begins with a request of this one,
-    perhaps before their words are read.
+    None means that the server sends nothing first, or a byte of this protocol. Servers of other protocols, such as
+    gRPC, send first. They end a connection that begins with a request of this protocol, perhaps before the client has
+    read their bytes. So this makes a connection of its own, and sends nothing.
     """
     try:
         with closing(connect(server, _GREETING_LIMIT)) as stream:
@@ -56,7 +60,7 @@ def foreign_greeting(server: str) -> UnknownVersion | None:
 
 
 def send_all(stream: ByteStream, data: bytes, deadline: float) -> None:
-    """Write all of it, by the deadline at the latest. Raises OSError: the connection is of no more use."""
+    """Write all bytes, by the deadline at the latest. After an OSError the connection cannot be used any more."""
     sent = stream.send_now(data)
     if sent < len(data):
         _send_rest(stream, memoryview(data)[sent:], deadline)
@@ -72,13 +76,13 @@ def _send_rest(stream: ByteStream, rest: memoryview, deadline: float) -> None:
 
 
 def answer_ping(stream: ByteStream, frame: Frame) -> None:
-    """Answer a ping of the server's; its answer to ours needed only to arrive."""
+    """Answer a ping of the server. If the frame is an answer to the client's own ping, do nothing."""
     kind, payload = pinging.decode_ping(frame.body)
     if kind == pinging.ASK:
         send_ping(stream, pinging.ANSWER, payload)
 
 
 def send_ping(stream: ByteStream, kind: int, payload: bytes = b"") -> None:
-    """Write a ping, or the answer to one. Raises OSError."""
+    """Write a ping, or the answer to a ping. Raises OSError."""
     ping = encode_request(actions.PING, pinging.encode_ping(kind, payload))
     send_all(stream, ping, time.monotonic() + _PING_LIMIT)

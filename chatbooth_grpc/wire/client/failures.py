@@ -1,4 +1,4 @@
-"""Why the wire client's connection failed: the cause that an error of the system or of the protocol stands for."""
+"""Finds the cause of a failed connection in an error of the system or of the protocol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _BY_NUMBER = {
 }
 
 _BY_FIRST_BYTE = {
-    0x00: causes.SPEAKS_GRPC,  # the size of HTTP/2's first frame
+    # The first byte of the size of HTTP/2's first frame.
+    0x00: causes.SPEAKS_GRPC,
     ord("H"): causes.SPEAKS_HTTP,
     0x15: causes.SPEAKS_TLS,
     0x16: causes.SPEAKS_TLS,

@@ -1,8 +1,4 @@
-"""The wire protocol's client side: a Transport over one connection for calls, and one for each live stream.
-
-Calls of many threads share their connection, pipelined; one that breaks fails what waits on it, and the next call
-opens another. Every wait has the call's deadline.
-"""
+"""A client's Transport over the wire protocol."""
 
 from __future__ import annotations
 
@@ -39,11 +35,19 @@ CONNECT_TIMEOUT = 10.0
 
 KEEPALIVE_TIME = 20.0
 KEEPALIVE_TIMEOUT = 10.0
-"""A live stream that is silent for this long, in seconds, is asked; one that does not answer for that long is lost."""
+"""After a silence of KEEPALIVE_TIME a stream sends a ping. It fails if no byte comes within KEEPALIVE_TIMEOUT.
+
+Both are in seconds.
+"""
 
 
 class WireTransport:
-    """A Transport to the wire server at a normal address, `HOST:PORT`; it connects at the first call."""
+    """A Transport to the wire server at a normalized address, `HOST:PORT`. It connects at the first call.
+
+    The calls of many threads share one connection, and are pipelined. If the connection breaks, the calls that wait on
+    it fail, and the next call opens another one. Each live stream and each stream of SENDs has a connection of its own.
+    Every wait has the call's deadline.
+    """
 
     def __init__(self, server: str, open_stream: OpenStream = PlainStream) -> None:
         self._server = server
@@ -65,7 +69,7 @@ class WireTransport:
         self._call(codecs.LOG_OUT, None, token, timeout)
 
     def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password; return how many other sessions that ended."""
+        """Change the password. Return how many other sessions this has ended."""
         return self._call(codecs.CHANGE_PASSWORD, PasswordChange(old_password, new_password), token, timeout)
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
@@ -77,7 +81,7 @@ class WireTransport:
         return self._call(codecs.SEND, message, token, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
-        """Open a stream of batches, on a connection of its own."""
+        """Open a stream of batches on a connection of its own."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
         return WireSendStream(self._server, token, self._open_stream)
@@ -92,12 +96,12 @@ class WireTransport:
         timeout: float,
         epoch: bytes = b"",
     ) -> Delivery:
-        """Acknowledge, then return the next messages."""
+        """Acknowledge messages, then return the next ones."""
         request = DeliverRequest(acknowledge_through, max_messages, after, epoch)
         return self._call(codecs.DELIVER, request, token, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
-        """Open a live stream, on a connection of its own."""
+        """Open a live stream on a connection of its own."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
         return WireEventStream(self._server, token, after, self._open_stream)
@@ -126,7 +130,8 @@ class WireTransport:
                 raise decode_error(reply)
             return codec.decode_reply(reply[1:])
         except BodyError as error:
-            raise Internal from error  # it speaks the protocol, but not this reply
+            # The server speaks the protocol, but its reply cannot be decoded.
+            raise Internal from error
 
     def _connection(self, deadline: float) -> Calls:
         acquire_by(self._lock, deadline)
@@ -136,7 +141,8 @@ class WireTransport:
             if self._calls is None or self._calls.is_over:
                 stream = connect(self._server, min(time_left(deadline), CONNECT_TIMEOUT), self._open_stream)
                 self._calls = Calls(self._server, stream)
-                if self._is_closed:  # meanwhile
+                # Another thread may have closed the transport while this one connected.
+                if self._is_closed:
                     self._calls.close()
             return self._calls
         finally:
@@ -154,7 +160,7 @@ class WireEventStream:
         self._cancelled = False
 
     def __iter__(self) -> Iterator[Event | UnknownEvent]:
-        """Read the stream."""
+        """Connect, and yield the events of the stream."""
         with closing(connect(self._server, CONNECT_TIMEOUT, self._open_stream)) as stream:
             self._stream = stream
             if self._cancelled:
@@ -196,7 +202,8 @@ class WireSendStream:
         self._open_stream = open_stream
         self._token = token
         self._stream: ByteStream | None = None
-        self._sizes: deque[int] = deque()  # of the batches under way
+        # How many messages each batch in flight has.
+        self._sizes: deque[int] = deque()
         self._decoder = FrameDecoder(MAX_BODY, from_client=False)
         self._replies: deque[bytes] = deque()
 
@@ -213,7 +220,7 @@ class WireSendStream:
             raise unreachable(self._server, error) from error
 
     def receive(self) -> list[Receipt | ChatboothError]:
-        """Wait for the oldest batch's outcomes."""
+        """Wait for the outcomes of the oldest batch in flight."""
         size = self._sizes.popleft()
         outcomes: list[Receipt | ChatboothError] = []
         try:
@@ -243,7 +250,7 @@ class WireSendStream:
 
 
 def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
-    """Decode the reply to a SEND. Raises what ends the stream: a failure that may be retried, or the session's end."""
+    """Decode the reply to a SEND. Raises the errors that end the stream: a passing failure, the end of the session."""
     if reply[:1] == bytes((OK,)):
         return codecs.SEND.decode_reply(reply[1:])
     error = decode_error(reply)
@@ -253,7 +260,7 @@ def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
 
 
 def receive_or_ask(stream: ByteStream) -> bytes:
-    """Wait for bytes; after a silence ask the server whether it is there. Raises OSError: it does not answer."""
+    """Wait for bytes. After a silence, send the server a ping. Raises OSError if it does not answer."""
     stream.set_timeout(KEEPALIVE_TIME)
     try:
         return stream.receive(READ_SIZE)
