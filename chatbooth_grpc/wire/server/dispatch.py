@@ -1,4 +1,4 @@
-"""From a request's frame to its reply's body: one table of actions over the booth."""
+"""Performs the action of a request frame on the booth, and returns the body of the reply."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from chatbooth_grpc.wire.encoding.lists import ListRequest
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 
 Peer = Callable[[], str]
-"""Returns a client's address, HOST:PORT, as the logs write it."""
+"""Returns the address of a client, HOST:PORT, as the logs write it."""
 
 _OK = bytes((OK,))
 
 
 class Dispatcher:
-    """Answers requests. Safe to use from many threads."""
+    """Answers requests. Many threads may use one dispatcher."""
 
     def __init__(self, booth: Booth, unread: Unread) -> None:
-        """`unread` holds what clients have not read."""
+        """`unread` counts the bytes that clients have not read."""
         self.booth = booth
         self._unread = unread
         self._answers: dict[int, Callable[[Frame], bytes]] = {}
@@ -57,16 +57,16 @@ class Dispatcher:
         }
 
     def at_once(self, action: int) -> contextlib.AbstractContextManager[object]:
-        """Return what to enter while an action's reply is made and written: too many at once wait there."""
+        """Return a context to enter while the reply to an action is made and written. It limits their number."""
         return self._at_once.get(action, contextlib.nullcontext())
 
     def answer(self, frame: Frame, peer: Peer) -> bytes:
-        """Perform one action but SEND and LISTEN; return its reply's body, whatever comes of it."""
+        """Perform any action but SEND and LISTEN. Return the body of its reply, which may be an error."""
         answer = self._answers.get(frame.action, _unknown)
         return answered(partial(answer, frame), frame.action, peer)
 
     def _add(self, codec: Codec[Request, Reply], perform: Callable[[bytes, Request], Reply]) -> None:
-        """Have `perform` answer an action, from the request's token and its decoded body."""
+        """Have `perform` answer an action. It gets the token of the request and the decoded body."""
         is_large = ACTIONS[codec.action].large_answers > 0
 
         def answer(frame: Frame) -> bytes:
@@ -104,12 +104,12 @@ class Dispatcher:
         self.booth.acknowledge(token, request.through, request.epoch)
 
     def admit(self, token: bytes) -> None:
-        """Refuse a large answer to an account that leaves too much unread. Raises TooBusy, SessionInvalid."""
+        """Refuse a large answer if the account leaves too much unread. Raises TooBusy, SessionInvalid."""
         self._unread.check(self.booth.authenticated(token).account_id)
 
 
 def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
-    """Return what `perform` returns, or the body of the error that it raises; log the call."""
+    """Log the call of `perform`. Return its result, or the body of the error that it raises."""
     call = Call(action_name(action), peer)
     refusal: ChatboothError
     try:
@@ -119,7 +119,7 @@ def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
         refusal = MalformedRequest()
     except ChatboothError as error:
         refusal = error
-    except Exception:  # noqa: BLE001  # a defect must answer too
+    except Exception:  # noqa: BLE001  # a bug must be answered too
         log_defect(call)
         refusal = Internal()
     else:

@@ -1,10 +1,16 @@
-"""The wire protocol's server: a thread per connection, a cap that refuses politely, and a watchdog.
+"""The wire protocol's server, which accepts, refuses, watches and ends connections.
 
-One more thread reads for the connections that send steadily (`shared_reader`).
+Its threads are:
 
-The watchdog looks at every connection a few times a second. It ends one that is idle past the idle timeout (a live
-stream is use), whose frame stays incomplete, that keeps a write blocked, or that does not answer a ping: TCP's own
-keepalive finds a peer that is cut off, but not a process that is stopped, whose kernel still answers.
+- one that accepts connections, and refuses those over the limits with an answer;
+- one for each connection, which reads requests and answers them;
+- the shared reader, which reads for the connections that send steadily (`shared_reader`);
+- the slow writer, which writes to the clients that read slowly (`slow_writer`);
+- the watchdog, which looks at every connection a few times a second.
+
+The watchdog ends a connection that is unused for longer than the idle timeout, where a live stream counts as use. It
+also ends one whose frame stays incomplete, whose client takes no bytes, or that does not answer a ping. TCP's own
+keepalive finds a peer that is cut off. It does not find a process that is stopped, because the kernel still answers.
 """
 
 from __future__ import annotations
@@ -40,10 +46,11 @@ from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
 
-_BODY_OVERHEAD = 64 << 10  # room beyond the largest text, so that one a little too long gets the clear error
+# A body may be larger than the largest text by this. So a text that is a little too long gets the error that says so.
+_BODY_OVERHEAD = 64 << 10
 _WATCH_INTERVAL = 0.2
 
-# Seldom: those that are cut off connect again, and are sent their messages again.
+# This is seldom, because a client that is cut off connects again, and the server sends its messages again.
 _UNREAD_INTERVAL = 5.0
 
 _log = logging.getLogger(__name__)
@@ -51,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WireSettings:
-    """How the wire server runs. Times in seconds, sizes in bytes."""
+    """How the wire server runs. Times are in seconds, sizes in bytes."""
 
     host: Host
     port: int
@@ -74,10 +81,11 @@ class WireServer:
         settings: WireSettings,
         open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
     ) -> None:
-        """`open_stream` makes the stream of each client's socket. It must not block."""
+        """`open_stream` makes the byte stream of each client's socket. It must not block."""
         self._settings = settings
         self._open_stream = open_stream
-        self._unread = Unread(stuck_limit=math.inf)  # the watchdog knows better who takes nothing
+        # The watchdog ends the connections whose clients take nothing, so `Unread` must not.
+        self._unread = Unread(stuck_limit=math.inf)
         self._dispatcher = Dispatcher(booth, self._unread)
         self._switchboard = switchboard
         self._lock = threading.Lock()
@@ -99,7 +107,7 @@ class WireServer:
         return len(self._connections)
 
     def start(self) -> str:
-        """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
+        """Listen and serve. Return the address, HOST:PORT. Raises ListenError."""
         self._listening = ListeningSockets(bind(self._settings.host, self._settings.port))
         self._slow_writer = SlowWriter()
         if CAN_SHARE:
@@ -109,7 +117,7 @@ class WireServer:
         return self._settings.host.text(self._listening.port)
 
     def drain(self, grace: float) -> None:
-        """Accept no more, answer what was read, and end every connection and thread within `grace` seconds."""
+        """Accept no more, answer the requests that were read, and end all connections within `grace` seconds."""
         self._stopping.set()
         if self._listening is not None:
             self._listening.stop()
@@ -133,7 +141,7 @@ class WireServer:
             self._slow_writer.stop()
 
     def cut_short(self) -> None:
-        """Have a drain, from any thread, wait no longer for what connections still write and read. Returns at once."""
+        """Have a drain wait no longer for its connections. Any thread may call this. Returns at once."""
         with self._lock:
             left = list(self._connections)
         for connection in left:
@@ -144,20 +152,21 @@ class WireServer:
         for listening in self._listening.ready():
             try:
                 client, address = listening.accept()
-            except (BlockingIOError, ConnectionError):  # the client has gone again already
+            except (BlockingIOError, ConnectionError):  # the client has gone
                 continue
             except OSError as error:
                 self._refuse_next(listening, error)
                 continue
             try:
-                client.setblocking(True)  # on macOS it is as the socket that accepted it
+                # On macOS it inherits the mode of the listening socket.
+                client.setblocking(True)
                 self._welcome(client, address_text(*address[:2]))
             except OSError:
-                client.close()  # it has gone again already
+                client.close()  # the client has gone
         self._spare.close()
 
     def _refuse_next(self, listening: socket.socket, error: OSError) -> None:
-        """Refuse the next client if there is no descriptor for it: it would wait for its deadline and learn nothing."""
+        """Refuse the next client when no descriptor is free. Without an answer it would wait until its deadline."""
         self._refusing.refused((error.strerror or str(error)).lower())
         try:
             with self._spare.lent():
@@ -195,7 +204,7 @@ class WireServer:
     def _serve(self, connection: Connection) -> None:
         try:
             connection.serve()
-        except Exception:  # noqa: BLE001  # a defect ends one connection
+        except Exception:  # noqa: BLE001  # a bug ends one connection
             _log.exception("a connection failed", extra={"peer": connection.peer()})
             connection.shut_down()
         finally:
@@ -206,7 +215,8 @@ class WireServer:
             self._connections.pop(connection, None)
 
     def _refuse(self, stream: ByteStream, limit: str) -> None:
-        with contextlib.closing(stream), contextlib.suppress(OSError):  # the client may have gone already
+        # An OSError means that the client has gone.
+        with contextlib.closing(stream), contextlib.suppress(OSError):
             stream.send_now(encode_frame(actions.RESPONSE, encode_error(TooBusy(limit))))
             stream.end()
 
@@ -227,7 +237,8 @@ class WireServer:
         if _is_over(connection.writing_since, now, settings.stuck_limit):
             connection.shut_down()
         elif connection.is_answering:
-            return  # it reads nothing meanwhile, so its client may say what it likes and is not heard
+            # The server reads nothing from this client now, so it cannot judge the client's silence or its frames.
+            return
         elif (
             _is_over(connection.frame_since, now, settings.frame_limit)
             or _is_over(connection.over_since, now, settings.frame_limit)
