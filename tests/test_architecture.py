@@ -48,7 +48,7 @@ ONLY_IN_MAIN = {
 }
 """What only the room's __main__ may import: it wires things up."""
 
-CLIENT_OF_BOOTH = {"causes", "errors", "message_ids", "model", "repeating", "rules", "unicode"}
+CLIENT_OF_BOOTH = {"causes", "error_reasons", "errors", "message_ids", "model", "repeating", "rules", "unicode"}
 STRANGERS = {
     "booth": {"grpc", "google", "apsw", "sqlite3", "socket"},
     "store": {"grpc", "google", "socket", "apsw", "sqlite3"},

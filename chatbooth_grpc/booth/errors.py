@@ -17,16 +17,14 @@
     ├── DeadlineExceeded        no answer in time; the outcome is unknown
     └── Internal                a defect; it was logged
 
-Each leaf has a stable `reason`. Its typed attributes and that reason are all that travels: `from_reason` builds
-the same error again on the other side, which words its message itself.
+Each leaf has a stable `reason`. Its typed attributes and that reason are all that travels: `booth/error_reasons.py`
+builds the same error again on the other side, which words its message itself.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, get_type_hints
+from typing import ClassVar
 
 from chatbooth_grpc.booth.causes import advice
 
@@ -462,9 +460,9 @@ class Internal(ChatboothError):
 class UnknownError(ChatboothError):
     """An error of a newer or foreign server: its own `reason` and words, unchanged.
 
-    `unknown_error` makes one that is also of a branch of the tree, so that it is handled like the branch's errors.
-    `field` names the part of the request that is wrong; it is empty if that is not known. `retry_after` is the number
-    of seconds after which to try again, at the earliest.
+    `error_reasons.unknown_error` makes one that is also of a branch of the tree, so that it is handled like the
+    errors of that branch. `field` names the part of the request that is wrong; it is empty if that is not known.
+    `retry_after` is the number of seconds after which to try again, at the earliest.
     """
 
     def __init__(self, reason: str, message: str, *, field: str = "", retry_after: float = 1.0) -> None:
@@ -476,52 +474,3 @@ class UnknownError(ChatboothError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-BRANCHES: tuple[type[ChatboothError], ...] = tuple(
-    branch for branch in ChatboothError.__subclasses__() if branch is not UnknownError
-)
-"""The branches of the tree."""
-
-_UNKNOWN_OF: dict[type[ChatboothError] | None, type[UnknownError]] = {
-    branch: type(f"Unknown{branch.__name__}", (UnknownError, branch), {}) for branch in BRANCHES
-}
-
-
-def unknown_error(
-    reason: str, message: str, attributes: Mapping[str, str], branch: type[ChatboothError] | None = None
-) -> UnknownError:
-    """Return the error of a reason that this version does not know, of `branch` if the server has told it."""
-    kind = _UNKNOWN_OF.get(branch, UnknownError)
-    try:
-        retry_after = float(attributes.get("retry_after", "1"))
-    except ValueError:
-        retry_after = 1.0
-    return kind(reason, message, field=attributes.get("field", ""), retry_after=retry_after)
-
-
-def concrete_errors(root: type[ChatboothError] = ChatboothError) -> Iterator[type[ChatboothError]]:
-    """Yield every class below `root` that has a reason of its own."""
-    for child in root.__subclasses__():
-        if "reason" in vars(child):
-            yield child
-        yield from concrete_errors(child)
-
-
-def from_reason(
-    reason: str, message: str, attributes: Mapping[str, str], branch: type[ChatboothError] | None = None
-) -> ChatboothError:
-    """Build again the error that `reason` and `ChatboothError.attributes()` describe.
-
-    A reason that this version does not know, or attributes that do not fit it, give an `UnknownError` with `message`.
-    It is of `branch`, the branch of the tree that the server has told by a status or a code, if it has told one.
-    """
-    kind = next((kind for kind in concrete_errors() if kind.reason == reason), None)
-    if kind is None:
-        return unknown_error(reason, message, attributes, branch)
-    types = get_type_hints(kind)
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # leaves are dataclasses
-    try:
-        return kind(**{name: types[name](text) for name, text in attributes.items() if name in known})
-    except (TypeError, ValueError):
-        return unknown_error(reason, message, attributes, branch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatbooth_grpc.booth.error_reasons import concrete_errors
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -9,7 +10,6 @@ from chatbooth_grpc.booth.errors import (
     ResourceExhausted,
     TooBusy,
     Unavailable,
-    concrete_errors,
 )
 
 RETRIED = (Unavailable, DeadlineExceeded, TooBusy)

@@ -12,7 +12,7 @@ from google.protobuf.message import Message as ProtobufMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chatbooth_grpc.booth import causes, errors
+from chatbooth_grpc.booth import causes, error_reasons, errors
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.rpc.connection_errors import cause_of
 
@@ -75,7 +75,7 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
     words = call.details() or ""
     info = _error_info(call)
     if info is not None:
-        return errors.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
+        return error_reasons.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
     code = call.code()
     cause = cause_of(words)
     if cause == causes.SPEAKS_HTTP or code in (

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.booth.errors import ChatboothError, from_reason
+from chatbooth_grpc.booth.error_reasons import from_reason
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import (
     ContentKind,
     Delivery,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.booth.errors import concrete_errors
+from chatbooth_grpc.booth.error_reasons import concrete_errors
 from chatbooth_grpc.booth.repeating import OUTCOME_UNKNOWN, PASSING, RETRIED, reasons_of
 from chatbooth_grpc.client.library.chat_client import ChatClient
 

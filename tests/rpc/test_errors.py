@@ -14,12 +14,13 @@ from google.protobuf.any_pb2 import Any as PackedDetail
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chatbooth_grpc.booth import errors
-from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, concrete_errors
+from chatbooth_grpc.booth import error_reasons, errors
+from chatbooth_grpc.booth.error_reasons import concrete_errors
+from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
 from chatbooth_grpc.rpc.errors import ERROR_DOMAIN, STATUS_CODES, from_rpc_error, status_code, to_status
 
 CONCRETE = sorted(concrete_errors(), key=lambda kind: kind.__name__)
-BRANCHES = errors.BRANCHES
+BRANCHES = error_reasons.BRANCHES
 SERVER = "booth.example:50051"
 METHOD = "/tests.Errors/Raise"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatbooth_grpc.booth import errors
-from chatbooth_grpc.booth.errors import ChatboothError, UnknownError, from_reason
+from chatbooth_grpc.booth.error_reasons import from_reason
+from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
 from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 
 OK = 0

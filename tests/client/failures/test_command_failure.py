@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbooth_grpc.booth import errors
+from chatbooth_grpc.booth import error_reasons, errors
 from chatbooth_grpc.client.failures.command_failure import exit_code
 
 EXPECTED = {
@@ -29,7 +29,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("reason", "code"), EXPECTED.items())
 def test_each_error_has_its_exit_code(reason: str, code: int) -> None:
-    [kind] = [kind for kind in errors.concrete_errors() if kind.reason == reason]
+    [kind] = [kind for kind in error_reasons.concrete_errors() if kind.reason == reason]
     assert exit_code(kind.__new__(kind)) == code
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatbooth_grpc.booth.error_reasons import from_reason
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
@@ -20,7 +21,6 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     Unauthenticated,
     Unavailable,
-    from_reason,
 )
 from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason, MessageBatch, Opening, UnknownEvent
 from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGEST_PAUSE, Listening

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.booth.errors import BRANCHES, ChatboothError, UnknownError, concrete_errors, from_reason
+from chatbooth_grpc.booth.error_reasons import BRANCHES, concrete_errors, from_reason
+from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
 from chatbooth_grpc.wire.encoding.codes import CODES, OK, OTHER, decode_error, encode_error
 from chatbooth_grpc.wire.encoding.primitives import BodyError, BodyWriter
 
