@@ -1,4 +1,4 @@
-"""Encoding what many streams of a mailbox are sent only once."""
+"""Encodes a batch of messages once, though many streams of a mailbox send it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from chatbooth_grpc.booth.model import Event, MessageBatch
 
 
 class EncodeOnce:
-    """An encoder that remembers the newest batch: those of the store's tail are the same object for every listener."""
+    """An encoder that caches the encoding of the newest batch.
+
+    Listeners that read the messages of one commit from the store's cache get the same tuple.
+    """
 
     def __init__(self, encode: Callable[[Event], bytes]) -> None:
         self._encode = encode
-        self._newest: tuple[object, bytes] = (None, b"")  # replaced as one, since pumps come at the same time
+        # Several pumps may use it at once, so both values are replaced in one assignment.
+        self._newest: tuple[object, bytes] = (None, b"")
 
     def __call__(self, event: Event) -> bytes:
         """Return the event's encoding."""
@@ -21,6 +25,7 @@ class EncodeOnce:
         messages, encoded = self._newest
         if event.messages is not messages:
             encoded = self._encode(event)
-            if isinstance(event.messages, tuple):  # what may change is not remembered
+            # A list may change later, so only a tuple is cached.
+            if isinstance(event.messages, tuple):
                 self._newest = (event.messages, encoded)
         return encoded

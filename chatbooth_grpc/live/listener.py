@@ -1,8 +1,9 @@
-"""One listener: a cursor over a mailbox, and a window over what it has sent ahead of the acknowledged.
+"""One listener: a cursor over a mailbox, and a window of unacknowledged messages.
 
-A step reads the next messages behind the cursor and writes them to the stream. What bounds a client that never
-reads, or never acknowledges, is the window: at most 256 messages or 1 MiB of content (but at least one message) are
-out and not acknowledged; beyond it the log itself is the queue.
+A step reads the messages that follow the cursor and writes them to the stream. The window bounds the messages that the
+stream has sent and the client has not acknowledged: at most 256 messages or 1 MiB of content, but at least one message.
+So a client that never reads, or never acknowledges, costs a bounded amount of memory. The other messages wait in the
+log.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ WINDOW_MESSAGES = 256
 WINDOW_SIZE = 1 << 20
 
 READ_INTERVAL = 1.0
-"""How long a stream may go on with what was appended just now, in seconds, before it reads the log again.
+"""How long a stream may send messages from the store's cache, in seconds, before it must read the log again.
 
-Only that tells that its session has ended, and what was acknowledged. The store sees to it behind either; this is for
-what it forgets. It is shorter by chance: a thousand streams that were opened at once would all read at once.
+Only a read of the log finds that the session has ended, and what the client has acknowledged. The store drops its cache
+after either of them, so that the stream reads the log. This interval covers a bug in the store that fails to do so. It
+is shortened at random, because a thousand streams that were opened at once would otherwise all read at once.
 """
 
 IDLE, QUEUED, RUNNING, WOKEN = range(4)
-"""Where a listener is on its way through the pumps; woken: running, and to run once more."""
+"""The states of a listener in the pumps. WOKEN: a pump runs it, and must run it once more."""
 
 
 class Listener:
@@ -48,20 +50,24 @@ class Listener:
     )
 
     def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
-        """`after`: the sequence to start behind; None: the session's cursor."""
+        """The stream starts after the sequence `after`. None means the session's cursor."""
         self.session = session
         self.sink = sink
-        self.is_open = True  # the switchboard's
-        self.pumping = IDLE  # the pumps'
+        # Only the switchboard changes this.
+        self.is_open = True
+        # Only the pumps change this.
+        self.pumping = IDLE
         self._after = after
         self.sent_through = session.cursor if after is None else after
         self._opened = False
-        self._read_time = 0.0  # monotonic
-        self._out: deque[tuple[int, int]] | None = None  # (sequence, size) sent and not acknowledged; None: none
+        # When the log was last read, in monotonic seconds.
+        self._read_time = 0.0
+        # The sequence and size of each message that was sent and is not acknowledged. None: there are none.
+        self._out: deque[tuple[int, int]] | None = None
         self._out_size = 0
 
     def step(self, store: Store) -> bool:
-        """Write the next event, if there is one to be written; return whether there is more to do at once.
+        """Write the next event, if there is one. Return whether there is more to do at once.
 
         Raises SessionInvalid, CursorPastEnd, and what the store raises when it cannot be read.
         """
@@ -72,12 +78,14 @@ class Listener:
             recent = store.recent(self.session, self.sent_through)
             if recent and len(self._fitting(recent)) == len(recent) <= room:
                 self._send_messages(recent)
-                return False  # what comes behind them wakes this listener again
+                # Messages that follow these wake this listener again.
+                return False
         self._read_time = time.monotonic() - random.uniform(0, READ_INTERVAL / 2)  # noqa: S311  # no secret
         batch = store.after(self.session, self.sent_through, room, WINDOW_SIZE)
         self._forget_acknowledged(batch.cursor)
         if room == 0:
-            return len(self._out or ()) < WINDOW_MESSAGES  # acknowledged since: read again, with room
+            # If the client has acknowledged some meanwhile, there is room now, and the next step reads again.
+            return len(self._out or ()) < WINDOW_MESSAGES
         return self._send(batch)
 
     def _open(self, store: Store) -> bool:
@@ -91,18 +99,19 @@ class Listener:
         missing = gap(self.sent_through, batch)
         if missing is not None:
             self.sent_through = missing.last
-            return self.sink.send(missing)  # the next step reads again: a step writes one event
+            # A step writes one event. The next step reads the messages after the gap.
+            return self.sink.send(missing)
         return self._send_messages(self._fitting(batch.messages)) and self.sent_through < batch.last_sequence
 
     def _send_messages(self, messages: Sequence[Message]) -> bool:
-        """Send messages that fit the window, if there are any; return whether they went out."""
+        """Send messages that fit the window, if there are any. Return whether they were sent."""
         if not messages or not self.sink.send(MessageBatch(messages)):
             return False
         self._note_sent(messages)
         return True
 
     def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Return the first of the messages, as far as the window's size has room; one always fits an empty window."""
+        """Return the first messages, as many as the window's size has room for. One always fits an empty window."""
         size = self._out_size
         for count, message in enumerate(messages):
             size += len(message.content)
@@ -123,4 +132,5 @@ class Listener:
         while out and out[0][0] <= cursor:
             self._out_size -= out.popleft()[1]
         if not out:
-            self._out = None  # an idle listener keeps no queue: there may be thousands
+            # There may be thousands of idle listeners, so an idle one keeps no queue.
+            self._out = None

@@ -1,11 +1,14 @@
-"""The few threads that serve all listeners, one at a time each.
+"""The pumps: a few threads that serve all listeners, each one listener at a time.
 
-A listener is idle, queued, or running. `wake` queues an idle one, and marks a running one to be run again; a pump takes
-a queued one, steps it once, and queues it again after the others if it has more to do. So a stream never has two
-writers, and a busy one does not starve the rest. `_lock` guards those states (`Listener.pumping`) and the turns: no one
-blocks while holding it, so store and transport threads may call `wake` at any time.
+A listener is idle, queued or running. `wake` queues an idle listener, and marks a running one so that it runs once
+more. A pump takes a queued listener and steps it once. If the listener has more to do, the pump queues it again after
+the others. So a stream never has two writers, and a busy stream does not starve the others.
 
-A step never waits for a client: it writes to a stream only when the transport has taken all that was written before.
+`_lock` guards these states (`Listener.pumping`) and the turns. No thread blocks while it holds the lock, so the threads
+of the store and of the transports may call `wake` at any time.
+
+A step never waits for a client. It writes to a stream only when the transport has taken everything that was written
+before.
 """
 
 from __future__ import annotations
@@ -24,14 +27,15 @@ Step = Callable[[Listener], bool]
 
 
 class Pumps:
-    """Runs listeners' steps on a fixed few threads."""
+    """Runs the steps of listeners on a fixed number of threads."""
 
     def __init__(self, step: Step, count: int) -> None:
         """`step` serves a listener once and says whether it has more to do."""
         self._step = step
         self._lock = threading.Lock()
         self._turns = Turns()
-        self._ready: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True for each one queued, False ends a pump
+        # True for each queued listener. False ends a pump.
+        self._ready: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._pumps = [
             threading.Thread(target=self._serve, name=f"pump-{number}", daemon=True) for number in range(count)
         ]
@@ -39,7 +43,7 @@ class Pumps:
             pump.start()
 
     def wake(self, listeners: Iterable[Listener]) -> None:
-        """Have listeners stepped soon. Never blocks."""
+        """Let the pumps step these listeners soon. Never blocks."""
         with self._lock:
             for listener in listeners:
                 if listener.pumping == IDLE:
@@ -48,14 +52,14 @@ class Pumps:
                     listener.pumping = WOKEN
 
     def stop(self) -> None:
-        """End the threads, after what is queued."""
+        """Serve the listeners that are queued, then end the threads."""
         for _ in self._pumps:
             self._ready.put(False)
         for pump in self._pumps:
             pump.join()
 
     def _queue(self, listener: Listener) -> None:
-        """Queue a listener, with the lock."""
+        """Queue a listener. The caller holds the lock."""
         listener.pumping = QUEUED
         self._turns.put(listener)
         self._ready.put(True)
@@ -68,7 +72,7 @@ class Pumps:
             more = False
             try:
                 more = self._step(listener)
-            except Exception:  # noqa: BLE001  # one stream's defect must not end the thread that serves the others
+            except Exception:  # noqa: BLE001  # a bug in one stream must not end the others' thread
                 _log.exception("a listener failed")
                 listener.sink.abort()
             with self._lock:

@@ -1,7 +1,4 @@
-"""The reaper: threads that end unused sessions, sweep for lost hints, and remove what need not be kept.
-
-Each has its own round, so that none waits for another. A round that fails is left to the next one.
-"""
+"""The reaper: threads that end unused sessions, repeat lost hints and remove old data."""
 
 from __future__ import annotations
 
@@ -23,13 +20,19 @@ _RETENTION_ROUNDS = 100
 _LONGEST_RETENTION_ROUND = 600.0
 _SHORTEST_RETENTION_ROUND = 1.0
 _BREATH = 0.01
-"""Between two steps of removing, so that senders go first and a walk over a million mailboxes leaves a core alone."""
+"""Seconds between two steps that remove rows.
+
+So senders go first, and a walk over a million mailboxes leaves most of a core to others.
+"""
 
 _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Looks over sessions and streams at intervals. Times in seconds."""
+    """Looks over sessions, streams and old data at intervals, which are in seconds.
+
+    Each thread has rounds of its own, so that none waits for another. If a round fails, the next one tries again.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,8 @@ class Reaper:
         self._session_expiry = session_expiry
         self._retain = retain
         self._stopping = threading.Event()
-        self._noted: dict[int, int] = {}  # when a listening session's use was last noted
+        # When the use of each listening session was last noted, in store time.
+        self._noted: dict[int, int] = {}
         rounds = min(max(session_expiry / TOUCHES_PER_EXPIRY, _SHORTEST_ROUND), _LONGEST_ROUND)
         # For each thread, an event that begins its next round before the interval is over.
         self._due: list[threading.Event] = []
@@ -61,12 +65,12 @@ class Reaper:
         prune_now()
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop looking, and end the threads."""
+        """End the threads, and wait for them."""
         self._stopping.set()
         for due in self._due:
             due.set()
@@ -74,7 +78,7 @@ class Reaper:
             thread.join()
 
     def reap(self) -> None:
-        """Note the use of the sessions that listen, then end those that nobody has used for the expiry."""
+        """Note that the sessions that listen are in use. Then end the sessions that were not used for the expiry."""
         self._touch_listening()
         unused_since = self._store.clock.cutoff(self._session_expiry)
         ended = 0
@@ -90,7 +94,7 @@ class Reaper:
                 return
 
     def remove_old(self) -> None:
-        """Remove the messages that retention need not keep, in small steps."""
+        """Remove the messages that are older than the retention, in small steps."""
         retain = self._retain or None
         step = self._store.remove_old(retain)
         removed = step.removed
@@ -101,7 +105,7 @@ class Reaper:
             _log.info("old messages removed", extra={"count": removed})
 
     def _touch_listening(self) -> None:
-        """An open stream is use: note it as often as a call would."""
+        """Note the use of each session that listens, as often as its calls would."""
         now = self._store.clock.now()
         stale = now - round(self._session_expiry * 1_000_000 / TOUCHES_PER_EXPIRY)
         sessions = self._switchboard.sessions()
@@ -127,7 +131,7 @@ class Reaper:
                     return
                 try:
                     look()
-                except ChatboothError as error:  # the store is away for now: the next round tries again
+                except ChatboothError as error:  # the next round tries again
                     skipping.refused(error.reason)
                 else:
                     skipping.worked()
@@ -136,5 +140,5 @@ class Reaper:
 
 
 def retention_interval(retain: float) -> float:
-    """Return how often to look for messages past `retain`: to a hundredth of it, and at least every ten minutes."""
+    """Return the seconds between two rounds: a hundredth of `retain`, within 1 second and 10 minutes."""
     return min(max(retain / _RETENTION_ROUNDS, _SHORTEST_RETENTION_ROUND), _LONGEST_RETENTION_ROUND)

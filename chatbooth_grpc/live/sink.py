@@ -1,4 +1,4 @@
-"""What live delivery asks of a transport: one open stream to write to."""
+"""The seam between live delivery and a transport: one open stream to write to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from chatbooth_grpc.booth.model import End, Event
 
 
 class Sink(Protocol):
-    """A stream to one client. Nothing here blocks. One thread at a time writes; `abort` may come from any.
+    """A stream to one client. No method blocks. One thread at a time writes. Any thread may call `abort`.
 
-    A stream is free when the transport has taken its last event. A stream that is over is free, too.
+    A stream is free when the transport has taken its last event. A stream that has ended is free, too.
     """
 
     @property
@@ -20,19 +20,20 @@ class Sink(Protocol):
         """Whether an event may be written now."""
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        """Have `call` made once, on any thread, when the stream is free. False: it is free now, and nothing is called.
+        """Call `call` once, on any thread, when the stream becomes free.
 
-        A later call of this method replaces an earlier one.
+        Returns False if the stream is free now, and then `call` is not called. A later call of this method replaces an
+        earlier one.
         """
 
     def send(self, event: Event) -> bool:
-        """Begin to write an event to a free stream; return whether the stream still stands."""
+        """Begin to write an event to a free stream. Return whether the stream is still open."""
 
     def end(self, end: End, error: ChatboothError) -> None:
         """Write the last event to a free stream, and close it with an error.
 
-        The transport closes the listener once the client has taken that, or the stream is over.
+        The transport closes the listener after the client has taken the event, or after the stream has ended.
         """
 
     def abort(self) -> None:
-        """Cut the stream off at once."""
+        """End the stream at once, whatever was not taken."""

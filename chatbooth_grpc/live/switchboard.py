@@ -1,11 +1,11 @@
-"""Who listens to which mailbox: takes the store's hints to the listeners, and ends them all on a drain.
+"""The switchboard: which listeners a mailbox has. It passes the store's hints to them.
 
-A listener whose client has not taken the last event is set aside: it is not woken until its transport calls back. So
-streams that nobody reads cost a message to their mailbox nothing.
+If a client has not taken the last event, the switchboard sets its listener aside, and does not wake it until the
+transport calls back. So a stream that nobody reads costs nothing when a message comes into its mailbox.
 
-`_lock` guards the registry and is held for dictionary operations only; it is taken by the store's writer (hints), by
-the transports (open, close, call back) and by the pumps. It may be held when a pump's own lock is taken, never the
-reverse.
+`_lock` guards the registry. A thread holds it for operations on dictionaries only. The store's writer takes it for
+hints, the transports take it to open, to close and to call back, and the pumps take it, too. A thread that holds it may
+take the lock of the pumps. A thread that holds the lock of the pumps must not take it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chatbooth_grpc.live.pumps import Pumps
 from chatbooth_grpc.live.sink import Sink
 
 DEFAULT_PUMPS = 1
-"""Two would win the interpreter's lock from each other message by message."""
+"""Two pumps would take the interpreter's lock from each other for every message."""
 
 
 class Switchboard:
@@ -40,17 +40,18 @@ class Switchboard:
         self._max_listeners = max_listeners
         self._lock = threading.Lock()
         self._open: set[Listener] = set()
-        self._by_mailbox: dict[int, set[Listener]] = {}  # those that hints wake: not the ones set aside
+        # The listeners that hints wake. Those that are set aside are not among them.
+        self._by_mailbox: dict[int, set[Listener]] = {}
         self._none_left = threading.Condition(self._lock)
         self._draining = False
         self._pumps = Pumps(self._step, pumps)
         store.watch(self.wake)
 
     def open(self, session: StoredSession, after: int | None, sink: Sink) -> Listener:
-        """Begin to serve a stream; its opening is on the way when this returns.
+        """Begin to serve a stream. A pump writes its opening soon.
 
-        The listener is registered before its first read, so nothing that is sent meanwhile is missed. Raises TooBusy:
-        as many streams are open as may be. ServerDraining.
+        The listener is registered before its first read, so it misses no message that is sent meanwhile. Raises
+        TooBusy if as many streams are open as may be, and ServerDraining.
         """
         listener = Listener(session, after, sink)
         with self._lock:
@@ -64,7 +65,7 @@ class Switchboard:
         return listener
 
     def close(self, listener: Listener) -> None:
-        """Forget a listener whose stream is over. Never blocks; harmless if repeated."""
+        """Forget a listener whose stream has ended. Never blocks. Harmless if repeated."""
         with self._lock:
             listener.is_open = False
             if listener not in self._open:
@@ -75,7 +76,7 @@ class Switchboard:
                 self._none_left.notify_all()
 
     def wake(self, mailbox_ids: Collection[int]) -> None:
-        """Have the listeners of these mailboxes look again. Never blocks."""
+        """Let the listeners of these mailboxes look again. Never blocks."""
         if not self._by_mailbox:
             return
         with self._lock:
@@ -100,13 +101,13 @@ class Switchboard:
             return list({listener.session.session_id: listener.session for listener in self._open}.values())
 
     def sweep(self) -> None:
-        """Have every listener look again: what makes a lost hint a delay and not a loss."""
+        """Let every listener look again, so that a lost hint delays a message and does not lose it."""
         with self._lock:
             mailbox_ids = list(self._by_mailbox)
         self.wake(mailbox_ids)
 
     def drain(self, grace: float) -> None:
-        """Open no more streams and end each with its cursor; cut off what is left after `grace` seconds; stop."""
+        """Open no more streams, and end each with its cursor. After `grace` seconds cut off the rest, and stop."""
         with self._lock:
             self._draining = True
         self.sweep()
@@ -120,7 +121,7 @@ class Switchboard:
         self._pumps.stop()
 
     def _step(self, listener: Listener) -> bool:
-        """Serve a listener once, on a pump; return whether it has more to do at once."""
+        """Serve a listener once, on a pump. Return whether it has more to do at once."""
         if not listener.is_open:
             return False
         if not listener.sink.is_free:
@@ -138,12 +139,15 @@ class Switchboard:
         return False
 
     def _end(self, listener: Listener, reason: EndReason, error: ChatboothError) -> None:
-        """Write a stream's end. The transport closes it when that is taken; a drain cuts off who does not take it."""
+        """Write a stream's end.
+
+        The transport closes the stream when the client has taken the end. A drain cuts off a client that does not.
+        """
         listener.is_open = False
         listener.sink.end(End(reason, listener.sent_through), error)
 
     def _set_aside(self, listener: Listener) -> None:
-        """Wake a listener no more until its sink is free. It is unlinked first: so the call back cannot be missed."""
+        """Do not wake a listener until its sink is free. It is unlinked first, so that no callback can be missed."""
         with self._lock:
             self._unlink(listener)
         if not listener.sink.call_when_free(partial(self._put_back, listener)):
@@ -156,7 +160,7 @@ class Switchboard:
             self._link(listener)
         self._pumps.wake((listener,))
 
-    # With the lock
+    # The caller of these holds the lock.
 
     def _link(self, listener: Listener) -> None:
         self._by_mailbox.setdefault(listener.session.mailbox_id, set()).add(listener)

@@ -1,4 +1,4 @@
-"""Whose listener is served next: the mailboxes take turns, whatever the number of their listeners."""
+"""Which listener is served next: mailboxes take turns, however many listeners each has."""
 
 from __future__ import annotations
 

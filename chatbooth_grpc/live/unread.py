@@ -1,4 +1,4 @@
-"""What the server has written and clients have not taken: how much, whose, since when."""
+"""The writes that clients have not taken: how many bytes, whose they are, and since when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.small_writes import CutOff, SmallWrites
 
 STUCK_LIMIT = 5.0
-"""How long a client may take nothing of what the server writes to it, in seconds. Then that is cut off."""
+"""How long a client may take nothing of a write, in seconds. Then the write is cut off."""
 
 MOST_SIZE = 64 << 20
 """How many bytes may wait for all clients together."""
@@ -22,13 +22,13 @@ SHARE_SIZE = 16 << 20
 """How many bytes may wait for one account, and for one connection. A single write may be larger."""
 
 SMALL_SIZE = 4 << 10
-"""A write of at most this many bytes counts in all, but not for its owners: their number is limited elsewhere."""
+"""A write of at most this many bytes does not count for its owners, since another limit bounds the number of those."""
 
 _SLOWEST_RATE = 64 << 10
-"""Bytes in a second that a client must take, beyond the stuck limit: a large write gets more time."""
+"""How many bytes a client must take in a second, beyond the stuck limit. So a large write gets more time."""
 
 _YOUNGEST = 0.25
-"""Seconds that every write may wait, however much waits: nearly all are taken sooner."""
+"""Seconds that every write may wait, whatever the limits say. Clients take nearly all sooner."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,18 +46,18 @@ class Held:
 
 
 class Stream(Protocol):
-    """A live stream, as far as its small writes go."""
+    """A live stream, as the limits on small writes see it."""
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when a small write waits to be taken, in monotonic seconds; None: none does."""
+        """When the small write began that the client has not taken, in monotonic seconds. None: it has taken all."""
 
     def cut_off(self) -> None:
         """End the stream at once, from any thread."""
 
 
 class _Holdings:
-    """What is held in all or for one owner, in the order in which it began."""
+    """The writes of all clients, or of one owner, in the order in which they began."""
 
     __slots__ = ("held", "size")
 
@@ -67,9 +67,9 @@ class _Holdings:
 
 
 class Unread:
-    """Holds writes until they are taken, and cuts off those that exceed a limit: the oldest first.
+    """Holds writes until clients take them, and cuts off those that exceed a limit: the oldest first.
 
-    Safe to use from many threads, none of which it blocks. `cut_off` is called on any of them, without a lock.
+    Safe to use from many threads. It blocks none of them. It calls `cut_off` on any of them, without a lock.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Unread:
         share_size: int = SHARE_SIZE,
         stuck_limit: float = STUCK_LIMIT,
     ) -> None:
-        """`most`: how many small writes may wait at once; None: any number. Sizes in bytes, the limit in seconds."""
+        """`most` is how many small writes may wait at once; None means any number. Sizes in bytes, limit in seconds."""
         self._most_size = most_size
         self._share_size = share_size
         self._stuck_limit = stuck_limit
@@ -92,9 +92,9 @@ class Unread:
         self._watched: set[Stream] = set()
 
     def watch(self, stream: Stream) -> None:
-        """Cut off a stream whose small writes are not taken. That costs less than to hold each of them.
+        """Cut off a stream if its client does not take its small writes, until `unwatch`.
 
-        The number of streams limits how much waits so. Ends with `unwatch`.
+        This costs less than to hold each of them. The number of streams bounds how many bytes wait in this way.
         """
         with self._lock:
             self._watched.add(stream)
@@ -105,9 +105,9 @@ class Unread:
             self._watched.discard(stream)
 
     def hold(self, size: int, owners: tuple[Hashable, ...], cut_off: Callable[[], None]) -> Held:
-        """Note a write of `size` bytes that begins now; `owners` are its account and its connection, if it is large.
+        """Note a write of `size` bytes that begins now. `owners` are its account and its connection, if it is large.
 
-        `cut_off` ends the call or the connection that does not take it.
+        `cut_off` ends the call or the connection whose client does not take the write.
         """
         held = Held(size, owners, cut_off)
         with self._lock:
@@ -117,9 +117,9 @@ class Unread:
         return held
 
     def hold_small(self, key: Hashable, cut_off: CutOff) -> Callable[[], object]:
-        """Note a write of at most SMALL_SIZE that begins now. Return what is to be called when it is taken.
+        """Note a write of at most SMALL_SIZE that begins now. Return a function to call when the client has taken it.
 
-        This costs less than `hold`. `key`: any object that no other write has.
+        This costs less than `hold`. No other write may have the same `key`.
         """
         taken = self._small.hold(key, cut_off)
         late = self._small.take_excess(time.monotonic())
@@ -128,7 +128,7 @@ class Unread:
         return taken
 
     def check(self, owner: Hashable) -> None:
-        """Raise TooBusy if more waits for an owner than may."""
+        """Raise TooBusy if more bytes wait for an owner than may."""
         with self._lock:
             holdings = self._by_owner.get(owner)
             if holdings is None or holdings.size <= self._share_size:
@@ -136,12 +136,12 @@ class Unread:
         raise TooBusy(f"{self._share_size >> 20} MiB that one account's clients have not read")
 
     def release(self, held: Held) -> None:
-        """Note that a write was taken, or its call is over. Harmless if repeated."""
+        """Note that the client has taken a write, or that its call has ended. Harmless if repeated."""
         with self._lock:
             self._forget(held)
 
     def cut_off_late(self) -> None:
-        """Cut off what is overdue, or too much; to be called now and then."""
+        """Cut off the writes that are overdue or exceed a limit. The transports call this at intervals."""
         now = time.monotonic()
         with self._lock:
             overdue = [held for held in self._all.held if self._is_overdue(held, now)]
@@ -174,10 +174,10 @@ class Unread:
         for cut_off in late:
             cut_off()
 
-    # With the lock
+    # The caller of these holds the lock.
 
     def _add(self, held: Held) -> list[Held]:
-        """Note a write; return what exceeds a limit now."""
+        """Note a write, and return the writes that exceed a limit now."""
         _note(self._all, held)
         late = self._take_excess(self._all, self._most_size, held.since)
         for owner in held.owners:
@@ -204,7 +204,7 @@ class Unread:
         return [(self._all, self._most_size), *((each, self._share_size) for each in self._by_owner.values())]
 
     def _take_excess(self, holdings: _Holdings, limit: int, now: float) -> list[Held]:
-        """Forget the oldest writes until the others are within the limits; return them."""
+        """Forget the oldest writes until the others are within the limit, and return them."""
         taken: list[Held] = []
         while len(holdings.held) > 1 and holdings.size > limit:
             oldest = next(iter(holdings.held))
