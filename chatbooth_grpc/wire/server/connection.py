@@ -1,14 +1,19 @@
-"""One client's connection on the server: a thread that reads requests, and answers in their order.
+"""One client's connection on the server.
 
-While a connection does nothing but send a little at a time, its thread waits, and the shared reader reads for it.
+A connection has a thread, which reads requests and answers them in their order. While a client does nothing but send a
+few small messages at a time, that thread waits, and the shared reader reads for it.
 
-SENDs hold no thread while the disk works: all that were read at once are handed to the store in one go, the thread
-reads on, and whoever learns what came of them writes the replies. Each such run has a place in the order of arrival; a
-few are under way at once, and any other request waits until those before it are answered. What else comes together is
-also answered together, in one write. Pushes of a live stream and pings come from other threads (`frame_writer`).
+SENDs hold no thread while the disk works. The SENDs that were read together make a run. The thread hands the run to the
+store in one call, and reads on. The store's callback writes the replies, on whichever thread it runs. Replies keep the
+order of the requests: each run has its place in a queue, and writes its replies when those of all earlier runs are
+written. A few runs are in flight at once. Any other request waits until the runs before it are answered. The replies to
+the other requests that were read together are written together (`held_replies`).
 
-A client that does not read blocks its own thread alone, for as long as the watchdog allows; then the connection is shut
-down. `_lock` guards the places, and is not held while anything is waited for.
+The pushes of the live stream (`live_stream`) and the server's pings come from other threads. All of them write through
+the frame writer (`frame_writer`), which never blocks them. A client that does not read blocks only the connection's own
+thread. The watchdog ends such a connection after a while.
+
+`_lock` guards the queue of runs. The thread that holds it never waits for the client or for the store.
 """
 
 from __future__ import annotations
@@ -48,25 +53,28 @@ from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import READ_SIZE, SharedReader
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
-_FIRST_READ = READ_SIZE  # small: a thread that waits for a request holds a buffer of this size
+# A thread that waits for a request holds a buffer of this size, so it is small.
+_FIRST_READ = READ_SIZE
 _FURTHER_READ = 256 << 10
 _RUNS_UNDER_WAY = 4
-_READS_BEFORE_LENDING = 8  # of SENDs alone: lending and giving back take longer than a few reads
+# After so many reads of nothing but SENDs, the shared reader takes over. Lending and giving back cost more than a read.
+_READS_BEFORE_LENDING = 8
 _PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
 
 
 class _Run:
-    """SENDs that were read together, and their replies once they are known."""
+    """SENDs that were read together, and their replies once the store has answered."""
 
     __slots__ = ("has_failed", "replies")
 
     def __init__(self) -> None:
         self.replies: bytes | None = None
-        self.has_failed = False  # the store has failed them: nothing may follow their replies
+        # Whether the store has failed them. Then no other reply may follow theirs.
+        self.has_failed = False
 
 
 class Connection:
-    """Reads, answers, and is watched: the times are monotonic seconds, for the watchdog."""
+    """Reads and answers requests. The public times are for the watchdog, in monotonic seconds."""
 
     __slots__ = (
         "_decoder",
@@ -102,9 +110,9 @@ class Connection:
         shared_reader: SharedReader | None = None,
         peer: str = "",
     ) -> None:
-        """`writer` writes to the client. `shared_reader`: None, if no other thread is to read for this connection.
+        """`writer` writes to `stream`. Without a `shared_reader`, the connection's own thread does all the reading.
 
-        `peer` is its address in the logs.
+        `peer` is the address of the client in the logs.
         """
         self._stream = stream
         self.peer = partial(str, peer)
@@ -113,18 +121,25 @@ class Connection:
         self._decoder = FrameDecoder(max_body, from_client=True)
         self._writer = writer
         self._shared_reader = shared_reader
-        self._reads_of_sends = 0  # small ones, since anything else was read
-        self._returned: queue.SimpleQueue[bytes | OSError] | None = None  # by the shared reader, once it has read
+        # How many reads in a row were small, and had nothing but SENDs.
+        self._reads_of_sends = 0
+        # The bytes or the error with which the shared reader gives the connection back. Made on first use.
+        self._returned: queue.SimpleQueue[bytes | OSError] | None = None
         self._lock = threading.Lock()
-        self._settled: threading.Condition | None = None  # of the lock, once the thread has waited for a run
+        # A condition of the lock, once the thread has waited for a run.
+        self._settled: threading.Condition | None = None
         self._under_way: list[_Run] = []
         self._lane = Lane()
         self._held = HeldReplies(writer)
         self.last_received = self.last_used = time.monotonic()
-        self._is_taking = False  # as long as that lasts, nothing is read
-        self.frame_since: float | None = None  # since when a frame is incomplete
-        self.asked_since: float | None = None  # since when a ping is unanswered
-        self.over_since: float | None = None  # since when what comes is not answered
+        # Whether the thread handles requests, and so does not read.
+        self._is_taking = False
+        # Since when a frame is incomplete.
+        self.frame_since: float | None = None
+        # Since when a ping of the server has no answer.
+        self.asked_since: float | None = None
+        # Since when the server answers no more.
+        self.over_since: float | None = None
 
     @property
     def is_answering(self) -> bool:
@@ -133,12 +148,12 @@ class Connection:
 
     @property
     def writing_since(self) -> float | None:
-        """Since when a write is blocked."""
+        """Since when the client has taken no bytes, if some are left to be written."""
         return self._writer.writing_since
 
     @property
     def is_listening(self) -> bool:
-        """Whether a live stream is open, which counts as use."""
+        """Whether a live stream is open. That counts as use of the connection."""
         return self._live_stream.is_open
 
     def serve(self) -> None:
@@ -148,29 +163,31 @@ class Connection:
                 if self.over_since is None:
                     self._take_unless_over(data)
             self._wait_for_runs(0)
-            if not self.is_listening:  # whose pushes to a client that does not read would keep this waiting
+            # The pushes to a listener that does not read would make this wait for the watchdog.
+            if not self.is_listening:
                 self._writer.wait_until_written()
         except OSError:
-            pass  # the client is gone, or the watchdog ended it
+            pass  # the client has gone, or the watchdog has ended the connection
         finally:
             self._end()
 
     def shut_down(self) -> None:
-        """End the connection at once, from any thread, whatever it is blocked in."""
+        """End the connection at once, even if its thread is blocked. Any thread may call this."""
         self._stream.cut_off()
 
     def drain(self) -> None:
-        """Read no more; what was read is answered, then the connection ends."""
+        """Read no more. The connection ends when the requests that were read are answered."""
         self._stream.stop_receiving()
 
     def ask(self, now: float) -> None:
         """Send a ping. Never blocks."""
-        self.asked_since = now  # before the answer can come
+        # This comes first, since the answer sets it back.
+        self.asked_since = now
         with contextlib.suppress(OSError):
             self._writer.put(_PING)
 
     def take_quickly(self, data: bytes, sends: Sends) -> bool:
-        """Put SENDs that the shared reader has read to others', if nothing about that can block; say whether so."""
+        """Add SENDs that the shared reader has read to `sends`, and return True. Return False if that could block."""
         if self.over_since is not None or len(self._under_way) >= _RUNS_UNDER_WAY or not self._writer.has_room:
             return False
         requests = whole_sends(data)
@@ -183,12 +200,12 @@ class Connection:
         return True
 
     def give_back(self, data: bytes | OSError) -> None:
-        """Have the connection's thread go on with what the shared reader has read."""
+        """Have the connection's thread go on with the bytes that the shared reader has read."""
         assert self._returned is not None  # noqa: S101  # made before it was lent
         self._returned.put(data)
 
     def _receive(self) -> bytes:
-        """Wait for bytes and return all that are there, up to a limit; none: the client has ended the connection."""
+        """Wait for bytes and return those that have come, up to a limit. Empty bytes mean that the client has ended."""
         if self._reads_of_sends >= _READS_BEFORE_LENDING and self._decoder.is_between_frames and self._shared_reader:
             data = self._receive_by(self._shared_reader)
         else:
@@ -199,7 +216,7 @@ class Connection:
         return data
 
     def _receive_by(self, reader: SharedReader) -> bytes:
-        """Lend the connection; return the bytes with which it is given back. Raises OSError."""
+        """Lend the connection. Return the bytes with which it is given back. Raises OSError."""
         if self._returned is None:
             self._returned = queue.SimpleQueue()
         self._reads_of_sends = 0
@@ -216,16 +233,17 @@ class Connection:
         self.asked_since = None
 
     def _take_unless_over(self, data: bytes) -> None:
-        """Take what was read; that nothing may be written any more is an error only if nobody has ended it."""
+        """Handle the bytes that were read. Ignore a failed write if the connection is over anyway."""
         try:
             self._take(data)
         except OSError:
             if self.over_since is None:
                 raise
-            self._is_taking = False  # so the watchdog sees to it that this ends
+            # The watchdog ends the connection, but only when it is not answering.
+            self._is_taking = False
 
     def _take(self, data: bytes) -> None:
-        """Answer the requests that are whole by now, or have them answered."""
+        """Answer the requests that are complete now. The store's callback answers SENDs later."""
         requests: list[Frame] = []
         failure: FrameError | None = None
         try:
@@ -256,12 +274,15 @@ class Connection:
         self._look_again()
 
     def _count_sends(self, data: bytes, requests: list[Frame]) -> None:
-        """Note whether this was one more small read of SENDs alone."""
+        """Count the reads in a row that were small and had nothing but SENDs."""
         is_steady = len(data) < READ_SIZE and all(frame.action == actions.SEND for frame in requests)
         self._reads_of_sends = self._reads_of_sends + 1 if is_steady else 0
 
     def _look_again(self) -> None:
-        """Be watched again, and for an incomplete frame from now: its rest was not read for while this answered."""
+        """Let the watchdog judge the connection again.
+
+        An incomplete frame counts from now on, because the thread could not read its rest while it answered.
+        """
         now = time.monotonic()
         if self._decoder.is_between_frames:
             self.frame_since = None
@@ -271,16 +292,18 @@ class Connection:
         self._is_taking = False
 
     def _close(self) -> None:
-        """Write no more, and read what still comes, until the client or the watchdog ends it.
+        """Write no more, and ignore the bytes that still come, until the client or the watchdog ends the connection.
 
-        Closing over what comes would reset the answer.
+        If the server closed the socket while bytes come, the system would send a reset, and the client could lose the
+        last reply.
         """
         self.over_since = time.monotonic()
         self._writer.end()
 
     def _hand_over(self, requests: list[Frame]) -> None:
-        """Have SENDs stored, and answered when they are."""
-        self._held.flush()  # what comes before them
+        """Hand SENDs to the store. Its callback answers them."""
+        # The replies to the requests before them go first.
+        self._held.flush()
         self._wait_for_runs(_RUNS_UNDER_WAY - 1)
         if self.over_since is not None:
             return
@@ -293,13 +316,13 @@ class Connection:
         sends.store()
 
     def _settle(self, run: _Run, replies: bytes, has_failed: bool) -> None:
-        """Write the replies of a run, behind those of the runs before it; on any thread, which is not blocked."""
+        """Write the replies of a run after those of the runs before it. Any thread may call this. It never blocks."""
         with self._lock:
             run.has_failed, run.replies = has_failed, replies
             while self._under_way and (first := self._under_way[0]).replies is not None:
                 self._under_way.pop(0)
                 if self.over_since is None:
-                    with contextlib.suppress(OSError):  # the connection's own thread learns of it
+                    with contextlib.suppress(OSError):  # the connection's own thread gets it too
                         self._writer.put(first.replies)
                     if first.has_failed:
                         self._close()
@@ -308,7 +331,7 @@ class Connection:
                 self._settled.notify()
 
     def _wait_for_runs(self, most: int) -> None:
-        """Wait until at most so many runs of SENDs are under way."""
+        """Wait until at most `most` runs of SENDs are in flight."""
         with self._lock:
             while len(self._under_way) > most:
                 if self._settled is None:
@@ -328,13 +351,13 @@ class Connection:
         self.last_used = time.monotonic()
 
     def _note_account(self, token: bytes) -> None:
-        """Note whose answers are written, since they can be large."""
+        """Note for which account the answers are, since they can be large."""
         session = self._dispatcher.booth.session_at_hand(token)
         if session is not None:
             self._writer.account_id = session.account_id
 
     def _answer_ping(self, frame: Frame) -> None:
-        """Answer a client's ping; its answer to ours needed only to arrive."""
+        """Answer a ping of the client. Nothing is left to do for its answer to a ping of the server."""
         try:
             kind, payload = pinging.decode_ping(frame.body)
         except BodyError:
@@ -346,7 +369,7 @@ class Connection:
             self._reply(encode_error(MalformedRequest()))
 
     def _listen(self, frame: Frame) -> None:
-        """Open the live stream. The replies so far and its own are written first, since its pushes may come at once."""
+        """Open the live stream. The replies that are held go first, since its pushes may come at once."""
         self._held.flush()
         refusal = answered(lambda: self._open_stream(frame), actions.LISTEN, self.peer)
         if refusal:
@@ -355,7 +378,7 @@ class Connection:
     def _open_stream(self, frame: Frame) -> bytes:
         after = codecs.LISTEN.decode_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
-        # Clients that read nothing and connect again without pause would be sent their messages each time.
+        # A client that reads nothing could connect again and again, and have its messages sent each time.
         self._dispatcher.admit(frame.token)
         self._live_stream.open(session, after)
         return b""
