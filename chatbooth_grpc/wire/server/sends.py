@@ -1,7 +1,6 @@
-"""SENDs on their way to the store, and their replies on the way back: all that were read together in one go.
+"""SENDs of many connections that go to the store in one call, and the replies to them.
 
-They may be of many connections. Each has its lane, in which nothing is stored behind what the store has failed, and is
-told its own replies.
+Each connection has its lane. Once the store has failed a SEND of a lane, it stores no later SEND of that lane.
 """
 
 from __future__ import annotations
@@ -26,7 +25,10 @@ from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.server.dispatch import Peer
 
 Settle = Callable[[bytes, bool], None]
-"""Told the replies, as frames, and whether the store failed: nothing may follow them then. Must return at once."""
+"""Called with the replies, as frames, and whether the store has failed. If so, no other reply may follow them.
+
+It must return at once.
+"""
 
 _OK = bytes((OK,))
 _decode = codecs.SEND.decode_request
@@ -36,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(NamedTuple):
-    """The SENDs of one connection: how many, in which lane, and whom to tell. `calls`: of each, if they are logged."""
+    """The SENDs of one connection: their number, lane and callback. `calls` has one a SEND, if calls are logged."""
 
     size: int
     lane: Lane
@@ -45,7 +47,7 @@ class _Part(NamedTuple):
 
 
 class Sends:
-    """SENDs that will be stored in one commit. One thread takes them in, and may take no more once they are stored."""
+    """SENDs that will be stored in one commit. One thread adds them, and adds none after `store`."""
 
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
@@ -53,7 +55,7 @@ class Sends:
         self._parts: list[_Part] = []
 
     def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
-        """Take in a connection's SENDs, whatever they are; may ask the store who sends them."""
+        """Add the SENDs of a connection. This may ask the store for their sessions, and so may block."""
         sessions: dict[bytes, StoredSession | ChatboothError] = {}
         for frame in requests:
             if frame.token not in sessions:
@@ -70,7 +72,10 @@ class Sends:
         self._parts.append(_Part(len(requests), lane, settle, calls))
 
     def take_at_hand(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> bool:
-        """Take in a connection's SENDs if that asks nothing of the store, and they are well formed; say whether so."""
+        """Add the SENDs of a connection, and return True.
+
+        If a session is not cached or a SEND is malformed, add none and return False. This never blocks.
+        """
         checked = []
         calls = []
         are_logged = is_logging_calls()
@@ -90,12 +95,12 @@ class Sends:
         return True
 
     def store(self) -> None:
-        """Hand over what was taken; return at once. Each connection is told, once and on whichever thread learns."""
+        """Hand the SENDs to the store, and return at once. Each connection's callback is called once, on any thread."""
         if not self._parts:
             return
         try:
             self._booth.sending.send_later(self._checked, self._settle)
-        except Exception:  # noqa: BLE001  # a defect must answer too
+        except Exception:  # noqa: BLE001  # a bug must be answered too
             _log.exception("an action failed", extra={"action": actions.action_name(actions.SEND)})
             defect = Internal()
             for part in self._parts:
@@ -103,14 +108,14 @@ class Sends:
             self._settle([new if isinstance(new, ChatboothError) else defect for new in self._checked])
 
     def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
-        """Return whose token it is, or why that is not known: a failure fails the lane."""
+        """Return the session of a token, or the error that hides it. An error of the store fails the lane."""
         try:
             return self._booth.authenticated(token)
         except SessionInvalid as refusal:
             return refusal
         except ChatboothError as failure:
             return lane.fail(failure)
-        except Exception:  # noqa: BLE001  # a defect must answer too
+        except Exception:  # noqa: BLE001  # a bug must be answered too
             log_defect(_call(peer))
             return lane.fail(Internal())
 
@@ -124,13 +129,13 @@ class Sends:
             has_failed = lane.error is not None and any(map(lane.is_failure, outcomes[start:end]))
             try:
                 settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
-            except Exception:  # noqa: BLE001  # one connection's defect is not the others'
+            except Exception:  # noqa: BLE001  # a bug concerns one connection
                 _log.exception("replies could not be told")
             start = end
 
 
 def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> Call:
-    """Return how the log describes a SEND of a session's, if it is known whose."""
+    """Return the call by which the log describes a SEND. It names the account, if that is known."""
     call = Call(actions.action_name(actions.SEND), peer)
     if isinstance(session, StoredSession):
         call.account = session.username
@@ -145,7 +150,7 @@ def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
 
 
 def _encode_replies(outcomes: Sequence[Outcome]) -> list[bytes]:
-    """Encode outcomes as frames; most of a commit's are the same receipt."""
+    """Encode outcomes as frames. Most outcomes of one commit are the same receipt, which is encoded once."""
     last: Receipt | None = None
     receipt = b""
     replies = []
