@@ -46,6 +46,7 @@ Where an fsync takes 5 ms, this is 1.6 times as fast as 8 threads.
 """
 
 _YEAR = 365 * 86_400.0
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -198,28 +199,28 @@ def flag_parser(program: Program = MODULE) -> FlagParser:
     add(
         "--max-text-size",
         type=_within(size, 1, MAX_TEXT_SIZE),
-        default=1 << 20,
+        default=_LIMITS.text_size,
         metavar="SIZE",
         help="largest text of a message, in bytes or with KiB, MiB (default: 1MiB, at most 16MiB)",
     )
     add(
         "--session-expiry",
         type=_within(duration, 1, 10 * _YEAR),
-        default=30 * 86_400.0,
+        default=_LIMITS.session_expiry,
         metavar="TIME",
         help="end a session unused for this long, in seconds or with m, h, d (default: 30d)",
     )
     add(
         "--name-hold",
         type=_within(duration, 0, 10 * _YEAR),
-        default=30 * 86_400.0,
+        default=_LIMITS.name_hold,
         metavar="TIME",
         help="keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)",
     )
     add(
         "--retain",
         type=_within(duration, 0, 10 * _YEAR),
-        default=30 * 86_400.0,
+        default=_LIMITS.retain,
         metavar="TIME",
         help="remove a message this long after it was accepted, but never before a session of its recipient has "
         "acknowledged it; 0 removes it once every live session has (default: 30d)",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import MISSING, fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from chatbooth_grpc.addresses import Host, ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES
+from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server.flags import (
     DEFAULT_THREADS,
     MODULE,
@@ -21,6 +24,7 @@ from chatbooth_grpc.server.flags import (
     wanted_log_format,
 )
 from chatbooth_grpc.server.twins import FlagError
+from chatbooth_grpc.wire.server.wire_server import WireSettings
 
 DAY = 86_400.0
 
@@ -309,3 +313,24 @@ def test_without_grpc_there_must_be_the_wire() -> None:
     assert parse_settings(["--wire-port", "0"], {}).grpc is True
     assert complaint(["--no-grpc"], {}).startswith("--no-grpc leaves nothing to serve; give --wire-port")
     assert complaint([], {"CHATBOOTH_NO_GRPC": "on"}).startswith("CHATBOOTH_NO_GRPC=1 leaves nothing to serve")
+
+
+def test_each_default_in_the_help_is_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = parse_settings([], {})
+    defaults = {flag: text for flag, text in flags_in_help(capsys, MODULE).items() if text != "off"}
+    assert len(defaults) > 15
+    for flag, text in defaults.items():
+        if flag not in ("--help", "--version"):
+            assert value(parse_settings([flag, text.strip()], {}), flag) == value(settings, flag), flag
+
+
+def test_a_wire_server_without_settings_is_as_the_flags_set_it() -> None:
+    settings = parse_settings([], {})
+    wire = {each.name: each.default for each in fields(WireSettings) if each.name in Settings.__annotations__}
+    shared = {name: default for name, default in wire.items() if default is not MISSING}
+    assert shared.keys() == {"max_connections", "idle_timeout", "keepalive_time", "keepalive_timeout"}
+    assert shared == {name: getattr(settings, name) for name in shared}
+
+
+def test_a_switchboard_without_settings_is_as_the_flags_set_it() -> None:
+    assert signature(Switchboard).parameters["max_listeners"].default == parse_settings([], {}).max_listeners

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.client.commands.arguments import parse
+from chatbooth_grpc.client.commands.parsing import shared_flags
 from chatbooth_grpc.client.commands.table import COMMANDS
 from chatbooth_grpc.client.failures import exit_codes
+from chatbooth_grpc.client.library import chat_client
 from tests.client.commands.lines import parsed
 
 ID = "0193a000-0000-7000-8000-0000000000aa"
@@ -20,6 +22,10 @@ def test_the_defaults() -> None:
     expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False}
     expected |= {"quiet": False, "command": None}
     assert parsed("") == expected
+
+
+def test_the_commands_wait_as_long_as_the_library() -> None:
+    assert float(shared_flags.DEFAULT_TIMEOUT) == chat_client.DEFAULT_TIMEOUT
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,12 @@ from chatbooth_grpc.booth.model import (
     Removal,
     UnknownEvent,
 )
+from chatbooth_grpc.client.library import grpc_transport
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.messages import delivery_to_pb, event_to_pb, opening_to_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.wire.client import wire_transport
 from tests.client.scripted import SESSION, TOKEN
 
 MESSAGE_ID = bytes(range(16))
@@ -265,3 +267,8 @@ def test_a_server_that_comes_back_is_found_within_the_call() -> None:
         client.acknowledge(1)
     running[0].__exit__(None, None, None)
     assert set(told) == {"SERVER_UNREACHABLE"}
+
+
+def test_both_transports_ask_a_silent_server_after_the_same_time() -> None:
+    assert grpc_transport._KEEPALIVE_TIME_MS == wire_transport.KEEPALIVE_TIME * 1_000
+    assert grpc_transport._KEEPALIVE_TIMEOUT_MS == wire_transport.KEEPALIVE_TIMEOUT * 1_000

@@ -52,7 +52,7 @@ SHARED_FLAGS = (
         DEFAULT_TIMEOUT,
         values.seconds,
         "SECONDS",
-        "how long a call may take, retries included (environment: CHATBOOTH_TIMEOUT; default: 10)",
+        f"how long a call may take, retries included (environment: CHATBOOTH_TIMEOUT; default: {DEFAULT_TIMEOUT})",
     ),
 )
 
