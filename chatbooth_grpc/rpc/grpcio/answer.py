@@ -38,7 +38,7 @@ class Answer:
         self._state = state
         self._behaviour = behaviour
         self._deserializer, self._serializer = codecs
-        # What gRPC has called when the call is answered.
+        # gRPC's callbacks for the moment at which the call is answered.
         self._done: list[Callable[[Answer], object]] = []
         self._is_done = False
 

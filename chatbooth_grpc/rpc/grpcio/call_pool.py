@@ -1,20 +1,20 @@
-"""Thread pools for calls that have arrived whole, and calls that need no thread.
+"""Pools for calls that have arrived whole, and for calls that need no thread.
 
-gRPC hands a call to a thread as soon as its headers are there, and that thread then waits for the request: ten calls
-that never send theirs hold ten threads for ever. So this pool looks at what it is handed. A call that takes one
-request is first received, by gRPC's own event thread, and goes to a thread only once it is whole; a call whose
-request does not come within a limit is cancelled. A handoff between threads is saved on the way.
+gRPC hands a call to a thread as soon as the call's headers are there. That thread then waits for the request. So ten
+calls that never send their request would hold ten threads for ever. This pool therefore looks at each call that gRPC
+hands over. If a call takes one request, gRPC's own event thread receives it, and the call goes to a thread only when it
+is whole. A call whose request does not come within a limit is cancelled. This also saves a handoff between threads.
 
-A behaviour marked with `answers_later` is begun at once, on gRPC's event thread, and must not block there. Instead of
-returning a response it takes a third argument, and calls that once, on any thread, with the response, or with None when
-it has set the context's code: so a call that waits for the disk holds no thread at all. Where both sides stream, it is
-given a StreamCall for its request, and None ends the call.
+A behaviour marked with `answers_later` begins at once, on gRPC's event thread, and must not block there. It does not
+return a response. It gets a third argument instead, and calls that once, on any thread: with the response, or with None
+when it has set the context's code. So a call that waits for the disk holds no thread at all. If both sides stream, the
+behaviour gets a StreamCall in place of the request, and None ends the call.
 
 An answered call is held until the client has taken its answer, since gRPC's core keeps the answer until then.
-`live/unread.py` limits how many are held and how large they are, and ends a call whose client takes nothing. Held calls
-have a limit of their own, so those of a client that does not read leave room for others' calls.
+`live/unread.py` limits how many calls are held and how large their answers are. It ends a call whose client takes
+nothing. Held calls have a limit of their own, so the calls of a client that does not read leave room for other calls.
 
-This leans on private names of grpcio, which `expectations` checks.
+This module uses private names of grpcio, which `expectations` checks.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class CallPool(CountedPool):
         receiving: Receiving,
         bulkhead: Bulkhead | None = None,
     ) -> None:
-        """`answers` and `pushes` hold what ends a call and what does not, until it is taken.
+        """`answers` holds each message that ends a call, and `pushes` all others, until the client has taken it.
 
-        `receiving` is where the pool notes the calls whose request has not come.
+        The pool notes in `receiving` each call whose request has not come.
         """
         super().__init__(name, threads, bulkhead=bulkhead)
         self._answers = answers
@@ -96,7 +96,8 @@ class CallPool(CountedPool):
             self.receiving.pop(call.done, None)
             try:
                 super(CallPool, self).submit(fn, self._answering(respond, behaviour), call)
-            except RuntimeError:  # the pool is shut down: nobody answers any more
+            # The pool is shut down, so no thread will answer.
+            except RuntimeError:
                 rpc_event.call.cancel()
                 call.done.set_result(None)
 
@@ -107,7 +108,7 @@ class CallPool(CountedPool):
     # Answering on a thread
 
     def _answering(self, respond: Callable[..., Any], behaviour: Callable[..., Any]) -> Callable[[_Call], None]:
-        """Return what answers a call on a thread, in place of gRPC's `respond`."""
+        """Return the method that answers a call on a thread, in place of gRPC's `respond`."""
         if respond is internals._unary_response_in_pool:
             return self._answer
         return self._open if getattr(behaviour, WRITES_LATER, False) else self._stream
@@ -125,14 +126,14 @@ class CallPool(CountedPool):
             self.hold(call.done, call.rpc_event, call.state, size)
 
     def _open(self, call: _Call) -> None:
-        """Begin a call whose behaviour has others write its responses."""
+        """Begin a call whose responses are written later, by other threads."""
         if _behave(call, PushedStream(call.rpc_event, call.state))[1]:
             call.done.set_result(None)
         else:
             self.hold(call.done, call.rpc_event, call.state, 0)
 
     def _stream(self, call: _Call) -> None:
-        """Write the responses of a call; the thread waits until each is taken."""
+        """Write the responses of a call. The thread waits until gRPC has taken each of them."""
         try:
             responses, goes_on = _behave(call)
             while goes_on:
@@ -147,7 +148,7 @@ class CallPool(CountedPool):
             self.hold(call.done, call.rpc_event, call.state, 0)
 
     def _write(self, call: _Call, response: Any) -> bool:
-        """Write a response of a stream and wait until it is taken; return whether the call still stands."""
+        """Write a response of a stream, and wait until gRPC has taken it. Return whether the call still stands."""
         message = serialized(call.rpc_event, call.state, response, call.serializer)
         if message is None:
             return False
@@ -192,7 +193,7 @@ def _is_call(args: tuple[Any, ...]) -> bool:
 def _behave(call: _Call, *third: Any) -> tuple[Any, bool]:
     """Run a call's behaviour with its request, and with a third argument if its marks say so.
 
-    Return its response, and whether there is one: an error is answered already.
+    Return its response, and whether there is one. If the behaviour has raised, gRPC has already answered.
     """
     request = take_request(call.rpc_event, call.state)
     if request is None:

@@ -1,4 +1,4 @@
-"""What the other rooms see of a call that holds no thread."""
+"""The types by which the other rooms use a call that holds no thread."""
 
 from __future__ import annotations
 

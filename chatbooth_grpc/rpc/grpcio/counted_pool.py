@@ -1,4 +1,4 @@
-"""A thread pool that counts in its bulkhead what runs and waits."""
+"""A thread pool that counts in its bulkhead the calls that run and wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 
 
 class CountedPool(ThreadPoolExecutor):
-    """A pool of threads that counts in its bulkhead what runs and waits."""
+    """A pool of threads that counts in its bulkhead the calls that run and wait."""
 
     def __init__(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> None:
         """`bulkhead` knows when the pool is full: ask it before submitting another call. None allows any number."""

@@ -87,7 +87,8 @@ def _has_parameters(function: Any, parameters: list[str]) -> bool:
 def _name_of_receiver(server: Any) -> str | None:
     try:
         return getattr(server._unary_request(None, None, None), "__name__", None)
-    except Exception:  # noqa: BLE001  # whatever another grpcio raises, it is another grpcio
+    # Whatever it raises, it is another grpcio.
+    except Exception:  # noqa: BLE001
         return None
 
 
@@ -111,7 +112,8 @@ def _different_strings(server: Any) -> Iterator[str]:
 def _different_state(server: Any) -> Iterator[str]:
     try:
         state = server._RPCState()
-    except Exception:  # noqa: BLE001  # whatever another grpcio raises, it is another grpcio
+    # Whatever it raises, it is another grpcio.
+    except Exception:  # noqa: BLE001
         yield "_RPCState"
         return
     missing = object()

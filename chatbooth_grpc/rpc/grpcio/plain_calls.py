@@ -134,7 +134,7 @@ class _PlainInterceptor(grpc.ServerInterceptor):
     def _write(
         self, handler: Handler, behaviour: Callable[..., Any], requests: Iterator[Any], context: Context
     ) -> Iterator[bytes]:
-        """Yield what a generator yields."""
+        """Yield the responses of a generator, and hold each until gRPC has taken it."""
         serialize: Any = handler.response_serializer
         for response in behaviour(self._first(requests, context), context):
             message: bytes = serialize(response)
@@ -147,7 +147,7 @@ class _PlainInterceptor(grpc.ServerInterceptor):
     def _write_later(
         self, _handler: Handler, behaviour: Callable[..., Any], requests: Iterator[Any], context: Context
     ) -> Iterator[bytes]:
-        """Yield what others write to the call."""
+        """Yield the messages that other threads write to the call."""
         request = self._first(requests, context)
         responses = PlainStream(context)
         behaviour(request, context, responses)
@@ -156,7 +156,7 @@ class _PlainInterceptor(grpc.ServerInterceptor):
     def _write_and_receive(
         self, handler: Handler, behaviour: Callable[..., Any], requests: Iterator[Any], context: Context
     ) -> Iterator[bytes]:
-        """Yield what others write to a call whose requests they receive too."""
+        """Yield the messages that other threads write to a call. They receive its requests too."""
         responses = PlainStream(context)
         serialize: Any = handler.response_serializer
         call = PlainCall(requests, context, responses, threads=self._threads, serializer=serialize, pushes=self._pushes)

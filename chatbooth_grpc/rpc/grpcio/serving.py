@@ -1,4 +1,4 @@
-"""Chooses how calls are served: with grpcio's private names, or by its public API alone."""
+"""Chooses between grpcio's private names and its public API for serving calls."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Calls(Protocol):
 def calls_for(*, answers: Unread, pushes: Unread) -> Calls:
     """Return how a server's calls are served by the installed grpcio.
 
-    `answers` and `pushes` hold what ends a call and what does not, until the client has taken it.
+    `answers` holds each message that ends a call, and `pushes` all others, until the client has taken it.
     """
     different = differences()
     if different:

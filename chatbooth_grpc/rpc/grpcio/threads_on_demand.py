@@ -34,5 +34,6 @@ class ThreadsOnDemand(CountedPool):
 def _complete(done: Future[Any], work: Callable[[], Any]) -> None:
     try:
         done.set_result(work())
-    except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits for the future
+    # The error belongs to the caller that waits for the future.
+    except BaseException as error:  # noqa: BLE001
         done.set_exception(error)
