@@ -40,7 +40,7 @@ T = TypeVar("T")
 # This bounds how long the first caller of a transaction waits for the last one.
 MAX_JOBS_PER_COMMIT = 1_000
 
-# After so many seconds without work, the writer does what can wait a little.
+# After this many seconds without work, the writer does what can wait a little.
 REST = 0.02
 
 # How often the settler looks for deadlines that have passed, in seconds.

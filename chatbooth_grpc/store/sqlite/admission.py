@@ -1,7 +1,8 @@
 """Whether a store is the one that was served here last, and its new epoch if it is not.
 
-The epoch names a history, within which a sequence means one message. A store that was put back from a copy goes on with
-another history, so it needs another epoch: else clients would drop its new messages as those that they have shown.
+The epoch names a history. Within one history a sequence means one message. A store that was put back from a copy
+continues with another history, so it needs another epoch. Without that, clients would take its new messages for
+messages that they have shown, and drop them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Standing(NamedTuple):
-    """What a store says of itself. `messages`: how many were ever stored."""
+    """The store's own record of its history. `messages` is how many messages were ever stored."""
 
     epoch: bytes
     start_id: bytes
@@ -31,7 +32,7 @@ class Standing(NamedTuple):
 
 
 def read_standing(connection: apsw.Connection) -> Standing:
-    """Read what the store says of itself."""
+    """Read the store's own record of its history."""
     return Standing(*connection.execute(SQL["standing"]).get)
 
 
@@ -43,10 +44,11 @@ def admit(
     *,
     restored: bool,
 ) -> bytes:
-    """Compare a store that was just opened with its seal, and seal it for this run; return its epoch.
+    """Compare a store that was just opened with its seal, seal it for this run, and return its epoch.
 
-    `file` is the state of the store's file before it was opened, `restored` whether the operator said that it was put
-    back. Raises what the writer raises, StoreFull only if the store needs a new epoch: else it can be read as it is.
+    `file` is the state of the store's file before it was opened. `restored` says whether the operator declared that the
+    store was put back. Raises the writer's errors. It raises StoreFull only if the store needs a new epoch: otherwise
+    the store can be read as it is.
     """
     difference = "--restored says so" if restored else _difference(standing, seal, file)
     if difference:
@@ -64,7 +66,7 @@ def admit(
 
 
 def _difference(standing: Standing, seal: Seal, file: FileState) -> str:
-    """Return why the store is not the one that was served here last; nothing if it is."""
+    """Return why the store is not the one that was served here last. The text is empty if it is."""
     try:
         sealed = seal.read()
     except SealBroken as broken:
@@ -88,9 +90,9 @@ def _begin_epoch(writer: GroupCommit[WriteTransaction]) -> tuple[bytes, bytes]:
 
 
 def _begin_run(writer: GroupCommit[WriteTransaction], seal: Seal, standing: Standing) -> bytes:
-    """Note a new start in the seal and in the store; return its id, or the one before if that cannot be written."""
+    """Note a new start in the seal and in the store. Return its id, or the previous id if that cannot be written."""
     start_id = os.urandom(16)
-    # The seal must know both ids before the commit: a crash may come on either side of it.
+    # The seal must know both ids before the commit, because a crash may come before or after the commit.
     if not seal.put(Sealed(Phase.STARTING, start_id, standing.start_id, standing.messages)):
         return standing.start_id
     try:

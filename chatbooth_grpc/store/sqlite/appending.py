@@ -1,7 +1,7 @@
-"""Appending messages to mailboxes inside the writer's transaction: dedup, the counter, the log.
+"""Appending messages to mailboxes in a transaction: the dedup rule, the counter, the log.
 
-A statement writes many rows: each gives the interpreter's lock up, and has to win it back from who answers and pushes
-meanwhile.
+Each statement writes many rows. The writer releases the interpreter's lock for each statement, and then has to wait for
+it while other threads answer and push. So a few statements for many rows save time.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.store.sqlite.sql import SQL
 
+# The most sessions and mailboxes that are cached, together.
 MAX_REMEMBERED = 50_000
+
+# The most rows of one statement. There is a prepared statement for each number of rows. If one message of them is a
+# repeat, each of them is tried alone.
 MOST_ROWS = 32
-"""Of one statement: there is a prepared one for each number of rows, and a repeat among them has all tried singly."""
 
 _VALUES = re.compile(r"(VALUES )(\([?, ]+\))")
 
 
 class Appender:
-    """Appends, and remembers from one transaction to the next what it has looked up.
+    """Appends messages. It caches the sessions and mailboxes that it looks up, also for later transactions.
 
-    What it remembers stays true as long as only it writes: it must `forget` where other work may end sessions or
-    accounts, or where a transaction failed.
+    The cache stays right while nothing else writes. `forget` must be called when other work ends sessions or accounts,
+    and when a transaction has failed.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -40,31 +43,35 @@ class Appender:
         self._insert_ids = _for_rows(SQL["insert_message_ids"])
         self._insert_messages = _for_rows(SQL["insert_messages"])
         self._set_last_sequences = _for_rows(SQL["set_last_sequences"])
-        self._set_last_sequences[1] = SQL["set_last_sequence"]  # which takes a third of the time
+        # For one row, this statement takes a third of the time.
+        self._set_last_sequences[1] = SQL["set_last_sequence"]
         self._now = 0
-        self._live: set[int] = set()  # sessions
-        self._mailboxes: dict[str, tuple[int, int]] = {}  # a recipient's mailbox, and its last sequence
-        self._advanced: dict[int, int] = {}  # mailboxes whose last sequence is not written yet
+        # The ids of sessions that are live.
+        self._live: set[int] = set()
+        # The mailbox of each recipient, and its last sequence.
+        self._mailboxes: dict[str, tuple[int, int]] = {}
+        # The last sequences that are not written yet, by mailbox.
+        self._advanced: dict[int, int] = {}
+        # The messages that the transaction has appended so far, by mailbox.
         self.grown: dict[int, list[Message]] = {}
-        """What the transaction has appended so far, by mailbox."""
 
     def begin(self, now: int) -> None:
-        """Begin a transaction. `now`: the accept time of all that is appended in it, in microseconds."""
+        """Begin a transaction. `now` is the accept time of all its messages, in microseconds."""
         self._now = now
         self.grown = {}
         if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
             self.forget()
 
     def forget(self) -> None:
-        """Look up again what comes next."""
+        """Empty the cache, so that the next appends look everything up again."""
         self._live.clear()
         self._mailboxes.clear()
         self._advanced.clear()
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        """Append each message to its recipient's mailbox; return each one's outcome, in the same order.
+        """Append each message to its recipient's mailbox, and return the outcomes in the same order.
 
-        A message is refused before anything of it is written.
+        A message that is refused leaves nothing written.
         """
         outcomes: list[Receipt | ChatboothError] = []
         for start in range(0, len(messages), MOST_ROWS):
@@ -81,13 +88,14 @@ class Appender:
         self._advanced.clear()
 
     def _append_some(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
-        """Append as many as fit a statement: at once if all of them are new, else one by one."""
+        """Append as many messages as one statement takes. If one of them is a repeat, append them one by one."""
         now, receipt = self._now, Receipt(self._now)
         outcomes: list[Receipt | ChatboothError] = []
         ids: list[tuple[object, ...]] = []
         rows: list[tuple[object, ...]] = []
         grown: list[tuple[int, Message]] = []
-        advanced: dict[str, tuple[int, int]] = {}  # as _mailboxes, which learn of it once it is true
+        # New entries of _mailboxes, which are added once the rows are written.
+        advanced: dict[str, tuple[int, int]] = {}
         for new in messages:
             sender, (recipient, message_id, content, kind), digest, _ = new
             if sender.session_id not in self._live and not self._find_session(sender.session_id):
@@ -108,7 +116,8 @@ class Appender:
             return outcomes
         try:
             self._execute(self._insert_ids, ids)
-        except apsw.ConstraintError:  # a repeat is among them, or an id reused; the statement has undone itself
+        except apsw.ConstraintError:
+            # One of them is a repeat, or reuses an id. SQLite has undone the statement.
             if len(messages) > 1:
                 return [outcome for new in messages for outcome in self._append_some([new])]
             return [self._repeated(ids[0])]
@@ -120,13 +129,13 @@ class Appender:
         return outcomes
 
     def _repeated(self, row: tuple[object, ...]) -> Receipt | ChatboothError:
-        """Return the outcome of a message whose id is there already."""
+        """Return the outcome of a message whose id is stored already."""
         mailbox_id, sender_id, message_id, given, _ = row
         [[digest, accept_time]] = self._connection.execute(SQL["accepted_message"], (mailbox_id, sender_id, message_id))
         return Receipt(accept_time) if digest == given else MessageIdReused()
 
     def _execute(self, statements: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
-        """Run the statement for so many rows."""
+        """Run the statement that takes this number of rows."""
         self._connection.execute(statements[len(rows)], [value for row in rows for value in row])
 
     def _find_session(self, session_id: int) -> bool:
@@ -143,7 +152,7 @@ class Appender:
 
 
 def _for_rows(one_row: str) -> list[str]:
-    """Return a statement over one row of VALUES for every number of rows, its own index, up to MOST_ROWS."""
+    """Return a list in which the statement at index N takes N rows of VALUES, for every N up to MOST_ROWS."""
 
     def form(rows: int) -> str:
         return _VALUES.sub(lambda found: found[1] + ", ".join([found[2]] * rows), one_row)

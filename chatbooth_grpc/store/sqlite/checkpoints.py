@@ -1,4 +1,4 @@
-"""Checkpoints of the write-ahead log, and the generations by which a log and a file know each other.
+"""Checkpoints of the write-ahead log, and the generations that match it to a file.
 
 A checkpoint copies the log's pages into the store's file. After it has copied all of them, SQLite begins the log anew
 with the next transaction. Both ends of a log are marked in the store's one row:
@@ -55,7 +55,10 @@ class Checkpoints:
         self._begins_log = False
 
     def run_if_due(self) -> bool:
-        """Run a checkpoint if the log is long; say whether it ran. Called when a transaction's callers have answers."""
+        """Run a checkpoint if the log is long, and return whether it ran.
+
+        Called when a transaction's callers have answers.
+        """
         is_due = self._pages >= CHECKPOINT_PAGES
         if is_due:
             self._run(apsw.SQLITE_CHECKPOINT_PASSIVE)

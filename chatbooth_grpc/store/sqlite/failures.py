@@ -1,4 +1,4 @@
-"""What SQLite reports, in chatbooth's words."""
+"""SQLite's errors as chatbooth's errors, and their words for the log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chatbooth_grpc.booth.lasting_state import LastingState
 
 
 def store_failure(error: apsw.Error) -> ChatboothError:
-    """Return the error that a caller sees in place of one of SQLite's."""
+    """Return the error that a caller sees in place of SQLite's."""
     return StoreFull() if isinstance(error, apsw.FullError) else StoreUnavailable()
 
 
 def cause_of(failure: apsw.Error) -> str:
-    """Return SQLite's words for a failure, and the name of its code."""
+    """Return SQLite's words for a failure, with the name of its code."""
     codes: dict[int, str] = {**apsw.mapping_result_codes, **apsw.mapping_extended_result_codes}  # type: ignore[dict-item]
     code = getattr(failure, "extendedresult", -1)
     return f"{failure} ({codes.get(code, type(failure).__name__)})".lstrip()
@@ -25,7 +25,7 @@ def cause_of(failure: apsw.Error) -> str:
 
 @contextmanager
 def store_failures(state: LastingState) -> Iterator[None]:
-    """Raise what SQLite reports inside as `StoreFull` or `StoreUnavailable`, and note it in `state`."""
+    """Raise SQLite's errors inside the block as `StoreFull` or `StoreUnavailable`, and note them in `state`."""
     try:
         yield
     except apsw.Error as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.store.sqlite.lock import FileId
 
+# How often the files are checked while nothing is committed, in seconds.
 CHECK_INTERVAL = 0.5
-"""How often the files are looked for while nothing is committed, in seconds."""
 
 # Longer than a tick of any system's clock, in nanoseconds.
 _TICK = 50_000_000
@@ -57,17 +57,17 @@ class StoreFiles:
         self._thread: threading.Thread | None = None
 
     def start(self, tend: Callable[[], None], look_inside: Callable[[], None]) -> None:
-        """Begin to look by oneself.
+        """Start the thread that checks.
 
-        `tend` is called each time that the files are in place, `look_inside` when somebody may have written into the
-        file: it has the writer's thread call `look_inside` here.
+        The thread calls `tend` each time that the files are in place. It calls the argument `look_inside` when somebody
+        may have written into the file. That makes the writer's thread call the method `look_inside`.
         """
         arguments = (tend, look_inside)
         self._thread = threading.Thread(target=self._watch, args=arguments, name="store-files", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the looking. Closing the store removes the log, which is no loss."""
+        """Stop the thread. After this, closing the store removes the log, which is no loss."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
@@ -80,7 +80,7 @@ class StoreFiles:
                 available(False)
 
     def note_written(self, generation: bytes) -> None:
-        """Note that the writer has copied its log into the file. `generation`: the store's, since then."""
+        """Note that the writer has copied its log into the file. `generation` is the store's generation since then."""
         self._generations = (*self._generations[-1:], generation)
         self._written = self._state_of_file()
 
@@ -107,15 +107,15 @@ class StoreFiles:
         return found.st_size, found.st_mtime_ns
 
     def check(self) -> bool:
-        """Say whether the files are in place now. The watchers hear of it before this returns, if it has changed."""
+        """Return whether the files are in place now. If that has changed, the watchers are called first."""
         folder = self._folder_state()
         if folder is not None and folder == self._checked_folder and not self.are_lost:
             return True
         return self._look(folder)
 
     def _look(self, folder: tuple[int, int, int] | None) -> bool:
-        """Look at the files, and note what was found. `folder`: the folder's state before that."""
-        # One thread looks at a time, so that none notes what was true before another has looked.
+        """Look at the files, and note the result. `folder` is the folder's state before that."""
+        # One thread looks at a time, so that no thread notes an older state after another thread has looked.
         with self._guard:
             problem = self._problem()
             if (not problem) == self.are_lost:
@@ -124,10 +124,11 @@ class StoreFiles:
         return not problem
 
     def _folder_state(self) -> tuple[int, int, int] | None:
-        """Return what changes with every file that is made, removed or renamed in the folder. None: it may change yet.
+        """Return a value that changes with every file that is made, removed or renamed in the folder.
 
-        Each commit waits for this, and only if it has changed for a look at the files themselves. On Linux 6.13 and
-        later, a look at the log's times would make the next commit a fifth slower: it then has to write new ones.
+        None: the folder has changed so recently that a further change might leave the value the same. Each commit waits
+        for this call, and for a look at the files themselves only if the value has changed. On Linux 6.13 and later, a
+        look at the log's times would make the next commit a fifth slower, because it then has to write new times.
         """
         try:
             found = os.stat(self._folder)  # noqa: PTH116  # the path is text, to be quick

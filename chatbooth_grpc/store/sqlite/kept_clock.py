@@ -1,4 +1,4 @@
-"""The store's clock, kept in the store's row by the writer."""
+"""The store's clock, which the writer keeps in the store's row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.store.sqlite.sql import SQL
 
 
 class KeptClock:
-    """Reads the clock when the store is opened, and writes it within transactions. The writer's thread's alone."""
+    """Reads the clock when the store is opened, and writes it in transactions. For the writer's thread alone."""
 
     def __init__(self, connection: apsw.Connection, wall: Clock, steady: Clock) -> None:
         self._connection = connection
@@ -24,18 +24,18 @@ class KeptClock:
         self._kept_now = self._written_now = self.clock.now() - KEEP_INTERVAL
 
     def begin(self) -> int:
-        """Begin a transaction: keep the clock if it is time to; return the stamp for what is accepted in it."""
+        """Begin a transaction, and write the clock if that is due. Return the accept time of its messages."""
         stamp = self.clock.stamp()
         if self.clock.is_changed or self.clock.stamp_time - self._kept_now >= KEEP_INTERVAL:
             self.keep()
         return stamp
 
     def keep(self) -> None:
-        """Write the clock within the transaction."""
+        """Write the clock in the current transaction."""
         history = self.clock.history()
         self._connection.execute(SQL["keep_clock"], (history.to_json(),))
         if self._is_first:
-            # A clock that was once ahead must not let a session live longer.
+            # The clock may once have been ahead. That must not let a session live longer.
             self._connection.execute(SQL["bound_used_times"], {"now": history.now})
         self._written_now = history.now
 

@@ -1,4 +1,4 @@
-"""Whether the write-ahead log, or the rollback journal, beside a store's file belongs to that file.
+"""Whether the log or the rollback journal beside a store's file belongs to that file.
 
 A server that was killed leaves a log, with changes that are not in the store's file yet. The next server reads the
 file through the log. If someone puts another file in place meanwhile, that would mix two states of the store. So the
@@ -30,14 +30,14 @@ _UNREADABLE = (apsw.CorruptError, apsw.NotADBError)
 
 
 class _Generations(NamedTuple):
-    """The generations that one reading found. `generation` None: the store is older than generations are."""
+    """The generations that one reading found. `generation` is None if the store is from before there were any."""
 
     generation: bytes | None
     log_base: bytes | None
 
 
 def why_leftovers_do_not_fit(path: Path, vfs: str | None) -> str | None:
-    """Return why a log or a journal beside `path` does not belong to it, and what to do; None if all fits.
+    """Return why a log or a journal beside `path` does not belong to it, and what to do. None: everything fits.
 
     Changes no file. Raises apsw.Error if the file cannot be read.
     """
@@ -61,9 +61,11 @@ def _journal_fits(path: Path, journal: Path) -> bool:
         with journal.open("rb") as file:
             header = file.read(_JOURNAL_HEADER.size)
     except OSError:
-        return True  # SQLite cannot read it either, and says why
+        # SQLite cannot read it either, and says why.
+        return True
     if len(header) < _JOURNAL_HEADER.size:
-        return True  # SQLite undoes nothing by it
+        # SQLite undoes nothing with such a journal.
+        return True
     pages_before, page_size = _JOURNAL_HEADER.unpack(header)
     pages = _size(path) // page_size if page_size else 0
     # The file that a server had begun to make has a page at most.
@@ -81,7 +83,8 @@ def _fits(path: Path, vfs: str | None) -> bool:
     try:
         through_log = _read(path, vfs, "mode=ro")
     except _UNREADABLE:
-        _read(path, vfs, "immutable=1")  # raises if it is the file itself that cannot be read
+        # This raises an error if the file itself cannot be read.
+        _read(path, vfs, "immutable=1")
         return False
     if through_log.generation is not None and through_log.log_base is None:
         return True
@@ -93,7 +96,7 @@ def _fits(path: Path, vfs: str | None) -> bool:
 
 
 def generation_in_file(path: Path, vfs: str | None) -> bytes | None:
-    """Return the generation of a store's file, read without its log; None if the file is not one that can be read."""
+    """Return the generation of a store's file, read without its log. None: the file cannot be read."""
     try:
         return _read(path, vfs, "immutable=1").generation
     except apsw.Error:

@@ -1,4 +1,4 @@
-"""One server for a store: a lock on the store's own file, by whatever name it is opened."""
+"""One server for a store: a lock on the store's own file, whichever name opens it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SET_LOCK: int = getattr(fcntl, "F_OFD_SETLK", 90)
 _LOCKED_BYTE = 1 << 62
 
 # Closing any descriptor of a file drops all POSIX locks that the process holds on it, and with them those of SQLite.
-# So a process must know which files it serves before it opens another name of one of them.
+# So before a process opens a file by another name, it must know whether it serves that file.
 _held: set[FileId] = set()
 _guard = threading.Lock()
 
 
 class FileId(NamedTuple):
-    """What a file is, by whatever name: its device and its inode."""
+    """The identity of a file, the same for each of its names: its device and its inode."""
 
     device: int
     inode: int
@@ -73,7 +73,7 @@ def _open_unheld(path: Path) -> int:
 
 
 def _check_earlier_lock(path: Path) -> None:
-    """Refuse a store that an earlier chatbooth serves: that one locked a file beside the store, which goes now."""
+    """Refuse a store that an earlier version serves. That one locks a file beside the store, which is removed now."""
     beside = Path(f"{path}.lock")
     try:
         descriptor = os.open(beside, os.O_RDWR | os.O_CLOEXEC)

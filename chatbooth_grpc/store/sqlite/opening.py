@@ -1,4 +1,4 @@
-"""Opening a store's file: one server a file, its schema brought up to date, anything else refused."""
+"""Opening a store's file: it locks the file, migrates the schema and refuses other files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from chatbooth_grpc.store.sqlite.lock import FileId, StoreLock
 from chatbooth_grpc.store.sqlite.seal import FileState
 from chatbooth_grpc.store.sqlite.sql import SQL, load_migrations
 
-APPLICATION_ID = 0x63686174  # "chat": SQLite's own mark of whose file it is
+# "chat". SQLite keeps this number in the file, to say which program the file belongs to.
+APPLICATION_ID = 0x63686174
 
 _PRAGMAS = """
 PRAGMA foreign_keys = ON;
@@ -23,26 +24,28 @@ PRAGMA checkpoint_fullfsync = ON;
 PRAGMA secure_delete = FAST;
 """
 
-# The fsync of every commit, before anyone is told of it: synchronous = FULL is what keeps promise P1.
+# With synchronous = FULL, SQLite fsyncs each commit before it returns. Promise P1 depends on that.
 _WRITER_PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA journal_size_limit = 67108864;
 """
 
-# What it takes to undo one statement stays in memory, where SQLite would write it to a file from 64 KiB on, once for
-# every page. Set behind the migrations, which may sort more than memory holds.
+# With this, the pages that SQLite needs to undo one statement stay in memory. Otherwise, from 64 KiB on, SQLite would
+# write them to a file, one write for each page. It is set after the migrations, which may sort more than fits into
+# memory.
 _TEMPORARY = "PRAGMA temp_store = MEMORY"
 
-_WRITER_STATEMENTS = 256  # appending.py has one for each number of rows
+# appending.py has a statement for each number of rows.
+_WRITER_STATEMENTS = 256
 
 
 class StoreOpenError(Exception):
-    """The store cannot be opened; its text says why and what to do, for whoever starts the server."""
+    """The store cannot be opened. The text says why and what to do, for the person who starts the server."""
 
 
 def absolute_path(path: str | os.PathLike[str]) -> Path:
-    """Return the one path of a file, whatever name it goes by. Raises StoreOpenError."""
+    """Return the real path of a file, the same for each of its names. Raises StoreOpenError."""
     try:
         return Path(os.path.realpath(path))
     except OSError as error:
@@ -53,7 +56,10 @@ def absolute_path(path: str | os.PathLike[str]) -> Path:
 
 
 def lock_store(path: Path) -> StoreLock:
-    """Lock the store's file, made if absent, until the lock is released or the process ends. Raises StoreOpenError."""
+    """Lock the store's file until `release` or the end of the process. Make the file if it is absent.
+
+    Raises StoreOpenError.
+    """
     try:
         return StoreLock(path)
     except BlockingIOError as error:
@@ -66,7 +72,7 @@ def lock_store(path: Path) -> StoreLock:
 
 
 def closed_file(path: Path, lock: StoreLock) -> FileState | None:
-    """Return the state of the store's file, which is closed and still locked; None if it is not in its place."""
+    """Return the state of the store's file, which is closed and still locked. None: it is not in its place."""
     try:
         # Without this, the times that a power loss leaves may be older than those that are read here.
         os.fsync(lock.descriptor)
@@ -77,9 +83,9 @@ def closed_file(path: Path, lock: StoreLock) -> FileState | None:
 
 
 def open_writer(path: Path, vfs: str | None, file_id: FileId) -> tuple[apsw.Connection, StoreFiles]:
-    """Open the connection that writes, and bring the schema up to date; return it and the files that it writes.
+    """Open the connection that writes, and migrate the schema. Return the connection and the files that it writes.
 
-    `file_id`: of the locked file, which must be the one that is opened. Raises StoreOpenError.
+    `file_id` is the id of the locked file, which must be the one that is opened. Raises StoreOpenError.
     """
     try:
         # This comes before the first connection that may write, because that one already copies a log into the file.
@@ -104,7 +110,7 @@ def open_writer(path: Path, vfs: str | None, file_id: FileId) -> tuple[apsw.Conn
 
 
 def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connection:
-    """Open a connection with the settings that all connections share; `statements`: how many it keeps prepared."""
+    """Open a connection with the settings that all connections share. It caches `statements` prepared statements."""
     # The lock has made the file. A file that is gone since must not be made a second time.
     flags = apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=statements)
@@ -114,7 +120,7 @@ def connect(path: Path, vfs: str | None, statements: int = 100) -> apsw.Connecti
 
 
 def open_reader(path: Path, vfs: str | None) -> apsw.Connection:
-    """Open a connection that only reads, and has read."""
+    """Open a connection that only reads, and let it read once."""
     connection = connect(path, vfs)
     # The writer's connection is closed last, and copies the log into the file.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -1,17 +1,19 @@
-"""Removing the rows of detached mailboxes, a little at a time, so that no sender waits for it."""
+"""Removing the rows of detached mailboxes in small steps, so that no sender waits long."""
 
 from __future__ import annotations
 
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 ROWS_PER_STEP = 500
+
+# Each message is removed together with the row of its id.
 MESSAGES_PER_STEP = ROWS_PER_STEP // 2
-"""Each goes with the row of its id."""
+
 BYTES_PER_STEP = 4 << 20
 
 
 def prune_detached(transaction: WriteTransaction) -> bool:
-    """Remove up to one step's worth of one detached mailbox; return whether any work is left."""
+    """Remove one step's worth of rows of one detached mailbox, and return whether there may be more."""
     mailbox_id = transaction.execute("detached_mailbox").get
     if mailbox_id is None:
         return False
@@ -32,7 +34,7 @@ def remove_messages(transaction: WriteTransaction, mailbox_id: int, through: int
 
 
 def _step_end(transaction: WriteTransaction, mailbox_id: int) -> int:
-    """Return the sequence up to which one step removes messages, 0 where none are left."""
+    """Return the sequence up to which one step removes messages; 0 means that no messages are left."""
     size, end = 0, 0
     for sequence, length in transaction.execute("oldest_message_sizes", (mailbox_id, MESSAGES_PER_STEP)):
         end = sequence

@@ -12,15 +12,15 @@ import apsw
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import StoreUnavailable
 
+# A connection takes two descriptors and up to 2 MiB. The thread of each wire connection may want one at the same time.
 MOST_READERS = 48
-"""A connection takes two descriptors and up to 2 MiB. Each wire connection's thread may want one at the same time."""
 
 
 class Readers:
     """As many reading connections as were ever needed at once, up to a limit. Any thread may borrow one."""
 
     def __init__(self, connect: Callable[[], apsw.Connection], wait: float = 30.0) -> None:
-        """`wait`: the longest that a caller waits for a connection, in seconds, if its own deadline is not sooner."""
+        """`wait` is the longest time that a caller waits for a connection, in seconds. Its deadline may be sooner."""
         self._connect = connect
         self._wait = wait
         # Pushed and popped without a lock: each call of a deque is atomic.
@@ -28,8 +28,8 @@ class Readers:
         # How many connections exist, idle or lent.
         self._count = 0
         self._gone = threading.Condition()
-        # Callers that found none idle. Who returns a connection looks here after that, and a caller counts itself here
-        # before it looks once more: so no caller misses one.
+        # The number of callers that found no idle connection. A thread that returns a connection reads this afterwards.
+        # A caller adds itself here before it looks once more. So no caller misses a connection.
         self._wanting = 0
         self._returned = threading.Condition()
         self._closed = False
@@ -38,8 +38,8 @@ class Readers:
     def lend(self) -> Iterator[apsw.Connection]:
         """Lend a connection.
 
-        Raises StoreUnavailable after `close` or if none is returned in time, DeadlineExceeded, and whatever connecting
-        raises.
+        Raises StoreUnavailable after `close`, or if no connection is returned in time. Raises DeadlineExceeded, and all
+        errors that making a connection raises.
         """
         if self._closed:
             raise StoreUnavailable
@@ -78,13 +78,14 @@ class Readers:
                     with suppress(IndexError):
                         return self._idle.pop()
                     if self._closed or not self._returned.wait(time_remaining(self._wait)):
-                        time_remaining(self._wait)  # raises if the caller's own deadline has passed
+                        # This raises DeadlineExceeded if the caller's own deadline has passed.
+                        time_remaining(self._wait)
                         raise StoreUnavailable
             finally:
                 self._wanting -= 1
 
     def _make(self) -> apsw.Connection | None:
-        """Return a new connection, or None if there are as many as may be."""
+        """Return a new connection, or None if there are MOST_READERS already."""
         with self._gone:
             if self._closed:
                 raise StoreUnavailable

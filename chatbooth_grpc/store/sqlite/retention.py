@@ -1,8 +1,8 @@
-"""Retention: finding mailboxes that hold more than they must, and removing that, a little at a time.
+"""Retention: finding mailboxes with messages that need not be kept, and removing those.
 
-A step has two halves. The first walks over some of the mailboxes that hold anything acknowledged, on a reading
-connection: there may be a million of them with nothing to remove, and no writer waits for that. The second removes,
-inside the writer's transaction, and asks everything again, since what the first half saw may no longer be so.
+A step has two halves. The first half walks over some of the mailboxes that hold an acknowledged message, on a reading
+connection. There may be a million mailboxes with nothing to remove, and the writer does not wait for that. The second
+half removes messages in the writer's transaction. It checks everything again, because it may have changed meanwhile.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 _NO_STAMPS = (0, -1)
 
+# This bounds how long a step reads, and so how long it keeps SQLite from completing a checkpoint.
 MAILBOXES_PER_STEP = 1_000
-"""Bounds how long a step reads, and so how long it keeps the log from being checkpointed."""
 
 
 def due_mailboxes(connection: apsw.Connection, young: Stamps | None, start: int) -> tuple[list[int], int | None]:
-    """Walk over the next mailboxes from the id `start`; return those with something to remove, and where to go on.
+    """Walk over the next mailboxes from the id `start`. Return those with something to remove, and where to continue.
 
-    None in place of where to go on: there were no mailboxes left.
+    None in place of the second means that no mailboxes were left.
     """
     end = connection.execute(SQL["end_of_walk"], (start, MAILBOXES_PER_STEP)).get
     if end is None:
@@ -51,7 +51,7 @@ def remove_from(
 ) -> RetentionStep:
     """Remove the oldest messages of these mailboxes, up to one step's worth.
 
-    `go_on_from`: where the walk goes on behind these mailboxes; a step that is full goes on where it stopped.
+    `go_on_from` is where the walk continues after these mailboxes. A step that is full continues where it stopped.
     """
     step = _Step(transaction, young)
     for mailbox_id in mailbox_ids:
@@ -62,7 +62,7 @@ def remove_from(
 
 
 class _Step:
-    """What one step has removed so far."""
+    """One step, and how much it has removed so far."""
 
     def __init__(self, transaction: WriteTransaction, young: Stamps | None) -> None:
         self._transaction = transaction
@@ -75,7 +75,7 @@ class _Step:
         return self.removed >= MESSAGES_PER_STEP or self._size >= BYTES_PER_STEP
 
     def take_from(self, mailbox_id: int) -> None:
-        """Remove as many of a mailbox's oldest messages as may go and the step has room for."""
+        """Remove a mailbox's oldest messages that need not be kept, as many as the step has room for."""
         through = 0
         for sequence, accept_time, length in self._acknowledged_messages(mailbox_id):
             if self.is_full or not self._is_old(accept_time):
@@ -92,10 +92,11 @@ class _Step:
         return self._young is None or not any(first <= accept_time <= last for first, last in self._young)
 
     def _acknowledged_messages(self, mailbox_id: int) -> list[tuple[Any, ...]]:
-        """Read the sequence, accept time and size of a mailbox's oldest messages that nobody must still be given."""
+        """Read the sequence, accept time and size of a mailbox's oldest messages that no session still needs."""
         bounds = self._transaction.execute("retention_bounds", (mailbox_id,)).fetchone()
         if bounds is None:
-            return []  # deleted and pruned since it was found
+            # The mailbox was deleted and pruned since it was found.
+            return []
         removed_through, acknowledged_through, least_cursor = bounds
         end = acknowledged_through
         if self._young is None and least_cursor is not None:

@@ -31,8 +31,8 @@ _SECOND = 1_000_000_000
 # the original's time in its mark, and its own moment as its change time, which no program can set.
 _LAG = 2 * _SECOND
 
-# The mark is written at most once in so many seconds. When it was written after each commit, a Send took up to a fifth
-# longer: the writer gives the interpreter's lock up for that, and has to win it back from the threads that answer.
+# The mark is written at most once in this many seconds. When it was written after each commit, a Send took up to a
+# fifth longer: the writer released the interpreter's lock for it, and then had to wait for the threads that answer.
 _MARK_INTERVAL = 0.02
 
 # After a power loss the disk may have a mark that is older than the file's change time.
@@ -63,12 +63,12 @@ class FileState(NamedTuple):
 
 
 class Sealed(NamedTuple):
-    """What a seal says."""
+    """The content of a seal."""
 
     phase: Phase
-    # Names the start of the server that wrote the seal, in the store too.
+    # The id of the start of the server that wrote the seal. The store has it too.
     start_id: bytes
-    # The one before. The store may still have it if the server ended while it was starting.
+    # The id of the start before. The store may still have it if the server ended while it was starting.
     previous_start_id: bytes
     # How many messages were ever stored, at least.
     messages: int
@@ -77,7 +77,7 @@ class Sealed(NamedTuple):
 
 
 class SealBroken(Exception):
-    """There is no seal, or none to trust; the text says why, with the store as its subject."""
+    """There is no seal, or it cannot be trusted. The text says why, with the store as its subject."""
 
 
 def _read(path: Path) -> Sealed:
@@ -123,7 +123,7 @@ def _mark(messages: int) -> bytes:
 
 
 def _boot_id() -> bytes:
-    """Return what names the time since this machine was started; zeros where the system does not say."""
+    """Return the id of the machine's current boot, or zeros if the system does not give one."""
     try:
         return uuid.UUID(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()).bytes
     except (OSError, ValueError):
@@ -131,7 +131,7 @@ def _boot_id() -> bytes:
 
 
 class Seal:
-    """The seal of a store that is being served. Whatever fails here costs the store no message.
+    """The seal of a store that is being served. A failure here loses no message.
 
     A seal that cannot be written is tried again by `tend`. Until then the next start may take the store for a copy,
     which is the safe mistake.
@@ -143,11 +143,11 @@ class Seal:
         self._guard = threading.Lock()
         self._sealed: Sealed | None = None
         self._descriptor: int | None = None
-        # Whether the open file has `_sealed`, or still what was to be replaced by it.
+        # Whether the open file has `_sealed`, and not the content before it.
         self._is_current = False
         self._head = b""
         self._messages = 0
-        # What the file's mark says of that, and when it was written, in monotonic seconds.
+        # The number in the file's mark, and when it was written, in monotonic seconds.
         self._marked_messages = 0
         self._marked_time = 0.0
         self._failing = LastingState(
@@ -158,24 +158,24 @@ class Seal:
         )
 
     def read(self) -> Sealed:
-        """Return what the seal says that an earlier server left. Raises SealBroken."""
+        """Return the content of the seal that an earlier server left. Raises SealBroken."""
         return _read(self._path)
 
     def put(self, sealed: Sealed) -> bool:
-        """Write the seal anew, on stable storage; say whether that was done."""
+        """Write the seal anew, on stable storage. Return whether that succeeded."""
         with self._guard:
             self._sealed, self._messages, self._is_current = sealed, sealed.messages, False
             return self._try_to_make()
 
     def note(self, messages: int) -> None:
-        """Note that so many more messages are stored. Called after their commit; the mark may follow a little later."""
+        """Note that this many more messages are stored, after their commit. The mark may follow a little later."""
         with self._guard:
             self._messages += messages
             if time.monotonic() - self._marked_time >= _MARK_INTERVAL:
                 self._write_mark()
 
     def catch_up(self) -> None:
-        """Write the mark if it is behind. Called when no commit follows at once."""
+        """Write the mark if it is out of date. Called when no commit follows at once."""
         with self._guard:
             self._write_mark()
 
@@ -187,7 +187,7 @@ class Seal:
                 self._try_to_make()
 
     def close(self, file: FileState | None) -> None:
-        """End the seal. `file`: the store's file, closed; None if it is not known how the store was left."""
+        """End the seal. `file` is the state of the closed file. None: nobody knows how the store was left."""
         with self._guard:
             if self._sealed is not None and file is not None:
                 self._sealed = self._sealed._replace(phase=Phase.CLOSED, file=file)
@@ -230,7 +230,8 @@ class Seal:
 
     def _make(self) -> None:
         """Write the seal into a new file, and put that in the seal's place."""
-        assert self._sealed is not None  # noqa: S101  # callers look
+        # The callers check this.
+        assert self._sealed is not None  # noqa: S101
         new = Path(f"{self._path}.new")
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:

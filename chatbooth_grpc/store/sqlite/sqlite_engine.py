@@ -1,4 +1,4 @@
-"""SQLite as the engine of the group commit: its transactions, and what follows each of them."""
+"""SQLite as the engine of the group commit: its transactions, and the work after each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatbooth_grpc.store.tails import Tails
 
 
 class SQLiteEngine:
-    """An `Engine` over the one connection that writes to the store's file. Its methods are documented there."""
+    """An `Engine` over the one connection that writes to the store's file. `Engine` documents the methods."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class SQLiteEngine:
         clock: KeptClock,
         read_generation: Callable[[], bytes | None],
     ) -> None:
-        """`read_generation` reads the generation that stands in the file, without its log."""
+        """`read_generation` reads the generation in the file itself, without its log."""
         self._connection = connection
         self._files = files
         self._seal = seal
@@ -101,8 +101,8 @@ class SQLiteEngine:
             for deleted in self.deletion_watchers:
                 deleted()
         if committed and self._appender.grown:
-            # The callers have their answers, so that they need not wait for this. A crash in between loses no message:
-            # the seal counts less than the store then, which it may.
+            # The callers have their answers already, so they do not wait for this. A crash in between loses no message:
+            # then the seal counts fewer messages than the store has, which is allowed.
             self._seal.note(sum(map(len, self._appender.grown.values())))
         if not self._files.are_lost and self._checkpoints.run_if_due():
             self._files.note_written(self._checkpoints.generation())
@@ -114,7 +114,7 @@ class SQLiteEngine:
         self._connection.close()
 
     def look_inside(self) -> None:
-        """Look whether the store's file is still the writer's; if not, keep the log out of it, also when it closes."""
+        """Check whether other content was written into the file. If so, keep the log out of it, also on closing."""
         self._files.look_inside(self._read_generation)
         if self._files.is_overwritten:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

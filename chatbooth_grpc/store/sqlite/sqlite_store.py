@@ -65,7 +65,7 @@ T = TypeVar("T")
 
 
 class SQLiteStore:
-    """A `Store` in one file, for one server process at a time. Its methods are documented there."""
+    """A `Store` in one file, for one server process at a time. `Store` documents the methods."""
 
     def __init__(
         self,
@@ -77,13 +77,15 @@ class SQLiteStore:
         store_wait: float = 30.0,
         restored: bool = False,
     ) -> None:
-        """Open the file, made if absent. Raises `StoreOpenError`.
+        """Open the file, or make it if it is absent. Raises `StoreOpenError`.
 
-        `clock` tells the time of day, and `steady` the time that passes. None: the system's, or `clock` if that is not.
-        `vfs` names the SQLite VFS to reach the file through; `store_wait` is the longest that a change waits for the
-        disk, in seconds. `restored` says that the file was put back from a copy, which mostly is noticed without that.
+        `clock` gives the time of day, and `steady` the time that passes. If `steady` is None, it is the system's steady
+        clock, or `clock` if `clock` is not the system's. `vfs` names the SQLite VFS that reaches the file. `store_wait`
+        is the longest time that a change waits for the disk, in seconds. `restored` says that the file was put back
+        from a copy. The store mostly notices that without being told.
         """
-        self._path = absolute_path(path)  # one lock whatever name it goes by, also after a chdir
+        # The real path gives one lock for all names of the file, also after the process changes its folder.
+        self._path = absolute_path(path)
         self._clock = clock
         self._lock = lock_store(self._path)
         self._seal = Seal(self._path)
@@ -91,7 +93,8 @@ class SQLiteStore:
             file_before = FileState.of(os.fstat(self._lock.descriptor))
             writer, self._files = open_writer(self._path, vfs, self._lock.file_id)
             steady = steady or (steady_clock if clock is wall_clock else clock)
-            self._kept_clock = open_clock(writer, clock, steady, self._path)  # the writer's thread's, from here on
+            # The writer's thread alone uses it from here on.
+            self._kept_clock = open_clock(writer, clock, steady, self._path)
         except BaseException:
             self._lock.release()
             raise
@@ -209,7 +212,7 @@ class SQLiteStore:
             due, go_on_from = due_mailboxes(connection, self._young(retain), start)
         if not due:
             return RetentionStep(0, go_on_from)
-        # Messages may have been accepted meanwhile, with stamps that were not given before.
+        # Messages may have been accepted meanwhile, with accept times that were not given before.
         return self._change(None, lambda transaction: remove_from(transaction, due, self._young(retain), go_on_from))
 
     def prune_deleted(self) -> bool:
@@ -220,7 +223,7 @@ class SQLiteStore:
             return
         self._closed = True
         self._files.stop()
-        # The writer's connection is closed last: that copies the log into the file and leaves one file that is all.
+        # The writer's connection is closed last. That copies the log into the file, which then is the whole store.
         all_read = self._readers.close(self._store_wait)
         self._writer.run_later(lambda _: self._engine.end_log())
         self._writer.close()
@@ -229,7 +232,7 @@ class SQLiteStore:
             self._lock.release()
 
     def _admit(self, file_before: FileState, *, restored: bool) -> bytes:
-        """Seal the store for this run; return its epoch. Raises StoreOpenError."""
+        """Seal the store for this run, and return its epoch. Raises StoreOpenError."""
         try:
             with self._reader() as connection:
                 standing = read_standing(connection)
@@ -253,7 +256,7 @@ class SQLiteStore:
         return self._writer.run(work)
 
     def _young(self, retain: float | None) -> Stamps | None:
-        """Return the stamps of messages that are to be kept; None: age does not count."""
+        """Return the accept times of messages that must be kept. None: age does not count."""
         return None if retain is None else self.clock.younger_than(retain)
 
     def _read_session(self, token_hash: bytes) -> StoredSession | None:
@@ -262,14 +265,14 @@ class SQLiteStore:
 
     @contextmanager
     def _reader(self) -> Iterator[apsw.Connection]:
-        """Lend a reading connection, unless the files that it reads are lost."""
+        """Lend a reading connection. Raises StoreUnavailable: the files that it reads are lost."""
         if self._files.are_lost:
             raise StoreUnavailable
         with store_failures(self._failed_reading), self._readers.lend() as connection:
             yield connection
 
     def _open_reader(self, vfs: str | None) -> apsw.Connection:
-        """Open a reading connection to the files that the writer uses, not to others that have taken their place."""
+        """Open a reading connection to the files that the writer uses, and not to others in their place."""
         if not self._files.check():
             raise StoreUnavailable
         connection = open_reader(self._path, vfs)

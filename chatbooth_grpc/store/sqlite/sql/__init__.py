@@ -1,4 +1,4 @@
-"""The stores' SQL: numbered migrations, and named statements read from files."""
+"""The store's SQL: numbered migrations, and named statements in a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def load_statements(filename: str) -> dict[str, str]:
 
 
 def load_migrations() -> list[tuple[int, str]]:
-    """Read the migrations as (number, script), in order; a file NNNN_name.sql takes a store from NNNN - 1 to NNNN."""
+    """Read the migrations as (number, script), in order. A file NNNN_name.sql migrates from NNNN - 1 to NNNN."""
     names = (entry.name for entry in resources.files(__name__).iterdir())
     found = sorted((int(match[1]), match[0]) for match in map(_MIGRATION.fullmatch, names) if match)
     return [(number, _read(name)) for number, name in found]
@@ -27,5 +27,5 @@ def _read(filename: str) -> str:
     return (resources.files(__name__) / filename).read_text(encoding="utf-8")
 
 
+# The statements of the SQLite store, by name.
 SQL = load_statements("sqlite.sql")
-"""The statements of the SQLite store, by name."""
