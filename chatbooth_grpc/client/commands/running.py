@@ -1,4 +1,4 @@
-"""Running the command that was parsed, or the menu, with the ways in and out of the program."""
+"""Running the parsed command, or the menu, with the ways in and out of the program."""
 
 # Modules that only some commands need are imported when those commands run. Importing them takes longer than other
 # commands take to run.
