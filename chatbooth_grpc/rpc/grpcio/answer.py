@@ -1,4 +1,4 @@
-"""One call that answers later, from its request until the client has taken the answer."""
+"""A call that answers later, from its request until the client has its answer."""
 
 from __future__ import annotations
 
