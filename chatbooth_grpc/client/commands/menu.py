@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from chatbooth_grpc.booth.errors import ChatboothError
@@ -16,15 +17,6 @@ from chatbooth_grpc.client.commands.tasks.sending import send
 from chatbooth_grpc.client.failures.command_failure import CommandFailure
 from chatbooth_grpc.client.failures.session_failures import NotLoggedIn, SeveralSessions
 from chatbooth_grpc.client.state.session_file import SavedSession
-
-_CHOICES = (
-    "1  sign up or log in",
-    "2  list accounts",
-    "3  send a message",
-    "4  deliver messages",
-    "5  delete the account",
-    "Q  quit",
-)
 
 
 def run_menu(context: Context) -> None:
@@ -42,12 +34,12 @@ class _Menu:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._actions = {
-            "1": self._sign_up_or_log_in,
-            "2": self._list,
-            "3": self._send,
-            "4": self._deliver,
-            "5": self._delete,
+        self._choices: dict[str, tuple[str, Callable[[], None]]] = {
+            "1": ("sign up or log in", self._sign_up_or_log_in),
+            "2": ("list accounts", self._list),
+            "3": ("send a message", self._send),
+            "4": ("deliver messages", self._deliver),
+            "5": ("delete the account", self._delete),
         }
 
     def run_one(self) -> bool:
@@ -57,7 +49,8 @@ class _Menu:
             choice = self._ask("Choice: ").lower()
             if choice == "q":
                 return False
-            self._actions.get(choice, self._explain)()
+            _, act = self._choices.get(choice, ("", self._explain))
+            act()
             self._context.output.flush()
         except BrokenPipeError:
             raise
@@ -66,14 +59,15 @@ class _Menu:
         return True
 
     def _explain(self) -> None:
-        self._context.output.say("Type one of 1, 2, 3, 4, 5 or Q.")
+        self._context.output.say(f"Type one of {', '.join(self._choices)} or Q.")
 
     def _show_choices(self) -> None:
         say = self._context.output.say
         say("")
         say(f"chatbooth on {self._context.server}: {self._who()}")
-        for choice in _CHOICES:
-            say(choice)
+        for key, (words, _) in self._choices.items():
+            say(f"{key}  {words}")
+        say("Q  quit")
 
     def _who(self) -> str:
         try:
