@@ -22,7 +22,7 @@ def find_account(connection: apsw.Connection, username: str) -> StoredAccount | 
 
 
 def list_usernames(connection: apsw.Connection, prefix: str, after: str, limit: int) -> bytes:
-    """Read names as `Store.usernames` says."""
+    """Read names as `Store.usernames` describes."""
     bindings = {
         # This is one bound. Of two, SQLite would seek by one, and step over each name that is below both.
         "start": max(prefix, after),

@@ -13,8 +13,8 @@ from chatbooth_grpc.booth.model import Message
 from chatbooth_grpc.booth.store import Batch, StoredSession
 from chatbooth_grpc.store.sqlite.sql import SQL
 
+# A mailbox's last sequence, the last sequence that retention has removed, and the cursor of one of its sessions.
 MailboxBounds = tuple[int, int, int]
-"""A mailbox's last sequence, the last that retention has removed, and the cursor of one of its sessions."""
 
 
 def bounds_for(connection: apsw.Connection, session: StoredSession) -> MailboxBounds:
@@ -32,7 +32,7 @@ def bounds_for(connection: apsw.Connection, session: StoredSession) -> MailboxBo
 def read_after(
     connection: apsw.Connection, session: StoredSession, sequence: int | None, max_messages: int, max_size: int
 ) -> Batch:
-    """Read a session's mailbox as `Store.after` says. Raises SessionInvalid, CursorPastEnd."""
+    """Read a session's mailbox as `Store.after` describes. Raises SessionInvalid, CursorPastEnd."""
     with _snapshot(connection):
         last_sequence, removed_through, cursor = bounds_for(connection, session)
         start = cursor if sequence is None else sequence
