@@ -56,7 +56,6 @@ TESTED_ELSEWHERE = {
     "wire/encoding/accounts.py": "wire/encoding/test_codecs.py",
     "wire/encoding/sending.py": "wire/encoding/test_codecs.py",
     "wire/server/listening.py": "wire/server/test_wire_server.py",
-    "wire/streams/byte_stream.py": "wire/streams/test_plain_stream.py",
 }
 """Modules without a test of their own name: one test covers several of them, or only a whole server shows it."""
 

@@ -270,6 +270,23 @@ def test_a_client_that_never_agrees_is_ended_by_the_watchdog(certificate: Certif
         wait_until(lambda: running.server.count == 0)
 
 
+def test_a_client_over_the_limit_is_let_go_at_once(
+    certificate: Certificate, tmp_path: Path, open_stream: Callable[[socket.socket], TlsStream]
+) -> None:
+    """The refusal cannot be sent before the two agree, and agreeing could hold up the thread that accepts."""
+    opening = tls_server(certificate.server())
+    with Running(tmp_path / "chatbooth.db", open_stream=opening, max_connections=1) as running:
+        first, second = (WireTransport(running.address, open_stream) for _ in range(2))
+        token = first.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+        with pytest.raises(ServerUnreachable):
+            second.sign_up("ben", PASSWORD, timeout=PATIENCE)
+        first.acknowledge(token, 0, timeout=PATIENCE)
+        first.close()
+        wait_until(lambda: running.server.count == 0)
+        second.sign_up("ben", PASSWORD, timeout=PATIENCE)
+        second.close()
+
+
 def test_a_drain_answers_what_was_read(running: Running, transport: WireTransport) -> None:
     token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
     transport.send(token, message("ann", "stored"), timeout=PATIENCE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-WIRE = Path(__file__).parents[2] / "chatbooth_grpc" / "wire"
+WIRE = Path(__file__).parents[3] / "chatbooth_grpc" / "wire"
 
 SOCKET_METHODS = {
     *("send", "sendall", "sendto", "sendmsg", "sendfile", "recv", "recv_into", "recvfrom", "recvfrom_into"),
