@@ -47,7 +47,7 @@ class Call:
             _log.debug("call", extra={**self.fields(), "outcome": outcome, "milliseconds": milliseconds})
 
     def fields(self) -> dict[str, object]:
-        """Return what every line about this call says."""
+        """Return the fields that every line about this call has."""
         return {"action": self.action, "peer": self._peer(), "account": self.account}
 
 
@@ -85,7 +85,7 @@ def log_defect(call: Call | None) -> None:
 
 
 def note_account(name: str) -> None:
-    """Note whose call the current one is."""
+    """Note the account that makes the current call."""
     call = _current_call.get()
     if call is not None:
         call.account = name
@@ -97,5 +97,5 @@ def current_call() -> Call | None:
 
 
 def is_logging_calls() -> bool:
-    """Whether every call is logged, so that a transport which answers many at once must log each."""
+    """Whether every call is logged. If so, a transport that answers many calls at once must log each of them."""
     return _log.isEnabledFor(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Why a server cannot be reached: a stable code for programs, and what a person can do about it."""
+"""Why a server cannot be reached: a stable code for programs, and advice for a person."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _WORDS = {
 }
 
 CAUSES = frozenset(_WORDS)
-"""Every cause that an error may have; an empty one stands for a cause that is not known."""
+"""Every cause that an error may have. An empty cause means that the cause is not known."""
 
 
 def advice(cause: str, server: str, variable: str) -> str:
-    """Return what to tell a person. `variable` names the environment variable that names a proxy."""
+    """Return advice for a person. `variable` is the name of the environment variable that sets a proxy."""
     return _WORDS.get(cause, _UNKNOWN).format(server=server, variable=variable)

@@ -1,4 +1,4 @@
-"""Passwords and session tokens: made, hashed and compared."""
+"""Passwords and session tokens: how they are made, hashed and compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.booth.actions import LOG_INS
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
 
-# OWASP's minimum for argon2id: about 20 ms of one core each.
+# OWASP's minimum for argon2id. A hash takes about 20 ms of one core.
 PASSWORD_PARAMETERS = argon2.Parameters(
     type=argon2.Type.ID,
     version=0x13,
@@ -25,7 +25,7 @@ PASSWORD_PARAMETERS = argon2.Parameters(
 )
 
 MAX_WAITING = 64
-"""How many calls may wait for a password to be hashed: more would wait past their deadlines."""
+"""How many calls may wait until their password is hashed. More would wait past their deadlines."""
 
 
 def new_token() -> bytes:
@@ -34,12 +34,12 @@ def new_token() -> bytes:
 
 
 def hash_token(token: bytes) -> bytes:
-    """Return what a store keeps of a token. Its 128 random bits need no salt and no slow hash."""
+    """Return the hash of a token, which a store keeps. The token's 128 random bits need no salt and no slow hash."""
     return hashlib.sha256(token).digest()
 
 
 class Passwords:
-    """argon2id in a bounded number of threads at once, so that log-ins cannot starve everything else."""
+    """Hashes passwords with argon2id, in a bounded number of threads at once: log-ins cannot starve other calls."""
 
     def __init__(self, parameters: argon2.Parameters = PASSWORD_PARAMETERS) -> None:
         """Tests pass cheaper `parameters`."""
@@ -53,7 +53,7 @@ class Passwords:
             return self._hasher.hash(password)
 
     def matches(self, password: bytes, password_hash: str | None) -> bool:
-        """Say whether the password gave the hash. None, for nobody's, takes as long and says no.
+        """Return whether the password has this hash. For None, an account that does not exist, it takes as long.
 
         Raises TooBusy, DeadlineExceeded.
         """
@@ -65,5 +65,5 @@ class Passwords:
         return password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Say whether the hash was made with other parameters than today's."""
+        """Return whether the hash was made with other parameters than those in use now."""
         return self._hasher.check_needs_rehash(password_hash)

@@ -1,4 +1,4 @@
-"""The time by which the current call must be answered, known to whatever it waits for."""
+"""The time by which the current call must be answered. Every wait of the call looks here."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class deadline_in:  # noqa: N801  # it reads as a function
 
 
 def time_remaining(at_most: float) -> float:
-    """Return the seconds left, `at_most` where there is more time or no deadline.
+    """Return the seconds left until the deadline, but at most `at_most`. Without a deadline return `at_most`.
 
-    Raises DeadlineExceeded: none are left.
+    Raises DeadlineExceeded if no time is left.
     """
     deadline = current_deadline.get()
     if deadline is None:

@@ -1,4 +1,4 @@
-"""Building an error again from the reason and the attributes that travel."""
+"""Builds an error again from the reason and the attributes that a server has sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNKNOWN_OF: dict[type[ChatboothError] | None, type[UnknownError]] = {
 def unknown_error(
     reason: str, message: str, attributes: Mapping[str, str], branch: type[ChatboothError] | None = None
 ) -> UnknownError:
-    """Return the error of a reason that this version does not know, of `branch` if the server has told it."""
+    """Return an error of a reason that this version does not know. It is of `branch`, if the server has sent one."""
     kind = _UNKNOWN_OF.get(branch, UnknownError)
     try:
         retry_after = float(attributes.get("retry_after", "1"))
@@ -44,7 +44,7 @@ def from_reason(
     """Build again the error that `reason` and `ChatboothError.attributes()` describe.
 
     A reason that this version does not know, or attributes that do not fit it, give an `UnknownError` with `message`.
-    It is of `branch`, the branch of the tree that the server has told by a status or a code, if it has told one.
+    It is of `branch`, the branch of the tree that the server has named by a status or a code, if any.
     """
     kind = next((kind for kind in concrete_errors() if kind.reason == reason), None)
     if kind is None:

@@ -1,24 +1,24 @@
-"""What can go wrong, said once for every transport.
+"""The errors that a caller may see, defined once for every transport.
 
     ChatboothError
-    ├── InvalidArgument         the request cannot be right; repeating it is no use
+    ├── InvalidArgument         the request cannot be right, so repeating it does not help
     │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
     │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
     │   ├── EmptyText, TextTooLong, UnknownContentKind, RequestTooLarge, BatchTooLarge
     │   ├── UnknownAction, UnsupportedVersion
     │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
-    ├── Unauthenticated         who is asking is not shown, or no longer
+    ├── Unauthenticated         the caller has not shown, or has lost, the right to act
     │   └── SessionInvalid, WrongCredentials, WrongPassword
     ├── NotFound                RecipientNotFound
     ├── AlreadyExists           UsernameTaken, MessageIdReused, AlreadyListening
     ├── OutOfRange              CursorPastEnd
     ├── ResourceExhausted       TooBusy, StoreFull
     ├── Unavailable             StoreUnavailable, ServerDraining, ServerUnreachable
-    ├── DeadlineExceeded        no answer in time; the outcome is unknown
-    └── Internal                a defect; it was logged
+    ├── DeadlineExceeded        no answer came in time, so the outcome is unknown
+    └── Internal                a bug of the server, which has logged it
 
-Each leaf has a stable `reason`. Its typed attributes and that reason are all that travels: `booth/error_reasons.py`
-builds the same error again on the other side, which words its message itself.
+Each leaf has a stable `reason`. A server sends the reason and the typed attributes. From these the client builds the
+same error (`booth/error_reasons.py`), which has its own words.
 """
 
 from __future__ import annotations
@@ -38,40 +38,43 @@ class ChatboothError(Exception):
     reason: ClassVar[str] = "UNKNOWN"
 
     def attributes(self) -> dict[str, str]:
-        """The error's typed attributes as text, as they travel. An empty one that may be empty is left out."""
+        """Return the typed attributes as text, as a server sends them.
+
+        An attribute that is empty, and is empty by default, is left out.
+        """
         fields = getattr(self, "__dataclass_fields__", {})
         values = {name: str(getattr(self, name)) for name in fields}
         return {name: value for name, value in values.items() if value or fields[name].default != ""}
 
 
 class InvalidArgument(ChatboothError):
-    """The request cannot be right. Repeating it is no use."""
+    """The request cannot be right. Repeating it does not help."""
 
     field: str
-    """The name of the part of the request that is wrong; empty if it is not known."""
+    """The name of the part of the request that is wrong. Empty if it is not known."""
 
 
 class Unauthenticated(ChatboothError):
-    """Who is asking has not shown a right to."""
+    """The caller has not shown a right to act."""
 
 
 class NotFound(ChatboothError):
-    """What the request names does not exist."""
+    """The thing that the request names does not exist."""
 
 
 class AlreadyExists(ChatboothError):
-    """What the request would make is there already."""
+    """The thing that the request would make exists already."""
 
 
 class OutOfRange(ChatboothError):
-    """A position lies outside of what exists."""
+    """A position lies outside of the mailbox."""
 
 
 class ResourceExhausted(ChatboothError):
-    """A limit of the server is reached; the message names it."""
+    """A limit of the server is reached. The message names the limit."""
 
     retry_after: float
-    """When to try again: in that many seconds, at the earliest."""
+    """After how many seconds to try again, at the earliest."""
 
 
 class Unavailable(ChatboothError):
@@ -83,7 +86,7 @@ class Unavailable(ChatboothError):
 
 @dataclass(eq=False)
 class MalformedRequest(InvalidArgument):
-    """The request's bytes are not an encoding of it (ill-formed UTF-8 in a string, say)."""
+    """The request's bytes cannot be decoded. A string may be ill-formed UTF-8, for example."""
 
     reason = "MALFORMED_REQUEST"
     field: str = ""
@@ -94,7 +97,7 @@ class MalformedRequest(InvalidArgument):
 
 @dataclass(eq=False)
 class RequestTooLarge(InvalidArgument):
-    """The request is larger than the server reads at all."""
+    """The request is larger than the server accepts."""
 
     reason = "REQUEST_TOO_LARGE"
     field: str = ""
@@ -118,7 +121,7 @@ class BatchTooLarge(InvalidArgument):
 
 @dataclass(eq=False)
 class UnknownAction(InvalidArgument):
-    """The action's number is none that a client may ask of this server."""
+    """The server has no action with this number that a client may ask for."""
 
     reason = "UNKNOWN_ACTION"
     action: int
@@ -146,7 +149,7 @@ class UnsupportedVersion(InvalidArgument):
 
 @dataclass(eq=False)
 class InvalidUsername(InvalidArgument):
-    """The username is not one."""
+    """The username breaks the rules for usernames."""
 
     reason = "INVALID_USERNAME"
     field: str = "username"
@@ -212,7 +215,7 @@ class TextTooLong(InvalidArgument):
 
 @dataclass(eq=False)
 class UnknownContentKind(InvalidArgument):
-    """The server does not know what the message's content is, so it stored nothing."""
+    """The server does not know this kind of content, so it has stored nothing."""
 
     reason = "UNKNOWN_CONTENT_KIND"
     kind: int
@@ -225,7 +228,7 @@ class UnknownContentKind(InvalidArgument):
 
 @dataclass(eq=False)
 class InvalidPattern(InvalidArgument):
-    """The listing pattern is not an RE2 pattern; `problem` says why."""
+    """The pattern of a list is not an RE2 pattern. `problem` says why."""
 
     reason = "INVALID_PATTERN"
     problem: str
@@ -237,7 +240,7 @@ class InvalidPattern(InvalidArgument):
 
 @dataclass(eq=False)
 class InvalidPrefix(InvalidArgument):
-    """The prefix holds what no username can start with."""
+    """No username can start with the prefix."""
 
     reason = "INVALID_PREFIX"
     field: str = "prefix"
@@ -248,7 +251,7 @@ class InvalidPrefix(InvalidArgument):
 
 @dataclass(eq=False)
 class InvalidPageToken(InvalidArgument):
-    """The page token was not given out for this list."""
+    """The page token is not from this list."""
 
     reason = "INVALID_PAGE_TOKEN"
     field: str = "page_token"
@@ -276,7 +279,7 @@ _TOKEN_PROBLEMS = {
 class SessionInvalid(Unauthenticated):
     """The request has no right to act: its session has ended, or its token is missing or ill-formed.
 
-    A client that does not know the attribute `problem` takes every such error for an ended session, as it should.
+    A client that does not know the attribute `problem` treats each such error as an ended session, which is right.
     """
 
     reason = "SESSION_INVALID"
@@ -304,7 +307,7 @@ class WrongCredentials(Unauthenticated):
 
 @dataclass(eq=False)
 class WrongPassword(Unauthenticated):
-    """The password asked for again is not the account's."""
+    """The password that the request repeats is not the account's."""
 
     reason = "WRONG_PASSWORD"
 
@@ -321,7 +324,7 @@ class RecipientNotFound(NotFound):
     """The name, in lower case."""
 
     similar: str = ""
-    """Names of accounts that are nearly the recipient's, if a client has looked for some."""
+    """Names of accounts that are close to the recipient's, if a client has looked for some."""
 
     def __str__(self) -> str:
         advice = f"Perhaps you mean {self.similar}." if self.similar else "List the accounts to see who is there."
@@ -366,7 +369,7 @@ class CursorPastEnd(OutOfRange):
 
     reason = "CURSOR_PAST_END"
     cursor: int
-    """The sequence that was asked for."""
+    """The sequence that the request has."""
     end: int
     """The mailbox's last sequence; 0 if it never had a message."""
 
@@ -376,11 +379,11 @@ class CursorPastEnd(OutOfRange):
 
 @dataclass(eq=False)
 class TooBusy(ResourceExhausted):
-    """A bounded part of the server is full; nothing was done."""
+    """A bounded part of the server is full. The server has done nothing."""
 
     reason = "TOO_BUSY"
     limit: str
-    """What there may be no more of, in words: "log-ins at once"."""
+    """The limit that is reached, in words such as "log-ins at once"."""
     retry_after: float = 1.0
 
     def __str__(self) -> str:
@@ -389,7 +392,7 @@ class TooBusy(ResourceExhausted):
 
 @dataclass(eq=False)
 class StoreFull(ResourceExhausted):
-    """The store has no room left; nothing was stored."""
+    """The store has no room left. Nothing was stored."""
 
     reason = "STORE_FULL"
     retry_after: float = 30.0
@@ -400,7 +403,7 @@ class StoreFull(ResourceExhausted):
 
 @dataclass(eq=False)
 class StoreUnavailable(Unavailable):
-    """The store did not answer; whether the call took effect is unknown."""
+    """The store did not answer. It is unknown whether the call took effect."""
 
     reason = "STORE_UNAVAILABLE"
     retry_after: float = 1.0
@@ -422,7 +425,7 @@ class ServerDraining(Unavailable):
 
 @dataclass(eq=False)
 class ServerUnreachable(Unavailable):
-    """The client got no connection, or lost it; whether the call took effect is unknown."""
+    """The client got no connection, or lost it. It is unknown whether the call took effect."""
 
     reason = "SERVER_UNREACHABLE"
     server: str
@@ -431,7 +434,7 @@ class ServerUnreachable(Unavailable):
     cause: str = ""
     """One of `booth.causes`, or empty if the cause is not known."""
     variable: str = ""
-    """The environment variable that names the proxy in between, with the cause PROXY."""
+    """With the cause PROXY: the environment variable that names the proxy."""
 
     def __str__(self) -> str:
         return f"No connection to {self.server}. {advice(self.cause, self.server, self.variable)}"
@@ -439,7 +442,7 @@ class ServerUnreachable(Unavailable):
 
 @dataclass(eq=False)
 class DeadlineExceeded(ChatboothError):
-    """No answer came before the call's deadline; whether it took effect is unknown."""
+    """No answer came before the call's deadline. It is unknown whether the call took effect."""
 
     reason = "DEADLINE_EXCEEDED"
 
@@ -449,7 +452,7 @@ class DeadlineExceeded(ChatboothError):
 
 @dataclass(eq=False)
 class Internal(ChatboothError):
-    """A defect of the server; its log says more."""
+    """A bug of the server. Its log says more."""
 
     reason = "INTERNAL"
 

@@ -1,4 +1,4 @@
-"""A state that lasts, as a full disk does: one log line when it begins, one when it ends."""
+"""A state that lasts, such as a full disk: one log line when it begins, one when it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 QUIET = 10.0
-"""How long nothing may be refused before the state counts as over, in seconds.
+"""For how many seconds nothing must be refused before the state counts as ended.
 
 A nearly full disk takes one write and refuses the next. Without this pause each of them would be a line in the log.
 """
@@ -46,7 +46,7 @@ class LastingState:
     def refused(self, reason: str, count: int = 1) -> None:
         """Note refusals. The state begins with the first one; each further reason gets one line of its own.
 
-        `count` is 0 where nobody knows how many there are.
+        `count` is 0 if their number is not known.
         """
         with self._lock:
             now = self._last = self._now()
@@ -59,7 +59,7 @@ class LastingState:
             self._log.error(self._begins, extra={"cause": reason})
 
     def worked(self) -> None:
-        """Note a success. It ends the state if nothing was refused for a while before it."""
+        """Note a success. It ends the state if nothing was refused for `quiet` seconds before it."""
         if not self._reasons:
             return
         with self._lock:

@@ -16,26 +16,29 @@ from chatbooth_grpc.booth.name_search import NameSearch
 DEFAULT_PAGE_SIZE = 1_000
 MAX_PAGE_SIZE = 10_000
 MAX_SCANNED = 50_000
-"""How many names one page looks at: a page answers in milliseconds however rare the pattern's finds are."""
+"""The most names that one page looks at, so that a page takes milliseconds however few names the pattern finds."""
 
 LOOKING_TIME = 1.0
-"""How many seconds one page looks for: RE2 is linear, but a hostile pattern can take it 20 ms for each name."""
+"""The most seconds that one page looks. RE2 is linear, but a hostile pattern can take 20 ms for each name."""
 
 _CHUNK = 10_000
 _GROWTH = 4
-"""A page reads as many names as it wants, then more and more at once while it looks for rare finds."""
+"""A page first reads as many names as it wants. While it finds few, each further read is larger."""
 
 _LIST_MARK_SIZE = 8
 
 Scan = Callable[[str, int], bytes]
-"""Reads up to so many names that sort after one, in order, joined by newlines; the bytes are empty at the end."""
+"""Takes a name and a limit. Returns at most that many names that sort after it, in order, joined by newlines.
+
+The bytes are empty at the end.
+"""
 
 
 class Listing:
-    """One list of usernames, by pattern and prefix; its page tokens are good for it alone.
+    """One list of usernames, by pattern and prefix. Its page tokens are good for this list alone.
 
-    A token holds a mark of the list and the last name looked at, so a page starts right behind the one before,
-    whatever was added or removed in between.
+    A token holds a mark of the list and the last name that the page looked at. So the next page starts right after that
+    name, whatever was added or removed meanwhile.
     """
 
     def __init__(self, pattern: str, prefix: str) -> None:

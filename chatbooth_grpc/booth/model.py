@@ -1,9 +1,4 @@
-"""The nouns of chatbooth: what actions take and return, and what a store keeps.
-
-Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1; 0 as a cursor means before the first.
-
-What is made for every message is a named tuple, which is made in a third of the time.
-"""
+"""The nouns of chatbooth, which actions take and return, and which a store keeps."""
 
 from __future__ import annotations
 
@@ -12,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1. A cursor of 0 stands before the first.
+#
+# The classes of which every message needs an object are named tuples, because making one takes a third of the time.
+
 
 class ContentKind(enum.IntEnum):
-    """What a message's content is. The numbers are the .proto's and the wire protocol's."""
+    """The kinds of content. The numbers are the .proto's and the wire protocol's."""
 
     TEXT = 1
     """UTF-8, at least one byte."""
@@ -25,12 +24,12 @@ MAX_KIND = 255
 
 
 class GapReason(enum.IntEnum):
-    """Why messages are missing from a mailbox; the numbers are the .proto's."""
+    """Why messages are missing from a mailbox. The numbers are the .proto's."""
 
     UNSPECIFIED = 0
     """Not said, or a reason of a newer server that this version does not know."""
     RETENTION = 1
-    """The server removed them for their age; another session of the account had acknowledged them."""
+    """The server removed them for their age. Another session of the account had acknowledged them."""
 
     @classmethod
     def _missing_(cls, _value: object) -> GapReason:
@@ -39,7 +38,7 @@ class GapReason(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a client holds after signing up or logging in: its right to act, and for whom."""
+    """The right to act for an account, which a client gets when it signs up or logs in."""
 
     token: bytes = field(repr=False)
     """16 bytes, a secret: whoever has it can act for the account. Written as text, it is 32 hex digits."""
@@ -52,51 +51,51 @@ class Session:
 
 
 class OutgoingMessage(NamedTuple):
-    """A message as its sender gives it; `chatbooth_grpc.client.text_message` makes one of a text."""
+    """A message as its sender gives it. `chatbooth_grpc.client.text_message` makes one from a text."""
 
     recipient: str
     """The recipient's username: 1 to 32 characters. Upper case means the same as lower case."""
     message_id: bytes
     """16 bytes, not all zero. Sent again under the same id to the same recipient, a message is stored once."""
     content: bytes
-    """Bytes as `kind` says: of a text, its UTF-8, from 1 byte to the server's largest text (1 MiB by default)."""
+    """The content, as `kind` says. A text is UTF-8, from 1 byte to the server's largest text (1 MiB by default)."""
     kind: int = ContentKind.TEXT
     """What the content is: a `ContentKind`, or the number of a kind that this version does not know."""
 
 
 class Receipt(NamedTuple):
-    """The acknowledgement of a message that is stored, fsynced; a repeat gets the first receipt again."""
+    """The acknowledgement of a message that is stored and fsynced. A repeat gets the first receipt again."""
 
     accept_time: int
     """When the server accepted the message, in microseconds since 1970-01-01 UTC."""
 
 
 class Message(NamedTuple):
-    """A message as it lies in a mailbox."""
+    """A message in a mailbox."""
 
     sequence: int
     """Its number in the mailbox: 1, 2, 3 … without gaps, within one epoch."""
     sender: str
     """The sender's username, in lower case."""
     sender_id: int
-    """The number of the sender's account. A name may pass to another account one day; the number does not."""
+    """The number of the sender's account. A name may pass to another account one day. The number never does."""
     message_id: bytes
-    """The 16 bytes of id that the sender chose. Two senders may have chosen the same."""
+    """The id, 16 bytes that the sender chose. Two senders may have chosen the same."""
     accept_time: int
     """When the server accepted the message, in microseconds since 1970-01-01 UTC."""
     content: bytes
-    """Bytes as `kind` says: of a text, its UTF-8."""
+    """The content, as `kind` says. A text is UTF-8."""
     kind: int = ContentKind.TEXT
     """What the content is: a `ContentKind`, or the number of a kind that this version does not know."""
 
     @property
     def text(self) -> str:
-        """The content of a text message; for a kind that this version does not know, words that say so."""
+        """The text of a text message. For a kind that this version does not know, words that say so."""
         return self.content.decode() if self.kind == ContentKind.TEXT else unknown_kind_words(self.kind)
 
 
 def unknown_kind_words(kind: int) -> str:
-    """Return what a person reads in place of content that this version cannot show."""
+    """Return the words that a person reads in place of content that this version cannot show."""
     return f"a message of a kind that this client does not know (kind {kind}); update the client"
 
 
@@ -107,7 +106,7 @@ class Gap:
     first: int
     """The first sequence that is missing, from 1."""
     last: int
-    """The last sequence that is missing; all between the two are missing too."""
+    """The last sequence that is missing. All between the two are missing, too."""
     reason: GapReason
     """Why they are missing."""
 
@@ -121,7 +120,7 @@ class Opening:
     account_id: int
     """The number of the account whose mailbox this is."""
     resumed_after: int
-    """The delivery starts after this sequence; 0 means before the first."""
+    """The delivery starts after this sequence. 0 means that it starts with the first message."""
     replaying: int
     """How many messages wait after `resumed_after`, at least 0."""
     gap: Gap | None = None
@@ -129,12 +128,12 @@ class Opening:
 
     @property
     def last_sequence(self) -> int:
-        """The last sequence of the mailbox when the delivery began; 0 if it never had a message."""
+        """The last sequence of the mailbox when the delivery began. 0 if it never had a message."""
         return self.replaying + (self.gap.last if self.gap else self.resumed_after)
 
 
 class EndReason(enum.IntEnum):
-    """Why a stream ended; the numbers are the .proto's."""
+    """Why a stream ended. The numbers are the .proto's."""
 
     UNSPECIFIED = 0
     """Not said, or a reason of a newer server that this version does not know."""
@@ -165,11 +164,11 @@ class End:
     reason: EndReason
     """Why the stream ends."""
     sent_through: int
-    """The last sequence that the stream sent; 0 if it sent none."""
+    """The last sequence that the stream sent. 0 if it sent none."""
 
 
 Event = Opening | MessageBatch | Gap | End
-"""What a live stream tells: an opening, then batches and gaps as they come, then an end."""
+"""An event of a live stream: first an opening, then batches and gaps as they come, at last an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ class UnknownEvent:
     """An event of a newer server that this version does not know. It holds no message and no gap: skip it."""
 
     kind: int
-    """The number of the event's kind; 0 if the event does not say it."""
+    """The number of the event's kind. 0 if the event does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ class Delivery:
     opening: Opening
     """Where the batch starts, and what is missing there."""
     messages: list[Message]
-    """The messages in the order of their sequences; empty when none wait."""
+    """The messages in the order of their sequences. Empty if none wait."""
     more: bool
     """Whether more messages wait after these."""
 
@@ -199,12 +198,12 @@ class Page:
     usernames: list[str]
     """The names, sorted, in lower case. A page may be empty and yet not be the last."""
     next_page_token: str
-    """Pass it as `page_token` to get the next page; empty on the last page."""
+    """Pass it as `page_token` to get the next page. Empty on the last page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What deleting an account removed."""
+    """How much the deletion of an account removed."""
 
     messages: int
     """How many messages of its mailbox, at least 0."""
@@ -214,7 +213,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an operator may set; sizes in bytes, times in seconds."""
+    """The limits that an operator may set. Sizes are in bytes, times in seconds."""
 
     text_size: int = 1 << 20
     session_expiry: float = 30 * 86_400.0
@@ -224,7 +223,7 @@ class Limits:
 
 
 TOUCHES_PER_EXPIRY = 30
-"""A session's last use is noted to a thirtieth of `Limits.session_expiry`, not on every call."""
+"""The store notes the last use of a session this many times in `Limits.session_expiry`, and not on every call."""
 
 MAX_TEXT_SIZE = 16 << 20
 """The most that `Limits.text_size` may be set to."""

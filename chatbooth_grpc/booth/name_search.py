@@ -1,15 +1,15 @@
-r"""Finding the names that an RE2 pattern finds, in a text of many names, a line each.
+r"""Finds the names that an RE2 pattern matches, in a text with a name on each line.
 
-A search of each name by itself costs a call into RE2 and a Python object for every name, so the search goes over all
-lines at once, and its matches are runs of neighbouring lines. A line is in a match just when the pattern finds the
-name on it by itself:
+To search each name by itself costs a call into RE2 and a Python object for each name. So one search goes over all
+lines, and each of its matches is a run of neighbouring lines. A line is in a match exactly when the pattern finds the
+name on that line by itself:
 
-- `never_nl` keeps everything that the pattern consumes inside one line, whatever it says of newlines;
-- `(?m)` lets its `^` and `$` stand at the ends of a line, where by itself they stand at the ends of the name;
-- to `\b` and `\B`, a newline is what the end of a text is: no word character.
+- `never_nl` keeps the pattern inside one line, whatever the pattern says about newlines.
+- `(?m)` makes `^` and `$` match at the ends of a line. For a name by itself they match at the ends of the name.
+- For `\b` and `\B`, a newline is like the end of a text: it is no word character.
 
-`_TIED_TO_THE_TEXT` are the exceptions. Patterns with these are searched for name by name, and so are any that RE2
-refuses in this dress, as it does a `\Q` without its `\E`.
+`_TIED_TO_THE_TEXT` finds the exceptions. Their patterns are searched for name by name. So are the patterns that RE2
+refuses in this form, such as a `\Q` without its `\E`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from chatbooth_grpc.booth.errors import InvalidPattern
 MAX_PATTERN_SIZE = 1_000
 
 _TIED_TO_THE_TEXT = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-[a-zA-Z]*m")
-r"""`\A`, `\z`, and `^` or `$` after `(?-m)` know no lines; `\C` takes even a newline.
+r"""`\A`, `\z`, and `^` or `$` after `(?-m)` know no lines. `\C` matches even a newline.
 
-An escaped backslash before one of these letters looks the same here; that pattern is only slower for it.
+An escaped backslash before one of these letters looks the same here. Such a pattern is only searched for more slowly.
 """
 
 _RUN_OF_LINES = r"(?m)(?:^.*(?:%s).*$\C?)+"
-r"""`\C` takes the newline, which `never_nl` keeps from all else: it stands behind `$`, and what follows it is `^`."""
+r"""`\C` matches the newline, which `never_nl` keeps from everything else. It follows `$`, and `^` follows it."""
 
 _MAX_PIECE_SIZE = 32_768
 _MAX_PIECE_WORK = 2_000_000
-"""How many bytes times instructions of the pattern's program: at up to 10 ns each, 20 ms in the worst case."""
+"""The most bytes times instructions of the pattern's program. At up to 10 ns each, that is 20 ms at worst."""
 
 Find = Callable[[bytes], list[str]]
 
 
 class NameSearch:
-    """What a pattern finds, ignoring case; the empty pattern finds everything.
+    """Finds names by a pattern, ignoring case. The empty pattern finds every name.
 
-    Names are ASCII, in one text, joined by newlines; no text is empty.
+    Names are ASCII. They are joined by newlines in a text, which is never empty.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -55,7 +55,7 @@ class NameSearch:
             self._compile(pattern)
 
     def pieces(self, names: bytes) -> Iterator[bytes]:
-        """Cut a text into texts that are searched in milliseconds each: RE2 cannot be interrupted."""
+        """Cut a text into texts that RE2 searches in milliseconds each, because it cannot be interrupted."""
         start = 0
         while start < len(names):
             end = names.find(b"\n", start + self._piece_size)
@@ -97,7 +97,7 @@ def _run_by_run(lines: Any) -> Find:
 
 
 def _compiled_for_lines(pattern: str) -> Any:
-    """Return what finds the runs of lines that a valid pattern finds; None if there is no such thing."""
+    """Return a compiled pattern that finds runs of lines, made from a valid pattern. None: there is no such pattern."""
     if _TIED_TO_THE_TEXT.search(pattern):
         return None
     options = _options()
@@ -106,7 +106,7 @@ def _compiled_for_lines(pattern: str) -> Any:
     options.longest_match = True
     try:
         return re2.compile(_RUN_OF_LINES % pattern, options)
-    except re2.error:  # it was at the limit of what RE2 takes
+    except re2.error:  # the pattern was close to a limit of RE2
         return None
 
 
@@ -118,6 +118,6 @@ def _options() -> Any:
 
 
 def _problem(error: Exception) -> str:
-    """RE2's own words for what is wrong with a pattern."""
+    """Return RE2's own words for the problem of a pattern."""
     words = error.args[0] if error.args else "it is malformed"
     return words.decode(errors="replace") if isinstance(words, bytes) else str(words)

@@ -1,4 +1,4 @@
-"""Which failures are worth another try: one table for the library, the outbox, the wires and the documents."""
+"""Which failures are worth another try: one table for every client and every document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from chatbooth_grpc.booth.errors import (
 )
 
 RETRIED = (Unavailable, DeadlineExceeded, TooBusy)
-"""What the library tries again by itself, with backoff, within a call's timeout."""
+"""The failures after which the library tries again by itself, with backoff, within a call's timeout."""
 
 PASSING = (*RETRIED, ResourceExhausted, Internal)
-"""What may pass later: an outbox keeps the message, and a stream of messages ends so that their order holds."""
+"""The failures that may pass. An outbox keeps its message, and a stream of messages ends so that the order holds."""
 
 OUTCOME_UNKNOWN = (Unavailable, DeadlineExceeded, Internal)
-"""After these the call may have taken effect. After other errors it has not."""
+"""The failures after which the call may have taken effect. After all other errors it has not."""
 
 
 def reasons_of(branches: tuple[type[ChatboothError], ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is well formed: usernames, passwords, texts, message ids and session tokens."""
+"""The rules for usernames, passwords, texts, message ids and session tokens."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
 NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
-"""What an id may not be: a field that was left out reads as this."""
+"""An id must not be this, because a field that was left out reads as this."""
 TOKEN_SIZE = 16
 NO_TOKEN = bytes(TOKEN_SIZE)
-"""Stands for a missing token where a token must stand."""
+"""Stands for no token, where the wire protocol needs 16 bytes."""
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,31})?")
@@ -33,28 +33,30 @@ _TOKEN_DIGITS = re.compile(r"[0-9A-Fa-f]{32}")
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{22}(?:==)?")
 _BASE64_DIGITS = re.compile(r"[A-Za-z0-9+/_-]+")
-_LONGEST_DECOMPOSITION = 4  # characters that NFC may make one of
+# NFC makes one character of at most this many.
+_LONGEST_DECOMPOSITION = 4
 
 
-@lru_cache(maxsize=4_096)  # of names that are names: an error is not kept
+@lru_cache(maxsize=4_096)  # an error is not cached
 def folded_username(username: str, field: str = "username") -> str:
-    """Return the username as it is stored: in lower case. Raises InvalidUsername, naming `field`."""
+    """Return the username in lower case, as it is stored. Raises InvalidUsername, which names `field`."""
     if not _USERNAME.fullmatch(username):
         raise InvalidUsername(field)
     return username.lower()
 
 
 def folded_prefix(prefix: str) -> str:
-    """Return a prefix of usernames, perhaps empty, in lower case. Raises InvalidPrefix."""
+    """Return a prefix of usernames in lower case. It may be empty. Raises InvalidPrefix."""
     if not _PREFIX.fullmatch(prefix):
         raise InvalidPrefix
     return prefix.lower()
 
 
 def normal_password(password: str) -> bytes:
-    """Return the bytes of a password in Unicode's NFC form, so that every keyboard's spelling of it is the same.
+    """Return the bytes of a password in Unicode's NFC form, so that it is the same from every keyboard.
 
-    One that is too long in every form is left as it is: normalizing can take the square of its length, under the GIL.
+    A password that is too long in every form stays as it is. To normalize it could take time that grows with the square
+    of its length, and hold the interpreter's lock meanwhile.
     """
     if len(password) > _LONGEST_DECOMPOSITION * MAX_PASSWORD_SIZE:
         return password.encode()
@@ -62,7 +64,7 @@ def normal_password(password: str) -> bytes:
 
 
 def checked_new_password(password: str, field: str) -> bytes:
-    """Return the bytes of a password to set. Raises InvalidPassword, naming `field`."""
+    """Return the bytes of a password to set. Raises InvalidPassword, which names `field`."""
     normal = normal_password(password)
     if not MIN_PASSWORD_SIZE <= len(normal) <= MAX_PASSWORD_SIZE:
         raise InvalidPassword(field, MIN_PASSWORD_SIZE, MAX_PASSWORD_SIZE)
@@ -82,7 +84,7 @@ def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
 
 
 def check_token(token: object) -> None:
-    """Check the form of a session's token. Raises SessionInvalid, which says what the token is instead."""
+    """Check the form of a session's token. Raises SessionInvalid, which says what is wrong with the token."""
     if not token or token == NO_TOKEN:
         raise SessionInvalid("MISSING")
     if not isinstance(token, bytes):
@@ -92,7 +94,7 @@ def check_token(token: object) -> None:
 
 
 def token_from_hex(digits: str) -> bytes:
-    """Return the token that 32 hex digits stand for. Raises SessionInvalid, which says what they are instead."""
+    """Return the token that 32 hex digits stand for. Raises SessionInvalid, which says what is wrong with them."""
     if _TOKEN_DIGITS.fullmatch(digits):
         return bytes.fromhex(digits)
     if not digits:
@@ -103,10 +105,10 @@ def token_from_hex(digits: str) -> bytes:
 
 
 def problem_of_unknown(token: bytes) -> str:
-    """Return the likely fault of a well-formed token that no session has; empty if it shows none.
+    """Return the likely fault of a well-formed token that no session has. Empty if there is no sign of a fault.
 
-    A wire client that writes its token as text sends the text's first 16 bytes for it. Of random tokens, one in four
-    billion looks like that.
+    A wire client that writes its token as text sends the first 16 bytes of that text. One random token in four billion
+    looks like that.
     """
     text = token.decode("ascii", "replace")
     if _HEX.fullmatch(text):
@@ -122,5 +124,5 @@ def _problem_of_bytes(token: bytes) -> str:
 
 
 def _is_base64(text: str) -> bool:
-    """Say whether text is a token in base64, of either alphabet, with or without padding."""
+    """Return whether text is a token in base64, in either alphabet, with or without padding."""
     return bool(_BASE64_TOKEN.fullmatch(text)) and not _HEX.fullmatch(text)

@@ -1,16 +1,17 @@
-"""The store's own time, which goes on evenly while the machine's time of day is set to and fro.
+"""The store's own time, which goes on steadily when somebody sets the machine's clock.
 
-Two kinds of time stand in a store. Messages carry a stamp, the machine's time of day when they were accepted, because
-people read it. The use of a session and the hold of a name are dated in store time: microseconds that have passed,
-counted on from the day on which the store was first opened. All that ends by age ends by store time.
+A store has two kinds of time. A message has a stamp: the machine's time of day when the server accepted it, because
+people read it. The use of a session and the hold of a name are dated in store time: the microseconds that have passed,
+counted from the day on which the store was first opened. Everything that ends by age ends by store time.
 
-A running server counts store time on by the steady clock alone. When it starts, store time goes on by the time that it
-was off, which only the time of day can tell. Of more than a day nobody knows at once whether the server was off or the
-clock is wrong: the time off is a gap, which counts for no age until the server has run for as long, at most a week,
-and the time of day has not gone back meanwhile.
+While a server runs, the steady clock alone moves store time. When a server starts, store time moves by the time that
+the server was off, which only the time of day can tell. If that is more than a day, the clock cannot know at once
+whether the server was off or the time of day is wrong. So the time off is a gap. It counts for no age until the server
+has run for as long, or for a week, and the time of day has not gone back meanwhile.
 
-The clock remembers which stamps were given when, as spans of store time. So a message's age in store time follows from
-its stamp, also if that is of 1960 or of next year. Where a stamp may be of two spans, the younger one counts.
+The clock remembers, as spans of store time, when it gave which stamps. So the age of a message in store time follows
+from its stamp, even if the stamp is from 1960 or from next year. If a stamp may be from two spans, the younger one
+counts.
 
 All times are in microseconds.
 """
@@ -28,16 +29,16 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
 JUMP = 10 * SECOND
-"""The time of day may differ by this from what the steady clock makes of it; more begins another span."""
+"""How far the time of day may be from the time that the steady clock tells. If it is further, a new span begins."""
 
 KEEP_INTERVAL = 600 * SECOND
-"""How much store time may pass until the store keeps it again. After a crash the time of day tells the rest."""
+"""How much store time may pass before the store keeps it again. After a crash, the time of day tells the rest."""
 
 LONGEST_BELIEVED = DAY
 LONGEST_DOUBT = 7 * DAY
 
 MAX_SPANS = 200
-"""Beyond these the oldest are merged, which keeps a message longer and never shorter."""
+"""If there are more, the oldest are merged. That keeps a message longer, and never shorter."""
 
 END_OF_TIME = (1 << 63) - 1
 _WORTH_A_LINE = 300 * SECOND
@@ -51,7 +52,7 @@ Stamps = list[tuple[int, int]]
 
 
 class Span(NamedTuple):
-    """The stamps from `first` to `last` were given between the store times `start` and `end`."""
+    """The clock gave the stamps from `first` to `last` between the store times `start` and `end`."""
 
     start: int
     end: int
@@ -60,11 +61,11 @@ class Span(NamedTuple):
 
     @property
     def is_even(self) -> bool:
-        """Whether stamps and store time went on together, so that each stamp tells its store time."""
+        """Whether stamps and store time moved alike, so that a store time follows from each stamp."""
         return self.last - self.first == self.end - self.start
 
     def since(self, store_time: int) -> tuple[int, int] | None:
-        """Return the stamps of a store time and later. The time of day may have been off by JUMP all the while."""
+        """Return the stamps of a store time and later. The time of day may have been wrong by JUMP all the time."""
         if self.end < store_time:
             return None
         begins_later = store_time < self.start or not self.is_even
@@ -73,7 +74,7 @@ class Span(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Store time went on by `length` to `end` while no server ran; that is believed from a store time on, or never."""
+    """While no server ran, store time moved by `length`, to `end`. From `believed_from` on, that time counts."""
 
     end: int
     length: int
@@ -81,7 +82,7 @@ class Gap(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a store keeps of its clock: the newest store time, the spans that have ended and the one that goes on."""
+    """The state of a clock that a store keeps: the store time, the spans that have ended and the current one."""
 
     now: int
     start: int
@@ -90,21 +91,21 @@ class History(NamedTuple):
     gaps: tuple[Gap, ...]
 
     def to_json(self) -> str:
-        """Return it as text."""
+        """Return the history as text."""
         return json.dumps(self)
 
     @classmethod
     def from_json(cls, text: str) -> History:
-        """Read it from text."""
+        """Return the history that a text holds."""
         now, start, offset, spans, gaps = json.loads(text)
         return cls(now, start, offset, tuple(Span(*span) for span in spans), tuple(Gap(*gap) for gap in gaps))
 
 
 class StoreClock:
-    """Tells store time and gives stamps. Safe to use from many threads."""
+    """Returns the store time and gives stamps. Safe to use from many threads."""
 
     def __init__(self, wall: Clock, steady: Clock, history: History | None, newest: int = 0) -> None:
-        """`history`: what the store kept; None: nothing yet, and `newest` is the latest time that stands in it."""
+        """`history` is the one that the store kept. None: there is none; `newest` is the latest time in the store."""
         self._wall = wall
         self._steady = steady
         self._lock = threading.Lock()
@@ -114,7 +115,7 @@ class StoreClock:
         self._spans, self._gaps = list(history.spans), list(history.gaps)
         self._steady_start, self._now_start = steady(), history.now
         self.is_changed = True
-        """Whether the store is still to keep what is new; the store resets it."""
+        """Whether the store must keep a new history. The store resets this."""
         # The store time of the latest stamp.
         self.stamp_time = history.now
         self._go_on(history.now)
@@ -124,7 +125,7 @@ class StoreClock:
         return self._now_start + self._steady() - self._steady_start
 
     def stamp(self) -> int:
-        """Return the time of day for what is accepted now, and remember when it was given."""
+        """Return the time of day for a message that is accepted now, and remember when this stamp was given."""
         with self._lock:
             self.stamp_time = now = self.now()
             wall = max(0, self._wall())
@@ -134,7 +135,7 @@ class StoreClock:
             return wall
 
     def age(self, store_time: int) -> int:
-        """Return how much time has passed since a store time, as far as that is known."""
+        """Return how much time has passed since a store time. Gaps that are in doubt do not count."""
         now = self.now()
         return now - store_time - sum(gap.length for gap in self._doubted(now) if gap.end > store_time)
 
@@ -148,14 +149,14 @@ class StoreClock:
         return found
 
     def younger_than(self, age: float) -> Stamps:
-        """Return the stamps that may be of something younger than an age in seconds, the newest first."""
+        """Return the stamps that messages younger than `age` seconds may have, the newest first."""
         cutoff = self.cutoff(age)
         with self._lock:
             spans = [*self._spans, self._current(self.now())]
         return [stamps for span in reversed(spans) if (stamps := span.since(cutoff))]
 
     def history(self) -> History:
-        """Return what the store is to keep."""
+        """Return the history for the store to keep."""
         with self._lock:
             return History(self.now(), self._start, self._offset, tuple(self._spans), tuple(self._gaps))
 
@@ -163,7 +164,7 @@ class StoreClock:
         return [gap for gap in self._gaps if now < gap.believed_from]
 
     def _current(self, now: int) -> Span:
-        """Return the span that goes on."""
+        """Return the current span, up to now."""
         return Span(self._start, now, self._start + self._offset, now + self._offset)
 
     def _go_on(self, last_now: int) -> None:
@@ -183,13 +184,16 @@ class StoreClock:
             )
 
     def _time_off(self, last_now: int, wall: int) -> int:
-        """Return the shortest time off that the time of day may tell: it may be right now or have been right before."""
+        """Return the shortest time that the server may have been off, by the time of day.
+
+        The time of day may be right now, or it may have been right in any earlier span.
+        """
         offsets = [self._offset, *(span.first - span.start for span in self._spans if span.is_even)]
         found = [off for off in (wall - last_now - offset for offset in offsets) if off >= -JUMP]
         return max(0, min(found, default=0))
 
     def _refute_gaps(self, now: int, jump: int) -> None:
-        """Take back what is in doubt at `now`, if the time of day goes back by about as much."""
+        """Never believe a gap that is in doubt at `now`, if the time of day goes back by about the gap's length."""
         refuted = [gap for gap in self._doubted(now) if -jump >= gap.length // 2]
         self._gaps = [gap._replace(believed_from=END_OF_TIME) if gap in refuted else gap for gap in self._gaps]
 
@@ -207,7 +211,7 @@ class StoreClock:
 
 
 def _first_history(wall: int, newest: int) -> History:
-    """Return the history of a store whose times were all written by the time of day."""
+    """Return the history of a store whose times are all times of day."""
     now = wall if wall > _FIRST_POSSIBLE else max(wall, newest)
     # The clock may have been ahead once. It is not known when, so all stamps of the future count as of now.
     past, future = Span(0, now, 0, now), Span(now, now, now + 1, END_OF_TIME)
