@@ -9,7 +9,7 @@ from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 
 OK = 0
 OTHER = 255
-"""The code of an error that has none of its own."""
+"""The code of an error that has no code of its own."""
 
 CODES: dict[type[ChatboothError], int] = {
     errors.MalformedRequest: 1,
@@ -60,7 +60,7 @@ _BRANCHES: dict[int, type[ChatboothError]] = {
 
 
 def encode_error(error: ChatboothError) -> bytes:
-    """Encode an error: its code, reason, words, and attributes as pairs of strings."""
+    """Encode an error: its code, its reason, its words, and its attributes as pairs of strings."""
     attributes = error.attributes()
     writer = BodyWriter().fixed(bytes((CODES.get(type(error), OTHER),)))
     writer.string(error.reason).string(str(error)).varint(len(attributes))
@@ -70,7 +70,7 @@ def encode_error(error: ChatboothError) -> bytes:
 
 
 def decode_error(body: bytes) -> ChatboothError:
-    """Decode what `encode_error` encoded; an error of a newer server keeps its reason and words. Raises BodyError."""
+    """Decode the bytes of `encode_error`. An error of a newer server keeps its reason and words. Raises BodyError."""
     reader = BodyReader(body)
     code = reader.fixed(1)[0]
     reason, words = reader.string(), reader.string()

@@ -1,4 +1,4 @@
-"""Frames: how messages are cut out of a stream of bytes, without any I/O.
+"""Frames: the decoder cuts them out of a stream of bytes, without any I/O.
 
     1 byte    version        1
     1 byte    action         a number of the .proto's enum Action
@@ -7,9 +7,9 @@
     16 bytes  authentication from client to server, on every action but SIGN_UP and LOG_IN: the session's token, or
                              sixteen zeros for none
 
-Whether the authentication is there depends on the direction and the action's number alone, so an action that this
-version does not know is framed all the same. A decoder is given bytes as they come and yields what is whole; it holds
-no more than one frame, and refuses a frame by its header, before its body is taken in.
+Only the direction and the action's number decide whether a frame has authentication. So a decoder also cuts out the
+frame of an action that this version does not know. A decoder takes bytes as they come and yields the frames that are
+complete. It holds at most one frame. It refuses a frame by its header, before it reads the body.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ HEADER = struct.Struct(">BBI")
 
 
 class FrameError(Exception):
-    """The stream cannot be read on: whoever sent it gets an answer, and the connection is closed."""
+    """The rest of the stream cannot be read. The sender gets an answer, and the connection is closed."""
 
 
 class UnknownVersion(FrameError):
-    """A frame's version is not this protocol's."""
+    """A frame has another version than this protocol."""
 
     def __init__(self, version: int) -> None:
         super().__init__(f"protocol version {version} is not supported, only {VERSION}")
@@ -38,14 +38,14 @@ class UnknownVersion(FrameError):
 
 
 class BodyTooLarge(FrameError):
-    """A frame announces a body over the limit."""
+    """A frame announces a body that is larger than the limit."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"a body of {size:,} bytes is over the limit of {limit:,}")
 
 
 class Frame(NamedTuple):
-    """A whole frame; `token` is empty where the direction or the action has none."""
+    """A complete frame. `token` is empty if the direction or the action has none."""
 
     action: int
     body: bytes
@@ -53,17 +53,17 @@ class Frame(NamedTuple):
 
 
 def encode_frame(action: int, body: bytes, token: bytes = b"") -> bytes:
-    """Encode a frame; `token` is 16 bytes where the direction and the action ask for it."""
+    """Encode a frame. `token` is 16 bytes if the direction and the action need one."""
     return b"".join((HEADER.pack(VERSION, action, len(body)), body, token))
 
 
 def encode_request(action: int, body: bytes, token: bytes = b"") -> bytes:
-    """Encode a frame from client to server; an empty token where one has to stand becomes sixteen zeros."""
+    """Encode a frame from client to server. An empty token becomes sixteen zeros if the action needs one."""
     return encode_frame(action, body, b"" if action in WITHOUT_SESSION else token or NO_TOKEN)
 
 
 def whole_sends(data: bytes) -> list[Frame] | None:
-    """Cut out the SENDs of which a client's bytes consist; None: they are anything else, or the last is not whole."""
+    """Cut a client's bytes into SENDs. None means that there is another action, or that the last SEND is incomplete."""
     sends = []
     start, most = 0, len(data) - HEADER.size
     while start <= most:
@@ -78,23 +78,23 @@ def whole_sends(data: bytes) -> list[Frame] | None:
 
 
 class FrameDecoder:
-    """Cuts frames out of bytes as they come."""
+    """Cuts frames out of a stream, piece by piece."""
 
     __slots__ = ("_buffer", "_from_client", "_max_body")
 
     def __init__(self, max_body: int, *, from_client: bool) -> None:
-        """`max_body`: the largest body taken, in bytes; `from_client`: whether frames carry authentication."""
+        """`max_body` is the largest body allowed, in bytes. `from_client` says whether frames carry authentication."""
         self._max_body = max_body
         self._from_client = from_client
         self._buffer = bytearray()
 
     @property
     def is_between_frames(self) -> bool:
-        """Whether no frame has begun that is not whole."""
+        """Whether the buffer holds no part of a frame."""
         return not self._buffer
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes and yield the frames that are whole by then. Raises FrameError, once those are yielded."""
+        """Add bytes and yield the frames that are now complete. Then raises FrameError if the rest is wrong."""
         buffer, header_size, from_client = self._buffer, HEADER.size, self._from_client
         buffer += data
         start = 0

@@ -1,10 +1,11 @@
-"""The primitives that bodies are made of: varints, sized bytes, strings, extensions.
+"""The primitives that bodies consist of: varints, sized bytes, strings, extensions.
 
-varint      7 bits a byte, the lowest first, the top bit set on all but the last; at most 64 bits, and minimal:
-            a last byte of 0 behind others is refused, so that a number has one encoding
-sized       a varint, then that many bytes
-string      sized UTF-8
-extension   a varint tag from 1, then sized bytes; behind a body's known fields, skipped where the tag is unknown
+varint      7 bits a byte, the lowest first. The top bit is set on every byte but the last. At most 64 bits.
+            A last byte of 0 after other bytes is refused, so that each number has one encoding.
+sized       A varint, then that many bytes.
+string      Sized UTF-8.
+extension   A varint tag from 1, then sized bytes. Extensions follow the known fields of a body. A reader skips an
+            extension whose tag it does not know.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _MAX_VALUE = (1 << 64) - 1
 
 
 class BodyError(Exception):
-    """Bytes are not the encoding of what they should be; the text says where it fails."""
+    """Bytes are not a valid encoding. The text says what is wrong."""
 
 
 class BodyWriter:
@@ -35,12 +36,12 @@ class BodyWriter:
         return self
 
     def fixed(self, value: bytes) -> BodyWriter:
-        """Add bytes whose number the format knows."""
+        """Add bytes of a number that the format fixes."""
         self._parts.append(value)
         return self
 
     def sized(self, value: bytes) -> BodyWriter:
-        """Add bytes behind their number."""
+        """Add the number of bytes, then the bytes."""
         self._parts.append(encode_varint(len(value)))
         self._parts.append(value)
         return self
@@ -60,7 +61,7 @@ class BodyWriter:
 
 
 class BodyReader:
-    """Takes the fields out of a body, in order. Every method raises BodyError where the bytes do not fit."""
+    """Reads the fields of a body, in order. Every method raises BodyError if the bytes are no such field."""
 
     __slots__ = ("_body", "_position")
 
@@ -70,13 +71,14 @@ class BodyReader:
 
     @property
     def is_at_end(self) -> bool:
-        """Whether no byte is left."""
+        """Whether the reader has read every byte."""
         return self._position == len(self._body)
 
     def varint(self) -> int:
         """Take a number."""
         body, position = self._body, self._position
-        if position < len(body) and body[position] < 0x80:  # most are a byte
+        # Most numbers are one byte.
+        if position < len(body) and body[position] < 0x80:
             self._position = position + 1
             return body[position]
         value = shift = 0
@@ -108,7 +110,7 @@ class BodyReader:
         return value
 
     def sized(self) -> bytes:
-        """Take bytes behind their number."""
+        """Take a number, then that many bytes."""
         return self.fixed(self.varint())
 
     def string(self) -> str:
@@ -119,7 +121,7 @@ class BodyReader:
             raise BodyError("a string is not UTF-8") from error
 
     def text(self) -> bytes:
-        """Take a string, and leave it encoded."""
+        """Take a string as UTF-8 bytes."""
         value = self.sized()
         try:
             value.decode()
@@ -139,7 +141,7 @@ class BodyReader:
         return self.varint() if self.flag() else None
 
     def extensions(self) -> dict[int, bytes]:
-        """Take the extensions that follow the known fields, by their tags; all bytes must be spent."""
+        """Take all the rest as extensions, and return them by their tags."""
         found: dict[int, bytes] = {}
         while not self.is_at_end:
             tag = self.varint()
@@ -149,12 +151,13 @@ class BodyReader:
         return found
 
     def finish(self) -> None:
-        """Skip the extensions that follow the known fields; all bytes must be spent."""
+        """Skip all the rest, which must be extensions."""
         if not self.is_at_end:
             self.extensions()
 
 
-@lru_cache(maxsize=1_024)  # of a commit's messages, all but the sequences have been there before
+# Apart from their sequences, the messages of one commit repeat the same numbers. So the cache knows most of them.
+@lru_cache(maxsize=1_024)
 def encode_varint(value: int) -> bytes:
     """Encode a number from 0 to 2^64 - 1."""
     encoded = bytearray()
@@ -166,7 +169,7 @@ def encode_varint(value: int) -> bytes:
 
 
 def encode_sized(value: bytes) -> bytes:
-    """Encode bytes after their number."""
+    """Encode the number of bytes, then the bytes."""
     return encode_varint(len(value)) + value
 
 

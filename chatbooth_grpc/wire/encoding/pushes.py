@@ -1,4 +1,4 @@
-"""Bodies of LISTEN and of the pushes that follow it, action MESSAGE."""
+"""Bodies of LISTEN, and of the pushes that follow it with the action MESSAGE."""
 
 from __future__ import annotations
 
