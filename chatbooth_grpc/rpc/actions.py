@@ -1,4 +1,4 @@
-"""Which action each gRPC method performs, as the .proto says."""
+"""Which action each gRPC method performs. The .proto says so."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
-_ACTION: Any = pb.action  # typed loosely: the stubs of extensions and of options do not agree
+# The stubs of extensions and those of options disagree about its type.
+_ACTION: Any = pb.action
 
 SERVICE_NAME: str = _SERVICE.full_name
 
 METHODS: dict[str, int] = {
     f"/{_SERVICE.full_name}/{method.name}": method.GetOptions().Extensions[_ACTION] for method in _SERVICE.methods
 }
-"""The action of each method, by its full path as it stands in a call."""
+"""The action of each method, by the full path that a call has."""
 
 SEND_MANY_METHOD = f"/{SERVICE_NAME}/SendMany"

@@ -1,4 +1,4 @@
-"""Why a gRPC channel does not connect: gRPC says so only in words, which this table knows."""
+"""Why a gRPC channel does not connect, from the words in which gRPC says so."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ _CAUSES = [
 
 
 def cause_of(details: str) -> str:
-    """Return the cause that the details of a call's status name, empty if they name none that is known."""
+    """Return the cause that the details of a call's status name. It is empty if the table has none of their words."""
     return next((cause for pattern, cause in _CAUSES if re.search(pattern, details, re.DOTALL)), "")

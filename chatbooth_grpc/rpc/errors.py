@@ -51,7 +51,7 @@ def status_code(error: ChatboothError) -> int:
 
 
 def to_status(error: ChatboothError) -> grpc.Status:
-    """Encode an error: its code, its words, and what programs need of it in the details."""
+    """Encode an error: its code, its words, and the details that programs need."""
     attributes = error.attributes()
     details: list[ProtobufMessage] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=attributes)
@@ -70,18 +70,20 @@ def to_status(error: ChatboothError) -> grpc.Status:
 
 
 def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
-    """Decode what a call to `server` ended with; a failure of the connection itself becomes ServerUnreachable."""
-    call = cast(grpc.Call, error)  # what gRPC raises for a call always is one
+    """Decode the error of a call to `server`. A failure of the connection itself becomes ServerUnreachable."""
+    # Every error that gRPC raises for a call is also the call.
+    call = cast(grpc.Call, error)
     words = call.details() or ""
     info = _error_info(call)
     if info is not None:
         return error_reasons.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
     code = call.code()
     cause = cause_of(words)
+    # A server that stops cancels the calls that are left.
     if cause == causes.SPEAKS_HTTP or code in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.CANCELLED,
-    ):  # a server that stops cancels what is left
+    ):
         return errors.ServerUnreachable(server, cause=cause)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded()
@@ -99,7 +101,8 @@ def _packed(detail: ProtobufMessage) -> Any:
 def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
     try:
         status = rpc_status.from_call(call)
-    except (ValueError, DecodeError):  # a status whose parts contradict each other, or cannot be read, is not ours
+    except (ValueError, DecodeError):
+        # The parts of the status contradict each other, or are unreadable. So no chatbooth server made it.
         return None
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

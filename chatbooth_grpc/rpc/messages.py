@@ -30,7 +30,7 @@ from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_conte
 _MICROSECONDS = 1_000_000
 
 NO_KIND = 0
-"""Stands for the kind of a message that has no content at all, which no server of this version sends."""
+"""The kind of a message without any content. No server of this version sends such a message."""
 
 
 def receipt_to_pb(receipt: Receipt) -> pb.SendResponse:
@@ -50,7 +50,7 @@ def time_from_pb(timestamp: Timestamp) -> int:
 
 
 def session_to_pb(session: Session) -> pb.Session:
-    """Encode what signing up or logging in gave."""
+    """Encode the session that SignUp or LogIn returns."""
     return pb.Session(
         token=session.token,
         account_id=session.account_id,
@@ -60,7 +60,7 @@ def session_to_pb(session: Session) -> pb.Session:
 
 
 def session_from_pb(session: pb.Session) -> Session:
-    """Decode what signing up or logging in gave."""
+    """Decode the session that SignUp or LogIn returned."""
     return Session(session.token, session.account_id, session.username, session.epoch)
 
 
@@ -75,7 +75,7 @@ def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:
 
 
 def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
-    """Decode a message to send; no content at all is an empty text."""
+    """Decode a message to send. A message without any content has an empty text."""
     text = request.text
     if not text and (found := unknown_content(request)):
         kind, content = found
@@ -84,8 +84,9 @@ def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
 
 
 def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyResponse:
-    """Encode what came of a batch."""
-    accepted: dict[int, pb.SendOutcome] = {}  # those of one commit are all alike
+    """Encode the outcomes of a batch."""
+    # The messages of one commit have the same accept time, and so the same outcome.
+    accepted: dict[int, pb.SendOutcome] = {}
 
     def encoded(outcome: Receipt | ChatboothError) -> pb.SendOutcome:
         if isinstance(outcome, Receipt):
@@ -98,7 +99,7 @@ def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyR
 
 
 def outcomes_from_pb(response: pb.SendManyResponse) -> list[Receipt | ChatboothError]:
-    """Decode what came of a batch."""
+    """Decode the outcomes of a batch."""
     return [
         from_reason(outcome.refusal.reason, outcome.refusal.message, outcome.refusal.metadata)
         if outcome.HasField("refusal")
@@ -174,7 +175,7 @@ def delivery_from_pb(response: pb.DeliverResponse) -> Delivery:
 
 
 def event_to_pb(event: Event) -> pb.ListenResponse:
-    """Encode what a live stream tells."""
+    """Encode an event of a live stream."""
     match event:
         case MessageBatch(messages):
             return pb.ListenResponse(batch=pb.MessageBatch(messages=map(message_to_pb, messages)))
