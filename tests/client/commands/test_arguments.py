@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -18,62 +17,8 @@ from tests.client.commands.lines import parsed
 ID = "0193a000-0000-7000-8000-0000000000aa"
 
 
-def test_the_defaults() -> None:
-    expected = {"server": "127.0.0.1:50051", "as_user": None, "timeout": 10.0, "json": False}
-    expected |= {"quiet": False, "command": None}
-    assert parsed("") == expected
-
-
 def test_the_commands_wait_as_long_as_the_library() -> None:
     assert float(shared_flags.DEFAULT_TIMEOUT) == chat_client.DEFAULT_TIMEOUT
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "--server H --as ann --timeout 2.5 --json --quiet list x",
-        "list x --server H --as ann --timeout 2.5 --json -q",
-        "--server H -q list --as ann x --timeout 2.5 --json",
-    ],
-)
-def test_shared_flags_stand_before_or_after_the_command(line: str) -> None:
-    expected = {"server": "h:50051", "as_user": "ann", "timeout": 2.5, "json": True}
-    expected |= {"quiet": True, "pattern": "x", "prefix": ""}
-    assert parsed(line) == {**expected, "command": "list"}
-
-
-def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHATBOOTH_SERVER", "::1")
-    monkeypatch.setenv("CHATBOOTH_AS", "ann")
-    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "3")
-    found = parsed("whoami")
-    assert (found["server"], found["as_user"], found["timeout"]) == ("[::1]:50051", "ann", 3.0)
-    assert parsed("whoami --as ben")["as_user"] == "ben"
-    monkeypatch.setenv("CHATBOOTH_SERVER", "")
-    assert parsed("whoami")["server"] == "127.0.0.1:50051"
-
-
-@pytest.mark.parametrize("line", ["send -h hi", "send --help bob hi", "list -h x", "login -h ann", "whoami --json -h"])
-def test_help_is_asked_for_alone(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exited:
-        parsed(line)
-    assert exited.value.code == 2
-    assert "stands alone" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("word", ["-h", "--json", "-x", "-"])
-def test_names_and_patterns_may_stand_after_two_dashes(word: str) -> None:
-    assert parse(["list", "--", word]).pattern == word
-    assert parse(["login", "--", word]).username == word
-    assert parse(["send", "--", word, "hi"]).recipient == word
-
-
-def test_a_value_of_a_flag_stands_before_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
-    for line in ("list --as -- ann", "list --prefix -- a", "deliver --max -- 1", "send --from-file -- f"):
-        with pytest.raises(SystemExit) as exited:
-            parsed(line)
-        assert exited.value.code == 2
-    assert "expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -93,16 +38,6 @@ def test_a_word_that_is_nearly_one_is_asked_about(line: str, words: str, capsys:
         parsed(line)
     assert exited.value.code == 2
     assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("line", ["nonsense", "list --nonsense", "send bob", "--timeout x", "deliver --max 0"])
-def test_an_error_is_not_buried(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parsed(line if line != "send bob" else "send bob --queue")
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
-    assert ": error: " in lines[0]
-    assert lines[1].endswith("--help' lists what it takes.")
 
 
 def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,25 +86,6 @@ def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str
         parsed(line)
     assert exited.value.code == 2
     assert capsys.readouterr().out == ""
-
-
-def test_a_wrong_variable_is_named_and_exits_with_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("CHATBOOTH_TIMEOUT", "soon")
-    with pytest.raises(SystemExit) as exited:
-        parsed("list")
-    assert exited.value.code == 2
-    assert "CHATBOOTH_TIMEOUT: 'soon' is not" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("line", ["nonsense --json", "send bob --json --nonsense", "--json deliver --max 0", "--json"])
-def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exited:
-        parsed(line)
-    assert exited.value.code == 2
-    record = json.loads(capsys.readouterr().err)
-    assert (record["error"], record["exit_code"]) == ("USAGE", 2)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
