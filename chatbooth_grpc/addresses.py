@@ -1,4 +1,4 @@
-"""Network addresses: how both wires write them, what a host's name stands for, and sockets that are bound to them."""
+"""Network addresses: how they are written, looked up, and bound to sockets."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 _LOCALHOST = ("127.0.0.1", "::1")
 _ANY_IPV6 = "::"
 _ATTEMPTS = 20
-"""How many free ports of one address are tried before one is free on the host's other addresses, too."""
+"""How many ports that are free on one address are tried on the host's other addresses."""
 
-# A machine without IPv6 answers thus for an address that it could never have.
+# A machine without IPv6 gives one of these errors for an IPv6 address.
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 
 _log = logging.getLogger(__name__)
 
 
 class ListenError(Exception):
-    """A host cannot be listened on; the text says what to do."""
+    """The server cannot listen on a host. The text says what to do."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where a server listens: a name as a person gave it, and the IP addresses that it stands for."""
+    """The host on which a server listens: the name that a person gave, and its IP addresses."""
 
     name: str
     addresses: tuple[str, ...]
@@ -55,9 +55,9 @@ def address_text(host: str, port: int | str) -> str:
 
 
 def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host:
-    """Return the host of a name or an IP address, which may be in brackets. Raises ListenError: it does not resolve.
+    """Return the host of a name or an IP address, which may be in brackets. Raises ListenError if it does not resolve.
 
-    `localhost` is both loopback addresses whatever the machine's resolver says of it, as RFC 6761 asks for.
+    `localhost` is both loopback addresses, whatever the machine's resolver says, as RFC 6761 demands.
     """
     name = name.strip("[]")
     if name.rstrip(".").lower() == "localhost":
@@ -73,9 +73,9 @@ def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host
 
 
 def bind(host: Host, port: int) -> list[socket.socket]:
-    """Return a socket for each of a host's addresses, bound to the same port. 0 takes one that is free on all.
+    """Return a socket for each of a host's addresses, all bound to one port. Port 0 takes one that is free on all.
 
-    An address of a family that this machine does not have is left out if there is another. Raises ListenError.
+    An address is left out if this machine does not have its family, and the host has another. Raises ListenError.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -107,7 +107,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # So a restart does not wait a minute for the last server's connections.
+        # A restarted server can bind the port at once, although connections of the last one still time out.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             only = not (address == _ANY_IPV6 and socket.has_dualstack_ipv6())
@@ -120,7 +120,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
 
 
 def _reason(error: OSError) -> str:
-    """Say why, and what to do."""
+    """Return the reason in words, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return "the port is taken; stop what uses it, or choose another port"
     if error.errno in _NO_SUCH_ADDRESS:

@@ -1,4 +1,4 @@
-"""chatbooth's variables in the environment: which there are, which others look like them, and which are misspelt."""
+"""chatbooth's environment variables, those that look like them, and misspelt ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 PREFIX = "CHATBOOTH_"
 
-# The twin of each flag of the server. A test compares them with the flags.
+# One for each flag of the server. A test compares them with the flags.
 SERVER_VARIABLES = frozenset(
     PREFIX + name
     for name in (
@@ -37,7 +37,7 @@ SERVER_VARIABLES = frozenset(
     )
 )
 CLIENT_VARIABLES = frozenset(PREFIX + name for name in ("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD"))
-# TEST_AWAY is a test's, the others are the scripts'.
+# A test reads TEST_AWAY. The scripts read the others.
 _OTHER_VARIABLES = frozenset(PREFIX + name for name in ("CLIENT_COMMAND", "SERVER_COMMAND", "VENV", "TEST_AWAY"))
 _VARIABLES = SERVER_VARIABLES | CLIENT_VARIABLES | _OTHER_VARIABLES
 
@@ -50,7 +50,7 @@ _LINK_PARENT = r"CHATBOOTH_(\w+_)?NAME"
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes or Docker has set a variable to describe a service, and nobody to tell chatbooth anything."""
+    """Whether Kubernetes or Docker has set a variable to describe a service, and no person to configure chatbooth."""
     if name in _VARIABLES and not name.endswith("_PORT"):
         return False
     return bool(
@@ -61,15 +61,15 @@ def is_service_link(name: str, value: str) -> bool:
 
 
 def value_of(name: str, environment: Mapping[str, str]) -> str | None:
-    """Return what a variable says. None: it is unset, empty, or a service link."""
+    """Return the value of a variable. None means that it is unset, empty or a service link."""
     value = environment.get(name, "")
     return None if not value.strip() or is_service_link(name, value) else value
 
 
 def remarks(environment: Mapping[str, str], used: Iterable[str]) -> list[str]:
-    """Return a sentence for each thing about chatbooth's variables that a person should know; no value is in one.
+    """Return a sentence for each problem of chatbooth's variables that a person should know. None holds a value.
 
-    `used`: the variables that the program reads.
+    `used` are the variables that the program reads.
     """
     found = []
     links = sorted(name for name in used if name in environment and is_service_link(name, environment[name]))
@@ -84,7 +84,8 @@ def remarks(environment: Mapping[str, str], used: Iterable[str]) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    from difflib import get_close_matches  # slow to import, and seldom needed
+    # It is slow to import, and seldom needed.
+    from difflib import get_close_matches
 
     known = [known.removeprefix(PREFIX) for known in _VARIABLES]
     near = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.7)

@@ -1,4 +1,4 @@
-"""Whether the code that is generated from the .proto is there and fits."""
+"""Checks that the code generated from the .proto exists and fits this environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 class StubsUnusable(Exception):
-    """The generated code is missing or does not fit; the text says what to run."""
+    """The generated code is missing or does not fit. The text says what to run."""
 
 
 def require_stubs() -> None:
@@ -29,7 +29,8 @@ def load_stubs() -> None:
     except (
         RuntimeError,
         ImportError,
-    ) as error:  # protobuf's and grpc's words for code newer than they are
+    ) as error:
+        # protobuf and grpc raise these if the code was generated for a newer version of them.
         first_line = str(error).splitlines()[0]
         words = f"the gRPC code does not fit this environment; run: scripts/gen_protos.sh ({first_line})"
         raise StubsUnusable(words) from error

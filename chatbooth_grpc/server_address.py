@@ -1,4 +1,4 @@
-"""Server addresses, in the one form by which channels are opened and files are named."""
+"""Server addresses, in the one form that channels are opened by and files are named after."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](
 
 
 def normal_address(address: str) -> str:
-    """Return `HOST:PORT` in lower case, IPv6 in brackets; a port left out is 50051. Raises ValueError.
+    """Return `HOST:PORT` in lower case, with IPv6 in brackets. Without a port it is 50051. Raises ValueError.
 
-    With `wire://` before it, which stays, it is the address of a wire protocol server, and the port left out 8080.
+    An address that begins with `wire://`, which stays, is one of a wire protocol server. Without a port it is 8080.
     """
     address = address.strip()
     scheme, found, rest = address.partition("://")
@@ -46,9 +46,9 @@ def _normal_host_and_port(address: str, default_port: int) -> str:
 
 
 def server_identity(address: str) -> str:
-    """Return the one name of the server at a normal address: this machine has several, and a name may end with a dot.
+    """Return the one name of the server at a normal address.
 
-    Two addresses of this machine with one port are one server.
+    A name may end with a dot, and this machine has several names. Two of its names with one port are one server.
     """
     scheme, found, rest = address.rpartition("://")
     host, _, port = rest.rpartition(":")
@@ -65,13 +65,14 @@ def other_names(identity: str) -> list[str]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a normal address is one of this machine alone."""
+    """Whether only this machine can reach a normal address."""
     host = address.rpartition(":")[0].rstrip(".")
     return host in {"localhost", "[::1]"} or host.endswith(".localhost") or bool(re.fullmatch(r"127(\.\d+){3}", host))
 
 
 def _normal_ipv6(host: str) -> str:
-    from ipaddress import IPv6Address  # few need it, and it is slow to import
+    # Few addresses need it, and it is slow to import.
+    from ipaddress import IPv6Address
 
     try:
         return str(IPv6Address(host))

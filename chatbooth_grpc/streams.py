@@ -1,4 +1,4 @@
-"""The three standard streams of a program: there from the start, and settled at its end."""
+"""The standard streams of a program: opened at its start if closed, flushed at its end."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 
 _INPUT, _OUTPUT, _ERROR = range(3)
 
-# Reading from the null device gives the end of input. Writing to it drops words that the caller wants nowhere. But data
-# must not vanish: a stream that is open for reading alone refuses whatever is written to it.
+# Reading from the null device gives the end of input. Writing to it drops words that the caller does not want. But data
+# must not vanish, so standard output is opened for reading alone: then it refuses everything that is written to it.
 _MODES = {_INPUT: os.O_RDONLY, _OUTPUT: os.O_RDONLY, _ERROR: os.O_WRONLY}
 
 
 def open_closed_streams() -> None:
     """Open the null device in place of each standard stream that was closed before the program began.
 
-    Call this before anything else opens a file: the next file or socket would get the number of a closed stream, and
-    words would be written into it.
+    Call this before anything else opens a file. Otherwise the next file or socket would get the number of a closed
+    stream, and words would be written into it.
     """
     for number, mode in _MODES.items():
         if not _is_open(number):
-            # The system gives out the lowest free number, and those below this one are open by now.
+            # The system gives the lowest free number, and all numbers below this one are open by now.
             os.set_inheritable(os.open(os.devnull, mode), True)
     if sys.stdin is None:
         sys.stdin = open(_INPUT, closefd=False)  # noqa: SIM115  # it stays open as long as the program
@@ -31,10 +31,10 @@ def open_closed_streams() -> None:
 
 
 def settle_streams() -> OSError | None:
-    """Write what is still to be written. Return the error of standard output, if it does not take that.
+    """Flush standard output and standard error. Return the error of standard output, if it cannot be flushed.
 
-    What cannot be written is dropped. Otherwise the interpreter would try again at its end, complain, and exit with
-    a code of its own.
+    Data that cannot be written is dropped. Otherwise the interpreter would try again at its end, complain, and exit
+    with a code of its own.
     """
     failure = None
     for stream in (sys.stdout, sys.stderr):
