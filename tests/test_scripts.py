@@ -14,7 +14,10 @@ import pytest
 from tests.acceptance.processes import environment
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("client.sh", "serve.sh", "test.sh", "coverage.sh", "test_pythons.sh", "lint.sh", "check_wheel.sh", "gen_protos.sh", "setup.sh")
+SCRIPTS = (
+    *("client.sh", "serve.sh", "setup.sh", "gen_protos.sh"),
+    *("test.sh", "test_pythons.sh", "coverage.sh", "lint.sh", "check_wheel.sh"),
+)
 VERSION = "chatbooth 9.9.9"
 
 
