@@ -11,13 +11,13 @@ _PATIENCE = 0.1
 """Seconds that a line waits for a reader. After that it is lost."""
 
 _NO_PATIENCE = 10.0
-"""After a line has waited in vain, no other line waits for so many seconds.
+"""After a line has waited in vain, no other line waits during this number of seconds.
 
 Otherwise a slow reader would delay every line.
 """
 
 _PIECE = select.PIPE_BUF
-"""As many bytes as a writable pipe takes without blocking."""
+"""A writable pipe takes this number of bytes without blocking."""
 
 
 class LogStream:

@@ -38,7 +38,7 @@ _STILL_GROWING = 1 << 20
 _BUSY = 0.02
 """The process counts as busy when it uses more than this part of one core."""
 _LOOKS_WHILE_BUSY = 12
-"""A busy process returns memory at most once in so many checks, which is once a minute.
+"""A busy process returns memory at most once in this number of checks: once a minute.
 
 Returning memory delays every thread that allocates, by up to about 30 ms.
 """
