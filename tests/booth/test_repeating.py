@@ -37,7 +37,9 @@ def test_the_delivery_page_has_the_same_table() -> None:
 
 def test_the_wire_protocols_page_names_them() -> None:
     found = re.search(
-        r"Worth another try soon are (.*?), and\s+later (.*?);", text_of("docs/wire-protocol.md"), re.DOTALL
+        r"After (STORE_.*?), try again soon\. After\s+(STORE_.*?), try again later\.",
+        text_of("docs/wire-protocol.md"),
+        re.DOTALL,
     )
     assert found
     assert sorted(re.findall(r"[A-Z_]{5,}", found[1])) == SOON

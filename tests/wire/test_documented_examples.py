@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.addresses import look_up
+from chatbooth_grpc.booth.actions import ACTIONS
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
@@ -134,3 +135,10 @@ def test_a_message_costs_what_the_page_says() -> None:
     assert of_frame + fields + of_text + of_token == 106
     push = next(line for line in text.splitlines() if line.startswith("< 01 0b 00 00 00 2a"))
     assert len(push[2:].split()) - len(b"Hello!") + of_text == 102
+
+
+def test_the_page_names_every_action_by_its_number() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| ([A-Z_]+) \| (?:client|server|both) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {int(number): name for number, name in rows} == {number: row.name for number, row in ACTIONS.items()}
