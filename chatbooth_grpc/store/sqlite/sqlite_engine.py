@@ -94,12 +94,12 @@ class SQLiteEngine:
 
     def announce(self, *, committed: bool) -> None:
         changed = self._transaction.changed.union(self._appender.grown)
-        if committed and changed:
-            for watcher in self.watchers:
-                watcher(changed)
         if committed and self._transaction.ends_accounts:
             for deleted in self.deletion_watchers:
                 deleted()
+        if committed and changed:
+            for watcher in self.watchers:
+                watcher(changed)
         if committed and self._appender.grown:
             # The callers have their answers already, so they do not wait for this. A crash in between loses no message:
             # then the seal counts fewer messages than the store has, which is allowed.
