@@ -41,6 +41,26 @@ def test_each_link_leads_somewhere(document: Path) -> None:
     assert broken_links(words, document.parent, headings_of(words)) == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_named_path_is_there(document: Path) -> None:
+    assert [path for path in named_paths(document.read_text(encoding="utf-8")) if not is_there(path)] == []
+
+
+def named_paths(words: str) -> list[str]:
+    """Return the files in folders that a document names in backquotes."""
+    return re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|sql|sh|md|proto|binpb))`", words)
+
+
+def is_there(path: str) -> bool:
+    """Say whether a file is in the tree or in the package. A name in capitals stands for any."""
+    folders = (ROOT, ROOT / "chatbooth_grpc", ROOT / "chatbooth_grpc" / "client" / "commands")
+    return any((folder / path).exists() for folder in folders) or bool(re.search("NAME|NNNN", path))
+
+
+def test_a_path_that_is_gone_is_found() -> None:
+    assert [is_there(path) for path in named_paths("`booth/gone.py` `booth/rules.py` `rules.py`")] == [False, True]
+
+
 def test_all_documents_are_read() -> None:
     names = {document.name for document in DOCUMENTS}
     assert names >= {"README.md", "CONTRIBUTING.md", "SECURITY.md", "design.md", "pull_request_template.md"}
