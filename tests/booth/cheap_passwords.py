@@ -1,4 +1,4 @@
-"""Passwords whose hashing takes no time, and one to use."""
+"""A password, and Passwords that hash it in no time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PASSWORD = "correct horse battery"
 
 
 def cheap_passwords(*, time_cost: int = 1, memory_cost: int = 8, salt_len: int = 16, hash_len: int = 32) -> Passwords:
-    """Passwords that cost nothing."""
+    """Return Passwords whose hashes take no time."""
     return Passwords(
         parameters=argon2.Parameters(
             type=argon2.Type.ID,

@@ -1,4 +1,4 @@
-"""A booth over an empty SQLite store, with a clock that only tests move and passwords that cost nothing."""
+"""A booth over an empty SQLite store, with a clock of the test and quick passwords."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store_path(tmp_path: Path) -> Path:
-    """Where the store lies."""
+    """The path of the store."""
     return tmp_path / "chatbooth.db"
 
 
@@ -36,7 +36,7 @@ def store(store_path: Path, clock: Clock) -> Iterator[InterruptedStore]:
 
 @pytest.fixture
 def passwords() -> Passwords:
-    """Passwords that cost nothing."""
+    """Passwords whose hashes take no time."""
     return cheap_passwords()
 
 

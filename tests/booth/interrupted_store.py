@@ -1,4 +1,4 @@
-"""A SQLite store that lets a test act, block or raise at the moment when a method is called."""
+"""A SQLite store in which a test acts, blocks or raises when a method is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 
 class _InterruptedAppend(AppendJob):
-    """Calls `before` on the writer's thread, where it may block: its caller must not be."""
+    """Calls `before` on the writer's thread. It may block there, because the caller must not be blocked."""
 
     before: Callable[[], None]
 

@@ -1,4 +1,4 @@
-"""A look at argon2 while it works: what it verifies, and a way to hold it there."""
+"""A double of argon2 that records what it verifies, and a gate that holds threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Verify = Callable[[argon2.PasswordHasher, str | bytes, str | bytes], bool]
 
 
 class Argon2Spy:
-    """Notes the hashes that argon2 verifies; `during` is called within each verification."""
+    """Records the hashes that argon2 verifies. It calls `during` in each verification."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.verified: list[str] = []
@@ -28,7 +28,7 @@ class Argon2Spy:
 
 
 class Gate:
-    """Holds whoever comes until it is opened, and says when the first has come."""
+    """Holds each thread that comes until it is opened, and tells when the first thread has come."""
 
     def __init__(self) -> None:
         self._reached = threading.Event()
@@ -40,9 +40,9 @@ class Gate:
         assert self._opened.wait(20)
 
     def wait_until_reached(self) -> None:
-        """Return once somebody waits."""
+        """Return when a thread waits at the gate."""
         assert self._reached.wait(20)
 
     def open(self) -> None:
-        """Let everybody go."""
+        """Let all threads go on."""
         self._opened.set()

@@ -1,11 +1,11 @@
-"""The table of actions: numbers that stay for ever, and the sets that follow from it."""
+"""The table of actions: its numbers never change, and the sets follow from it."""
 
 from __future__ import annotations
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, action_name
 
-# The design's table, written down a second time on purpose: a number is for ever.
+# The design's table. It is written down twice on purpose, because a number never changes.
 NUMBERS = {
     "SIGN_UP": 1,
     "LIST": 2,

@@ -1,4 +1,4 @@
-"""Every action called directly: what it does, and what it refuses."""
+"""Every action, called directly: its effects and its refusals."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def cursor(booth: Booth, session: Session) -> int:
 
 
 def change(path: Path, statement: str, *bindings: int | bytes) -> None:
-    """Change the store behind the server's back."""
+    """Change the store by a connection that the server does not know."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(5_000)
     try:
@@ -197,7 +197,8 @@ def test_a_new_session_starts_at_the_accounts_furthest_cursor(booth: Booth, sign
     other = booth.log_in("ann", PASSWORD)
     send_texts(booth, ben, "ann", "1", "2", "3", "4")
     booth.acknowledge(other.token, 3)
-    booth.log_out(other.token)  # what it acknowledged stays acknowledged
+    # Messages that the session acknowledged stay acknowledged.
+    booth.log_out(other.token)
     booth.acknowledge(ann.token, 1)
     assert texts(booth, booth.log_in("ann", PASSWORD)) == ["4"]
     assert texts(booth, ann) == ["2", "3", "4"]
@@ -210,7 +211,8 @@ def test_a_log_in_renews_a_hash_of_old_parameters(booth: Booth, store: Interrupt
     account = store.account("ann")
     assert account is not None
     assert not stronger.is_outdated(account.password_hash)
-    booth.log_in("ann", PASSWORD)  # and the old ones read it still
+    # The old sessions still read it.
+    booth.log_in("ann", PASSWORD)
 
 
 def test_a_log_in_stands_though_its_hash_cannot_be_renewed(booth: Booth, store: InterruptedStore, clock: Clock) -> None:
@@ -223,7 +225,7 @@ def test_a_log_in_stands_though_its_hash_cannot_be_renewed(booth: Booth, store: 
 def test_log_ins_succeed_while_another_renews_the_hash(
     booth: Booth, store: InterruptedStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others have compared with the old hash when it is replaced."""
+    """The other log-ins have compared the password with the old hash when the hash is replaced."""
     booth.sign_up("ann", PASSWORD)
     newer = Booth(store, passwords=cheap_passwords(time_cost=2))
     spy, gate = Argon2Spy(monkeypatch), Gate()
@@ -237,7 +239,7 @@ def test_log_ins_succeed_while_another_renews_the_hash(
         other.start()
     gate.wait_until_reached()
     spy.during = lambda: None
-    # A booth of its own: the held ones occupy every turn of the newer's.
+    # It needs a booth of its own, because the held log-ins occupy every turn of the newer booth.
     Booth(store, passwords=cheap_passwords(time_cost=3)).log_in("ann", PASSWORD)
     gate.open()
     for other in others:
@@ -348,7 +350,7 @@ def test_a_session_that_listens_does_not_expire(store: InterruptedStore, passwor
 
 
 def test_a_session_whose_use_is_to_be_noted_is_not_at_hand(booth: Booth, sign_up: SignUp, clock: Clock) -> None:
-    """Noting it waits for the disk, which those who ask may not."""
+    """Noting the use of a session waits for the disk. The callers of `session_at_hand` must not wait."""
     ann = sign_up("ann")
     assert booth.session_at_hand(ann.token) is None
     booth.authenticated(ann.token)
@@ -356,7 +358,8 @@ def test_a_session_whose_use_is_to_be_noted_is_not_at_hand(booth: Booth, sign_up
     clock.advance(1.1 * DAY)
     assert booth.session_at_hand(ann.token) is None
     booth.authenticated(ann.token)
-    booth.authenticated(ann.token)  # as it is now
+    # This caches the session as it is now.
+    booth.authenticated(ann.token)
     assert booth.session_at_hand(ann.token) == booth.authenticated(ann.token)
 
 
@@ -493,7 +496,8 @@ def test_a_name_that_is_not_held_is_free_at_once_and_inherits_nothing(
     second = booth.sign_up("ann", PASSWORD)
     assert second.account_id != first.account_id
     assert texts(booth, second) == []
-    booth.send(ben.token, message)  # another mailbox: another message
+    # In another mailbox, it is another message.
+    booth.send(ben.token, message)
     assert [found.sequence for found in booth.deliver(second.token).messages] == [1]
 
 
@@ -575,9 +579,8 @@ def test_a_repeated_message_is_stored_once_and_gets_the_first_receipt(
     first = booth.send(ann.token, message)
     clock.advance(29 * DAY)
     assert booth.send(ann.token, message) == first
-    assert (
-        booth.send(booth.log_in("ann", PASSWORD).token, message) == first
-    )  # the id is the account's, not the session's
+    # An id belongs to the account, and not to the session.
+    assert booth.send(booth.log_in("ann", PASSWORD).token, message) == first
     assert texts(booth, ben) == ["hello"]
 
 
@@ -675,7 +678,7 @@ def test_a_session_that_ends_meanwhile_does_nothing_more(
 
 @pytest.fixture
 def ann(booth: Booth, sign_up: SignUp) -> Session:
-    """Someone with the messages "1" to "5" waiting."""
+    """An account in whose mailbox the messages "1" to "5" wait."""
     ann = sign_up("ann")
     send_texts(booth, sign_up("ben"), "ann", *"12345")
     return ann
@@ -710,7 +713,8 @@ def test_reading_after_a_sequence_leaves_the_cursor(booth: Booth, ann: Session) 
     assert texts(booth, ann, after=5) == []
     assert cursor(booth, ann) == 0
     booth.acknowledge(ann.token, 4)
-    assert texts(booth, ann, after=0) == [*"12345"]  # behind the cursor: a client that lost what it had
+    # A client that lost its messages starts before the cursor.
+    assert texts(booth, ann, after=0) == [*"12345"]
     assert texts(booth, ann, acknowledge_through=5, after=2) == [*"345"]
     assert cursor(booth, ann) == 5
 
@@ -773,7 +777,8 @@ def test_what_retention_removed_is_named_as_a_gap(booth: Booth, ann: Session, st
     assert [message.sequence for message in delivery.messages] == [4, 5]
     assert booth.deliver(ann.token, after=2).opening.gap == Gap(3, 3, GapReason.RETENTION)
     assert booth.deliver(ann.token, after=3).opening.gap is None
-    booth.acknowledge(ann.token, 2)  # what was removed can still be acknowledged
+    # A client can still acknowledge messages that were removed.
+    booth.acknowledge(ann.token, 2)
     assert booth.deliver(ann.token).opening.gap == Gap(3, 3, GapReason.RETENTION)
 
 

@@ -1,4 +1,4 @@
-"""A bulkhead's turns: so many at work, so many waiting, the rest refused."""
+"""The turns of a bulkhead: a few callers work, a few wait, and the rest are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def test_one_too_many_is_refused_by_the_limits_name() -> None:
         with pytest.raises(TooBusy, match="moons at once") as refusal, deadline_in(5.0), bulkhead:
             pytest.fail("it was let in")
         assert refusal.value.retry_after > 0
-    with bulkhead:  # there is room again
+    # There is room again.
+    with bulkhead:
         pass
 
 
@@ -53,7 +54,7 @@ def test_who_waits_gets_the_next_turn() -> None:
 
 
 def _first_ended(futures: list[Future[None]]) -> Future[None]:
-    """The first of the futures to end."""
+    """Return the first of the futures to end."""
     ended = threading.Event()
     for future in futures:
         future.add_done_callback(lambda _: ended.set())
@@ -65,7 +66,8 @@ def _first_ended(futures: list[Future[None]]) -> Future[None]:
 def test_a_wait_ends_at_the_callers_deadline(seconds: float) -> None:
     bulkhead = Bulkhead("moons at once", working=1, waiting=5)
     with bulkhead:
-        for _ in range(10):  # and gives its place back
+        # It gives its place back.
+        for _ in range(10):
             with deadline_in(seconds), pytest.raises(DeadlineExceeded), bulkhead:
                 pytest.fail("it was let in")
     with bulkhead:

@@ -23,7 +23,7 @@ CORES = os.cpu_count() or 1
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Argon2Spy:
-    """What argon2 is asked to verify."""
+    """The hashes that argon2 verifies."""
     return Argon2Spy(monkeypatch)
 
 
@@ -47,7 +47,8 @@ def test_passwords_are_hashed_by_argon2id_with_owasps_minimum() -> None:
 
 def test_a_hash_matches_its_password_alone(passwords: Passwords) -> None:
     password_hash = passwords.hash(b"a password")
-    assert password_hash != passwords.hash(b"a password")  # each has a salt of its own
+    # Each hash has a salt of its own.
+    assert password_hash != passwords.hash(b"a password")
     assert passwords.matches(b"a password", password_hash)
     assert not passwords.matches(b"A password", password_hash)
     assert not passwords.matches(b"", password_hash)
@@ -91,7 +92,8 @@ def test_more_than_may_wait_are_refused(spy: Argon2Spy) -> None:
     threads = [threading.Thread(target=match, daemon=True) for _ in range(admitted + 1)]
     for thread in threads:
         thread.start()
-    first = outcomes.get(timeout=60)  # nobody else can have an outcome while the gate is shut
+    # No other call can end while the gate is shut.
+    first = outcomes.get(timeout=60)
     assert isinstance(first, TooBusy)
     assert first.retry_after > 0
     assert len(spy.verified) <= CORES
@@ -99,7 +101,8 @@ def test_more_than_may_wait_are_refused(spy: Argon2Spy) -> None:
     assert [outcomes.get(timeout=60) for _ in range(admitted)] == [True] * admitted
     for thread in threads:
         thread.join()
-    assert passwords.matches(b"a password", password_hash)  # there is room again
+    # There is room again.
+    assert passwords.matches(b"a password", password_hash)
 
 
 @pytest.mark.parametrize(

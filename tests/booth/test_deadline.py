@@ -1,4 +1,4 @@
-"""The current call's deadline, as what it waits for sees it."""
+"""The current call's deadline, as the waits of the call see it."""
 
 from __future__ import annotations
 

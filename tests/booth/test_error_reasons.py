@@ -1,4 +1,4 @@
-"""An error is built again from its reason and attributes, also one of a newer server."""
+"""An error is built again from its reason and attributes, even one of a newer server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def test_a_reason_of_a_newer_server_keeps_its_own_words(message: str, attributes
     assert type(error) is UnknownError
     assert (error.reason, str(error), error.attributes()) == ("MOON_TOO_FULL", message, {})
     assert UnknownError("ANOTHER", "").reason == "ANOTHER"
-    assert ChatboothError.reason == "UNKNOWN"  # an instance's reason never becomes the class's
+    # The reason of an instance never becomes the reason of the class.
+    assert ChatboothError.reason == "UNKNOWN"
 
 
 @pytest.mark.parametrize(

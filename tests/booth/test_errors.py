@@ -1,4 +1,4 @@
-"""The error tree: stable reasons, typed attributes that travel, words fit for a person."""
+"""The error tree: stable reasons, typed attributes, and words for a person."""
 
 from __future__ import annotations
 
@@ -72,5 +72,6 @@ def test_words_are_for_people(error: ChatboothError) -> None:
 
 def test_an_ended_session_is_told_apart_from_every_fault_of_a_token() -> None:
     assert len({str(SessionInvalid(problem)) for problem in PROBLEMS}) == len(PROBLEMS)
-    assert SessionInvalid().attributes() == {}  # as clients from before this attribute know it
+    # Clients that do not know this attribute expect none.
+    assert SessionInvalid().attributes() == {}
     assert str(SessionInvalid("A_NEWER_SERVERS")) == str(SessionInvalid())

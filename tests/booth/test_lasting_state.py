@@ -1,4 +1,4 @@
-"""A state that lasts is logged when it begins and when it ends, and its refusals are counted."""
+"""A lasting state is logged when it begins and ends, and its refusals are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listing: patterns, pages, their tokens, and what hostile patterns may cost."""
+"""Listing: patterns, pages, their tokens, and the cost of hostile patterns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def joined(names: list[str]) -> bytes:
 
 
 def scan_of(names: list[str]) -> Scan:
-    """What a store does, over a sorted list."""
+    """Scan a sorted list as a store scans its accounts."""
 
     def scan(after: str, limit: int) -> bytes:
         start = bisect.bisect_right(names, after)
@@ -41,7 +41,7 @@ def scan_of(names: list[str]) -> Scan:
 
 
 def pages(listing: Listing, scan: Scan, page_size: int = 0) -> Iterator[list[str]]:
-    """The pages of a list, to its last."""
+    """Return all pages of a list."""
     token = ""
     while True:
         page = listing.page(scan, page_size, token)
@@ -65,7 +65,7 @@ def test_pages_together_are_what_the_pattern_finds(names: set[str], pattern: str
 
 @given(st.data())
 def test_pages_hold_through_names_that_come_and_go(data: st.DataObject) -> None:
-    """Whatever changes between two scans: nothing that stays is missed, nothing comes twice, all is in order."""
+    """Names change between two scans. A name that stays is found once, and all names are in order."""
     names = data.draw(st.sets(NAMES, max_size=20), "names")
     pattern = data.draw(st.sampled_from(PATTERNS), "pattern")
     page_size = data.draw(st.integers(1, 5), "page size")
@@ -94,7 +94,8 @@ def test_a_hundred_thousand_names_page_whole_while_more_come() -> None:
     def growing_scan(after: str, limit: int) -> bytes:
         found = scan(after, limit)
         read = found.decode().split()
-        for name in (*read[:1], *read[-1:]):  # one behind what was read, one ahead
+        # One new name sorts among the names that were read, the other after them.
+        for name in (*read[:1], *read[-1:]):
             if not name.endswith("-new"):
                 bisect.insort(names, f"{name}-new")
         return found
@@ -133,7 +134,7 @@ def test_a_page_ends_after_as_many_names_as_it_may_look_at() -> None:
 
 
 def test_the_classic_catastrophe_takes_linear_time() -> None:
-    """In Python's own `re` each of these names takes seconds."""
+    """Python's own `re` would take seconds for each of these names."""
     names = sorted({f"{'a' * 25}{number:06}" for number in range(100_000)})
     started = time.thread_time()
     assert list(pages(Listing("(a+)+$", ""), scan_of(names)))[-1] == []
@@ -141,7 +142,7 @@ def test_the_classic_catastrophe_takes_linear_time() -> None:
 
 
 def test_a_pattern_that_takes_even_re2_its_time_gets_short_pages() -> None:
-    """A page of 50,000 names would take this one a quarter of an hour."""
+    """For this pattern, a page of 50,000 names would take a quarter of an hour."""
     names = [f"{'ab_9.' * 5}{number:06}" for number in range(50_000)]
     listing = Listing("(.?){1000}" * 8 + "!", "")
     started = time.monotonic()

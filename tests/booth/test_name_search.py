@@ -1,4 +1,4 @@
-"""Searching many names at once: what is found is what a search of each name by itself finds."""
+"""A search of many names at once finds the same as a search of each name by itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PATTERNS = st.recursive(st.sampled_from(ATOMS), combined, max_leaves=8) | st.tex
 
 
 def found_one_by_one(pattern: str, names: list[str]) -> list[str]:
-    """The definition: an unanchored search of each name, ignoring case. Raises re2.error."""
+    """The definition: an unanchored search of each name, which ignores case. Raises re2.error."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
@@ -88,7 +88,7 @@ def test_lines_are_found_as_names_are_by_themselves(pattern: str, names: list[st
 @settings(max_examples=300)
 @given(PATTERNS, NAMES)
 def test_name_by_name_finds_the_same(pattern: str, names: list[str]) -> None:
-    """What the exceptions get is right for every pattern."""
+    """The search name by name, which the exceptions need, is right for every pattern."""
     try:
         expected = found_one_by_one(pattern, names)
     except re2.error:
@@ -100,7 +100,7 @@ def test_name_by_name_finds_the_same(pattern: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize("atom", ATOMS)
 def test_nothing_reaches_over_the_end_of_a_name(atom: str) -> None:
-    """Every pair of short names, and each atom between what they hold."""
+    """Try each atom of a pattern between the characters of each pair of short names."""
     short = ["a", "b", "ab", "-", "a-", "-b"]
     names = [name for pair in product(short, repeat=2) for name in pair]
     for pattern in (f"a{atom}b", f"a{atom}+b", f"({atom})", f"^{atom}*$", f"-{atom}{{0,3}}-", f"b{atom}"):

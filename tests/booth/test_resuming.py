@@ -1,4 +1,4 @@
-"""Where a delivery starts, and what it must say is missing."""
+"""The opening of a delivery: where it starts, and which messages are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is well formed: usernames, prefixes, passwords, texts by their bytes, message ids."""
+"""The rules for usernames, prefixes, passwords, texts by their bytes, and message ids."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ REST = FIRST + "_.-"
 MESSAGE_ID = bytes(15) + b"\1"
 
 usernames = st.builds(str.__add__, st.sampled_from(FIRST), st.text(REST, max_size=31))
+# LATIN LONG S and KELVIN, which elsewhere fold to s and k, are among these.
 near_usernames = st.text() | st.text(
-    REST + "\u017f\u212aé\n\0 @", max_size=34
-)  # LATIN LONG S and KELVIN fold to s and k elsewhere
+    REST + "\u017f\u212aé\n\0 @",
+    max_size=34,
+)
 
 
 def is_username(text: str) -> bool:
-    """The rule, said another way."""
+    """The rule in another form."""
     return 1 <= len(text) <= 32 and set(text) <= set(REST) and text[0] in FIRST
 
 
@@ -115,8 +117,10 @@ def test_passwords_that_only_look_alike_differ() -> None:
 @example("a" * 1024)
 @example("a" * 1025)
 @example("é" * 512 + "a")
-@example("e\u0301" * 512)  # 1,536 bytes as typed, 1,024 composed
-@example("\u03b1\u0313\u0300\u0345" * 341)  # the longest that composes into one: 8 bytes into 3
+# It has 1,536 bytes as typed and 1,024 bytes composed.
+@example("e\u0301" * 512)
+# This is the longest sequence that NFC composes into one character: 8 bytes into 3.
+@example("\u03b1\u0313\u0300\u0345" * 341)
 def test_password_sizes_count_bytes_of_the_composed_form(password: str) -> None:
     size = len(unicodedata.normalize("NFC", password).encode())
     if MIN_PASSWORD_SIZE <= size <= MAX_PASSWORD_SIZE:
@@ -128,7 +132,7 @@ def test_password_sizes_count_bytes_of_the_composed_form(password: str) -> None:
 
 
 def test_a_hostile_password_is_refused_in_no_time() -> None:
-    """Normalizing so many combining marks takes seconds, a mebibyte of them hours, and holds the GIL meanwhile."""
+    """To normalize this many combining marks takes seconds, a mebibyte of them hours, with the GIL held."""
     started = time.thread_time()
     with pytest.raises(InvalidPassword):
         checked_new_password("a" + "\u0301" * 20_000 + "\u0323" * 20_000, "password")

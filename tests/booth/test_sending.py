@@ -1,4 +1,4 @@
-"""Sending: what is checked, what reaches the store, and how outcomes come back in order."""
+"""Sending: the checks, the way to the store, and the outcomes in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def booth(store: InterruptedStore) -> Booth:
 
 
 def sent(booth: Booth, token: bytes, *texts: str, lane: Lane | None = None) -> list[str]:
-    """Send texts to ann in one go; what became of each."""
+    """Send texts to ann together, and return the outcome of each."""
     session = booth.authenticated(token)
     messages = [OutgoingMessage("ann", new_message_id(), text.encode()) for text in texts]
     checked = [booth.sending.checked(session, message, lane) for message in messages]
@@ -91,4 +91,5 @@ def test_waiting_ends_with_the_deadline() -> None:
         wait_for(kept.append)
     settle: Settle = kept.pop()  # type: ignore[assignment]  # the only thing that was kept
     late: list[Outcome] = [Receipt(1)]
-    settle(late)  # which nobody waits for any more
+    # No caller waits for this any more.
+    settle(late)

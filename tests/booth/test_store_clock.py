@@ -1,4 +1,4 @@
-"""Store time goes on evenly, whatever the time of day is set to, and a stamp tells how old a message is."""
+"""Store time moves steadily whatever the time of day is, and stamps tell ages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from chatbooth_grpc.booth.store_clock import DAY, JUMP, KEEP_INTERVAL, LONGEST_D
 
 NOON = 1_760_000_000 * SECOND
 YEAR = 365 * DAY
-LONG_AGO = -NOON  # what takes the clock to 1970, or before it
+# This sets the clock to 1970, or to a time before it.
+LONG_AGO = -NOON
 
 
 class Machine:
-    """A machine whose time of day the test sets, and on which time passes."""
+    """A machine on which a test sets the time of day and lets time pass."""
 
     def __init__(self) -> None:
         self.wall = NOON
@@ -25,7 +26,7 @@ class Machine:
         self.kept: History | None = None
 
     def start(self, newest: int = 0) -> StoreClock:
-        """Start a server on what the last one kept."""
+        """Start a server with the history that the last one kept."""
         return StoreClock(lambda: self.wall, lambda: self.steady, self.kept, newest)
 
     def stop(self, clock: StoreClock) -> None:
@@ -33,7 +34,7 @@ class Machine:
         self.kept = History.from_json(clock.history().to_json())
 
     def pass_time(self, time: int) -> None:
-        """Let time pass while a server runs or while none does."""
+        """Let time pass, whether a server runs or not."""
         self.wall += time
         self.steady += time
 
@@ -45,7 +46,7 @@ def machine() -> Machine:
 
 
 def is_old(clock: StoreClock, stamp: int, age: int) -> bool:
-    """Whether retention of `age` may remove what bears the stamp."""
+    """Whether retention of `age` may remove a message with the stamp."""
     return not any(first <= stamp <= last for first, last in clock.younger_than(age / SECOND))
 
 
@@ -117,7 +118,8 @@ def test_a_long_time_off_counts_once_the_server_is_sure(machine: Machine, caplog
     assert not is_old(clock, stamp, 10 * DAY)
     machine.pass_time(1)
     assert clock.age(used) == YEAR + LONGEST_DOUBT
-    assert clock.age(later) == LONGEST_DOUBT  # what was used since then is as old as it is
+    # The age of a later use is right.
+    assert clock.age(later) == LONGEST_DOUBT
     assert clock.cutoff(30 * DAY / SECOND) == clock.now() - 30 * DAY
     assert is_old(clock, stamp, 10 * DAY)
 
@@ -215,7 +217,8 @@ def test_a_clock_that_is_set_is_said_once(machine: Machine, caplog: pytest.LogCa
     for _ in range(3):
         clock.stamp()
         machine.pass_time(DAY)
-    machine.wall += 60 * SECOND  # which is too little to be said
+    # This is too little for a line in the log.
+    machine.wall += 60 * SECOND
     clock.stamp()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
@@ -249,12 +252,12 @@ CHANGES = st.lists(
 
 @given(CHANGES)
 def test_whatever_happens_nothing_is_older_than_the_time_that_passed(changes: list[tuple[str, int]]) -> None:
-    """Off times are short here, so that all of them count; the time of day is set to anything."""
+    """Times off are short here, so that all of them count. The time of day is set to anything."""
     machine = Machine()
     clock, passed, slack, marks = machine.start(), 0, JUMP, []
 
     def accept() -> None:
-        """Accept something, as a transaction of the store does."""
+        """Accept a message, as a transaction of the store does."""
         stamp = clock.stamp()
         if clock.is_changed or machine.kept is None or clock.now() - machine.kept.now >= KEEP_INTERVAL:
             machine.stop(clock)
@@ -271,7 +274,8 @@ def test_whatever_happens_nothing_is_older_than_the_time_that_passed(changes: li
         if change == "restart":
             machine.stop(clock)
         if change in ("restart", "crash"):
-            slack += JUMP  # by which the time of day may have been off, unnoticed
+            # The time of day may have been wrong by this, and no one has noticed.
+            slack += JUMP
             clock = machine.start()
         accept()
     for used, stamp, when in marks:
