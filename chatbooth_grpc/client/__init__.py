@@ -1,4 +1,6 @@
-"""The client library and its public names. They are imported when first asked for."""
+"""The client library, with `ChatClient` as its public API."""
+
+# Each public name is imported when it is first asked for. gRPC is imported only when a client connects.
 
 from __future__ import annotations
 
