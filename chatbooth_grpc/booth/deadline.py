@@ -12,19 +12,24 @@ current_deadline: ContextVar[float | None] = ContextVar("current_deadline", defa
 
 
 # A function with @contextmanager would take three times as long, and every call needs it.
-class deadline_in:  # noqa: N801  # it reads as a function
-    """Set a deadline `seconds` from now for the calls made inside a `with` block. None means no deadline."""
+class deadline_at:  # noqa: N801  # it reads as a function
+    """Set a deadline, in monotonic seconds, for the calls made inside a `with` block. None means no deadline."""
 
-    __slots__ = ("_reset", "_seconds")
+    __slots__ = ("_deadline", "_reset")
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+    def __init__(self, deadline: float | None) -> None:
+        self._deadline = deadline
 
     def __enter__(self) -> None:
-        self._reset = current_deadline.set(None if self._seconds is None else time.monotonic() + self._seconds)
+        self._reset = current_deadline.set(self._deadline)
 
     def __exit__(self, *_: object) -> None:
         current_deadline.reset(self._reset)
+
+
+def deadline_in(seconds: float | None) -> deadline_at:
+    """Set a deadline `seconds` from now for the calls made inside a `with` block. None means no deadline."""
+    return deadline_at(None if seconds is None else time.monotonic() + seconds)
 
 
 def time_remaining(at_most: float) -> float:

@@ -4,16 +4,14 @@ No thread belongs to a stream. gRPC's event thread receives a batch and hands it
 what came of it writes the receipt; so the next batch is received while the disk works. Only what would keep the event
 thread, a large batch or a session that is not at hand, is lent a thread for as long as that takes.
 
-A few batches of a stream are under way at once, from their arrival until gRPC has taken their receipt; beyond that
-nothing is received, and the client's own window fills. Each has a place in the order of arrival, and what comes of
-them is written in that order, by one thread at a time: `_lock` guards the places and who is at work, and is not held
-while anything else is called.
+A few batches of a stream are in flight at once, from their arrival until gRPC has taken their receipt; beyond that
+nothing is received, and the client's own window fills. Receipts are written in the order in which the batches came
+(`booth/ordered_sends`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +21,7 @@ from typing import TypeAlias, TypeGuard
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER, Booth
 from chatbooth_grpc.booth.call_log import calling, current_call, log_defect
+from chatbooth_grpc.booth.deadline import current_deadline, deadline_at
 from chatbooth_grpc.booth.errors import (
     BatchTooLarge,
     ChatboothError,
@@ -32,18 +31,20 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
 )
 from chatbooth_grpc.booth.lane import Lane
+from chatbooth_grpc.booth.ordered_sends import OrderedSends, Place
 from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.rpc.grpcio.calls import StreamCall
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 
-BATCHES_UNDER_WAY = 4
+BATCHES_IN_FLIGHT = 4
 _SMALL_BATCH = 64  # messages, and bytes of them all: what gRPC's event thread may be kept busy with
 _SMALL_SIZE = 32 << 10
 _THREADS = 4
 
 Outcomes: TypeAlias = Sequence[Outcome]
+Batch: TypeAlias = Place[Outcomes | ChatboothError | None]
 End: TypeAlias = Callable[[ChatboothError | None], None]
 
 
@@ -98,25 +99,6 @@ class SendStreams:
             self._threads.submit(work)
 
 
-class _Place:
-    """A batch that is under way, or the stream's end, and what came of it once that is known."""
-
-    __slots__ = ("error", "is_settled", "outcomes")
-
-    def __init__(self) -> None:
-        self.is_settled = False
-        self.outcomes: Outcomes | None = None  # None: the stream ends here, with the error if there is one
-        self.error: ChatboothError | None = None
-
-    def settle(self, outcome: Outcomes | ChatboothError | None) -> None:
-        """Note what came of it: a receipt's outcomes; an error or None end the stream."""
-        if isinstance(outcome, ChatboothError):
-            self.error = outcome
-        else:
-            self.outcomes = outcome
-        self.is_settled = True
-
-
 class _SendStream:
     """One stream: what is under way, in order."""
 
@@ -132,11 +114,12 @@ class _SendStream:
         # How the log describes the call. Other threads than the one that opened it answer its batches.
         self._logged = current_call()
         self._lane = Lane()
+        # The call's deadline, which its later batches keep.
+        self._deadline = current_deadline.get()
+        self._sends: OrderedSends[Outcomes | ChatboothError | None] = OrderedSends(BATCHES_IN_FLIGHT, self._write)
+        # Guards `_is_receiving`.
         self._lock = threading.Lock()
-        self._under_way: deque[_Place] = deque()
         self._is_receiving = False
-        self._is_closed = False  # nothing more is received
-        self._is_writing = False
 
     def start(self) -> None:
         """Look who it is, then receive."""
@@ -159,16 +142,16 @@ class _SendStream:
 
     def end_behind(self, error: ChatboothError | None) -> None:
         """Have the stream end behind what is under way now."""
-        place = self._new_place(closes=True)
+        place = self._sends.begin(is_last=True)
         if place is not None:
-            self._settle(place, error)
+            self._sends.settle(place, error)
 
     # Batches come in, one at a time
 
     def _receive(self) -> None:
         """Receive the next batch, if there is room for it."""
         with self._lock:
-            if self._is_receiving or self._is_closed or len(self._under_way) >= BATCHES_UNDER_WAY:
+            if self._is_receiving or not self._sends.has_room:
                 return
             self._is_receiving = True
         self._call.receive(self._received)
@@ -187,39 +170,32 @@ class _SendStream:
 
     def _take(self, request: pb.SendManyRequest, session: StoredSession | None = None) -> None:
         """Hand a batch to the store, then receive the next. `session`: None, if it has to be looked for."""
-        place = self._new_place()
+        place = self._sends.begin()
         if place is None:
             return
         try:
-            if len(request.messages) > MAX_SENT_TOGETHER:
-                raise BatchTooLarge(MAX_SENT_TOGETHER)
-            session = session or self._booth.authenticated(self._token)
-            checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
-            self._sending.send_later(checked, partial(self._settle, place))
+            self._hand_over(request, session, place)
         except ChatboothError as error:
             self._refuse(place, error)
-        except Exception:  # noqa: BLE001  # a defect must answer too
+        except Exception:  # noqa: BLE001  # a bug must answer too
             self._refuse(place, self._defect())
         else:
             with self._lock:
                 self._is_receiving = False
             self._receive()
 
-    def _new_place(self, *, closes: bool = False) -> _Place | None:
-        """Take the next place, unless nothing more may be received. `closes`: it is the last."""
-        with self._lock:
-            if self._is_closed:
-                return None
-            self._is_closed = closes
-            place = _Place()
-            self._under_way.append(place)
-            return place
+    def _hand_over(self, request: pb.SendManyRequest, session: StoredSession | None, place: Batch) -> None:
+        if len(request.messages) > MAX_SENT_TOGETHER:
+            raise BatchTooLarge(MAX_SENT_TOGETHER)
+        with deadline_at(self._deadline):
+            session = session or self._booth.authenticated(self._token)
+            checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
+            self._sending.send_later(checked, partial(self._settle, place))
 
-    def _refuse(self, place: _Place, error: ChatboothError) -> None:
+    def _refuse(self, place: Batch, error: ChatboothError) -> None:
         """End the stream with this batch."""
-        with self._lock:
-            self._is_closed = True
-        self._settle(place, error)
+        self._sends.close()
+        self._sends.settle(place, error)
 
     def _defect(self) -> Internal:
         """Log the exception that is being handled, and return what the client is told of it."""
@@ -228,36 +204,26 @@ class _SendStream:
 
     # Receipts go out, in order
 
-    def _settle(self, place: _Place, outcome: Outcomes | ChatboothError | None) -> None:
-        """Note what came of a place, on whichever thread learns of it."""
-        if outcome is not None and not isinstance(outcome, ChatboothError):
-            outcome = next((one for one in outcome if self._ends_stream(one)), outcome)
-        place.settle(outcome)
-        self._write()
+    def _settle(self, place: Batch, outcomes: Outcomes) -> None:
+        """Note what came of a batch, on whichever thread learns of it."""
+        self._sends.settle(place, next((one for one in outcomes if self._ends_stream(one)), outcomes))
 
     def _ends_stream(self, outcome: Outcome) -> TypeGuard[ChatboothError]:
         """Say whether this is no outcome of a message alone: the session has ended, or the store failed in the lane."""
         return self._lane.is_failure(outcome) or isinstance(outcome, SessionInvalid)
 
-    def _write(self) -> None:
-        """Write what stands first in order, once it is settled; what comes behind it is written once that is taken."""
-        with self._lock:
-            if self._is_writing or not self._under_way or not self._under_way[0].is_settled:
-                return
-            self._is_writing = True  # and so it stays at the end, where nothing more is written
-            place = self._under_way[0]
-            if place.outcomes is None:
-                self._is_closed = True
-        if place.outcomes is None:
-            self._end(place.error)
-        elif not self._call.push(outcomes_to_pb(place.outcomes), self._taken):
-            self._end(None)  # to a client that has gone
+    def _write(self, outcome: Outcomes | ChatboothError | None) -> bool:
+        """Write a batch's receipt, or end the stream. The next is written once gRPC has taken the receipt."""
+        if outcome is None or isinstance(outcome, ChatboothError):
+            self._sends.close()
+            self._end(outcome)
+        elif not self._call.push(outcomes_to_pb(outcome), self._taken):
+            # The client has gone.
+            self._end(None)
+        return False
 
     def _taken(self) -> None:
-        with self._lock:
-            self._under_way.popleft()
-            self._is_writing = False
-        self._write()
+        self._sends.go_on()
         self._receive()
 
 

@@ -5,15 +5,13 @@ few small messages at a time, that thread waits, and the shared reader reads for
 
 SENDs hold no thread while the disk works. The SENDs that were read together make a run. The thread hands the run to the
 store in one call, and reads on. The store's callback writes the replies, on whichever thread it runs. Replies keep the
-order of the requests: each run has its place in a queue, and writes its replies when those of all earlier runs are
-written. A few runs are in flight at once. Any other request waits until the runs before it are answered. The replies to
-the other requests that were read together are written together (`held_replies`).
+order of the requests: each run has its place, and its replies are written after those of all earlier runs
+(`booth/ordered_sends`). A few runs are in flight at once. Any other request waits until the runs before it are
+answered. The replies to the other requests that were read together are written together (`held_replies`).
 
 The pushes of the live stream (`live_stream`) and the server's pings come from other threads. All of them write through
 the frame writer (`frame_writer`), which never blocks them. A client that does not read blocks only the connection's own
 thread. The watchdog ends such a connection after a while.
-
-`_lock` guards the queue of runs. The thread that holds it never waits for the client or for the store.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import threading
 import time
 from functools import partial
 
@@ -33,6 +30,7 @@ from chatbooth_grpc.booth.errors import (
     UnsupportedVersion,
 )
 from chatbooth_grpc.booth.lane import Lane
+from chatbooth_grpc.booth.ordered_sends import OrderedSends
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire.encoding import codecs, frames, pinging
 from chatbooth_grpc.wire.encoding.codes import encode_error
@@ -56,21 +54,10 @@ from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 # A thread that waits for a request holds a buffer of this size, so it is small.
 _FIRST_READ = READ_SIZE
 _FURTHER_READ = 256 << 10
-_RUNS_UNDER_WAY = 4
+_RUNS_IN_FLIGHT = 4
 # After so many reads of nothing but SENDs, the shared reader takes over. Lending and giving back cost more than a read.
 _READS_BEFORE_LENDING = 8
 _PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
-
-
-class _Run:
-    """SENDs that were read together, and their replies once the store has answered."""
-
-    __slots__ = ("has_failed", "replies")
-
-    def __init__(self) -> None:
-        self.replies: bytes | None = None
-        # Whether the store has failed them. Then no other reply may follow theirs.
-        self.has_failed = False
 
 
 class Connection:
@@ -83,13 +70,11 @@ class Connection:
         "_is_taking",
         "_lane",
         "_live_stream",
-        "_lock",
         "_reads_of_sends",
         "_returned",
-        "_settled",
+        "_runs",
         "_shared_reader",
         "_stream",
-        "_under_way",
         "_writer",
         "asked_since",
         "frame_since",
@@ -125,10 +110,8 @@ class Connection:
         self._reads_of_sends = 0
         # The bytes or the error with which the shared reader gives the connection back. Made on first use.
         self._returned: queue.SimpleQueue[bytes | OSError] | None = None
-        self._lock = threading.Lock()
-        # A condition of the lock, once the thread has waited for a run.
-        self._settled: threading.Condition | None = None
-        self._under_way: list[_Run] = []
+        # The runs of SENDs in flight. Only the thread that reads begins one.
+        self._runs: OrderedSends[tuple[bytes, bool]] = OrderedSends(_RUNS_IN_FLIGHT, self._write_run)
         self._lane = Lane()
         self._held = HeldReplies(writer)
         self.last_received = self.last_used = time.monotonic()
@@ -144,7 +127,7 @@ class Connection:
     @property
     def is_answering(self) -> bool:
         """Whether a request waits for its answer."""
-        return self._is_taking or bool(self._under_way)
+        return self._is_taking or len(self._runs) > 0
 
     @property
     def writing_since(self) -> float | None:
@@ -162,7 +145,7 @@ class Connection:
             while data := self._receive():
                 if self.over_since is None:
                     self._take_unless_over(data)
-            self._wait_for_runs(0)
+            self._runs.wait_until(0)
             # The pushes to a listener that does not read would make this wait for the watchdog.
             if not self.is_listening:
                 self._writer.wait_until_written()
@@ -188,15 +171,20 @@ class Connection:
 
     def take_quickly(self, data: bytes, sends: Sends) -> bool:
         """Add SENDs that the shared reader has read to `sends`, and return True. Return False if that could block."""
-        if self.over_since is not None or len(self._under_way) >= _RUNS_UNDER_WAY or not self._writer.has_room:
+        if self.over_since is not None or not self._writer.has_room:
             return False
         requests = whole_sends(data)
-        run = _Run()
-        if not requests or not sends.take_at_hand(requests, self._lane, partial(self._settle, run), self.peer):
+        if not requests:
             return False
-        self._note_received()
-        with self._lock:
-            self._under_way.append(run)
+        run = self._runs.begin()
+        if run is None:
+            return False
+        if not sends.take_at_hand(requests, self._lane, partial(self._runs.settle, run), self.peer):
+            self._runs.withdraw(run)
+            return False
+        # As `_note_received` does, without another call.
+        self.last_received = time.monotonic()
+        self.asked_since = None
         return True
 
     def give_back(self, data: bytes | OSError) -> None:
@@ -258,13 +246,13 @@ class Connection:
             if is_send:
                 self._hand_over([*run])
             else:
-                self._wait_for_runs(0)
+                self._runs.wait_until(0)
                 for frame in run:
                     if self.over_since is None:
                         self._answer(frame)
                         self._writer.wait_for_room()
         if failure is not None:
-            self._wait_for_runs(0)
+            self._runs.wait_until(0)
             self._reply(encode_error(_refusal(failure)))
         self._held.flush()
         if failure is not None:
@@ -304,39 +292,28 @@ class Connection:
         """Hand SENDs to the store. Its callback answers them."""
         # The replies to the requests before them go first.
         self._held.flush()
-        self._wait_for_runs(_RUNS_UNDER_WAY - 1)
+        self._runs.wait_until(_RUNS_IN_FLIGHT - 1)
         if self.over_since is not None:
             return
         self._writer.wait_for_room()
-        run = _Run()
-        with self._lock:
-            self._under_way.append(run)
+        run = self._runs.begin()
+        # No other thread begins a run meanwhile, and none closes the queue.
+        assert run is not None  # noqa: S101
         sends = Sends(self._dispatcher.booth)
-        sends.take(requests, self._lane, partial(self._settle, run), self.peer)
+        sends.take(requests, self._lane, partial(self._runs.settle, run), self.peer)
         sends.store()
 
-    def _settle(self, run: _Run, replies: bytes, has_failed: bool) -> None:
-        """Write the replies of a run after those of the runs before it. Any thread may call this. It never blocks."""
-        with self._lock:
-            run.has_failed, run.replies = has_failed, replies
-            while self._under_way and (first := self._under_way[0]).replies is not None:
-                self._under_way.pop(0)
-                if self.over_since is None:
-                    with contextlib.suppress(OSError):  # the connection's own thread gets it too
-                        self._writer.put(first.replies)
-                    if first.has_failed:
-                        self._close()
-            self.last_used = time.monotonic()
-            if self._settled is not None:
-                self._settled.notify()
-
-    def _wait_for_runs(self, most: int) -> None:
-        """Wait until at most `most` runs of SENDs are in flight."""
-        with self._lock:
-            while len(self._under_way) > most:
-                if self._settled is None:
-                    self._settled = threading.Condition(self._lock)
-                self._settled.wait()
+    def _write_run(self, settled: tuple[bytes, bool]) -> bool:
+        """Write the replies of a run, and the connection's end if the store has failed the run. It never blocks."""
+        replies, has_failed = settled
+        if self.over_since is None:
+            with contextlib.suppress(OSError):  # the connection's own thread gets it too
+                self._writer.put(replies)
+            if has_failed:
+                # Nothing may follow these replies.
+                self._close()
+        self.last_used = time.monotonic()
+        return True
 
     def _answer(self, frame: Frame) -> None:
         if frame.action == actions.PING:

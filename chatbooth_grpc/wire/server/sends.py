@@ -24,7 +24,7 @@ from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.server.dispatch import Peer
 
-Settle = Callable[[bytes, bool], None]
+Settle = Callable[[tuple[bytes, bool]], None]
 """Called with the replies, as frames, and whether the store has failed. If so, no other reply may follow them.
 
 It must return at once.
@@ -128,7 +128,7 @@ class Sends:
                 call.end(outcome.reason if isinstance(outcome, ChatboothError) else SUCCEEDED)
             has_failed = lane.error is not None and any(map(lane.is_failure, outcomes[start:end]))
             try:
-                settle(replies[start] if size == 1 else b"".join(replies[start:end]), has_failed)
+                settle((replies[start] if size == 1 else b"".join(replies[start:end]), has_failed))
             except Exception:  # noqa: BLE001  # a bug concerns one connection
                 _log.exception("replies could not be told")
             start = end

@@ -15,6 +15,7 @@ import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER
+from chatbooth_grpc.booth.deadline import current_deadline
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from tests.booth.spies import Gate
 from tests.live.recording_sink import wait_until
@@ -98,6 +99,22 @@ def test_batches_may_follow_each_other_without_waiting(running: Running) -> None
     stream.send(*(batch(*(f"{number}.{place}" for place in range(20))) for number in range(30)), None)
     assert [len(receipt.outcomes) for receipt in stream.call] == [20] * 30
     assert every_text(running, ann) == [f"{number}.{place}" for number in range(30) for place in range(20)]
+
+
+def test_every_batch_keeps_the_deadline_of_the_call(running: Running) -> None:
+    ann = running.sign_up("ann")
+    deadlines: list[float | None] = []
+    running.store.before = lambda method: deadlines.append(current_deadline.get()) if method == "append_later" else None
+    stream = Stream(running, ann)
+    # A large batch is handed over by another thread than a small one.
+    for texts in (("one",), ("two",), ("three",) * 100):
+        stream.send(batch(*texts))
+        stream.receipt()
+    stream.send(None)
+    assert len(deadlines) == 3
+    [deadline] = set(deadlines)
+    assert deadline is not None
+    assert abs(deadline - time.monotonic() - PATIENCE) < PATIENCE
 
 
 def test_a_failure_of_the_store_ends_the_stream_and_nothing_overtakes_it(running: Running) -> None:

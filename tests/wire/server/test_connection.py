@@ -28,7 +28,7 @@ from chatbooth_grpc.live.unread import SHARE_SIZE, Unread
 from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import HEADER, FrameDecoder, encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
-from chatbooth_grpc.wire.server.connection import Connection, _Run
+from chatbooth_grpc.wire.server.connection import Connection
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.shared_reader import READ_SIZE
@@ -427,13 +427,12 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
 
 def test_replies_keep_the_order_of_requests_whatever_is_stored_first(running: Running) -> None:
     with served(running) as (peer, one, _):
-        runs = [_Run() for _ in range(3)]
-        one._under_way.extend(runs)
-        frame = {run: encode_frame(actions.RESPONSE, b"%d" % number) for number, run in enumerate(runs)}
-        one._settle(runs[2], frame[runs[2]], has_failed=False)
-        one._settle(runs[1], frame[runs[1]], has_failed=False)
+        frames = [encode_frame(actions.RESPONSE, b"%d" % number) for number in range(3)]
+        runs = [run for _ in frames if (run := one._runs.begin())]
+        for number in (2, 1):
+            one._runs.settle(runs[number], (frames[number], False))
         assert one.is_answering
-        one._settle(runs[0], frame[runs[0]], has_failed=False)
+        one._runs.settle(runs[0], (frames[0], False))
         assert [peer.reply() for _ in runs] == [b"0", b"1", b"2"]
         assert not one.is_answering
 

@@ -36,8 +36,8 @@ class Sender:
     def requests(self, *texts: str, recipient: str = "ann") -> list[Frame]:
         return [Frame(actions.SEND, send_body(recipient, text), self.token) for text in texts]
 
-    def settle(self, replies: bytes, has_failed: bool) -> None:
-        self._told.put((replies, has_failed))
+    def settle(self, settled: tuple[bytes, bool]) -> None:
+        self._told.put(settled)
 
     @property
     def told(self) -> tuple[list[object], bool]:
@@ -141,7 +141,7 @@ def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad:
 def test_one_connections_defect_keeps_no_reply_from_the_others(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
 
-    def broken(_replies: bytes, _has_failed: bool) -> None:
+    def broken(_settled: tuple[bytes, bool]) -> None:
         raise LookupError("a defect, made for this test")
 
     sends = Sends(place.booth)

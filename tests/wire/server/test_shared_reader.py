@@ -21,7 +21,7 @@ from chatbooth_grpc.booth.errors import SessionInvalid, StoreUnavailable
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from chatbooth_grpc.wire.encoding import delivering, lists, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_request
-from chatbooth_grpc.wire.server.connection import _RUNS_UNDER_WAY, Connection
+from chatbooth_grpc.wire.server.connection import _RUNS_IN_FLIGHT, Connection
 from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
@@ -352,15 +352,15 @@ def test_no_more_is_taken_than_may_be_under_way(running: Running) -> None:
     send_steadily(running, peer, token)
     disk = Gate()
     running.store.before = lambda method: disk.hold() if method == "append" else None
-    for _ in range(2 * _RUNS_UNDER_WAY):
+    for _ in range(2 * _RUNS_IN_FLIGHT):
         peer.send(actions.SEND, send_body("ann"), token)
         time.sleep(0.05)  # so that each is read by itself
     disk.wait_until_reached()
     wait_until(lambda: not is_lent(running, peer))
     [one] = running.server._connections
-    assert len(one._under_way) == _RUNS_UNDER_WAY
+    assert len(one._runs) == _RUNS_IN_FLIGHT
     disk.open()
-    assert [success(peer.reply()) != b"" for _ in range(2 * _RUNS_UNDER_WAY)] == [True] * 2 * _RUNS_UNDER_WAY
+    assert [success(peer.reply()) != b"" for _ in range(2 * _RUNS_IN_FLIGHT)] == [True] * 2 * _RUNS_IN_FLIGHT
 
 
 def test_who_goes_away_costs_nothing_more(running: Running) -> None:

@@ -1,0 +1,114 @@
+"""Sends in flight, whose outcomes are written in the order in which the sends came.
+
+Each send takes a place when it comes, on one thread at a time. It is settled on any thread, in any order. A thread that
+settles also writes every outcome that is next by then, unless another thread is writing: then it leaves that to the
+other. So outcomes are written by one thread at a time, and no thread waits for another.
+
+`_turn` is the right to write. A thread takes it only if it is free, and looks again after it has given it back, so
+that nothing settled meanwhile is left. `_lock` guards who takes a place, and is not held while anything is called.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Place(Generic[T]):
+    """The place of a send, or of the end that follows the last one."""
+
+    is_settled = False
+    outcome: T
+
+
+class OrderedSends(Generic[T]):
+    """The sends of one connection or one stream."""
+
+    __slots__ = ("_drained", "_is_closed", "_lock", "_most", "_places", "_turn", "_write")
+
+    def __init__(self, most: int, write: Callable[[T], bool]) -> None:
+        """At most so many are in flight. `write` writes an outcome; it must neither block nor raise.
+
+        It returns whether the next outcome may be written at once. If not, `go_on` is called when it may.
+        """
+        self._most = most
+        self._write = write
+        # A list, since a slice of it can be read while another thread takes the first out.
+        self._places: list[Place[T]] = []
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        # Made when a thread waits for the first time.
+        self._drained: threading.Condition | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another send may begin."""
+        return not self._is_closed and len(self._places) < self._most
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no further send may begin."""
+        return self._is_closed
+
+    def begin(self, *, is_last: bool = False) -> Place[T] | None:
+        """Take the next place. None means that there is no room, or that this is closed.
+
+        The last one closes this, and needs no room.
+        """
+        with self._lock:
+            if self._is_closed or (len(self._places) >= self._most and not is_last):
+                return None
+            self._is_closed = is_last
+            place: Place[T] = Place()
+            self._places.append(place)
+            return place
+
+    def withdraw(self, place: Place[T]) -> None:
+        """Give back a place that was just taken, and that nobody will settle."""
+        self._places.remove(place)
+
+    def close(self) -> None:
+        """Let no further send begin."""
+        with self._lock:
+            self._is_closed = True
+
+    def settle(self, place: Place[T], outcome: T) -> None:
+        """Note an outcome, and write all that are next by now."""
+        place.outcome = outcome
+        place.is_settled = True
+        places = self._places
+        while (first := places[:1]) and first[0].is_settled and self._turn.acquire(blocking=False):
+            while (first := places[:1]) and first[0].is_settled:
+                if not self._write(first[0].outcome):
+                    # The turn lasts until `go_on`.
+                    return
+                del places[0]
+            self._turn.release()
+        if self._drained is not None:
+            with self._lock:
+                self._drained.notify_all()
+
+    def go_on(self) -> None:
+        """Write what is next, after the outcome for which `write` returned False."""
+        del self._places[0]
+        self._turn.release()
+        for first in self._places[:1]:
+            if first.is_settled:
+                self.settle(first, first.outcome)
+
+    def wait_until(self, most: int) -> None:
+        """Wait until at most so many are in flight. Only for a `write` that always returns True."""
+        if len(self._places) <= most:
+            return
+        with self._lock:
+            if self._drained is None:
+                self._drained = threading.Condition(self._lock)
+            while len(self._places) > most:
+                self._drained.wait()
