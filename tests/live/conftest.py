@@ -27,7 +27,7 @@ class Place:
         self.bob = self.store.create_account("bob", "hash", os.urandom(32))
 
     def send(self, *texts: bytes) -> None:
-        """Send bob texts, in one commit."""
+        """Send texts to bob in one commit."""
         digest = hashlib.blake2b(digest_size=16).digest()
         append(
             self.store, [NewMessage(self.alice, OutgoingMessage("bob", os.urandom(16), text), digest) for text in texts]

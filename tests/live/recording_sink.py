@@ -1,4 +1,4 @@
-"""A stream that keeps what is written to it, and can be made to block as a client that does not read."""
+"""A stream in memory that can behave like a client that does not read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE = 20.0
 
 
 class RecordingSink:
-    """A Sink in memory; fails a test in which two threads write to it at once, or one before it is free."""
+    """A Sink in memory. It fails a test in which two threads write at once, or one writes before it is free."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -32,7 +32,7 @@ class RecordingSink:
         self._call_when_free: Callable[[], None] | None = None
 
     def block(self) -> None:
-        """Read no more: the next event stays untaken."""
+        """Stop reading, so that the next event is not taken."""
         self._reads = False
 
     def unblock(self) -> None:
@@ -101,12 +101,12 @@ class RecordingSink:
 
     @property
     def gaps(self) -> list[Gap]:
-        """The gaps told of behind the opening."""
+        """The gaps that came after the opening."""
         return [event for event in self.events if isinstance(event, Gap)]
 
 
 def open_stream(board: Switchboard, session: StoredSession, after: int | None, sink: RecordingSink) -> Listener:
-    """Open a stream, and have its listener closed when the stream is over, as a transport does."""
+    """Open a stream. Its listener is closed when the stream ends, as a transport does it."""
     listener = board.open(session, after, sink)
     sink.closes = lambda: board.close(listener)
     if sink.is_over:
@@ -115,7 +115,7 @@ def open_stream(board: Switchboard, session: StoredSession, after: int | None, s
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; fail if it does not in a long while."""
+    """Wait until a condition holds. Fail if it does not hold for a long time."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"

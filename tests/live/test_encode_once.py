@@ -1,4 +1,4 @@
-"""Encoding once: every listener of a mailbox gets the same bytes, which were made for the first of them."""
+"""Encoding once: the listeners of a mailbox get the bytes that the first of them made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENCODERS = {"grpc": listening._encode, "wire": live_stream._encode_push}
 
 
 class Encoding:
-    """Encodes as another function does, and keeps the batches of messages that it was called with."""
+    """Encodes by another function, and keeps the batches of messages that it got."""
 
     def __init__(self, encoder: EncodeOnce) -> None:
         self._encode = encoder._encode
@@ -61,8 +61,8 @@ def test_messages_that_may_change_are_not_remembered() -> None:
 def test_all_listeners_of_a_mailbox_share_one_encoding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """Nothing may copy the messages on their way from the tail to the encoder, which knows them by identity."""
-    # Each listener reads the log once a second all the same. What it reads is its own.
+    """No code may copy the messages between the tail and the encoder, because the encoder compares identities."""
+    # Each listener also reads the log once a second, and gets messages of its own.
     monkeypatch.setattr(listener, "READ_INTERVAL", 1e9)
     encoding = Encoding(ENCODERS[way])
     monkeypatch.setattr(ENCODERS[way], "_encode", encoding)

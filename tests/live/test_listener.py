@@ -1,4 +1,4 @@
-"""One listener stepped by hand: its opening, its window, its gaps, and that nothing is skipped or repeated."""
+"""One listener, stepped by the test: opening, window, gaps; no skip and no repeat."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = WINDOW_SIZE // 2
 
 
 def serve(place: Place, listener: Listener) -> None:
-    """Step it for as long as it says that there is more to do."""
+    """Step the listener until it has no more to do."""
     for _ in range(1_000):
         if not listener.step(place.store):
             return
@@ -31,7 +31,7 @@ def serve(place: Place, listener: Listener) -> None:
 
 
 def remove_through(place: Place, sequence: int) -> None:
-    """Remove the messages up to a sequence, as retention does, acknowledged or not."""
+    """Remove the messages up to a sequence as retention does, whether they are acknowledged or not."""
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM messages WHERE sequence <= ?", (sequence,))
         connection.execute("UPDATE mailboxes SET removed_through = ? WHERE last_sequence > 0", (sequence,))
@@ -133,7 +133,8 @@ def test_a_sequence_behind_the_cursor_is_read_again(place: Place, sink: Recordin
 def test_it_starts_at_the_sessions_cursor(place: Place, sink: RecordingSink) -> None:
     place.send(b"one", b"two", b"three")
     place.store.acknowledge(place.bob, 2)
-    session = place.another_session()  # which starts where the account is
+    # A new session starts at the cursor of the account.
+    session = place.another_session()
     serve(place, Listener(session, None, sink))
     assert (sink.opening.resumed_after, sink.sequences) == (2, [3])
 
@@ -193,13 +194,14 @@ def test_an_ended_session_and_a_sequence_past_the_end_are_errors(place: Place, s
 
 
 class ListeningMachine(RuleBasedStateMachine):
-    """A client that drops by sequence what it has shown, and a stream that may break behind any event."""
+    """A client that drops by sequence the messages that it has shown, and a stream that may break after any event."""
 
     def __init__(self, new_place: Callable[[], Place]) -> None:
         super().__init__()
         self.place = new_place()
         self.sent = self.removed = 0
-        self.seen = self.acknowledged = 0  # the client's: the last sequence shown or told missing, and acknowledged
+        # The client's last sequence that was shown or in a gap, and the last that it acknowledged.
+        self.seen = self.acknowledged = 0
         self.shown: list[int] = []
         self.missing: set[int] = set()
         self.connect(own=False)
@@ -211,7 +213,7 @@ class ListeningMachine(RuleBasedStateMachine):
 
     @rule(is_read=st.booleans())
     def step(self, is_read: bool) -> None:
-        """Let the listener work; the client reads it, or only much later, or the stream breaks before it does."""
+        """Let the listener work. The client reads at once or much later, or the stream breaks before it reads."""
         self.note_start()
         self.listener.step(self.place.store)
         if is_read:
@@ -222,23 +224,24 @@ class ListeningMachine(RuleBasedStateMachine):
         self.acknowledge(share)
 
     def acknowledge(self, share: float) -> None:
-        """Acknowledge some of what was seen; less than before is harmless."""
+        """Acknowledge some of the messages that the client has seen. Fewer than before is harmless."""
         through = round(share * self.seen)
         self.place.store.acknowledge(self.place.bob, through)
         self.acknowledged = max(self.acknowledged, through)
 
     @rule(own=st.booleans())
     def connect(self, own: bool) -> None:
-        """Start behind what the client has seen, or where the server has its cursor."""
+        """Start after the last message that the client has seen, or at the cursor on the server."""
         self.own_start = self.seen if own else None
         self.sink = RecordingSink()
         self.listener = Listener(self.place.bob, self.own_start, self.sink)
         self.events_read = 0
-        self.last = -1  # on this stream; -1: not opened
+        # The last sequence on this stream. -1: the stream is not open.
+        self.last = -1
 
     @rule(share=st.floats(0, 0.4))
     def retain(self, share: float) -> None:
-        """Remove some of the oldest messages, seen or not."""
+        """Remove some of the oldest messages, whether the client has seen them or not."""
         self.removed += round(share * (self.sent - self.removed))
         remove_through(self.place, self.removed)
 
@@ -249,7 +252,7 @@ class ListeningMachine(RuleBasedStateMachine):
         assert len(out) <= 1 or sum(len(message.content) for message in out) <= module.WINDOW_SIZE
 
     def read(self) -> None:
-        """Read what is new on the stream; each event must join on to the one before."""
+        """Read the new events of the stream. Each must follow the one before without a hole."""
         events, self.events_read = self.sink.events[self.events_read :], len(self.sink.events)
         for event in events:
             if isinstance(event, Opening):
@@ -264,7 +267,7 @@ class ListeningMachine(RuleBasedStateMachine):
                     self.show(message)
 
     def note_start(self) -> None:
-        """Note where the stream starts, if it opens now."""
+        """Note where the stream starts, if this event opens it."""
         if not self.sink.events:
             self.expected_start = self.acknowledged if self.own_start is None else self.own_start
 
@@ -284,7 +287,7 @@ class ListeningMachine(RuleBasedStateMachine):
             self.seen = message.sequence
 
     def teardown(self) -> None:
-        """In the end all has come, each once and in its order, but for what gaps told of."""
+        """In the end every message has come once and in order, except those that a gap has named."""
         self.read()
         for _ in range(self.sent + 1):
             self.acknowledge(1.0)
@@ -316,7 +319,7 @@ def test_any_order_of_events_shows_everything_once_and_in_order(
 
 @pytest.fixture
 def up_to_date(place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """A listener that was served without a read."""
+    """A listener that got a message without a read of the log."""
     monkeypatch.setattr(module, "READ_INTERVAL", 3_600.0)
     listener = Listener(place.bob, None, sink)
     serve(place, listener)
@@ -324,7 +327,8 @@ def up_to_date(place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatc
     serve(place, listener)
     place.send(b"two")
     with monkeypatch.context() as patched:
-        patched.delattr(type(place.store), "after")  # a read would fail
+        # A read of the log would fail.
+        patched.delattr(type(place.store), "after")
         serve(place, listener)
     assert sink.sequences == [1, 2]
     return listener
@@ -357,7 +361,8 @@ def test_who_is_up_to_date_reads_now_and_then_all_the_same(
     place: Place, sink: RecordingSink, up_to_date: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with apsw.Connection(str(place.path)) as connection:
-        connection.execute("DELETE FROM sessions WHERE session_id = ?", (place.bob.session_id,))  # nobody hears of it
+        # The store gives no hint of this.
+        connection.execute("DELETE FROM sessions WHERE session_id = ?", (place.bob.session_id,))
     place.send(b"three")
     serve(place, up_to_date)
     assert sink.sequences == [1, 2, 3]

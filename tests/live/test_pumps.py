@@ -1,4 +1,4 @@
-"""The pumps: every wake is followed by a step, no stream has two threads, and mailboxes take turns."""
+"""The pumps: a step follows each wake, one thread serves a stream, and mailboxes take turns."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.live.recording_sink import RecordingSink, wait_until
 SESSION = StoredSession(1, 1, "ann", 1, 0, 0)
 OTHER_SESSION = StoredSession(2, 2, "bob", 2, 0, 0)
 NEVER = 60.0
-"""A limit, in seconds, that no test here reaches."""
+"""A limit in seconds that no test reaches."""
 
 Make = Callable[..., Pumps]
 
 
 def listener() -> Listener:
-    """A listener that is only stepped as a test says."""
+    """A listener for a step of the test's own."""
     return Listener(SESSION, None, RecordingSink())
 
 
@@ -43,7 +43,7 @@ def pump_threads() -> set[threading.Thread]:
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Makes pumps with steps of the test's own; they are stopped behind it, and must leave no thread."""
+    """Makes pumps with steps of the test's own. After the test they are stopped, and no thread may be left."""
     before = pump_threads()
     made: list[Pumps] = []
 
@@ -69,7 +69,8 @@ def test_each_wake_is_followed_by_a_step_and_no_listener_has_two_at_once(make: M
             overlaps.append(one)
             return False
         seen[one] = news[one]
-        time.sleep(0)  # lets another thread in
+        # This lets another thread run.
+        time.sleep(0)
         inside[one].release()
         return False
 
@@ -77,7 +78,8 @@ def test_each_wake_is_followed_by_a_step_and_no_listener_has_two_at_once(make: M
 
     def press(one: Listener) -> None:
         for _ in range(2_000):
-            news[one] += 1  # by this thread alone
+            # Only this thread does so.
+            news[one] += 1
             pumps.wake([one])
 
     with ThreadPoolExecutor(len(listeners)) as threads:
@@ -105,7 +107,8 @@ def test_a_wake_during_a_step_is_another_step_behind_it(make: Make) -> None:
     leave.release()
     assert entered.acquire(timeout=NEVER)
     leave.release()
-    assert not entered.acquire(timeout=0.05)  # three wakes, one look
+    # Three wakes are followed by one step.
+    assert not entered.acquire(timeout=0.05)
     assert steps == [one, one]
 
 
@@ -126,7 +129,8 @@ def test_one_that_always_has_more_does_not_starve_the_rest(make: Make) -> None:
             pumps.wake([rare])
             wait_until(lambda rare=rare: steps[rare] == 1)  # type: ignore[misc]
         wait_until(lambda: all(steps[one] > 100 for one in busy))
-        assert max(steps[one] for one in busy) <= min(steps[one] for one in busy) + 2  # each in its turn
+        # Each mailbox has its turn.
+        assert max(steps[one] for one in busy) <= min(steps[one] for one in busy) + 2
     finally:
         busy.clear()
 

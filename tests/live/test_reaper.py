@@ -1,4 +1,4 @@
-"""The reaper: unused sessions end, listening ones live, lost hints are found, and what need not be kept goes."""
+"""The reaper: it ends unused sessions, repeats lost hints and removes old data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def test_an_unused_session_ends_and_a_listening_one_lives(place: Place, switchbo
     unused = place.another_session()
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
-    for _ in range(62):  # a day at a time
+    # The clock moves a day at a time.
+    for _ in range(62):
         place.clock.advance(EXPIRY / 60)
         reaper.reap()
     assert place.store.after(place.bob, 0, 0, 0).cursor == 0
@@ -83,7 +84,8 @@ def test_the_use_of_an_open_stream_is_noted_now_and_then_not_each_round(
     monkeypatch.setattr(place.store, "touch_session", noted_touch)
     reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     for _ in range(3):
-        switchboard.open(place.bob, None, RecordingSink())  # one session, however many streams
+        # One session counts once, however many streams it has.
+        switchboard.open(place.bob, None, RecordingSink())
     for _ in range(600):
         place.clock.advance(EXPIRY / 300)
         reaper.reap()
@@ -91,7 +93,7 @@ def test_the_use_of_an_open_stream_is_noted_now_and_then_not_each_round(
 
 
 def test_an_expired_session_ends_its_stream(place: Place, switchboard: Switchboard) -> None:
-    """A stream is use, so only one that the reaper was not there for: a clock set forward, a machine that slept."""
+    """A stream is use. So this needs a time in which the reaper did not run: the machine slept, for example."""
     sink = RecordingSink()
     switchboard.open(place.bob, None, sink)
     wait_until(lambda: bool(sink.events))
@@ -194,7 +196,8 @@ def test_a_round_takes_up_what_a_deletion_left(place: Place, switchboard: Switch
 
 
 def test_a_deletion_is_pruned_at_once(place: Place, switchboard: Switchboard) -> None:
-    reaper = Reaper(place.store, switchboard, EXPIRY, retain=10 * 365 * 86_400)  # whose rounds are ten minutes apart
+    # Its rounds are ten minutes apart.
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=10 * 365 * 86_400)
     reaper.start()
     place.send(*[b"x"] * 1_100)
     place.delete_bob()
@@ -214,7 +217,7 @@ def test_what_an_earlier_server_left_is_pruned_at_the_start(place: Place, switch
 def test_pruning_that_failed_is_not_tried_again_before_the_next_round(
     place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a full disk, trying at once would only spin; but once there is room, what was left must go."""
+    """On a full disk, a try at once would only spin. When there is room again, the rest must be removed."""
     monkeypatch.setattr(module, "_SHORTEST_RETENTION_ROUND", 0.01)
     prune, failures, rounds = place.store.prune_deleted, [StoreFull() for _ in range(3)], list[float]()
 

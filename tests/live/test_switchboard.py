@@ -174,14 +174,14 @@ def test_a_lost_hint_is_found_by_the_sweep(place: Place) -> None:
 
 
 class _Deaf:
-    """A store whose hints are all lost."""
+    """A store that loses all hints."""
 
     def __init__(self, place: Place) -> None:
         self.epoch = place.store.epoch
         self.after = place.store.after
 
     def watch(self, _changed: object) -> None:
-        """Tell nobody."""
+        """Lose the hint."""
 
 
 def test_a_client_that_does_not_read_holds_up_nobody_and_goes_on_where_it_was(
@@ -196,7 +196,8 @@ def test_a_client_that_does_not_read_holds_up_nobody_and_goes_on_where_it_was(
     for number in range(1, 101):
         place.send(b"text")
         wait_until(lambda number=number: reading.sequences == list(range(1, number + 1)))  # type: ignore[misc]
-    assert all(len(sink.events) == 1 for sink in stuck)  # its opening, which it has not taken
+    # Its client has not taken the opening.
+    assert all(len(sink.events) == 1 for sink in stuck)
     for sink in stuck:
         sink.unblock()
     wait_until(lambda: all(sink.sequences == list(range(1, 101)) for sink in stuck))
@@ -211,15 +212,17 @@ def test_a_stream_that_nobody_reads_costs_a_message_nothing(place: Place, switch
     place.send(b"one")
     wait_until(lambda: not sink.is_free)
     place.send(b"two")
-    wait_until(lambda: not switchboard._by_mailbox)  # so no message looks for it
+    # So no message wakes it.
+    wait_until(lambda: not switchboard._by_mailbox)
     assert switchboard.count == 1
-    assert switchboard.sessions() == [place.bob]  # which an open stream keeps in use
+    # An open stream keeps its session in use.
+    assert switchboard.sessions() == [place.bob]
     sink.unblock()
     wait_until(lambda: sink.sequences == [1, 2])
 
 
 class _FreedWhileSetAside(RecordingSink):
-    """A stream whose client reads on after the pump has found it not free, and before the pump asks for a call back."""
+    """A stream that becomes free after the pump has found it not free, and before the pump asks for a callback."""
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
         self.unblock()
@@ -237,7 +240,7 @@ def test_a_stream_that_is_free_before_it_is_set_aside_goes_on(place: Place, swit
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_wake_is_lost_while_clients_read_now_and_then(place: Place, switchboard: Switchboard, seed: int) -> None:
-    """Streams that become free at any moment, also while the pump sets them aside."""
+    """Streams that become free at any moment, even while the pump sets them aside."""
     chance = random.Random(seed)
     sinks = [RecordingSink() for _ in range(8)]
     for sink in sinks:
@@ -306,7 +309,7 @@ def test_a_drain_waits_no_longer_than_its_grace_for_those_who_do_not_read_their_
 
 
 class _DeafAtTheEnd(RecordingSink):
-    """A stream whose client reads everything but its end."""
+    """A stream whose client reads every event except the end."""
 
     def end(self, end: End, error: ChatboothError) -> None:
         self.block()
@@ -314,7 +317,7 @@ class _DeafAtTheEnd(RecordingSink):
 
 
 def test_a_full_window_opens_by_the_acknowledgement_alone(place: Place, switchboard: Switchboard) -> None:
-    """No sweep, no other message: what the store says after the acknowledgement is what goes on."""
+    """Without a sweep or another message, only the store's hint after the acknowledgement lets the stream go on."""
     place.send(*[b"x"] * 300)
     sink = RecordingSink()
     open_stream(switchboard, place.bob, None, sink)
@@ -325,7 +328,7 @@ def test_a_full_window_opens_by_the_acknowledgement_alone(place: Place, switchbo
 
 @pytest.mark.parametrize("seed", range(3))
 def test_clients_that_come_and_go_see_everything_once_and_in_order(place: Place, seed: int) -> None:
-    """Devices that connect, break and acknowledge as chance has it, while messages flow and hints get lost."""
+    """Devices connect, break and acknowledge at random, while messages come and hints are lost."""
     board = Switchboard(place.store, pumps=3)
     sessions = [place.bob, *(place.another_session() for _ in range(3))]
     total = 400
@@ -368,5 +371,5 @@ def _is_last(sink: RecordingSink, total: int) -> bool:
 
 
 def _as_now(place: Place, session: StoredSession) -> StoredSession:
-    """The session as a call would find it now."""
+    """Return the session as a call would find it now."""
     return replace(session, cursor=place.store.after(session, 0, 0, 0).cursor)

@@ -1,4 +1,4 @@
-"""What clients have not taken: who is cut off, when, and who is not."""
+"""Writes that clients have not taken: which are cut off, and when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Client:
-    """One that takes nothing, and notes whom the server cut off."""
+    """Clients that take nothing. It notes which of them the server cuts off."""
 
     def __init__(self, unread: Unread) -> None:
         self.cut_off: list[str] = []
@@ -71,7 +71,8 @@ def test_what_nobody_takes_is_cut_off_at_the_limit_and_not_before(
     clock.now = 5.1
     unread.cut_off_late()
     assert client.cut_off == ["small"]
-    clock.now = 20.9  # a mebibyte has 16 seconds more
+    # A write of a mebibyte has 16 seconds more.
+    clock.now = 20.9
     unread.cut_off_late()
     assert client.cut_off == ["small"]
     clock.now = 21.1
@@ -123,7 +124,7 @@ def test_a_lone_write_may_be_larger_than_the_share(clock: Clock) -> None:
 
 
 def test_what_is_young_is_left_alone_however_much_it_is(clock: Clock) -> None:
-    """A message to thousands of listeners waits for all of them for a moment."""
+    """A message to thousands of listeners waits for all of them for a short time."""
     unread = Unread(most_size=MIB, share_size=MIB)
     client = Client(unread)
     for number in range(100):
@@ -208,7 +209,7 @@ def test_a_watched_stream_is_cut_off_while_a_write_waits_and_only_then(clock: Cl
 
 
 def test_who_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
-    """As a call's end does, on whichever thread cuts it off."""
+    """Release the write as the end of a call does, on the thread that cuts it off."""
     unread = Unread(most=1)
     ended: list[str] = []
 
