@@ -37,7 +37,7 @@ class Figures:
 
 @dataclass
 class Lister:
-    """A booth of so many accounts, and someone who lists them."""
+    """A booth of many accounts, and someone who lists them."""
 
     booth: Booth
     token: bytes
@@ -87,14 +87,14 @@ def _measure(folder: Path, sizes: tuple[int, int], pages: int) -> Figures:
 
 
 def _first_pages(small: Lister, large: Lister, pattern: str, prefix: str, pages: int) -> tuple[float, float]:
-    """Return the p50s; the two take turns, so that whatever else the machine does befalls both."""
+    """Return the p50s. The two take turns, so that other work of the machine slows both."""
     taken = [(small.first_page(pattern, prefix), large.first_page(pattern, prefix)) for _ in range(pages)]
     return statistics.median(one for one, _ in taken), statistics.median(other for _, other in taken)
 
 
 @contextmanager
 def _lister(path: Path, accounts: int) -> Iterator[Lister]:
-    """Open a store of so many accounts, one of which lists them."""
+    """Open a store with this number of accounts, one of which lists them."""
     make_accounts(path, accounts - 1)
     with SQLiteStore(path) as store:
         booth = Booth(store)
@@ -102,7 +102,7 @@ def _lister(path: Path, accounts: int) -> Iterator[Lister]:
 
 
 def make_accounts(path: Path, accounts: int) -> None:
-    """Make a store of so many accounts, `user0000000` and on, in no order; nobody can log in to them."""
+    """Make a store with this number of accounts, from `user0000000` on, in no order. Nobody can log in to them."""
     SQLiteStore(path).close()
     names = [f"user{number:07}" for number in range(accounts)]
     random.Random(1).shuffle(names)  # noqa: S311  # no secret

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generates the Python stubs of proto/ into chatbooth_grpc/_gen, with the grpcio-tools of the Python at hand:
+# Generates the Python stubs of proto/ into chatbooth_grpc/_gen, with the grpcio-tools of the Python that it uses:
 # $PYTHON, else the active venv's or conda environment's, else .venv's, else python3.
 #
 # usage: scripts/gen_protos.sh [--if-changed] [--out DIR]

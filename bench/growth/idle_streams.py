@@ -30,7 +30,7 @@ class IdleStreams:
             raise RuntimeError(f"{len(tokens):,} live streams could not be opened") from None
 
     def wait(self, seconds: float) -> None:
-        """Wait for as long as they stay open and idle, at most so many seconds."""
+        """Wait as long as they stay open and idle, at most this number of seconds."""
         self._process.join(seconds)
 
     def __enter__(self) -> IdleStreams:

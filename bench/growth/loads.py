@@ -45,7 +45,7 @@ class Load:
 
 
 def pass_messages(server: ServerProcess, messages: int, warm_up: float = 0.0) -> tuple[Outcome, Outcome]:
-    """Send so many messages to a new mailbox over the wire and deliver them over gRPC; return how both went."""
+    """Send this number of messages to a new mailbox over the wire, deliver them over gRPC, and measure both."""
     sent, recipient = pipelined(server, Duration(warm_up, _NO_END), messages)
     delivered = in_own_process(deliver_load, server.grpc, server.pid, token=recipient.token, messages=messages)
     return sent, delivered
@@ -83,7 +83,7 @@ LOADS = (
     Load((("unary Send, 64 in flight", "/s"),), _unary),
     Load((("pipelined on the wire", "/s"), ("Deliver over gRPC", "/s")), _passing),
 )
-"""Those that leave few messages behind come first."""
+"""Loads that leave few messages in the store come first."""
 
 
 def measure(plan: Plan, subjects: Mapping[int, Subject]) -> list[Figure]:

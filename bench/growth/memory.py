@@ -16,7 +16,7 @@ MOST_ROWS = 11
 
 @dataclass(frozen=True)
 class Sample:
-    """The memory once so many messages have passed, and the most since the sample before; MiB."""
+    """The memory after this number of messages, and the most since the sample before, in MiB."""
 
     messages: int
     memory: float

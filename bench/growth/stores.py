@@ -36,12 +36,12 @@ class Store:
 
     @property
     def late_prefix(self) -> str:
-        """A prefix that a hundred names have, behind nearly all others: reading on to it from the first would show."""
+        """A prefix that a hundred names have, after nearly all others. Reading to it from the first name would show."""
         return f"user{self.accounts - 100:07}"[:-2]
 
 
 def make_store(path: Path, accounts: int) -> Store:
-    """Make a store of so many accounts that nobody logs in to, and of one more that calls."""
+    """Make a store with this number of accounts that nobody logs in to, and with one more that calls."""
     make_accounts(path, accounts)
     with SQLiteStore(path) as store:
         return Store(path, accounts, Booth(store).sign_up("caller", PASSWORD))
@@ -80,7 +80,7 @@ def add_messages(filled: Store, start: int, end: int) -> None:
 
 
 def add_sessions(path: Path, count: int) -> list[bytes]:
-    """Add so many accounts, each with a session; return the sessions' tokens."""
+    """Add this number of accounts, each with a session, and return the sessions' tokens."""
     tokens = [new_token() for _ in range(count)]
     with SQLiteStore(path) as store:
         for number, token in enumerate(tokens):

@@ -130,7 +130,7 @@ class Receiver(threading.Thread):
             return client.deliver(after=0, max_messages=1).opening.last_sequence
 
     def _live(self, events: int) -> None:
-        """Be an application that dies after so many events, without acknowledging what it was shown last."""
+        """Act as an application that dies after this number of events, and does not acknowledge the last one."""
         if self._dice.random() < _ASKING:
             with ChatClient.connect(self._address, session=self._session, timeout=_ASKING_TIMEOUT) as client:
                 end = len(self.shown) + events

@@ -99,7 +99,7 @@ class _Cast:
         self._filler.fill(address, self._receivers)
 
     def finish(self, restores: list[Restore]) -> History:
-        """Let what is under way come to its end, and return what everyone recorded."""
+        """Wait for the calls in flight, and return what everyone recorded."""
         for sender in self._senders:
             sender.stop()
         for sender in self._senders:

@@ -47,7 +47,7 @@ def deliver(plan: Plan) -> list[Row]:
 
 
 def _fill(path: Path, backlog: int) -> bytes:
-    """Make a store with a mailbox of so many messages; return its owner's token."""
+    """Make a store with a mailbox of this number of messages, and return its owner's token."""
     with SQLiteStore(path) as store:
         booth = Booth(store)
         sender, recipient = booth.sign_up("sender", "password"), booth.sign_up("reader", "password")

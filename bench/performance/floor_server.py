@@ -1,4 +1,4 @@
-"""python -m bench.performance.floor_server: gRPC with nothing behind it, to measure chatbooth against.
+"""python -m bench.performance.floor_server: gRPC alone, the floor that chatbooth is measured against.
 
 `Send` is the floor F: chatbooth's own generated stubs and messages on a plain `grpc.server`, whose answer is ready.
 `/bench.Floor/Echo` sends every message of a bidirectional stream back as it came.

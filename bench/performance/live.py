@@ -66,7 +66,7 @@ def _live(plan: Plan, kind: str, rate: float | None = None) -> Outcome:
 
 
 def live_pairs(plan: Plan, server: ServerProcess, kind: str, count: int, rate: float | None = None) -> Outcome:
-    """Run so many pairs of new accounts once; `kind` and `rate` as `pairs_load` has them."""
+    """Run this number of pairs of new accounts once. `kind` and `rate` are those of `pairs_load`."""
     sessions = [(new_session(server.grpc, "sender"), new_session(server.grpc, "sink")) for _ in range(count)]
     return in_own_process(
         pairs_load,

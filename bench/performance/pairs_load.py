@@ -49,7 +49,7 @@ class _Pair:
     """One sender and its listener; an echo is its own listener."""
 
     def __init__(self, sender: Sender, listener: Listener | None, acknowledges_at: int) -> None:
-        """`acknowledges_at`: behind which of every _ACKNOWLEDGE_AFTER messages the listener acknowledges."""
+        """`acknowledges_at`: after which of every _ACKNOWLEDGE_AFTER messages the listener acknowledges."""
         self.sender = sender
         self._acknowledges_at = acknowledges_at
         self.listener = listener
@@ -95,7 +95,7 @@ def pairs_load(
 ) -> Outcome:
     """Run pairs for a time, each with its share of `messages`; latencies are from sending to the listener having it.
 
-    `kind` is one of `_SENDERS`; `rate`: at most so many messages a second in all, spread evenly over the pairs.
+    `kind` is one of `_SENDERS`; `rate`: the most messages a second in all, spread evenly over the pairs.
     """
     share = messages // len(couples)
     pairs = [

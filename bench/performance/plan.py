@@ -24,7 +24,7 @@ class Plan:
         return max(1, round(number * self.scale))
 
     def take_turns(self, runs: Mapping[str, Callable[[], Outcome]]) -> dict[str, list[Outcome]]:
-        """Run each in turn, and that for every repeat, so that what the machine does meanwhile befalls all alike."""
+        """Run each in turn, once for every repeat, so that other work of the machine slows all alike."""
         outcomes: dict[str, list[Outcome]] = {name: [] for name in runs}
         for repeat in range(self.repeats):
             for name, run in runs.items():

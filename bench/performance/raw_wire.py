@@ -46,7 +46,7 @@ class WireConnection:
         self._socket.sendall(requests)
 
     def ask(self, request: bytes) -> bytes:
-        """Send a request and wait for its reply's body, behind the status; nothing else may be under way."""
+        """Send a request, and return its reply's body after the status. No other request may be in flight."""
         self.send(request)
         while not (received := self.receive()):
             pass
@@ -91,7 +91,7 @@ def pushed_sequences(body: bytes) -> list[int]:
 
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number and the position behind it; protobuf's varints are the same."""
+    """Return a number and the position after it. Protobuf's varints are the same."""
     value = shift = 0
     while True:
         byte = data[position]

@@ -14,7 +14,7 @@ class Sends:
         self._before, self._between, self._behind = before, behind + before, behind
 
     def take(self, count: int) -> bytes:
-        """Return so many sends, one behind the other, each with a new id."""
+        """Return this number of sends, one after the other, each with a new id."""
         if not count:
             return b""
         return self._before + self._between.join([new_message_id() for _ in range(count)]) + self._behind

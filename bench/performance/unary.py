@@ -19,7 +19,7 @@ _IN_FLIGHT: dict[int, tuple[Target | None, Target | None]] = {
     8: (at_least(0.85), at_most(300)),
     64: (at_least(0.85), at_most(300)),
 }
-"""How many calls are under way at once, and the targets for the rate to F and for the CPU."""
+"""How many calls are in flight at once, and the targets for the rate to F and for the CPU."""
 
 
 def unary(plan: Plan) -> list[Row]:

@@ -21,7 +21,7 @@ def encode_send(recipient: str) -> bytes:
 
 
 class _Lane:
-    """One connection, the calls that it has left to make, and when each of those under way began."""
+    """One connection, the calls that it has left to make, and when each call in flight began."""
 
     def __init__(self, address: str, token: bytes, recipient: str, calls: int) -> None:
         self.connection = http2.Http2Connection(address)
@@ -33,7 +33,7 @@ class _Lane:
 
     @property
     def in_flight(self) -> int:
-        """Calls under way."""
+        """Calls in flight."""
         return len(self._began)
 
     @property
@@ -42,7 +42,7 @@ class _Lane:
         return self.sent >= len(self._calls)
 
     def send(self, count: int) -> None:
-        """Begin so many calls, or as many as are left."""
+        """Begin this number of calls, or as many as are left."""
         calls = self._calls[self.sent : self.sent + count]
         now = time.perf_counter()
         for number in range(self.sent, self.sent + len(calls)):
