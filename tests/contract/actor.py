@@ -1,4 +1,4 @@
-"""One who acts by any transport and writes down what came of it, so that two ways can be compared."""
+"""An actor that records the outcome of each action, so that two ways can be compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SentBatch: TypeAlias = list[tuple[str, bytes, str]]
 
 
 class Actor:
-    """Performs actions by one transport and writes down what came of each, less what differs by chance."""
+    """Performs actions by one transport and records each outcome without its random parts."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
@@ -27,14 +27,14 @@ class Actor:
         self.page_token = ""
 
     def do(self, action: str, *arguments: Any) -> object:
-        """Perform an action; return its outcome, or its error's reason, attributes and words."""
+        """Perform an action. Return its outcome, or the reason, attributes and words of its error."""
         try:
             return getattr(self, action)(*arguments)
         except ChatboothError as error:
             return (error.reason, error.attributes(), str(error))
 
     def token(self, name: str) -> bytes:
-        """The token of who was signed up or logged in last under a name; sixteen zeros for nobody."""
+        """Return the token of the last session under a name. Sixteen zeros if there is none."""
         return self.sessions.get(name, ZEROS)
 
     def sign_up(self, name: str, password: str) -> object:
@@ -76,7 +76,7 @@ class Actor:
         return self.transport.send(self.token(name), message, timeout=TIMEOUT)
 
     def send_batches(self, name: str, *batches: SentBatch) -> object:
-        """Send all batches before any outcome is taken; return every message's outcome, or what ended the stream."""
+        """Send all batches before the first outcome is taken. Return each message's outcome, or the stream's error."""
         stream = self.transport.send_stream(self.token(name))
         try:
             for batch in batches:

@@ -1,4 +1,4 @@
-"""The stores under contract, as fixtures: every test of this directory runs on each kind."""
+"""The stores under contract, as fixtures: every test here runs on each kind of store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_home(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Hom
 
 @pytest.fixture
 def home(new_home: Callable[[], Home]) -> Home:
-    """The home of `store`; a test that reopens it closes `store` first."""
+    """The home of `store`. A test that reopens it closes `store` first."""
     return new_home()
 
 

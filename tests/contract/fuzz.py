@@ -1,8 +1,8 @@
-"""python -m tests.contract.fuzz: for as long as you like, do the same at random on all ways, and garble the wire.
+"""python -m tests.contract.fuzz: compare all ways at random, and send garbled bytes.
 
-A case is a random sequence of actions, done on the booth, over gRPC and over the wire; every outcome must be the same.
-Between cases a wire server of its own is sent streams of requests with bytes changed, cut out or added: whatever comes,
-each connection must be answered in frames and end, and the server must go on answering.
+A case is a random sequence of actions on the booth, over gRPC and over the wire. Every outcome must be the same.
+Between cases, a wire server of its own gets streams of requests with bytes changed, cut out or added. It must
+answer each connection in frames and end it, and go on answering.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Step = tuple[Any, ...]
 
 
 class Difference(Exception):
-    """The ways did not agree."""
+    """The ways had different outcomes."""
 
 
 def random_steps(dice: random.Random, prefix: str) -> list[Step]:
-    """Return a case's steps; its names start with a prefix of its own, so that cases do not meet."""
+    """Return the steps of a case. Its names have a prefix of its own, so that cases do not touch each other."""
     names = [prefix + name for name in ("ann", "ben", "cy")]
     anyone = [*names, names[0].upper(), prefix + "nobody", "No One", ""]
 
@@ -125,7 +125,7 @@ def valid_stream(dice: random.Random, token: bytes) -> bytes:
 
 
 def talk(port: int, dice: random.Random, data: bytes) -> int:
-    """Send bytes in pieces, then nothing more; return how many frames came before the server ended it."""
+    """Send bytes in pieces, then end the sending. Return how many frames came from the server."""
     decoder = FrameDecoder(1 << 30, from_client=False)
     count = 0
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connected:
@@ -137,13 +137,14 @@ def talk(port: int, dice: random.Random, data: bytes) -> int:
             connected.shutdown(socket.SHUT_WR)
             while answer := connected.recv(64 << 10):
                 count += sum(1 for _ in decoder.feed(answer))
-        except OSError:  # it was ended in the middle of what was sent
+        except OSError:
+            # The server ended the connection while this was sending.
             return count
     return count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run cases until the time is up; print how many, or the first difference and how to get it again."""
+    """Run cases until the time is over. Print their number, or the first difference and how to repeat it."""
     parser = argparse.ArgumentParser(prog="python -m tests.contract.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))

@@ -30,7 +30,7 @@ PLENTY = 1 << 30
 
 
 class Clock:
-    """A clock that only tests move; it gives microseconds since 1970 UTC."""
+    """A clock that only tests move. It returns microseconds since 1970 UTC."""
 
     def __init__(self) -> None:
         self.now = 1_760_000_000_000_000
@@ -43,15 +43,15 @@ class Clock:
 
 
 class Home(Protocol):
-    """Where one store's data lives, whether it is open or not."""
+    """The place of one store's data, whether the store is open or not."""
 
     clock: Clock
 
     def open(self) -> Store:
-        """Open the store; its data outlives it."""
+        """Open the store. Its data outlives it."""
 
     def back_up(self) -> Callable[[], None]:
-        """Copy the data of the closed store; return what puts the copy back."""
+        """Copy the data of the closed store, and return a function that puts the copy back."""
 
     def failing(self, store: Store) -> AbstractContextManager[None]:
         """Let every transaction of an open store fail inside a `with` block, each with an error of its own."""
@@ -129,7 +129,7 @@ def new_message(
 
 
 def append(store: Store, messages: Sequence[NewMessage]) -> Sequence[Outcome]:
-    """Append messages in one go, and wait for their outcomes. Raise the error with which the store failed."""
+    """Append messages together, and wait for their outcomes. Raise the error with which the store failed."""
     outcomes = wait_for(partial(store.append_later, messages))
     failures = [outcome for outcome in outcomes if isinstance(outcome, FAILURES)]
     if failures and not any(new.lane for new in messages):
@@ -138,7 +138,7 @@ def append(store: Store, messages: Sequence[NewMessage]) -> Sequence[Outcome]:
 
 
 def send(store: Store, message: NewMessage) -> Receipt:
-    """Append one message; raise its refusal."""
+    """Append one message. Raise its refusal."""
     (outcome,) = append(store, [message])
     if isinstance(outcome, ChatboothError):
         raise outcome
@@ -162,7 +162,7 @@ def stamped_from(time: int) -> Stamps:
 
 
 def retain(store: Store, accepted_before: int | None) -> int:
-    """Let retention walk once over all mailboxes; return how many messages it removed."""
+    """Let retention walk once over all mailboxes. Return how many messages it removed."""
     return sum(step.removed for step in retention_steps(store, accepted_before))
 
 
@@ -175,7 +175,7 @@ def retention_steps(store: Store, accepted_before: int | None) -> Iterator[Reten
 
 
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:
-    """All that lies in the session's mailbox after a sequence."""
+    """All messages in the session's mailbox after a sequence."""
     return store.after(session, after, PLENTY, PLENTY).messages
 
 

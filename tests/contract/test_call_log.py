@@ -1,4 +1,4 @@
-"""The log of calls says the same over both wires: the action's name, the peer, the account and the outcome."""
+"""The log of calls is the same over both wires: action, peer, account and outcome."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def message(recipient: str, text: str = "hello") -> OutgoingMessage:
 
 
 def act(transport: Transport) -> None:
-    """Perform every action, most of them well and badly."""
+    """Perform every action, most of them once with success and once with a refusal."""
     ann = transport.sign_up("Ann", PASSWORD, timeout=SECONDS).token
     refused(lambda: transport.sign_up("ann", PASSWORD, timeout=SECONDS))
     other = transport.log_in("ann", PASSWORD, timeout=SECONDS).token
@@ -137,7 +137,8 @@ def test_a_defect_is_logged_with_the_call_that_it_failed(
     store = InterruptedStore(tmp_path / "chatbooth.db", clock=clock)
     with store, transport_to(store, way, clock) as transport:
         token = transport.sign_up("ann", PASSWORD, timeout=SECONDS).token
-        transport.deliver(token, 0, None, 0, timeout=SECONDS)  # so the session is cached
+        # This caches the session.
+        transport.deliver(token, 0, None, 0, timeout=SECONDS)
         store.before = fail
         if action == "SEND":
             refused(

@@ -1,4 +1,4 @@
-"""The fuzzer, for a moment: that it runs, and that it notices a difference."""
+"""The fuzzer, for a few seconds: it runs, and it notices a difference."""
 
 from __future__ import annotations
 

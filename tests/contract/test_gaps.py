@@ -1,4 +1,4 @@
-"""P5: what retention removed is named, in Deliver by every way and in Listen by both transports; no hole is silent."""
+"""P5: every way names the messages that retention removed, so that no hole is silent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contract.transports import WAYS, transport_to
 
 
 class Devices:
-    """Ann's two devices, of which only the quick one acknowledges, and retention by age."""
+    """Ann's two devices, and retention by age. Only the quick device acknowledges."""
 
     def __init__(self, store: Store, transport: Transport, clock: Clock) -> None:
         self.store = store

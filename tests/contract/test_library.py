@@ -1,4 +1,4 @@
-"""The client library over every transport: the same arguments come to the same, and nothing raw comes up."""
+"""The client library over every transport: the same outcomes, and no foreign errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client_by(way: str, folder: Path) -> Iterator[ChatClient]:
 
 
 def outcome(call: Callable[[], object]) -> object:
-    """What a call comes to, less what differs by chance: its type, or its error with all that it says."""
+    """Return the outcome of a call without its random parts: its type, or its error with all attributes and words."""
     try:
         return type(call()).__name__
     except ChatboothError as error:

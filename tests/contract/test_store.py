@@ -1,4 +1,4 @@
-"""Appending to mailboxes: each message once (P2), numbered without gaps in commit order (P3)."""
+"""Appending: each message once (P2), numbered without gaps in commit order (P3)."""
 
 from __future__ import annotations
 
@@ -198,14 +198,15 @@ def test_one_bad_message_fails_alone_and_in_its_place(store: Store) -> None:
 
 
 def test_a_long_batch_with_repeats_refusals_and_reuses_in_it_has_an_outcome_for_each(store: Store) -> None:
-    """Whatever a store does with many messages at once, each is treated as if it were sent alone."""
+    """However a store appends many messages at once, each has the outcome that it would have alone."""
     ann, ben = sign_up(store, "ann"), sign_up(store, "ben")
     first = [new_message(ann, "ben", f"first {number}") for number in range(100)]
     batch: list[NewMessage] = []
     for number, message in enumerate(first):
         batch.append(message)
         if number % 7 == 3:
-            batch.append(first[number // 2])  # a repeat of one in the same batch
+            # This repeats a message of the same batch.
+            batch.append(first[number // 2])
         if number % 11 == 5:
             batch.append(new_message(ann, "ben", "another", first[number].outgoing.message_id))
         if number % 13 == 7:

@@ -1,4 +1,4 @@
-"""Deleting an account: gone at once and whole, its name held, its messages to others kept (P6)."""
+"""Deleting an account: gone at once, its name held, its messages to others kept (P6)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ A_MONTH = 30 * 86_400.0
 
 
 def assert_powerless(store: Store, session: StoredSession) -> None:
-    """Every action that a session's holder can still attempt is refused."""
+    """The store refuses every action of a session whose account was deleted."""
     assert append(store, [new_message(session, session.username)])[0].__class__ is SessionInvalid
     with pytest.raises(SessionInvalid):
         store.after(session, 0, PLENTY, PLENTY)

@@ -1,4 +1,4 @@
-"""The epoch of a store: it names one history, so a store that was put back from a copy begins another."""
+"""The epoch of a store names one history. A store from a copy begins another."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_store_that_was_put_back_begins_a_new_epoch_and_keeps_that(home: Home)
 
 
 def test_a_copy_that_lacks_nothing_is_a_copy_all_the_same(home: Home) -> None:
-    """Nobody can know whether the original goes on somewhere else."""
+    """The original may still run somewhere else."""
     store = home.open()
     sign_up(store, "ann")
     epoch = store.epoch

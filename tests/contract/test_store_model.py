@@ -1,4 +1,4 @@
-"""A store against a model of it in plain dictionaries, under any order of actions and reopenings."""
+"""A store against a model in dictionaries, with actions and reopenings in any order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SEQUENCES = st.integers(0, 12)
 
 @dataclass
 class Account:
-    """What the model knows of a live account."""
+    """A live account in the model."""
 
     account_id: int
     password_hash: str
@@ -58,7 +58,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Device:
-    """A session that was opened once; it may have ended since."""
+    """A session that was opened once. It may have ended since."""
 
     token_hash: bytes
     session: StoredSession
@@ -102,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize(target=devices)
     def first_account(self) -> MultipleResults[Device]:
-        """Two devices from the start: what one alone has acknowledged is the case to find."""
+        """Begin with two devices, since a message that only one of them has acknowledged is the case to find."""
         first = self.made_account("ann", "one")
         second = self.log_in(first, "one")
         assert isinstance(second, Device)
@@ -249,7 +249,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(device=devices, text=TEXTS, message_id=MESSAGE_IDS)
     def send_oneself_and_acknowledge(self, device: Device, text: str, message_id: bytes) -> None:
-        """What seldom comes about by chance, and retention waits for: a device that has acknowledged the newest."""
+        """Let a device acknowledge the newest message. Retention waits for that, and it seldom happens at random."""
         self.append([(device, device.session.username, text, message_id)])
         account = self.owner(device)
         self.acknowledge(device, len(account.mailbox) if account else 1)

@@ -1,4 +1,4 @@
-"""Threads racing for one name, one message id, one mailbox, one cursor: exactly one outcome each."""
+"""Threads race for a name, a message id, a mailbox or a cursor: each has one outcome."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def end_of(store: Store, session: StoredSession) -> int:
 
 
 def send_until_refused(store: Store, session: StoredSession, recipient: str) -> tuple[list[str], type[ChatboothError]]:
-    """Send numbered texts one after another; return those acknowledged, and the refusal."""
+    """Send numbered texts one after another. Return those that were acknowledged, and the refusal."""
     acknowledged: list[str] = []
     for _ in range(10_000):
         text = f"{session.username} {len(acknowledged)}"
@@ -63,7 +63,7 @@ def delete_amid_sends(
     recipient: StoredSession,
     senders: list[StoredSession],
 ) -> tuple[Removal, list[str], list[type[ChatboothError]]]:
-    """Delete an account while sessions send; return also the acknowledged texts, and how each session was refused."""
+    """Delete an account while sessions send. Return also the acknowledged texts and the refusal of each session."""
     account = stored_account(store, deleted.username)
     seen = end_of(store, recipient)
 

@@ -1,4 +1,4 @@
-"""Retention: what is old and acknowledged goes, oldest first and in small steps; nothing else does, ever."""
+"""Retention removes old, acknowledged messages alone, the oldest first, in small steps."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ MESSAGE_ID = bytes(range(16))
 MOST_MESSAGES = 500
 MOST_BYTES = 4 << 20
 REASONS = pytest.mark.parametrize("old", [True, False], ids=["old", "acknowledged by all"])
-"""Both ways in which a message may go: by its age, and, with nothing kept, once every live session has it."""
+"""Both retentions: by age, and, with nothing kept, after every live session has acknowledged a message."""
 
 
 def bound(clock: Clock, old: bool) -> int | None:
-    """The bound for which everything accepted so far is old; None: its age does not matter."""
+    """The bound for which every message accepted so far is old. None: age does not matter."""
     return clock.now + 1 if old else None
 
 
 def removed_through(store: Store, session: StoredSession) -> int:
-    """Up to where a mailbox was removed; what is left must begin right behind it."""
+    """Return the last removed sequence of a mailbox. The messages that are left must begin right after it."""
     batch = store.after(session, 0, PLENTY, PLENTY)
     sequences = [message.sequence for message in batch.messages]
     assert sequences == list(range(batch.removed_through + 1, batch.last_sequence + 1))
@@ -100,7 +100,8 @@ def test_kept_for_no_time_a_message_waits_for_every_live_session(store: Store) -
     assert retain(store, None) == 0
     store.acknowledge(slower, 1)
     assert retain(store, None) == 1
-    log_in(store, "ann")  # starts where the account is, and so holds up nothing
+    # It starts at the cursor of the account, so it keeps no message.
+    log_in(store, "ann")
     store.end_session(slower)
     assert retain(store, None) == 2
     assert texts(store, ann) == ["d", "e"]
@@ -170,7 +171,8 @@ def test_an_emptied_mailbox_keeps_its_end(store: Store) -> None:
     assert (batch.messages, batch.last_sequence, batch.removed_through) == ([], 3, 3)
     with pytest.raises(CursorPastEnd):
         store.after(slow, 4, PLENTY, PLENTY)
-    store.acknowledge(slow, 1)  # what was removed can still be acknowledged
+    # A client can still acknowledge messages that were removed.
+    store.acknowledge(slow, 1)
     assert store.after(slow, 0, 0, 0).cursor == 1
     assert log_in(store, "ann").cursor == 3
 
@@ -286,7 +288,7 @@ def test_nobody_is_woken_for_what_goes(store: Store) -> None:
 
 
 def test_kept_for_no_time_a_device_misses_nothing_however_it_races(store: Store) -> None:
-    """Two devices that read and acknowledge at their own pace: neither ever meets a gap."""
+    """Two devices read and acknowledge at their own pace. Neither ever meets a gap."""
     total, batch_sizes = 300, {"quick": 7, "slow": 2}
     ann = sign_up(store, "ann")
     devices = {"quick": log_in(store, "ann"), "slow": log_in(store, "ann")}

@@ -1,4 +1,4 @@
-"""Appending later: each append is settled once, in the order of hand-over, whatever comes of it."""
+"""Appending later: each append is settled once, in order, whatever its outcome is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MANY = 200
 
 
 class Settled:
-    """Takes what appends are settled with."""
+    """Records the outcomes with which appends are settled."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""Hints of what changed: after the commit, for every mailbox that grew or whose sessions moved or ended."""
+"""Hints come after the commit, for each mailbox that grew or whose sessions changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Hints:
         store.watch(self._hints.put)
 
     def wait_for(self, *mailbox_ids: int) -> None:
-        """Return once each of these mailboxes was named; fail if one is not in time."""
+        """Return when a hint has named each of these mailboxes. Fail if one does not in time."""
         missing = set(mailbox_ids)
         while missing:
             missing -= set(self._hints.get(timeout=PATIENCE))

@@ -1,4 +1,4 @@
-"""P10: content of a kind that this version does not know stops nobody, by every way and on every store."""
+"""P10: content of an unknown kind arrives once and whole, by every way, on every store."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def client(transport: Transport) -> Iterator[ChatClient]:
 
 
 def store_as_newer(store: Store, client: ChatClient, contents: list[Content]) -> None:
-    """Have ann send herself contents by a server that knows their kinds."""
+    """Let ann send contents to herself by a server that knows their kinds."""
     assert client.session is not None
     session = store.session(hash_token(client.session.token))
     assert session is not None
@@ -81,7 +81,7 @@ def test_its_text_says_what_it_is(store: Store, client: ChatClient) -> None:
 
 
 def heard(stream: Listening, count: int) -> list[Message]:
-    """Read `count` messages or more, and the event after them no more."""
+    """Read events until `count` messages have come."""
     found: list[Message] = []
     while len(found) < count:
         event = next(stream)

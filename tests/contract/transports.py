@@ -42,7 +42,7 @@ def transport_by(way: str, folder: Path, clock: Clock | None = None) -> Iterator
 
 @contextmanager
 def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
-    """Give one of the ways to a booth over a store, whose owner may act on it behind the booth's back."""
+    """Give one of the ways to a booth over a store. The caller may also change the store itself."""
     switchboard = Switchboard(store)
     booth = Booth(store, passwords=cheap_passwords())
     with ExitStack() as ending:  # whatever is raised meanwhile

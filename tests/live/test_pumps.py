@@ -1,4 +1,4 @@
-"""The pumps: a step follows each wake, one thread serves a stream, and mailboxes take turns."""
+"""The pumps: a step follows each wake, a stream has one thread, and mailboxes take turns."""
 
 from __future__ import annotations
 
