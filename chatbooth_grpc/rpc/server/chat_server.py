@@ -30,6 +30,7 @@ from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
 
 _PASSWORD_THREADS = (os.cpu_count() or 1) + 1
 _PASSWORD_CAPACITY = 128
+_LIST_CAPACITY = LISTS_WAITING
 _HEALTH_WATCHES = 16
 _REQUEST_OVERHEAD = 1 << 20  # room beyond the largest text, so that one a little too long gets our own clear error
 _WINDOW = 1 << 20  # what a client may send before it is read
@@ -160,7 +161,7 @@ def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dic
     """Make the pools of slow actions; return them by the paths of their methods."""
     pools = {
         LOG_INS: _guarded(pool, "password", LOG_INS, _PASSWORD_THREADS, _PASSWORD_CAPACITY - _PASSWORD_THREADS),
-        LISTS: _guarded(pool, "list", LISTS, LISTS_AT_ONCE, LISTS_WAITING),
+        LISTS: _guarded(pool, "list", LISTS, LISTS_AT_ONCE, _LIST_CAPACITY - LISTS_AT_ONCE),
     }
     most = settings.max_send_streams
     # This pool's bulkhead counts the streams, which need no threads.
