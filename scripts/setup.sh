@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes .venv and installs into it what the other scripts need; quick when that has been done.
+# Makes .venv, and installs the packages that the other scripts need. It is quick if that has been done.
 #
 # usage: scripts/setup.sh [runtime|test|dev]
 #
-# The other scripts source this file and call `set_up SET`. Standard output stays empty: it belongs to them.
+# The other scripts source this file and call `set_up SET`. It prints nothing on standard output, which is theirs.
 # PYTHON names the Python to use, CHATBOOTH_VENV a place other than .venv. Runs on macOS's bash 3.2 too.
 set -euo pipefail
 
@@ -16,7 +16,7 @@ while [ -L "$script" ]; do
 done
 case $script in */*) scripts=${script%/*} ;; *) scripts=. ;; esac
 
-# What the caller's shell has for other programs: with CDPATH, cd prints; the rest would change what Python imports.
+# The caller's shell has these for other programs. CDPATH makes cd print. The others change where Python finds modules.
 unset CDPATH PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONINSPECT
 
 root=$(cd -- "$scripts/.." && pwd -P && echo /) && root=${root%?/}
@@ -52,7 +52,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 ' "$root" "$@"
 }
 
-# Tells whether a set, or one that includes it, was installed from what the tree says now.
+# Tells whether a set, or one that includes it, was installed from the present files of the tree.
 is_set_up() {
     local wanted set
     venv_fits || return 1
@@ -72,7 +72,7 @@ sets_with() {
     esac
 }
 
-# Prints a digest of all that decides what is installed; fails where the venv's Python does not run.
+# Prints a digest of everything that decides which packages are installed. Fails if the venv's Python does not run.
 stamp() {
     "$venv/bin/python" -I - "$root" 2>/dev/null <<'END'
 import hashlib, pathlib, sys
@@ -105,7 +105,7 @@ venv_fits() {
     [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of "$venv/bin/python")" ]
 }
 
-# Makes a virtual environment that has pip, in a folder that is none yet, or is an older one.
+# Makes a virtual environment that has pip, in a new folder or in place of an older environment.
 make_venv() {
     local folder=$1 python
     python=$(find_python)
