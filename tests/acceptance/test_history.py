@@ -22,9 +22,9 @@ NO_DEDUP = (
 )
 RELEASE_EARLY = """\
             for job in jobs:
-                if job.done is not None:
+                if isinstance(job, Job) and job.done is not None:
                     job.done.release()
-            self._call_back([job for job in jobs if isinstance(job, AppendJob)])
+            self._call_back_all([job for job in jobs if isinstance(job, AppendJob)])
             time.sleep(0.2)
             has_written = engine.commit()"""
 ACKNOWLEDGED_TOO_SOON = (
@@ -32,8 +32,8 @@ ACKNOWLEDGED_TOO_SOON = (
     "            has_written = engine.commit()",
     RELEASE_EARLY,
     "store/group_commit.py",
-    "                job.done.release()\n        to_settle",
-    "                pass\n        to_settle",
+    "                    job.done.release()\n        if len(to_settle) > _FEW",
+    "                    pass\n        if len(to_settle) > _FEW",
 )
 
 
