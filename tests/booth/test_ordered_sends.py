@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -160,3 +161,29 @@ def test_a_thread_waits_until_few_are_in_flight() -> None:
         sends.settle(place, number)
     waiting.join(PATIENCE)
     assert not waiting.is_alive()
+
+
+class SettlingTurn:
+    """A turn during whose end another outcome is settled."""
+
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._settle: Callable[[], None] | None = settle
+
+    def acquire(self, *, blocking: bool) -> bool:
+        return self._lock.acquire(blocking=blocking)
+
+    def release(self) -> None:
+        settle, self._settle = self._settle, None
+        if settle is not None:
+            settle()
+        self._lock.release()
+
+
+def test_an_outcome_that_is_settled_at_the_end_of_a_turn_is_not_left() -> None:
+    written = Written()
+    sends = OrderedSends[int](4, written)
+    first, second = begun(sends), begun(sends)
+    sends._turn = SettlingTurn(lambda: sends.settle(second, 1))  # type: ignore[assignment]
+    sends.settle(first, 0)
+    assert written.outcomes == [0, 1]
