@@ -29,7 +29,6 @@ TESTED_ELSEWHERE = {
     "generated.py": "acceptance/test_command_line.py",
     "live/sink.py": "live/test_listener.py",
     "live/small_writes.py": "live/test_unread.py",
-    "rpc/grpcio/answer.py": "rpc/grpcio/test_call_pool.py",
     "rpc/grpcio/calls.py": "rpc/grpcio/test_call_pool.py",
     "rpc/grpcio/pooled_calls.py": "rpc/grpcio/test_serving.py",
     "rpc/grpcio/pushing.py": "rpc/server/test_traps.py",
