@@ -14,15 +14,8 @@ import pytest
 from chatbooth_grpc.addresses import Host, ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.server.flags import (
-    DEFAULT_THREADS,
-    MODULE,
-    Program,
-    Settings,
-    flag_parser,
-    parse_settings,
-    wanted_log_format,
-)
+from chatbooth_grpc.server.flag_groups import DEFAULT_THREADS
+from chatbooth_grpc.server.flags import MODULE, Program, Settings, flag_parser, parse_settings, wanted_log_format
 from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.wire.server.wire_server import WireSettings
 

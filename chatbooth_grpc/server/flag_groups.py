@@ -1,0 +1,180 @@
+"""The server's flags: one function for each group that --help shows."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
+from chatbooth_grpc.server.units import duration, size, whole_number
+
+T = TypeVar("T", int, float)
+
+DEFAULT_THREADS = 16
+"""Measured by bench/pool.py. With a quick disk no number of threads is faster.
+
+Where an fsync takes 5 ms, this is 1.6 times as fast as 8 threads.
+"""
+
+_YEAR = 365 * 86_400.0
+_LIMITS = Limits()
+
+
+class _Group(Protocol):
+    """A group of flags of argparse, which --help shows under a title."""
+
+    def add_argument(self, *flags: str, **settings: Any) -> argparse.Action: ...
+
+
+def add_groups(parser: argparse.ArgumentParser, wire_port: int | None) -> None:
+    """Add all groups. If `wire_port` is not None, the wire protocol is served alone, and --port names its port."""
+    listening = parser.add_argument_group("listening")
+    _add_host(listening)
+    if wire_port is None:
+        _add_ports(listening)
+    else:
+        _add_only_port(listening, wire_port)
+    _add_encryption(parser.add_argument_group("encryption"))
+    _add_storage(parser.add_argument_group("storage"))
+    _add_accounts(parser.add_argument_group("accounts and sessions"))
+    _add_limits(parser.add_argument_group("limits"))
+    _add_connections(parser.add_argument_group("connections"))
+    _add_logs(parser.add_argument_group("logs"))
+
+
+def _add_host(group: _Group) -> None:
+    group.add_argument(
+        "--host",
+        type=_host,
+        default="127.0.0.1",
+        help="address to listen on, or a name of it; localhost is 127.0.0.1 and ::1 (default: %(default)s)",
+    )
+
+
+def _add_ports(group: _Group) -> None:
+    """Add the flags that say which protocols the server serves, and on which ports."""
+    port = _within(whole_number, 0, 65_535)
+    group.add_argument("--port", type=port, default=50051, help="port; 0 takes a free one (default: %(default)s)")
+    group.add_argument(
+        "--wire-port",
+        type=port,
+        metavar="PORT",
+        help="serve the wire protocol too, on this port; 0 takes a free one (default: off)",
+    )
+    group.add_argument("--no-grpc", action="store_true", help="serve the wire protocol alone")
+
+
+def _add_only_port(group: _Group, wire_port: int) -> None:
+    group.add_argument(
+        "--port",
+        dest="wire_port",
+        type=_within(whole_number, 0, 65_535),
+        default=wire_port,
+        metavar="PORT",
+        help="port; 0 takes a free one; in the environment CHATBOOTH_WIRE_PORT (default: %(default)s)",
+    )
+
+
+def _add_encryption(group: _Group) -> None:
+    group.add_argument(
+        "--insecure",
+        action="store_true",
+        help="allow plain text on an address that others can reach",
+    )
+
+
+def _add_storage(group: _Group) -> None:
+    group.add_argument(
+        "--store",
+        type=Path,
+        default=Path("chatbooth.db"),
+        metavar="FILE",
+        help="where all is kept (default: %(default)s)",
+    )
+    group.add_argument(
+        "--restored",
+        action="store_true",
+        help="for one start, after the store was put back in a way that the server cannot notice, as from a snapshot "
+        "of the whole disk: clients learn that messages may be missing",
+    )
+    words = (
+        "remove a message this long after it was accepted, but never before a session of its recipient has "
+        "acknowledged it; 0 removes it once every live session has (default: 30d)"
+    )
+    _add_time(group, "--retain", _LIMITS.retain, (0, 10 * _YEAR), words)
+
+
+def _add_accounts(group: _Group) -> None:
+    words = "end a session unused for this long, in seconds or with m, h, d (default: 30d)"
+    _add_time(group, "--session-expiry", _LIMITS.session_expiry, (1, 10 * _YEAR), words)
+    words = "keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)"
+    _add_time(group, "--name-hold", _LIMITS.name_hold, (0, 10 * _YEAR), words)
+
+
+def _add_limits(group: _Group) -> None:
+    words = "threads that answer calls; log-ins and lists have their own"
+    _add_number(group, "--threads", DEFAULT_THREADS, (1, 1_000), words)
+    _add_number(group, "--max-calls", 2_000, (16, 1_000_000), "calls in progress or waiting before more are refused")
+    words = "wire connections, each with a thread, before more are refused"
+    _add_number(group, "--max-connections", 4_000, (1, 1_000_000), words)
+    _add_number(group, "--max-listeners", 20_000, (1, 1_000_000), "open Listen streams before more are refused")
+    _add_number(group, "--max-send-streams", 64, (1, 10_000), "open SendMany streams before more are refused")
+    group.add_argument(
+        "--max-text-size",
+        type=_within(size, 1, MAX_TEXT_SIZE),
+        default=_LIMITS.text_size,
+        metavar="SIZE",
+        help="largest text of a message, in bytes or with KiB, MiB (default: 1MiB, at most 16MiB)",
+    )
+
+
+def _add_connections(group: _Group) -> None:
+    words = (
+        "close a connection that carries no call for this long; its session lives on, an open Listen counts as use "
+        "(default: 10m)"
+    )
+    _add_time(group, "--idle-timeout", 600.0, (1, _YEAR), words)
+    words = "ask a silent client after this long whether it is still there (default: 60s)"
+    _add_time(group, "--keepalive-time", 60.0, (1, _YEAR), words)
+    words = "give up a client that does not answer within this, frozen or cut off (default: 20s)"
+    _add_time(group, "--keepalive-timeout", 20.0, (0.1, 3_600), words)
+    words = "have clients connect anew after this long; 0 leaves connections alone (default: 0)"
+    _add_time(group, "--max-connection-age", 0.0, (0, _YEAR), words)
+    words = "time that calls in progress get to finish when the server is told to stop (default: 10s)"
+    _add_time(group, "--drain-grace", 10.0, (0, 3_600), words)
+
+
+def _add_logs(group: _Group) -> None:
+    levels = ["debug", "info", "warning", "error"]
+    group.add_argument("--log-level", choices=levels, default="info", help="(default: %(default)s)")
+    group.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
+
+
+def _add_number(group: _Group, flag: str, default: int, bounds: tuple[int, int], words: str) -> None:
+    read = _within(whole_number, *bounds)
+    group.add_argument(flag, type=read, default=default, help=f"{words} (default: %(default)s)")
+
+
+def _add_time(group: _Group, flag: str, default: float, bounds: tuple[float, float], words: str) -> None:
+    """Add a flag for a time. `words` name its default with a unit, since the value is in seconds."""
+    group.add_argument(flag, type=_within(duration, *bounds), default=default, metavar="TIME", help=words)
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the address is missing")
+    return text.strip()
+
+
+def _within(read: Callable[[str], T], lowest: T, highest: T) -> Callable[[str], T]:
+    """Return a function that reads as `read` does, and refuses values outside the bounds."""
+
+    def read_within(text: str) -> T:
+        value = read(text)
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{text} is not within {lowest:,} and {highest:,}")
+        return value
+
+    return read_within
