@@ -177,9 +177,9 @@ class Booth:
             raise outcome
         return outcome
 
-    def session_at_hand(self, token: bytes) -> StoredSession | None:
+    def cached_session(self, token: bytes) -> StoredSession | None:
         """Return what `authenticated` returns if it does so without waiting for the disk."""
-        session = self._store.session_at_hand(hash_token(token))
+        session = self._store.cached_session(hash_token(token))
         if session is None or self._clock.now() - session.used_time > self._touch_after:
             return None
         note_account(session.username)

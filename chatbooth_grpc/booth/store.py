@@ -141,7 +141,7 @@ class Store(Protocol):
     def session(self, token_hash: bytes) -> StoredSession | None:
         """Find a live session by the hash of its token: one whose end was answered to anyone is not found."""
 
-    def session_at_hand(self, token_hash: bytes) -> StoredSession | None:
+    def cached_session(self, token_hash: bytes) -> StoredSession | None:
         """Return what `session` returns if that is known without waiting for the database."""
 
     def watch(self, changed: Changed) -> None:
@@ -185,7 +185,7 @@ class Store(Protocol):
         `max_messages` is 0. Raises SessionInvalid: the session has ended. CursorPastEnd.
         """
 
-    def recent(self, session: StoredSession, sequence: int) -> Sequence[Message]:
+    def cached_messages(self, session: StoredSession, sequence: int) -> Sequence[Message]:
         """Return the messages right behind `sequence` if they were appended just now; none says nothing.
 
         Asks nothing of the database, not even whether the session still lives.

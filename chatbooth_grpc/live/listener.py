@@ -75,9 +75,9 @@ class Listener:
             return self._open(store)
         room = WINDOW_MESSAGES - len(self._out or ())
         if room > WINDOW_MESSAGES // 2 and time.monotonic() - self._read_time < READ_INTERVAL:
-            recent = store.recent(self.session, self.sent_through)
-            if recent and len(self._fitting(recent)) == len(recent) <= room:
-                self._send_messages(recent)
+            cached = store.cached_messages(self.session, self.sent_through)
+            if cached and len(self._fitting(cached)) == len(cached) <= room:
+                self._send_messages(cached)
                 # Messages that follow these wake this listener again.
                 return False
         self._read_time = time.monotonic() - random.uniform(0, READ_INTERVAL / 2)  # noqa: S311  # no secret

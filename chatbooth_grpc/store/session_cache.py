@@ -25,7 +25,7 @@ class SessionCache:
         self._size = size
         self._sessions: dict[bytes, StoredSession] = {}
 
-    def at_hand(self, token_hash: bytes) -> StoredSession | None:
+    def cached(self, token_hash: bytes) -> StoredSession | None:
         """Return a live session if it is cached."""
         return self._sessions.get(token_hash)
 

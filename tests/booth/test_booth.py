@@ -349,18 +349,18 @@ def test_a_session_that_listens_does_not_expire(store: InterruptedStore, passwor
     assert booth.authenticated(ann.token).username == "ann"
 
 
-def test_a_session_whose_use_is_to_be_noted_is_not_at_hand(booth: Booth, sign_up: SignUp, clock: Clock) -> None:
-    """Noting the use of a session waits for the disk. The callers of `session_at_hand` must not wait."""
+def test_a_session_whose_use_is_to_be_noted_is_not_cached(booth: Booth, sign_up: SignUp, clock: Clock) -> None:
+    """Noting the use of a session waits for the disk. The callers of `cached_session` must not wait."""
     ann = sign_up("ann")
-    assert booth.session_at_hand(ann.token) is None
+    assert booth.cached_session(ann.token) is None
     booth.authenticated(ann.token)
-    assert booth.session_at_hand(ann.token) == booth.authenticated(ann.token)
+    assert booth.cached_session(ann.token) == booth.authenticated(ann.token)
     clock.advance(1.1 * DAY)
-    assert booth.session_at_hand(ann.token) is None
+    assert booth.cached_session(ann.token) is None
     booth.authenticated(ann.token)
     # This caches the session as it is now.
     booth.authenticated(ann.token)
-    assert booth.session_at_hand(ann.token) == booth.authenticated(ann.token)
+    assert booth.cached_session(ann.token) == booth.authenticated(ann.token)
 
 
 def test_a_sessions_use_is_noted_now_and_then(booth: Booth, sign_up: SignUp, clock: Clock, store_path: Path) -> None:

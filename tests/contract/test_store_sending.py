@@ -137,14 +137,14 @@ def test_a_callback_that_raises_keeps_no_outcome_from_the_others(store: Store) -
 # What a store may answer without its database
 
 
-def test_a_session_at_hand_is_the_session_and_none_that_has_ended(store: Store) -> None:
+def test_a_cached_session_is_the_session_and_none_that_has_ended(store: Store) -> None:
     token_hash = new_token_hash()
     session = sign_up(store, "ann", token_hash)
     assert store.session(token_hash) == session
-    assert store.session_at_hand(token_hash) in (None, session)
-    assert store.session_at_hand(new_token_hash()) is None
+    assert store.cached_session(token_hash) in (None, session)
+    assert store.cached_session(new_token_hash()) is None
     store.end_session(session)
-    assert store.session_at_hand(token_hash) is None
+    assert store.cached_session(token_hash) is None
 
 
 def test_recent_messages_are_those_that_follow_or_none(store: Store) -> None:
@@ -153,8 +153,8 @@ def test_recent_messages_are_those_that_follow_or_none(store: Store) -> None:
         send_texts(store, ann, "ben", f"{number} one", f"{number} two")
         append(store, [new_message(ann, "nobody", "lost")])
         for after in range(2 * number + 3):
-            assert [*store.recent(ben, after)] in ([], mailbox(store, ben, after))
-    assert [*store.recent(ann, 0)] == []
+            assert [*store.cached_messages(ben, after)] in ([], mailbox(store, ben, after))
+    assert [*store.cached_messages(ann, 0)] == []
 
 
 @pytest.mark.parametrize("change", ["fails", "ends"])
@@ -166,5 +166,5 @@ def test_nothing_recent_is_what_was_never_committed(home: Home, store: Store, ch
     with home.failing(store) if change == "fails" else nullcontext():
         store.append_later([new_message(ann if change == "fails" else ended, "ann", "two")], settled)
         assert isinstance(settled.next()[0], ChatboothError)
-    assert [*store.recent(ann, 1)] == []
-    assert [*store.recent(ann, 0)] in ([], mailbox(store, ann))
+    assert [*store.cached_messages(ann, 1)] == []
+    assert [*store.cached_messages(ann, 0)] in ([], mailbox(store, ann))

@@ -19,7 +19,7 @@ def test_a_session_is_read_once_until_the_cache_is_emptied() -> None:
 
     assert [cache.get(b"one", read), cache.get(b"one", read)] == [SESSION, SESSION]
     cache.clear()
-    assert cache.at_hand(b"one") is None
+    assert cache.cached(b"one") is None
     cache.get(b"one", read)
     assert reads == [b"one", b"one"]
 
@@ -32,24 +32,24 @@ def test_what_was_read_before_the_end_is_not_kept_after_it() -> None:
         return SESSION
 
     assert cache.get(b"one", read) == SESSION
-    assert cache.at_hand(b"one") is None
+    assert cache.cached(b"one") is None
 
 
 def test_nobody_is_not_remembered_and_only_so_many_are() -> None:
     cache = SessionCache(size=3)
     assert cache.get(b"nobody", lambda _: None) is None
-    assert cache.at_hand(b"nobody") is None
+    assert cache.cached(b"nobody") is None
     for number in range(10):
         cache.get(b"%d" % number, lambda _: SESSION)
-        assert sum(cache.at_hand(b"%d" % other) is not None for other in range(10)) <= 3
+        assert sum(cache.cached(b"%d" % other) is not None for other in range(10)) <= 3
 
 
-def test_who_was_told_of_an_end_finds_no_session_at_hand(home: SQLiteHome) -> None:
+def test_who_was_told_of_an_end_finds_no_cached_session(home: SQLiteHome) -> None:
     with home.open() as store:
         token_hash = new_token_hash()
         session = sign_up(store, "ann", token_hash)
         assert store.session(token_hash) == session
-        assert store.session_at_hand(token_hash) is not None
+        assert store.cached_session(token_hash) is not None
         store.end_session(session)
-        assert store.session_at_hand(token_hash) is None
+        assert store.cached_session(token_hash) is None
         assert store.session(token_hash) is None

@@ -66,6 +66,6 @@ def test_a_store_keeps_what_it_has_committed_and_not_what_failed(home: SQLiteHom
     with home.open() as store:
         ann = sign_up(store, "ann")
         send_texts(store, ann, "ann", "one")
-        assert [*store.recent(ann, 0)] == mailbox(store, ann)
+        assert [*store.cached_messages(ann, 0)] == mailbox(store, ann)
         append(store, [new_message(ann, "nobody", "refused")])
-        assert [*store.recent(ann, 1)] == []
+        assert [*store.cached_messages(ann, 1)] == []

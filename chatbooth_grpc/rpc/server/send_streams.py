@@ -88,7 +88,7 @@ class SendStreams:
             self._is_draining = True
             streams = list(self._open)
         for stream in streams:
-            stream.end_behind(ServerDraining())
+            stream.end_after_pending(ServerDraining())
 
     def stop(self) -> None:
         """End the threads, after what they are at; call this when no stream is left."""
@@ -129,18 +129,18 @@ class _SendStream:
                 with calling(self._logged):
                     self._booth.authenticated(self._token)
             except ChatboothError as error:
-                self.end_behind(error)
+                self.end_after_pending(error)
             except Exception:  # noqa: BLE001  # a defect must answer too
-                self.end_behind(self._defect())
+                self.end_after_pending(self._defect())
             else:
                 self._receive()
 
-        if self._booth.session_at_hand(self._token):
+        if self._booth.cached_session(self._token):
             begin()
         else:
             self._lend_thread(begin)
 
-    def end_behind(self, error: ChatboothError | None) -> None:
+    def end_after_pending(self, error: ChatboothError | None) -> None:
         """Have the stream end behind what is under way now."""
         place = self._sends.begin(is_last=True)
         if place is not None:
@@ -158,11 +158,11 @@ class _SendStream:
 
     def _received(self, request: pb.SendManyRequest | None) -> None:
         if request is None:
-            self.end_behind(None)
+            self.end_after_pending(None)
         elif request is UNREADABLE:
-            self.end_behind(MalformedRequest())
+            self.end_after_pending(MalformedRequest())
         else:
-            session = self._booth.session_at_hand(self._token)
+            session = self._booth.cached_session(self._token)
             if session is not None and _is_small(request):
                 self._take(request, session)
             else:

@@ -83,7 +83,7 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         self, request: pb.SendRequest, context: grpc.ServicerContext, reply: Reply
     ) -> None:
         token = current_token.get()
-        session = self._booth.session_at_hand(token)
+        session = self._booth.cached_session(token)
         if session is not None and len(request.text) <= _SMALL_TEXT:
             checked = self._booth.sending.checked(session, outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)

@@ -169,8 +169,8 @@ class SQLiteStore:
     def session(self, token_hash: bytes) -> StoredSession | None:
         return self._engine.sessions.get(token_hash, self._read_session)
 
-    def session_at_hand(self, token_hash: bytes) -> StoredSession | None:
-        return self._engine.sessions.at_hand(token_hash)
+    def cached_session(self, token_hash: bytes) -> StoredSession | None:
+        return self._engine.sessions.cached(token_hash)
 
     def touch_session(self, session: StoredSession) -> None:
         # A session that has ended has no row that this could change.
@@ -201,7 +201,7 @@ class SQLiteStore:
         with self._reader() as connection:
             return read_after(connection, session, sequence, max_messages, max_size)
 
-    def recent(self, session: StoredSession, sequence: int) -> Sequence[Message]:
+    def cached_messages(self, session: StoredSession, sequence: int) -> Sequence[Message]:
         return self._engine.tails.after(session.mailbox_id, sequence)
 
     def acknowledge(self, session: StoredSession, through: int) -> None:

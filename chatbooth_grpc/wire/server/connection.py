@@ -179,7 +179,7 @@ class Connection:
         run = self._runs.begin()
         if run is None:
             return False
-        if not sends.take_at_hand(requests, self._lane, partial(self._runs.settle, run), self.peer):
+        if not sends.add_if_cached(requests, self._lane, partial(self._runs.settle, run), self.peer):
             self._runs.withdraw(run)
             return False
         # As `_note_received` does, without another call.
@@ -300,7 +300,7 @@ class Connection:
         # No other thread begins a run meanwhile, and none closes the queue.
         assert run is not None  # noqa: S101
         sends = Sends(self._dispatcher.booth)
-        sends.take(requests, self._lane, partial(self._runs.settle, run), self.peer)
+        sends.add(requests, self._lane, partial(self._runs.settle, run), self.peer)
         sends.store()
 
     def _write_run(self, settled: tuple[bytes, bool]) -> bool:
@@ -329,7 +329,7 @@ class Connection:
 
     def _note_account(self, token: bytes) -> None:
         """Note for which account the answers are, since they can be large."""
-        session = self._dispatcher.booth.session_at_hand(token)
+        session = self._dispatcher.booth.cached_session(token)
         if session is not None:
             self._writer.account_id = session.account_id
 

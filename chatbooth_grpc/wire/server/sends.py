@@ -54,7 +54,7 @@ class Sends:
         self._checked: list[Checked] = []
         self._parts: list[_Part] = []
 
-    def take(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
+    def add(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
         """Add the SENDs of a connection. This may ask the store for their sessions, and so may block."""
         sessions: dict[bytes, StoredSession | ChatboothError] = {}
         for frame in requests:
@@ -71,7 +71,7 @@ class Sends:
         calls = [_call(peer, sessions[frame.token]) for frame in requests] if is_logging_calls() else ()
         self._parts.append(_Part(len(requests), lane, settle, calls))
 
-    def take_at_hand(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> bool:
+    def add_if_cached(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> bool:
         """Add the SENDs of a connection, and return True.
 
         If a session is not cached or a SEND is malformed, add none and return False. This never blocks.
@@ -80,7 +80,7 @@ class Sends:
         calls = []
         are_logged = is_logging_calls()
         for _, body, token in requests:
-            session = self._booth.session_at_hand(token)
+            session = self._booth.cached_session(token)
             if session is None:
                 return False
             try:

@@ -260,12 +260,12 @@ def held_append(gate: Gate) -> Callable[[str], None]:
     return lambda method: gate.hold() if method == "append" else None
 
 
-@pytest.mark.parametrize("is_at_hand", [True, False])
+@pytest.mark.parametrize("is_cached", [True, False])
 def test_a_stream_is_logged_with_its_account(
-    running: Running, caplog: pytest.LogCaptureFixture, *, is_at_hand: bool
+    running: Running, caplog: pytest.LogCaptureFixture, *, is_cached: bool
 ) -> None:
     ann = running.sign_up("ann")
-    if is_at_hand:
+    if is_cached:
         running.deliver(ann)  # which caches the session
     caplog.set_level(logging.DEBUG, "chatbooth_grpc.booth.call_log")
     stream = Stream(running, ann)

@@ -76,7 +76,7 @@ class Place:
         """Have SENDs answered; return the replies' bodies, and whether the store failed."""
         settled: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
         sends = Sends(self.dispatcher.booth)
-        sends.take(requests, Lane(), settled.put, peer_text)
+        sends.add(requests, Lane(), settled.put, peer_text)
         sends.store()
         replies, has_failed = settled.get(timeout=10)
         return [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)], has_failed

@@ -78,9 +78,9 @@ def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1", "b2"), bob.lane, bob.settle, peer_text)
-    assert sends.take_at_hand(cy.requests("c1", recipient="nobody"), cy.lane, cy.settle, peer_text)
-    assert sends.take_at_hand(dan.requests("d1", "", "d2"), dan.lane, dan.settle, peer_text)
+    assert sends.add_if_cached(bob.requests("b1", "b2"), bob.lane, bob.settle, peer_text)
+    assert sends.add_if_cached(cy.requests("c1", recipient="nobody"), cy.lane, cy.settle, peer_text)
+    assert sends.add_if_cached(dan.requests("d1", "", "d2"), dan.lane, dan.settle, peer_text)
     sends.store()
     assert bob.told == ([True, True], False)
     assert cy.told == (["RECIPIENT_NOT_FOUND"], False)
@@ -94,7 +94,7 @@ def test_what_a_failed_lane_sends_is_refused_and_the_others_are_not(place: Place
     bob.lane.fail(StoreUnavailable())
     sends = Sends(place.booth)
     for one in (bob, cy, bob):
-        assert sends.take_at_hand(one.requests("text"), one.lane, one.settle, peer_text)
+        assert sends.add_if_cached(one.requests("text"), one.lane, one.settle, peer_text)
     sends.store()
     assert cy.told == ([True], False)
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
     place.store.before = away
     sends = Sends(place.booth)
     for one in (bob, cy):
-        assert sends.take_at_hand(one.requests("text", ""), one.lane, one.settle, peer_text)
+        assert sends.add_if_cached(one.requests("text", ""), one.lane, one.settle, peer_text)
     sends.store()
     for one in (bob, cy):
         assert one.told == (["STORE_UNAVAILABLE", "EMPTY_TEXT"], True)
@@ -129,9 +129,9 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
 def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad: Frame) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1"), bob.lane, bob.settle, peer_text)
+    assert sends.add_if_cached(bob.requests("b1"), bob.lane, bob.settle, peer_text)
     bad = bad._replace(token=bad.token or cy.token)
-    assert not sends.take_at_hand([*cy.requests("c1"), bad], cy.lane, cy.settle, peer_text)
+    assert not sends.add_if_cached([*cy.requests("c1"), bad], cy.lane, cy.settle, peer_text)
     sends.store()
     assert bob.told == ([True], False)
     assert cy._told.empty()
@@ -145,8 +145,8 @@ def test_one_connections_defect_keeps_no_reply_from_the_others(place: Place, cap
         raise LookupError("a defect, made for this test")
 
     sends = Sends(place.booth)
-    assert sends.take_at_hand(bob.requests("b1"), bob.lane, broken, peer_text)
-    assert sends.take_at_hand(cy.requests("c1"), cy.lane, cy.settle, peer_text)
+    assert sends.add_if_cached(bob.requests("b1"), bob.lane, broken, peer_text)
+    assert sends.add_if_cached(cy.requests("c1"), cy.lane, cy.settle, peer_text)
     sends.store()
     assert cy.told == ([True], False)
     assert "a defect, made for this test" in caplog.text
@@ -162,16 +162,16 @@ def test_nothing_at_all_is_stored_without_a_word_to_the_store(place: Place) -> N
     assert calls["append"] == 1
 
 
-@pytest.mark.parametrize("is_at_hand", [True, False])
+@pytest.mark.parametrize("is_cached", [True, False])
 def test_each_send_is_logged_with_its_account_and_outcome(
-    place: Place, caplog: pytest.LogCaptureFixture, *, is_at_hand: bool
+    place: Place, caplog: pytest.LogCaptureFixture, *, is_cached: bool
 ) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
     caplog.set_level(logging.DEBUG, "chatbooth_grpc.booth.call_log")
     sends = Sends(place.booth)
-    take = sends.take_at_hand if is_at_hand else sends.take
-    take(bob.requests("b1", ""), bob.lane, bob.settle, lambda: "192.0.2.1:1")
-    take(cy.requests("c1"), cy.lane, cy.settle, lambda: "192.0.2.2:2")
+    add = sends.add_if_cached if is_cached else sends.add
+    add(bob.requests("b1", ""), bob.lane, bob.settle, lambda: "192.0.2.1:1")
+    add(cy.requests("c1"), cy.lane, cy.settle, lambda: "192.0.2.2:2")
     sends.store()
     assert [cy.told, bob.told] == [([True], False), ([True, "EMPTY_TEXT"], False)]
     logged = [vars(record) for record in caplog.records if record.getMessage() == "call"]

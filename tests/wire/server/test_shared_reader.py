@@ -297,7 +297,7 @@ def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
     asking: list[str] = []
 
     def note(method: str) -> None:
-        if method == "session" and not running.store.session_at_hand(hash_token(other)):
+        if method == "session" and not running.store.cached_session(hash_token(other)):
             asking.append(threading.current_thread().name)
 
     success_of(peer, actions.SEND, send_body("ann"), other)
