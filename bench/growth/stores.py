@@ -10,19 +10,19 @@ from pathlib import Path
 
 import apsw
 
+from bench.filling import fill_mailbox
 from bench.listing import make_accounts
 from bench.performance.accounts import PASSWORD
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import hash_token, new_token
-from chatbooth_grpc.booth.message_ids import new_message_id
-from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
+from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 MAILBOXES = 200
 """How many mailboxes the messages lie in."""
 
 TEXT = b"x" * 60
-_BATCH = 1_000
+_PER_TURN = 1_000
 _TABLES = ("messages", "recent_message_ids")
 
 
@@ -65,18 +65,15 @@ def make_growing_stores(folder: Path, accounts: int, sizes: Sequence[int]) -> di
 
 
 def add_messages(filled: Store, start: int, end: int) -> None:
-    """Grow a store from `start` messages to `end`, a thousand to a mailbox, checked and stored as any that is sent.
+    """Grow a store from `start` messages to `end`. The mailboxes take turns, and get a thousand at each.
 
-    Raises RuntimeError: not all of them were stored.
+    Raises RuntimeError if one of them was not stored.
     """
     with SQLiteStore(filled.path) as store:
         booth = Booth(store)
-        for batch, first in enumerate(range(start, end, _BATCH)):
-            recipient = f"user{batch % MAILBOXES:07}"
-            messages = [OutgoingMessage(recipient, new_message_id(), TEXT) for _ in range(min(_BATCH, end - first))]
-            outcomes = booth.send_many(filled.caller.token, messages)
-            if not all(isinstance(outcome, Receipt) for outcome in outcomes):
-                raise RuntimeError("the store refused a message")
+        for turn, first in enumerate(range(start, end, _PER_TURN)):
+            recipient = f"user{turn % MAILBOXES:07}"
+            fill_mailbox(booth, filled.caller.token, recipient, min(_PER_TURN, end - first), TEXT)
 
 
 def add_sessions(path: Path, count: int) -> list[bytes]:

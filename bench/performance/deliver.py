@@ -6,6 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from bench.filling import fill_mailbox
 from bench.performance.deliver_load import deliver_load
 from bench.performance.outcome import Outcome
 from bench.performance.plan import FLOOR_SERVER, Plan
@@ -14,12 +15,9 @@ from bench.performance.rows import Row, at_least, cpu_row, rate_row
 from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.message_ids import new_message_id
-from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 _BACKLOG = 100_000
-_BATCH = 1_000
 
 
 def deliver(plan: Plan) -> list[Row]:
@@ -51,10 +49,7 @@ def _fill(path: Path, backlog: int) -> bytes:
     with SQLiteStore(path) as store:
         booth = Booth(store)
         sender, recipient = booth.sign_up("sender", "password"), booth.sign_up("reader", "password")
-        for start in range(0, backlog, _BATCH):
-            count = min(_BATCH, backlog - start)
-            messages = [OutgoingMessage("reader", new_message_id(), b"x" * 60) for _ in range(count)]
-            booth.send_many(sender.token, messages)
+        fill_mailbox(booth, sender.token, "reader", backlog, b"x" * 60)
     return recipient.token
 
 

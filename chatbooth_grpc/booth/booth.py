@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from chatbooth_grpc.booth.actions import LISTS
@@ -40,7 +40,7 @@ from chatbooth_grpc.booth.rules import (
     problem_of_unknown,
 )
 from chatbooth_grpc.booth.sending import Sending, wait_for
-from chatbooth_grpc.booth.store import Outcome, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
 
 LISTS_AT_ONCE = 2
 LISTS_WAITING = 64
@@ -172,7 +172,8 @@ class Booth:
         Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText,
         TextTooLong.
         """
-        [outcome] = self.send_many(token, [message])
+        checked = self.sending.checked(self.authenticated(token), message)
+        [outcome] = wait_for(partial(self.sending.send_later, [checked]))
         if isinstance(outcome, ChatboothError):
             raise outcome
         return outcome
@@ -184,15 +185,6 @@ class Booth:
             return None
         note_account(session.username)
         return session
-
-    def send_many(self, token: bytes, messages: Sequence[OutgoingMessage]) -> Sequence[Outcome]:
-        """Store messages in one commit, wait for it, and return an outcome for each, in order.
-
-        A message that is refused fails alone: the error that `send` raises for it stands in its place.
-        """
-        session = self.authenticated(token)
-        checked = [self.sending.checked(session, message) for message in messages]
-        return wait_for(partial(self.sending.send_later, checked))
 
     def deliver(
         self,
