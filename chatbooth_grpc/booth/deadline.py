@@ -27,11 +27,6 @@ class deadline_at:  # noqa: N801  # it reads as a function
         current_deadline.reset(self._reset)
 
 
-def deadline_in(seconds: float | None) -> deadline_at:
-    """Set a deadline `seconds` from now for the calls made inside a `with` block. None means no deadline."""
-    return deadline_at(None if seconds is None else time.monotonic() + seconds)
-
-
 def time_remaining(at_most: float) -> float:
     """Return the seconds left until the deadline, but at most `at_most`. Without a deadline return `at_most`.
 

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, TooBusy
 from tests.booth.spies import Gate
+from tests.deadlines import deadline_in
 
 
 def test_one_too_many_is_refused_by_the_limits_name() -> None:

@@ -12,11 +12,11 @@ import argon2
 import pytest
 
 from chatbooth_grpc.booth.credentials import MAX_WAITING, PASSWORD_PARAMETERS, Passwords, hash_token, new_token
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, TooBusy
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from tests.booth.cheap_passwords import cheap_passwords
 from tests.booth.spies import Argon2Spy, Gate
+from tests.deadlines import deadline_in
 
 CORES = os.cpu_count() or 1
 

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from chatbooth_grpc.booth.deadline import deadline_in, time_remaining
+from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import DeadlineExceeded
+from tests.deadlines import deadline_in
 
 
 def test_without_a_deadline_all_that_is_asked_for_is_left() -> None:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, InvalidPageToken
 from chatbooth_grpc.booth.listing import (
     DEFAULT_PAGE_SIZE,
@@ -21,6 +20,7 @@ from chatbooth_grpc.booth.listing import (
     Listing,
     Scan,
 )
+from tests.deadlines import deadline_in
 
 NAMES = st.text("abc_", min_size=1, max_size=4)
 PATTERNS = ["", "a", "^a", "b$", "[ab]c?", "A", "(ab|c)+", ".", "^$", "a.c|_", "aa*b"]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, StoreUnavailable
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.message_ids import new_message_id
@@ -19,6 +18,7 @@ from chatbooth_grpc.booth.sending import wait_for
 from chatbooth_grpc.booth.store import Outcome, Settle
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
+from tests.deadlines import deadline_in
 
 
 @pytest.fixture

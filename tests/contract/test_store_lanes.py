@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, RecipientNotFound, StoreUnavailable
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage, Outcome, Settle, Store, StoredSession
 from tests.contract.stores import FAILURES, Home, append, new_message, sign_up, texts
+from tests.deadlines import deadline_in
 
 PATIENCE = 20
 MANY = 20

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 
 import pytest
 
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -31,6 +30,7 @@ from tests.contract.stores import (
     sign_up,
     texts,
 )
+from tests.deadlines import deadline_in
 
 PATIENCE = 20
 MANY = 200

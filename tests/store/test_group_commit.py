@@ -12,7 +12,6 @@ from functools import partial
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage
@@ -31,6 +30,7 @@ from tests.contract.stores import (
     sign_up,
     texts,
 )
+from tests.deadlines import deadline_in
 from tests.store.disk_actions import Counting, Failing, Gate
 from tests.store.power_loss import Disk
 

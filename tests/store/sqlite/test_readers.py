@@ -10,10 +10,10 @@ from contextlib import ExitStack
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.deadline import deadline_in
 from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
 from chatbooth_grpc.store.sqlite import readers as module
 from chatbooth_grpc.store.sqlite.readers import Readers
+from tests.deadlines import deadline_in
 
 
 class Made:
