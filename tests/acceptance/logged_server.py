@@ -6,12 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.acceptance.processes import environment
+from tests.waiting import wait_until
 
 PATIENCE = 60.0
 
@@ -46,11 +44,3 @@ class LoggedServer:
         """End it by a signal."""
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < PATIENCE, "it never came to hold"
-        threading.Event().wait(0.02)

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait_until
 
 PASSWORD = "a long password"
 CLIENT = [sys.executable, "-m", "chatbooth_grpc.client"]
@@ -74,15 +75,6 @@ class ServerProcess:
         assert self._process.stderr is not None
         for _ in self._process.stderr:
             pass
-
-
-def wait_until(holds: Callable[[], bool], within: float = _PATIENCE) -> float:
-    """Wait until something holds; return after how many seconds it did."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < within, "it never came to hold"
-        threading.Event().wait(0.02)
-    return time.monotonic() - started
 
 
 @dataclass

@@ -17,7 +17,8 @@ import pytest
 
 from chatbooth_grpc.client import ChatClient
 from tests.acceptance.documents import ROOT, Command, blocks, commands, pattern
-from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
+from tests.acceptance.processes import PASSWORD, ServerProcess, environment
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once

@@ -26,7 +26,8 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, ServerUnreachable
 from chatbooth_grpc.booth.model import MessageBatch, Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
-from tests.acceptance.processes import PASSWORD, environment, wait_until
+from tests.acceptance.processes import PASSWORD, environment
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 40.0

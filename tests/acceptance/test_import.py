@@ -13,8 +13,9 @@ import pexpect
 import pytest
 
 from chatbooth_grpc.client import ChatClient
-from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, wait_until
+from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
 from tests.acceptance.test_endings import PATIENCE, Server
+from tests.waiting import wait_until
 
 LINES = 20_000
 TEXTS = [f"{number}: {'x' * 1_500}" for number in range(LINES)]

@@ -17,7 +17,8 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess, wait_until
+from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
+from tests.waiting import wait_until
 
 PATIENCE = 60.0
 

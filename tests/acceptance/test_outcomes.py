@@ -16,7 +16,8 @@ from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.commands.table import COMMANDS as TABLE
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment, wait_until
+from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 

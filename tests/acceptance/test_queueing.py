@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import CommandLine, ServerProcess, wait_until
+from tests.acceptance.processes import CommandLine, ServerProcess
+from tests.waiting import wait_until
 
 PATIENCE = 60.0
 

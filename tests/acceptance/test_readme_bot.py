@@ -22,7 +22,8 @@ import pytest
 from chatbooth_grpc.client import ChatClient, MessageBatch, Receipt
 from chatbooth_grpc.client.state.kept_session import KeptSession
 from tests.acceptance.documents import ROOT, blocks
-from tests.acceptance.processes import PASSWORD, ServerProcess, environment, wait_until
+from tests.acceptance.processes import PASSWORD, ServerProcess, environment
+from tests.waiting import wait_until
 
 MESSAGES = int(os.environ.get("CHATBOOTH_TEST_BOT_MESSAGES", "200"))
 KILLS = int(os.environ.get("CHATBOOTH_TEST_BOT_KILLS", "3"))

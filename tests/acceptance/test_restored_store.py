@@ -13,8 +13,9 @@ import pytest
 
 from chatbooth_grpc.booth.model import MessageBatch, Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
-from tests.acceptance.logged_server import LoggedServer, wait_until
+from tests.acceptance.logged_server import LoggedServer
 from tests.acceptance.processes import PASSWORD
+from tests.waiting import wait_until
 
 FRESH = "it begins a new epoch"
 

@@ -16,11 +16,12 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from tests.acceptance.logged_server import LoggedServer, wait_until
+from tests.acceptance.logged_server import LoggedServer
 from tests.acceptance.processes import PASSWORD
 from tests.contract.stores import log_in, mailbox
 from tests.rpc.health_of import NOT_SERVING, SERVING, watching_health
 from tests.store.taking_away import Take, log_of, remove_log, rename_file, rename_folder, replace_both, replace_folder
+from tests.waiting import wait_until
 
 PATIENCE = 60.0
 SENDERS = 4

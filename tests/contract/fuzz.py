@@ -26,7 +26,8 @@ from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_request
 from tests.contract.actor import PASSWORD, Actor, number_id
 from tests.contract.stores import Clock
 from tests.contract.transports import WAYS, transport_by
-from tests.wire.running import PATIENCE, Running, send_body, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import PATIENCE, Running, send_body
 
 PASSWORDS = (PASSWORD, "another password", "short", "")
 TOKENS = (b"", bytes(16), b"short")

@@ -17,7 +17,7 @@ from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock
 from tests.contract.transports import transport_by, transport_to
-from tests.live.recording_sink import wait_until
+from tests.waiting import wait_until
 
 SECONDS = 30.0
 WIRES = pytest.mark.parametrize("way", ["grpc", "wire"])

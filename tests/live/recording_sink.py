@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from chatbooth_grpc.booth.errors import ChatboothError
@@ -11,8 +10,6 @@ from chatbooth_grpc.booth.model import End, Event, Gap, Message, MessageBatch, O
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.switchboard import Switchboard
-
-PATIENCE = 20.0
 
 
 class RecordingSink:
@@ -112,11 +109,3 @@ def open_stream(board: Switchboard, session: StoredSession, after: int | None, s
     if sink.is_over:
         board.close(listener)
     return listener
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds. Fail if it does not hold for a long time."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        threading.Event().wait(0.005)

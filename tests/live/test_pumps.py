@@ -15,7 +15,8 @@ from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live import pumps as module
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.pumps import Pumps
-from tests.live.recording_sink import RecordingSink, wait_until
+from tests.live.recording_sink import RecordingSink
+from tests.waiting import wait_until
 
 SESSION = StoredSession(1, 1, "ann", 1, 0, 0)
 OTHER_SESSION = StoredSession(2, 2, "bob", 2, 0, 0)

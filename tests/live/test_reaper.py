@@ -15,7 +15,8 @@ from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
-from tests.live.recording_sink import RecordingSink, wait_until
+from tests.live.recording_sink import RecordingSink
+from tests.waiting import wait_until
 
 EXPIRY = 30 * 86_400.0
 RETAIN = 10 * 86_400.0

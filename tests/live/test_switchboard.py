@@ -18,7 +18,8 @@ from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason
 from chatbooth_grpc.booth.store import StoredSession
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
-from tests.live.recording_sink import RecordingSink, open_stream, wait_until
+from tests.live.recording_sink import RecordingSink, open_stream
+from tests.waiting import wait_until
 
 
 def test_it_opens_replays_and_then_pushes(place: Place, switchboard: Switchboard) -> None:

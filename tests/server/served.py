@@ -13,7 +13,7 @@ import grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from tests.acceptance.processes import PASSWORD, environment
-from tests.wire.running import wait_until
+from tests.waiting import wait_until
 
 PATIENCE = 60.0
 

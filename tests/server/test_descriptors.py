@@ -22,7 +22,7 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.server.descriptors import RESERVED, GrpcConnections, Shares, shares_of
 from tests.acceptance.processes import environment
-from tests.live.recording_sink import wait_until
+from tests.waiting import wait_until
 from tests.wire.running import Peer, refusal
 
 LIMIT = 128

@@ -23,9 +23,9 @@ from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.model import Gap, GapReason
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.acceptance.processes import PASSWORD, ServerProcess, environment
-from tests.live.recording_sink import wait_until
 from tests.rpc.running import bearer
 from tests.server.served import Served
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0

@@ -15,7 +15,8 @@ from chatbooth_grpc.booth import actions
 from chatbooth_grpc.wire.encoding import delivering
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from tests.server.served import PATIENCE, Served
-from tests.wire.running import Peer, send_body, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import Peer, send_body
 
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGPWR]
 FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}

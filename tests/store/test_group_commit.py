@@ -33,6 +33,7 @@ from tests.contract.stores import (
 from tests.deadlines import deadline_in
 from tests.store.disk_actions import Counting, Failing, Gate
 from tests.store.power_loss import Disk
+from tests.waiting import wait_until
 
 OpenOnDisk = Callable[[], SQLiteStore]
 
@@ -58,10 +59,7 @@ def held(store: SQLiteStore) -> Iterator[None]:
 
 
 def wait_until_queued(store: SQLiteStore, count: int) -> None:
-    deadline = time.monotonic() + 20
-    while store._writer._queue.qsize() < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    wait_until(lambda: store._writer._queue.qsize() >= count)
 
 
 def test_many_callers_share_few_syncs(disk: Disk, open_on_disk: OpenOnDisk) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -30,15 +28,6 @@ PATIENCE = 30.0
 """How long anything that is to happen may take, in seconds."""
 
 TEXT_SIZE = 1 << 20
-
-
-def wait_until(holds: Callable[[], bool], within: float = PATIENCE) -> float:
-    """Wait until something holds; return after how many seconds it did."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < within, "it never came to hold"
-        threading.Event().wait(0.005)
-    return time.monotonic() - started
 
 
 class Peer:

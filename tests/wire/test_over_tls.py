@@ -24,8 +24,9 @@ from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.tls_stream import TlsStream, tls_client, tls_server
 from tests.booth.cheap_passwords import PASSWORD
+from tests.waiting import wait_until
 from tests.wire.certificates import Certificate
-from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Running, send_body, wait_until
+from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Running, send_body
 
 
 @pytest.fixture(params=["own threads", "lent at once"])

@@ -27,6 +27,7 @@ from chatbooth_grpc.client.library.listening import ACKNOWLEDGE_MESSAGES, LONGES
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.client.state.history import Restored
 from tests.client.scripted import EPOCH, TOKEN, ScriptedEvents, message
+from tests.waiting import wait_until
 
 OTHER_EPOCH = bytes(reversed(EPOCH))
 LOST = ServerUnreachable("the server")
@@ -303,8 +304,7 @@ def test_what_was_taken_is_acknowledged_once_the_history_was_checked() -> None:
     assert taken(stream, 1) == [1]
     waiting = threading.Thread(target=lambda: list(stream))
     waiting.start()
-    while not transport.acknowledged:
-        threading.Event().wait(0.005)
+    wait_until(lambda: bool(transport.acknowledged))
     stream.close()
     waiting.join(10)
     assert transport.acknowledged == [1]
@@ -338,9 +338,7 @@ def test_a_little_later_few_are_acknowledged_too() -> None:
     assert taken(stream, 1) == [1]
     waiting = threading.Thread(target=lambda: list(stream))
     waiting.start()
-    deadline = threading.Event()
-    while not transport.acknowledged:
-        assert not deadline.wait(0.01)
+    wait_until(lambda: bool(transport.acknowledged))
     stream.close()
     waiting.join(10)
     assert not waiting.is_alive()
@@ -354,8 +352,7 @@ def test_closing_ends_who_waits_and_every_thread() -> None:
     stream = listening(transport, on_lost=lambda error, _: lost.append(error))
     waiting = threading.Thread(target=lambda: list(stream))
     waiting.start()
-    while not transport.starts:
-        threading.Event().wait(0.005)
+    wait_until(lambda: bool(transport.starts))
     stream.close()
     stream.close()
     waiting.join(10)

@@ -18,9 +18,9 @@ from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER
 from chatbooth_grpc.booth.deadline import current_deadline
 from chatbooth_grpc.booth.errors import StoreUnavailable
 from tests.booth.spies import Gate
-from tests.live.recording_sink import wait_until
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
 from tests.rpc.running import PATIENCE, Running, bearer, refusal
+from tests.waiting import wait_until
 
 pytestmark = BOTH_GRPCIOS
 

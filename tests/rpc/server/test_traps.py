@@ -18,9 +18,9 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio import call_pool, late_requests, stream_call
-from tests.live.recording_sink import wait_until
 from tests.rpc.conftest import Start
 from tests.rpc.running import Running, bearer
+from tests.waiting import wait_until
 
 DEADLINE = 10.0
 

@@ -13,10 +13,10 @@ from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.live import unread
 from chatbooth_grpc.live.unread import SHARE_SIZE
 from tests.booth.cheap_passwords import PASSWORD
-from tests.live.recording_sink import wait_until
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
 from tests.rpc.running import PATIENCE, Running, bearer
 from tests.rpc.server.test_traps import answers, patience
+from tests.waiting import wait_until
 
 SERVICE = "/chatbooth.v1.ChatService/"
 HEALTH = "/grpc.health.v1.Health/"

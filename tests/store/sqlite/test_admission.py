@@ -25,6 +25,7 @@ from tests.store.disk_actions import Failing
 from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Disk
 from tests.store.serving_process import ROOT, ServingProcess
+from tests.waiting import wait_until
 
 A_MOMENT = 0.05
 """In place of two seconds: how long ago a copy must have been taken to be told from the files themselves."""
@@ -225,7 +226,7 @@ def test_messages_that_are_missing_after_a_crash_are_counted(
     connection = apsw.Connection(str(home.path))
     connection.pragma("wal_checkpoint")  # so that the file knows of this start
     process.store("two", "three")
-    wait_until_sealed(home.path, 3)
+    wait_until(lambda: is_sealed(home.path, 3))
     process.kill()
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.close()
@@ -345,7 +346,7 @@ def test_a_seal_that_is_spoiled_while_the_server_runs_is_written_anew(
     process.store("one")
     spoil_seal(home.path, spoil)
     process.store("two")
-    wait_until_sealed(home.path, 2)
+    wait_until(lambda: is_sealed(home.path, 2))
     if stops:
         process.close()
     else:
@@ -366,14 +367,6 @@ def spoil_seal(path: Path, way: str) -> None:
         beside.mkdir()
     else:
         beside.write_bytes({"empty": b"", "cut": content[:40], "overwrite": content.replace(b"seal", b"SEAL")}[way])
-
-
-def wait_until_sealed(path: Path, messages: int) -> None:
-    """Wait until a store has a whole seal that tells of so many messages."""
-    end = time.monotonic() + 30
-    while not is_sealed(path, messages):
-        assert time.monotonic() < end, "nobody wrote the seal"
-        time.sleep(0.05)
 
 
 def is_sealed(path: Path, messages: int) -> bool:

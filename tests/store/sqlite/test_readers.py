@@ -14,6 +14,7 @@ from chatbooth_grpc.booth.errors import DeadlineExceeded, StoreUnavailable
 from chatbooth_grpc.store.sqlite import readers as module
 from chatbooth_grpc.store.sqlite.readers import Readers
 from tests.deadlines import deadline_in
+from tests.waiting import wait_until
 
 
 class Made:
@@ -95,8 +96,7 @@ def test_closing_refuses_a_caller_that_waits(made: Made, monkeypatch: pytest.Mon
 
     with ThreadPoolExecutor(1) as threads, readers.lend():
         waiting = threads.submit(borrow)
-        while not readers._wanting:
-            pass
+        wait_until(lambda: bool(readers._wanting))
         assert not readers.close(0)
         assert isinstance(waiting.exception(20), StoreUnavailable)
 

@@ -39,7 +39,8 @@ from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_frame
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
-from tests.wire.running import PATIENCE, TEXT_SIZE, Running, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import PATIENCE, TEXT_SIZE, Running
 
 TOKEN = bytes(range(16))
 OPENED = encode_frame(actions.MESSAGE, pushes.encode_event(Opening(bytes(16), 1, 0, 0)))

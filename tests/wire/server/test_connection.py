@@ -36,7 +36,8 @@ from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.streams.byte_stream import MOST
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
-from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success
 from tests.wire.scripted_stream import ScriptedStream
 
 

@@ -15,7 +15,8 @@ from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
-from tests.wire.running import PATIENCE, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import PATIENCE
 from tests.wire.scripted_stream import ScriptedStream
 
 FULL = 4 << 20  # more than the sockets' buffers hold

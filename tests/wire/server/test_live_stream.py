@@ -21,7 +21,8 @@ from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.live_stream import LiveStream
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from tests.booth.cheap_passwords import PASSWORD
-from tests.wire.running import PATIENCE, Running, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import PATIENCE, Running
 from tests.wire.scripted_stream import ScriptedStream
 
 

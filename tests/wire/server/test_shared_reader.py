@@ -26,7 +26,8 @@ from chatbooth_grpc.wire.server.sends import Sends
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, READ_SIZE, SharedReader
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 from tests.booth.spies import Gate
-from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import LISTEN, PATIENCE, Peer, Running, refusal, send_body, success
 from tests.wire.scripted_stream import ScriptedStream
 
 Start = Callable[..., Running]

@@ -24,7 +24,8 @@ from chatbooth_grpc.wire.encoding import delivering, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_frame, encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from tests.booth.spies import Gate
-from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success, wait_until
+from tests.waiting import wait_until
+from tests.wire.running import LISTEN, PATIENCE, TEXT_SIZE, Peer, Running, refusal, send_body, success
 
 Start = Callable[..., Running]
 
