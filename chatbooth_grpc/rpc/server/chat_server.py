@@ -32,23 +32,27 @@ _PASSWORD_THREADS = (os.cpu_count() or 1) + 1
 _PASSWORD_CAPACITY = 128
 _LIST_CAPACITY = LISTS_WAITING
 _HEALTH_WATCHES = 16
-_REQUEST_OVERHEAD = 1 << 20  # room beyond the largest text, so that one a little too long gets our own clear error
-_WINDOW = 1 << 20  # what a client may send before it is read
+# A request may be this much larger than the largest text. So a text that is a little too long gets the booth's own
+# clear error, and not gRPC's.
+_REQUEST_OVERHEAD = 1 << 20
+# How much a client may send before the server reads it.
+_WINDOW = 1 << 20
 _LATE_CHECK_INTERVAL = 1.0
 
-_UNREAD_ANSWERS = 2  # for each call that may run at once: an answered call waits here until its answer is taken
+# How many answers may wait for their clients, for each call that may run at once.
+_UNREAD_ANSWERS = 2
 
 CALLS_PER_CONNECTION = 100
 """How many calls of one connection are open at once. gRPC's clients keep further calls waiting.
 
-Without this limit one connection that opens and resets calls fills the queue of the thread that receives every call.
-`python -m bench.attacks resets` lets an honest client send once in eight seconds then, and as often at a limit of 100
-as at 32. RFC 9113, 5.1.2 advises against a limit below 100.
+Without this limit, one connection that opens and resets calls fills the queue of the thread that receives every call.
+In `python -m bench.attacks resets`, an honest client could then send only once in eight seconds. With a limit of 100 it
+could send as often as with 32. RFC 9113, 5.1.2 advises against a limit below 100.
 """
 
 
 class ChatServer:
-    """Serves a booth and its switchboard over gRPC: a pool of threads, and bulkheads for what is slow."""
+    """Serves a booth and its switchboard over gRPC, with a pool of threads, and bulkheads for slow actions."""
 
     def __init__(
         self,
@@ -57,7 +61,7 @@ class ChatServer:
         settings: GrpcSettings,
         connections: ConnectionLimit | None = None,
     ) -> None:
-        """`connections` bounds how many there are; None leaves them unbounded."""
+        """`connections` limits the number of connections. None means no limit."""
         self._settings = settings
         self._connections = connections
         self._switchboard = switchboard
@@ -87,7 +91,7 @@ class ChatServer:
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)
 
     def start(self) -> str:
-        """Listen and serve; return the address, HOST:PORT. Raises ListenError."""
+        """Listen and serve, and return the address, HOST:PORT. Raises ListenError."""
         port = self._listen()
         self._start_threads()
         if self._connections:
@@ -108,9 +112,10 @@ class ChatServer:
             ) from error
 
     def _listen(self) -> int:
-        """Have gRPC listen on each address of the host; return the port.
+        """Have gRPC listen on each address of the host, and return the port.
 
-        gRPC says neither why it cannot listen nor on which of several addresses it does. So other sockets try first.
+        gRPC does not say why it cannot listen, or on which of several addresses it listens. So this tries each address
+        with a socket first.
         """
         tried = bind(self._settings.host, self._settings.port)
         addresses = [each.getsockname()[:2] for each in tried]
@@ -118,7 +123,7 @@ class ChatServer:
             each.close()
         port = self._settings.port
         for address, free_port in addresses:
-            # Of a single address gRPC takes a free port itself, so that nobody can take it first.
+            # For a single address, gRPC chooses a free port itself, so that no other process can take the port first.
             wanted = port or (free_port if len(addresses) > 1 else 0)
             try:
                 port = self._server.add_insecure_port(address_text(address, wanted))
@@ -133,7 +138,7 @@ class ChatServer:
         self._health.say_available(is_available)
 
     def drain(self) -> None:
-        """Say that the server goes, end the streams with their cursors, finish the calls, and end every thread."""
+        """Report that the server stops, end the streams with their cursors, finish the calls, and end every thread."""
         deadline = time.monotonic() + self._settings.drain_grace
         self._health.drain()
         self.send_streams.drain()
@@ -145,7 +150,7 @@ class ChatServer:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def cut_short(self) -> None:
-        """Have a drain, from any thread, wait no longer for the calls in progress. Returns at once."""
+        """Make a drain stop waiting for the calls in progress. Any thread may call this. It returns at once."""
         self._server.stop(0)
 
     def _cancel_late_calls(self) -> None:
@@ -158,7 +163,7 @@ class ChatServer:
 
 
 def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dict[str, CountedPool]:
-    """Make the pools of slow actions; return them by the paths of their methods."""
+    """Make the pools of slow actions, and return them by the paths of their methods."""
     pools = {
         LOG_INS: _guarded(pool, "password", LOG_INS, _PASSWORD_THREADS, _PASSWORD_CAPACITY - _PASSWORD_THREADS),
         LISTS: _guarded(pool, "list", LISTS, LISTS_AT_ONCE, _LIST_CAPACITY - LISTS_AT_ONCE),
@@ -171,12 +176,12 @@ def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dic
 
 
 def _guarded(pool: Callable[..., CountedPool], name: str, limit: str, threads: int, waiting: int = 0) -> CountedPool:
-    """Make a pool whose threads are all that work at once, and whose bulkhead refuses what may not wait."""
+    """Make a pool of `threads` threads, whose bulkhead refuses a call when `waiting` calls already wait for one."""
     return pool(name, threads, bulkhead=Bulkhead(limit, working=threads, waiting=waiting))
 
 
 def _admit_large_answer(booth: Booth, answers: Unread, token: bytes) -> None:
-    """Note whose answer it is. Raises TooBusy if the account leaves too much unread, and SessionInvalid."""
+    """Note which account the answer is for. Raises TooBusy if that account leaves too much unread. SessionInvalid."""
     account_id = booth.authenticated(token).account_id
     answers.check(account_id)
     answered_account.set(account_id)
@@ -185,21 +190,26 @@ def _admit_large_answer(booth: Booth, answers: Unread, token: bytes) -> None:
 def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:
     keepalive_timeout = _milliseconds(settings.keepalive_timeout)
     options = [
-        ("grpc.http2.bdp_probe", 0),  # pings behind every message, to size a window that need not grow
+        # The probe would ping after every message, to find another size for the window. The window needs none.
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", _WINDOW),
         ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
-        # With this protection, a client that keeps to the limit is refused calls all the same: 21% of them with 100 at
-        # once on a connection, 60% with 300. The counts of the two sides differ for a moment when a call ends.
+        # With this protection, gRPC refuses calls even of a client that keeps to the limit: 21% of them with 100 calls
+        # at once on a connection, 60% with 300. The two sides count differently for a moment when a call ends.
         ("grpc.http.overload_protection", 0),
-        ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
+        # A second server on the port must fail. It must not share the port.
+        ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", settings.limits.text_size + _REQUEST_OVERHEAD),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.idle_timeout)),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_time)),
-        ("grpc.keepalive_timeout_ms", keepalive_timeout),  # finds a peer that is cut off
-        ("grpc.http2.ping_timeout_ms", keepalive_timeout),  # finds one that is frozen
+        # This finds a client that is cut off.
+        ("grpc.keepalive_timeout_ms", keepalive_timeout),
+        # This finds a client that is frozen.
+        ("grpc.http2.ping_timeout_ms", keepalive_timeout),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # how often clients may ping in turn
+        # A client may ping this often.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ]
     if settings.max_connection_age:
         options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age)))

@@ -15,12 +15,12 @@ WATCH_METHOD = "/grpc.health.v1.Health/Watch"
 
 
 class Health(health.HealthServicer):
-    """SERVING from the start, NOT_SERVING from the beginning of a drain, which also ends the watches.
+    """Answers SERVING until a drain begins, and NOT_SERVING from then on. A drain also ends the watches.
 
-    NOT_SERVING in between too, for as long as the store is not available.
+    It answers NOT_SERVING too for as long as the store is not available.
 
-    A watch holds a thread of `watches`: the standard servicer's way without threads can freeze the whole server when
-    watchers come and go.
+    A watch holds a thread of `watches`. The standard servicer can do without these threads, but it can then freeze the
+    whole server when watchers come and go.
     """
 
     def __init__(self, service: str, watches: CountedPool) -> None:
@@ -32,7 +32,7 @@ class Health(health.HealthServicer):
         self.say_available(True)
 
     def say_available(self, is_available: bool) -> None:
-        """Say SERVING or NOT_SERVING to all who ask and watch. After the drain has begun this changes nothing."""
+        """Answer SERVING or NOT_SERVING to clients that ask or watch. After a drain has begun, this changes nothing."""
         response = health_pb2.HealthCheckResponse
         for service in self._services:
             self.set(service, response.SERVING if is_available else response.NOT_SERVING)
@@ -40,7 +40,7 @@ class Health(health.HealthServicer):
     def Watch(  # noqa: N802  # the .proto names the method
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send_response: Any = None
     ) -> Any:
-        """Stream the status and its changes."""
+        """Stream the status, and each change of it."""
         watcher = super().Watch(request, context, send_response)
         with self._guard:
             self._watchers.add(watcher)
@@ -51,7 +51,7 @@ class Health(health.HealthServicer):
                 self._watchers.discard(watcher)
 
     def drain(self) -> None:
-        """Say NOT_SERVING to all who watch, and end their streams."""
+        """Send NOT_SERVING to the clients that watch, and end their streams."""
         self.enter_graceful_shutdown()
         with self._guard:
             watchers = list(self._watchers)

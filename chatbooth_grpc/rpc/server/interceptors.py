@@ -1,7 +1,7 @@
-"""What surrounds every call: decoding, the session's token, the deadline, errors and the log of calls.
+"""Interceptors that give each call its token and deadline, answer errors, and log.
 
-gRPC runs `intercept_service` on the one thread that serves all connections, so it only looks up a handler that was
-wrapped once per method; everything that takes time happens inside the wrapped behaviour, on the call's own thread.
+gRPC runs `intercept_service` on the one thread that serves all connections. So it only looks up a handler, which was
+wrapped once for each method. All slow work happens inside the wrapped behaviour, on the call's own thread.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Behaviour = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 current_token: ContextVar[bytes] = ContextVar("current_token")
-"""The 16 bytes of token that came with the call being answered, if its action needs one."""
+"""The 16 bytes of the token that came with the current call, if its action needs one."""
 
 UNREADABLE = object()
-"""Stands for a request that is none."""
+"""Stands in place of a request that could not be decoded."""
 
 _AUTHORIZATION = "authorization"
 _SCHEME = "bearer"
@@ -46,14 +46,14 @@ _FOREVER = float("inf")
 
 
 class CallInterceptor(grpc.ServerInterceptor):
-    """Surrounds each of chatbooth's methods, and leaves other services' alone.
+    """Wraps each of chatbooth's methods, and leaves those of other services as they are.
 
-    It takes the session's token from the call's metadata, sets the call's deadline, and answers every error with its
-    status and details. It wraps the handler of a method once.
+    It reads the session's token from the call's metadata, sets the call's deadline, and answers every error with its
+    status and details. It wraps the handler of each method once.
     """
 
     def __init__(self, admit: Callable[[bytes], None]) -> None:
-        """`admit` raises an error if the account of a token's session may get no large answer."""
+        """`admit` raises an error if the account of a token's session may not get a large answer."""
         self._admit = admit
         self._wrapped: dict[str, Handler] = {}
 
@@ -82,14 +82,15 @@ class CallInterceptor(grpc.ServerInterceptor):
 
 
 def _answering(behaviour: Behaviour, action: int, admit: Callable[[bytes], None] | None) -> Behaviour:
-    """Surround a behaviour that answers on the call's own thread."""
+    """Wrap a behaviour that answers on the call's own thread."""
     needs_token = action not in WITHOUT_SESSION
 
     def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
         with _answered(context, action):
             if request is UNREADABLE:
                 raise MalformedRequest
-            time_remaining(_FOREVER)  # a call that waited past its deadline does nothing
+            # A call that waited past its deadline does nothing.
+            time_remaining(_FOREVER)
             if needs_token:
                 current_token.set(_bearer_token(context))
             if admit is not None:
@@ -100,7 +101,7 @@ def _answering(behaviour: Behaviour, action: int, admit: Callable[[bytes], None]
 
 
 def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
-    """Surround a behaviour that answers later: it gets a `Reply` as its third argument."""
+    """Wrap a behaviour that answers later. It gets a `Reply` as its third argument."""
     name = action_name(action)
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
@@ -122,7 +123,7 @@ def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
 
 @contextmanager
 def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
-    """Let whatever is raised inside end the call with its status, and log the call."""
+    """Log the call. If the block raises an error, end the call with that error's status."""
     call = Call(action_name(action), partial(peer_text, context))
     reason = OK
     try:
@@ -140,10 +141,10 @@ def _answered(context: grpc.ServicerContext, action: int) -> Iterator[None]:
 
 
 class BulkheadInterceptor(grpc.ServerInterceptor):
-    """Runs slow methods on pools of their own, and refuses their calls while those are full. Must be the outermost."""
+    """Runs each slow method on its own pool, and refuses its calls while that pool is full. It must be outermost."""
 
     def __init__(self, pools: Mapping[str, CountedPool]) -> None:
-        """`pools` has each slow method's pool by the method's path."""
+        """`pools` maps the path of each slow method to its pool."""
         self._pools = pools
         self._placed: dict[str, Handler] = {}
 
@@ -158,7 +159,7 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
             return continuation(handler_call_details)
         bulkhead = pool.bulkhead
         if bulkhead is not None and bulkhead.is_full:
-            # The handler is a stream's, whatever the method. So it does not wait for a request.
+            # Every method gets a stream's handler here, because that does not wait for a request.
             return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), METHODS.get(method)))
         if method not in self._placed:
             handler = continuation(handler_call_details)
@@ -179,7 +180,7 @@ def _behaviour(handler: Handler) -> Behaviour:
 
 
 def _placed(handler: Handler, pool: CountedPool) -> Handler:
-    """Return the handler with the mark by which gRPC runs it on `pool`."""
+    """Return the handler with the mark that makes gRPC run it on `pool`."""
     behaviour = _behaviour(handler)
 
     def answer(*arguments: Any) -> Any:
@@ -204,7 +205,7 @@ def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
 
 
 def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:
-    """Return the handler around another behaviour, with the marks that the first behaviour bore."""
+    """Return the handler with another behaviour, to which the marks of the first behaviour are copied."""
     copy_marks(_behaviour(handler), behaviour)
     build = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
     rebuilt: Handler = build(
@@ -214,19 +215,22 @@ def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[byt
 
 
 def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Return a deserializer that marks what it cannot read, where gRPC would answer INTERNAL in its own words."""
+    """Return a deserializer that returns UNREADABLE for bytes that it cannot decode.
+
+    If it raised an error instead, gRPC would answer INTERNAL with a text that is not chatbooth's.
+    """
 
     def read(data: bytes) -> Any:
         try:
             return deserializer(data)
-        except Exception:  # noqa: BLE001  # whatever protobuf raises for bytes that are not a message
+        except Exception:  # noqa: BLE001  # protobuf raises errors of several types
             return UNREADABLE
 
     return read
 
 
 def _bearer_token(context: grpc.ServicerContext) -> bytes:
-    """Return the token of the call's metadata. Raises SessionInvalid, which says what is wrong with the metadata."""
+    """Return the token in the call's metadata. Raises SessionInvalid, which says how the metadata is wrong."""
     problem = "MISSING"
     for key, value in context.invocation_metadata():
         if key == _AUTHORIZATION and isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Listen over gRPC: a stream as live delivery writes to it, without a thread of its own."""
+"""Listen over gRPC: a response stream to which live delivery writes, without a thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _encode = EncodeOnce(lambda event: event_to_pb(event).SerializeToString())
 
 
 class GrpcSink:
-    """One call's response stream. gRPC allows one writer at a time, which the pumps make sure of."""
+    """The response stream of one call. gRPC allows one writer at a time, and the pumps make sure of that."""
 
     __slots__ = (
         "_account_id",
@@ -38,7 +38,8 @@ class GrpcSink:
         self._responses = responses
         self._account_id = account_id
         self._unread = unread
-        self._small_since: float | None = None  # when the last message was written, if it is small
+        # When the last message was written, if it is small.
+        self._small_since: float | None = None
         self._end_held: Held | None = None
         self._call_when_free: Callable[[], None] | None = None
 
@@ -76,11 +77,11 @@ class GrpcSink:
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when a small message waits to be taken; None: none does."""
+        """The time since which a small message waits for gRPC to take it. None means that no small message waits."""
         return None if self._responses.is_taken else self._small_since
 
     def cut_off(self) -> None:
-        """End the call, for `Unread`."""
+        """End the call, when `Unread` says so."""
         self.abort()
 
     def release(self) -> None:
@@ -93,15 +94,16 @@ class GrpcSink:
         owners = (self._account_id, self._context.peer()) if len(message) > SMALL_SIZE else ()
         return self._unread.hold(len(message), owners, self.abort)
 
-    # On gRPC's event thread, which has noted that the message is taken
+    # gRPC's event thread calls these after it has noted that the message was taken
 
     def _large_taken(self, held: Held) -> None:
         self._unread.release(held)
         self._go_on()
 
     def _go_on(self) -> None:
-        # Whoever set this had found the message not taken. A pump may have written the next message already, and set it
-        # for that one. Then the pump is woken too early, finds the stream not free, and sets it again.
+        # A pump sets this callback when gRPC has not taken the pump's message. By now, the pump may have written the
+        # next message already and set the callback for that one. Then this wakes the pump too early. The pump finds
+        # that the stream is not free, and sets the callback again.
         call = self._call_when_free
         if call is not None:
             self._call_when_free = None
@@ -117,9 +119,9 @@ def listen(
     *,
     unread: Unread,
 ) -> None:
-    """Serve a Listen call from now on; returns at once. Raises TooBusy, ServerDraining.
+    """Begin to serve a Listen call, and return at once. Raises TooBusy, ServerDraining.
 
-    `unread` holds each message until the client takes it.
+    `unread` counts each message until the client has taken it.
     """
     sink = GrpcSink(context, responses, session.account_id, unread)
     listener = switchboard.open(session, after, sink)
@@ -129,6 +131,6 @@ def listen(
         switchboard.close(listener)
         sink.release()
 
-    # gRPC calls this on its event thread, which it does not block.
+    # gRPC calls `over` on its event thread, and `over` does not block that thread.
     if not context.add_callback(over):
         over()

@@ -1,4 +1,4 @@
-"""Starting all the threads of a pool at once, so that none has to be started for a call."""
+"""Starting all threads of a pool before the first call comes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import suppress
 
 
 def start_threads(pool: ThreadPoolExecutor, count: int) -> None:
-    """Start the `count` threads of a pool. Raises RuntimeError: the system allows no more threads.
+    """Start the `count` threads of a pool. Raises RuntimeError if the system allows no more threads.
 
-    A pool starts a thread when a call comes, and drops the call if the system allows no more.
+    A pool would otherwise start a thread when a call comes, and would drop the call if the system allows no more.
     """
-    # The pool starts another thread as long as all that there are wait here.
+    # The pool starts another thread as long as all its threads wait at this barrier.
     all_started = threading.Barrier(count + 1)
     try:
         for _ in range(count):

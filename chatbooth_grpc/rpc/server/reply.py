@@ -1,4 +1,4 @@
-"""The way back of a call that answers later: its log line, its status and its response."""
+"""The reply to a call that answers later: its log line, its status and its response."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from chatbooth_grpc.rpc.messages import receipt_to_pb
 
 
 class Reply:
-    """Answers one call, once, on whichever thread learns what came of it."""
+    """Answers one call, once. The thread that gets the outcome sends the answer."""
 
     __slots__ = ("_context", "_respond", "call")
 
     def __init__(self, action: str, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
-        """`respond` sends a response to the client, or the context's status alone if it is given None."""
+        """`respond` sends a response to the client. If it gets None, it sends only the context's status."""
         self._context = context
         self._respond = respond
         # How the log describes the call.
         self.call = Call(action, partial(peer_text, context))
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Answer a Send with the outcome of its one message, as the store settles it."""
+        """Answer a Send with the outcome of its one message. The store calls this."""
         [outcome] = outcomes
         if isinstance(outcome, ChatboothError):
             self.refuse(outcome)
@@ -54,7 +54,7 @@ class Reply:
 
 
 def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
-    """Have a call end with an error, where nothing may be raised."""
+    """Make a call end with an error, in code that must not raise one."""
     status = to_status(error)
     context.set_code(status.code)
     context.set_details(status.details)
@@ -62,6 +62,6 @@ def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
 
 
 def peer_text(context: grpc.ServicerContext) -> str:
-    """Return a client's address as `HOST:PORT`. gRPC writes it such as "ipv6:%5B::1%5D:5000"."""
+    """Return a client's address as `HOST:PORT`. gRPC gives it in a form such as "ipv6:%5B::1%5D:5000"."""
     host, _, port = unquote(context.peer().partition(":")[2]).rpartition(":")
     return address_text(host.strip("[]"), port)

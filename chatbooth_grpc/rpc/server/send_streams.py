@@ -1,12 +1,12 @@
-"""SendMany: streams of batches, each answered by a receipt once it is on stable storage.
+"""SendMany: streams of batches. A receipt answers each batch that is on stable storage.
 
-No thread belongs to a stream. gRPC's event thread receives a batch and hands it to the store; the thread that learns
-what came of it writes the receipt; so the next batch is received while the disk works. Only what would keep the event
-thread, a large batch or a session that is not at hand, is lent a thread for as long as that takes.
+No thread belongs to a stream. gRPC's event thread receives a batch and hands it to the store. The thread that gets the
+outcome writes the receipt. So the server receives the next batch while the disk works. A large batch, or a session that
+is not cached, would block the event thread. So another thread takes such a batch to the store.
 
-A few batches of a stream are in flight at once, from their arrival until gRPC has taken their receipt; beyond that
-nothing is received, and the client's own window fills. Receipts are written in the order in which the batches came
-(`booth/ordered_sends`).
+A few batches of a stream are in flight at once. A batch is in flight from its arrival until gRPC has taken its receipt.
+While no more batches fit, the server receives nothing, and the client's own window fills. The server writes the
+receipts in the order in which the batches came (`booth/ordered_sends`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 
 BATCHES_IN_FLIGHT = 4
-_SMALL_BATCH = 64  # messages, and bytes of them all: what gRPC's event thread may be kept busy with
+# gRPC's event thread handles a batch itself if it has at most this many messages and bytes.
+_SMALL_BATCH = 64
 _SMALL_SIZE = 32 << 10
 _THREADS = 4
 
@@ -49,7 +50,7 @@ End: TypeAlias = Callable[[ChatboothError | None], None]
 
 
 class SendStreams:
-    """The open streams, which a drain ends."""
+    """The open streams. A drain ends them."""
 
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
@@ -59,11 +60,14 @@ class SendStreams:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="send-stream")
 
     def start(self) -> None:
-        """Start the threads. Raises RuntimeError: the system allows no more."""
+        """Start the threads. Raises RuntimeError if the system allows no more."""
         start_threads(self._threads, _THREADS)
 
     def open(self, token: bytes, call: StreamCall, end: End) -> None:
-        """Serve a call from now on; returns at once. `end` is told once what ended it; None: the client."""
+        """Begin to serve a call, and return at once.
+
+        `end` is called once, with the error that ended the call, or with None if the client ended it.
+        """
 
         def ended(error: ChatboothError | None) -> None:
             with self._lock:
@@ -79,11 +83,11 @@ class SendStreams:
 
     @property
     def count(self) -> int:
-        """How many are open."""
+        """How many streams are open."""
         return len(self._open)
 
     def drain(self) -> None:
-        """End every stream behind the batches that it has taken."""
+        """End every stream after the batches that it has received."""
         with self._lock:
             self._is_draining = True
             streams = list(self._open)
@@ -91,16 +95,17 @@ class SendStreams:
             stream.end_after_pending(ServerDraining())
 
     def stop(self) -> None:
-        """End the threads, after what they are at; call this when no stream is left."""
+        """End the threads after their current work. Call this when no stream is open."""
         self._threads.shutdown(cancel_futures=True)
 
     def _lend_thread(self, work: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # they have ended, and the calls with them
+        # The threads may have ended, and the calls with them.
+        with suppress(RuntimeError):
             self._threads.submit(work)
 
 
 class _SendStream:
-    """One stream: what is under way, in order."""
+    """One stream, with its batches in flight in order."""
 
     def __init__(
         self, booth: Booth, token: bytes, call: StreamCall, end: End, lend_thread: Callable[[Callable[[], None]], None]
@@ -111,10 +116,10 @@ class _SendStream:
         self._call = call
         self._end = end
         self._lend_thread = lend_thread
-        # How the log describes the call. Other threads than the one that opened it answer its batches.
+        # How the log describes the call. The batches are answered by other threads than the one that opened the call.
         self._logged = current_call()
         self._lane = Lane()
-        # The call's deadline, which its later batches keep.
+        # The call's deadline, which holds for all its batches.
         self._deadline = current_deadline.get()
         self._sends: OrderedSends[Outcomes | ChatboothError | None] = OrderedSends(BATCHES_IN_FLIGHT, self._write)
         # Guards `_is_receiving`.
@@ -122,7 +127,7 @@ class _SendStream:
         self._is_receiving = False
 
     def start(self) -> None:
-        """Look who it is, then receive."""
+        """Check the session, then receive the first batch."""
 
         def begin() -> None:
             try:
@@ -130,7 +135,7 @@ class _SendStream:
                     self._booth.authenticated(self._token)
             except ChatboothError as error:
                 self.end_after_pending(error)
-            except Exception:  # noqa: BLE001  # a defect must answer too
+            except Exception:  # noqa: BLE001  # a bug must answer too
                 self.end_after_pending(self._defect())
             else:
                 self._receive()
@@ -141,7 +146,7 @@ class _SendStream:
             self._lend_thread(begin)
 
     def end_after_pending(self, error: ChatboothError | None) -> None:
-        """Have the stream end behind what is under way now."""
+        """End the stream after the batches that are in flight now."""
         place = self._sends.begin(is_last=True)
         if place is not None:
             self._sends.settle(place, error)
@@ -169,7 +174,7 @@ class _SendStream:
                 self._lend_thread(partial(self._take, request))
 
     def _take(self, request: pb.SendManyRequest, session: StoredSession | None = None) -> None:
-        """Hand a batch to the store, then receive the next. `session`: None, if it has to be looked for."""
+        """Hand a batch to the store, then receive the next. If `session` is None, this looks the session up."""
         place = self._sends.begin()
         if place is None:
             return
@@ -198,22 +203,22 @@ class _SendStream:
         self._sends.settle(place, error)
 
     def _defect(self) -> Internal:
-        """Log the exception that is being handled, and return what the client is told of it."""
+        """Log the exception that is being handled, and return the error for the client."""
         log_defect(self._logged)
         return Internal()
 
     # Receipts go out, in order
 
     def _settle(self, place: Batch, outcomes: Outcomes) -> None:
-        """Note what came of a batch, on whichever thread learns of it."""
+        """Note the outcomes of a batch. The thread that gets them from the store calls this."""
         self._sends.settle(place, next((one for one in outcomes if self._ends_stream(one)), outcomes))
 
     def _ends_stream(self, outcome: Outcome) -> TypeGuard[ChatboothError]:
-        """Say whether this is no outcome of a message alone: the session has ended, or the store failed in the lane."""
+        """Return whether an outcome ends the stream: the session has ended, or the store failed in the lane."""
         return self._lane.is_failure(outcome) or isinstance(outcome, SessionInvalid)
 
     def _write(self, outcome: Outcomes | ChatboothError | None) -> bool:
-        """Write a batch's receipt, or end the stream. The next is written once gRPC has taken the receipt."""
+        """Write a batch's receipt, or end the stream. `_taken` writes the next one after gRPC has taken this one."""
         if outcome is None or isinstance(outcome, ChatboothError):
             self._sends.close()
             self._end(outcome)

@@ -1,4 +1,4 @@
-"""The generated service on the booth: each method turns a request into a call and its result into a response."""
+"""The gRPC service: each method calls the booth and turns its result into a response."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from chatbooth_grpc.rpc.server.listening import listen
 from chatbooth_grpc.rpc.server.reply import Reply
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 
-_SMALL_TEXT = 16 << 10  # characters: what gRPC's event thread may be kept busy with
+# gRPC's event thread handles a text itself if it has at most this many characters.
+_SMALL_TEXT = 16 << 10
 
 
 class ChatServicer(pb_grpc.ChatServiceServicer):
-    """Answers gRPC calls; errors leave as they are, for the error interceptor."""
+    """Answers gRPC calls. It raises errors unchanged, and the interceptor answers them."""
 
     def __init__(
         self,
@@ -36,9 +37,9 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         calls: Executor,
         pushes: Unread,
     ) -> None:
-        """`calls` lends a thread to what would block one of gRPC's own.
+        """`calls` has threads for the work that would block one of gRPC's own threads.
 
-        `pushes` holds what clients have not taken of live streams.
+        `pushes` counts the messages of live streams that clients have not taken.
         """
         self._booth = booth
         self._switchboard = switchboard
@@ -91,13 +92,13 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             self._calls.submit(copy_context().run, self._find_and_send, token, request, reply)
 
     def _find_and_send(self, token: bytes, request: pb.SendRequest, reply: Reply) -> None:
-        """Send a message of a session that is not cached, or a long one, on a thread that may block."""
+        """Send a message that is long, or whose session is not cached. This runs on a thread that may block."""
         try:
             checked = self._booth.sending.checked(self._booth.authenticated(token), outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)
         except ChatboothError as error:
             reply.refuse(error)
-        except Exception:  # noqa: BLE001  # a bug must answer too, and nobody asks this thread for an outcome
+        except Exception:  # noqa: BLE001  # a bug must answer too
             log_defect(reply.call)
             reply.refuse(Internal())
 

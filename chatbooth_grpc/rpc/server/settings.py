@@ -1,4 +1,4 @@
-"""What a gRPC server must know of the process that runs it."""
+"""The settings and the connection limit that a gRPC server gets from its process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatbooth_grpc.booth.model import Limits
 
 
 class GrpcSettings(Protocol):
-    """How a gRPC server runs. Times in seconds; the flags of the server's command explain each."""
+    """How a gRPC server runs. Times are in seconds. The help of the server's flags explains each setting."""
 
     @property
     def host(self) -> Host: ...
@@ -46,14 +46,14 @@ class GrpcSettings(Protocol):
 
 
 class ConnectionLimit(Protocol):
-    """Bounds the connections of a gRPC server."""
+    """Limits the number of connections of a gRPC server."""
 
     @property
     def most(self) -> int:
         """How many connections there may be."""
 
     def begin(self) -> None:
-        """Begin to count, now that the server listens."""
+        """Begin to count. The server calls this when it listens."""
 
     def look(self) -> None:
-        """Look how many there are; called about once a second."""
+        """Check how many connections there are. The server calls this about once a second."""
