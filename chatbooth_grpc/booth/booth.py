@@ -42,26 +42,26 @@ from chatbooth_grpc.booth.rules import (
 from chatbooth_grpc.booth.sending import Sending, wait_for
 from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
 
+# A search of the list may take a second of a core, so only a few run at once.
 LISTS_AT_ONCE = 2
 LISTS_WAITING = 64
-"""A list may take a second of a core, so only a few are looked through at once."""
 
 DEFAULT_BATCH = 256
 MAX_BATCH = 1_000
 MAX_SENT_TOGETHER = 1_000
 MAX_BATCH_SIZE = 1 << 20
-"""Where a batch of messages is cut, in bytes of content."""
+"""The most bytes of content in a batch of messages."""
 
 
 _log = logging.getLogger(__name__)
 
 
 class Booth:
-    """Performs the actions, on a store. Safe to call from many threads.
+    """Performs the actions on a store. Many threads may call it.
 
-    A `token` is the 16 bytes of a session's secret; an action that takes one raises SessionInvalid for any that is
-    not of a live session. Any action may raise the store's StoreUnavailable, StoreFull and DeadlineExceeded, and
-    those that take a password TooBusy.
+    A `token` is the 16 bytes of a session's secret. An action that takes a token raises SessionInvalid if no live
+    session has that token. Any action may raise the store's StoreUnavailable, StoreFull and DeadlineExceeded. An action
+    that takes a password may also raise TooBusy.
     """
 
     def __init__(
@@ -72,27 +72,28 @@ class Booth:
         passwords: Passwords | None = None,
         listens: Callable[[StoredSession], bool] = lambda _session: False,
     ) -> None:
-        """`listens` says whether a session has an open stream, which is use."""
+        """`listens` returns whether a session has an open stream. Such a session counts as used."""
         self._store = store
         self._listens = listens
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
-        # Time that is in doubt counts here: once it is sure, this use must be noted after it.
+        # `now()` includes time that is in doubt. If that time counts later, a use noted now must be dated after it.
         self._clock = store.clock
-        # How long after a session's noted use another one is noted, in microseconds of store time.
+        # A session's use is noted again only after this many microseconds of store time.
         self._touch_after = self._limits.session_expiry / TOUCHES_PER_EXPIRY * 1_000_000
-        # The way by which every transport sends.
+        # Every transport sends through this.
         self.sending = Sending(store, self._limits.text_size)
         self._lists = Bulkhead(LISTS, working=LISTS_AT_ONCE, waiting=LISTS_WAITING)
 
     # Accounts and sessions
 
     def sign_up(self, username: str, password: str, token: bytes = b"") -> Session:
-        """Make an account and its first session, which has the `token` that the client drew, if it drew one.
+        """Make an account and its first session. The session gets the client's `token`, or a new one if it is empty.
 
-        Raises InvalidUsername, InvalidPassword, UsernameTaken; SessionInvalid: it is no token, or another session's.
+        Raises InvalidUsername, InvalidPassword, UsernameTaken. SessionInvalid: `token` is malformed, or another session
+        has it.
         """
         if token:
             check_token(token)
@@ -107,10 +108,11 @@ class Booth:
         return self._session_for(stored, token)
 
     def log_in(self, username: str, password: str, token: bytes = b"") -> Session:
-        """Open another session, which has the `token` that the client drew, if it drew one.
+        """Open another session. The session gets the client's `token`, or a new one if it is empty.
 
-        A repeat with the token of a live session of the account returns that session. Raises InvalidUsername,
-        WrongCredentials; SessionInvalid: it is no token, or one of another account's session.
+        If a live session of the account has that token already, this returns that session, so a client may repeat the
+        call. Raises InvalidUsername, WrongCredentials. SessionInvalid: `token` is malformed, or a session of another
+        account has it.
         """
         if token:
             check_token(token)
@@ -124,7 +126,8 @@ class Booth:
             try:
                 stored = self._store.create_session(account, hash_token(token))
             except WrongCredentials:
-                continue  # the account changed while its password was compared: compare with what it is now
+                # The account changed while its password was compared, so compare with the account as it is now.
+                continue
             self._improve_hash(account, password)
             return self._session_for(stored, token)
 
@@ -133,7 +136,10 @@ class Booth:
         self._store.end_session(self.authenticated(token))
 
     def change_password(self, token: bytes, old_password: str, new_password: str) -> int:
-        """Change the password; return how many other sessions that ended. Raises InvalidPassword, WrongPassword."""
+        """Change the password, which ends the account's other sessions. Return how many it ended.
+
+        Raises InvalidPassword, WrongPassword.
+        """
         session = self.authenticated(token)
         normal = checked_new_password(new_password, "new_password")
         while True:
@@ -141,22 +147,27 @@ class Booth:
             try:
                 return self._store.change_password(session, account, self._passwords.hash(normal))
             except WrongPassword:
-                continue  # as in log_in
+                # As in `log_in`.
+                continue
 
     def delete(self, token: bytes, password: str) -> Removal:
-        """Delete the account, at once and whole; return what went with it. Raises WrongPassword."""
+        """Delete the account, at once and whole. Return the numbers of deleted messages and ended sessions.
+
+        Raises WrongPassword.
+        """
         session = self.authenticated(token)
         while True:
             account = self._verified_account(session, password)
             try:
                 return self._store.delete_account(session, account, self._limits.name_hold)
             except WrongPassword:
-                continue  # as in log_in
+                # As in `log_in`.
+                continue
 
     # Messages
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str) -> Page:
-        """Return a page of the usernames that `pattern` finds. `page_size` 0: the default.
+        """Return a page of the usernames that `pattern` finds. A `page_size` of 0 means the default.
 
         Raises InvalidPattern, InvalidPrefix, InvalidPageToken.
         """
@@ -167,7 +178,7 @@ class Booth:
             return listing.page(lambda after, limit: self._store.usernames(prefix, after, limit), page_size, page_token)
 
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
-        """Store a message in its recipient's mailbox, and wait for that; no transport does.
+        """Store a message in its recipient's mailbox, and wait until it is stored. The transports do not use this.
 
         Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText,
         TextTooLong.
@@ -179,7 +190,7 @@ class Booth:
         return outcome
 
     def cached_session(self, token: bytes) -> StoredSession | None:
-        """Return what `authenticated` returns if it does so without waiting for the disk."""
+        """Return the live session of a token if no wait for the disk is needed, and None otherwise."""
         session = self._store.cached_session(hash_token(token))
         if session is None or self._clock.now() - session.used_time > self._touch_after:
             return None
@@ -196,7 +207,7 @@ class Booth:
     ) -> Delivery:
         """Acknowledge up to a sequence of `epoch`, then return the next messages after the cursor, or after `after`.
 
-        `max_messages` 0: the default. `epoch` is as in `acknowledge`. Raises CursorPastEnd.
+        A `max_messages` of 0 means the default. `epoch` is as in `acknowledge`. Raises CursorPastEnd.
         """
         session = self.authenticated(token)
         self._acknowledge(session, acknowledge_through, epoch)
@@ -213,7 +224,8 @@ class Booth:
     def acknowledge(self, token: bytes, through: int, epoch: bytes = b"") -> None:
         """Advance the session's cursor up to `through`, a sequence of `epoch`. Raises CursorPastEnd.
 
-        In a store of another epoch the sequence is another message's, so the cursor stays. An empty epoch is any.
+        If the store has another epoch, the sequence belongs to another message, so the cursor stays. An empty `epoch`
+        means the store's epoch.
         """
         self._acknowledge(self.authenticated(token), through, epoch)
 
@@ -224,7 +236,7 @@ class Booth:
             self._store.acknowledge(session, through)
 
     def authenticated(self, token: bytes) -> StoredSession:
-        """Return the live session of a token, and note now and then that it is in use. Raises SessionInvalid."""
+        """Return the live session of a token, and sometimes note that it is in use. Raises SessionInvalid."""
         check_token(token)
         session = self._store.session(hash_token(token))
         if session is None:
@@ -240,7 +252,8 @@ class Booth:
     def _touch(self, session: StoredSession) -> None:
         try:
             self._store.touch_session(session)
-        except ChatboothError as error:  # what was asked for must not fail for this: the next call notes it
+        except ChatboothError as error:
+            # The action itself must not fail because of this. The next call notes the use.
             self._unnoted.refused(error.reason)
         else:
             self._unnoted.worked()
@@ -267,7 +280,8 @@ class Booth:
             return
         try:
             self._store.replace_password_hash(account, self._passwords.hash(normal_password(password)))
-        except ChatboothError as error:  # the log-in stands; the next one improves it
+        except ChatboothError as error:
+            # The log-in itself has succeeded. The next log-in renews the hash.
             self._unrenewed.refused(error.reason)
         else:
             self._unrenewed.worked()
