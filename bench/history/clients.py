@@ -177,7 +177,7 @@ class Receiver(threading.Thread):
         self.told += 1
 
     def _seen(self, message: Message) -> Seen:
-        return Seen(message.sequence, message.sender, message.message_id, message.text, self.told)
+        return _seen(message, self.told)
 
 
 class Filler:
@@ -211,6 +211,10 @@ def stored_messages(address: str, session: Session) -> list[Seen]:
         more = True
         while more:
             delivery = client.deliver(after=found[-1].sequence if found else 0, max_messages=1_000)
-            found += [Seen(m.sequence, m.sender, m.message_id, m.text) for m in delivery.messages]
+            found += [_seen(message, part=0) for message in delivery.messages]
             more = delivery.more
     return found
+
+
+def _seen(message: Message, part: int) -> Seen:
+    return Seen(message.sequence, message.sender, message.message_id, message.text, part, message.kind)

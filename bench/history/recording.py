@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chatbooth_grpc.booth.model import ContentKind
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -30,6 +32,8 @@ class Seen:
     text: str
     part: int = 0
     """How often the receiver had been told before that the store was restored. Sequences count within a part."""
+    kind: int = ContentKind.TEXT
+    """The kind of its content. Senders send texts only, so another kind comes from the server itself."""
 
     @property
     def identity(self) -> tuple[int, str, bytes]:

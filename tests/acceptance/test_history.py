@@ -80,6 +80,7 @@ def test_no_promise_is_broken(fault: str, rounds: int, flags: list[str]) -> None
     record = history(fault, rounds, "--seed", "11", *flags)
     assert {name: record[name] for name in VERDICTS} == dict.fromkeys(VERDICTS, 0)
     assert sum(record["faults"].values()) == rounds
+    assert record["unknown"] == 0
     assert record["acknowledged"] > 0
     if "restore" not in record["faults"]:
         assert record["acknowledged"] == record["shown"]

@@ -103,6 +103,35 @@ def test_what_nobody_sent_so_is_a_phantom(change: dict[str, object]) -> None:
     assert check(history).counts()["phantom"] == 1
 
 
+def unknown(sequence: int, message_id: bytes) -> Seen:
+    """Return a message of a kind that this version does not know."""
+    return Seen(sequence, "alice", message_id, "a message of a kind that this client does not know", kind=99)
+
+
+def test_a_message_of_an_unknown_kind_that_no_client_sent_is_no_fault() -> None:
+    history = clean()
+    for log in (history.stored["carol"], history.shown["carol"]):
+        log.append(unknown(6, message_id(77)))
+    verdict = check(history)
+    assert verdict.is_clean
+    # Once in the mailbox, and once on the screen.
+    assert (verdict.counts()["unknown"], verdict.counts()["phantom"]) == (2, 0)
+
+
+def test_a_text_that_arrives_as_an_unknown_kind_is_a_phantom() -> None:
+    history = clean()
+    history.shown["carol"][1] = replace(history.shown["carol"][1], kind=99)
+    verdict = check(history)
+    assert not verdict.is_clean
+    assert (verdict.counts()["unknown"], verdict.counts()["phantom"]) == (0, 1)
+
+
+def test_a_message_of_an_unknown_kind_must_be_shown_like_any_other() -> None:
+    history = clean()
+    history.stored["carol"].append(unknown(6, message_id(77)))
+    assert check(history).counts()["lost"] == 1
+
+
 def restored(told: int = 1) -> History:
     """Of five messages the copy had the first two; a sixth and a seventh were stored after the restore."""
     history = clean()
