@@ -1,4 +1,4 @@
-"""Every action of chatbooth, one row each. Both wires take their constants and sets from here."""
+"""Every action of chatbooth, one row each. Both wires use these constants and sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LISTS = "lists at once"
 
 
 class Action(NamedTuple):
-    """What the code that carries an action must know of it."""
+    """The facts that both wires, the log and the bulkheads need about an action."""
 
     number: int
-    """The wire's action byte, and the .proto's `enum Action`. Once given, it is never given to another action."""
+    """The wire's action byte, and the .proto's `enum Action`. Another action never gets this number."""
     name: str
     """The name in the logs. The .proto has it after ACTION_."""
     needs_session: bool

@@ -1,4 +1,4 @@
-"""A bulkhead bounds how many callers do one kind of slow work at once, and how many wait for it."""
+"""A bulkhead limits how many callers do one kind of slow work at once, and how many wait."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _LONGEST_WAIT = 60.0
 
 
 class Bulkhead:
-    """Lets a few callers in at once. Safe to use from many threads.
+    """Lets a few callers in at once. Many threads may use it.
 
     A caller that works on its own thread does so inside a `with` block, which waits for a turn. A caller whose work is
     done by a pool of threads is only counted, from `enter` to `leave`: the pool's size bounds how many work at once.
     """
 
     def __init__(self, limit: str, *, working: int, waiting: int | None = None) -> None:
-        """`limit` names it in a refusal. `waiting` None lets any number wait, for as long as it takes."""
+        """`limit` is its name in a refusal. If `waiting` is None, any number may wait, for any time."""
         self.limit = limit
         self._working = threading.Semaphore(working)
         self._most = None if waiting is None else working + waiting
-        # How many callers work or wait. It is not counted if any number may.
+        # How many callers work or wait. It stays 0 if any number may wait.
         self._inside = 0
         self._lock = threading.Lock()
 
     @property
     def is_full(self) -> bool:
-        """Whether as many callers work and wait as may."""
+        """Whether another caller would be refused."""
         return self._most is not None and self._inside >= self._most
 
     def enter(self) -> None:
-        """Count a caller. Look at `is_full` before."""
+        """Count a caller. Check `is_full` first."""
         with self._lock:
             self._inside += 1
 

@@ -1,4 +1,4 @@
-"""The log of calls: which action, from which peer, for which account, with what outcome.
+"""The log of calls: the action, the client's address, the account and the outcome of each.
 
 A transport makes a `Call` for each request and logs its end. The booth notes the account in the call of the current
 context, as soon as it knows the account. An account's name and a peer's address may be logged. A password, a token and

@@ -31,7 +31,7 @@ def unknown_error(
 
 
 def concrete_errors(root: type[ChatboothError] = ChatboothError) -> Iterator[type[ChatboothError]]:
-    """Yield every class below `root` that has a reason of its own."""
+    """Yield every class below `root` that has its own reason."""
     for child in root.__subclasses__():
         if "reason" in vars(child):
             yield child

@@ -15,7 +15,7 @@ A nearly full disk takes one write and refuses the next. Without this pause each
 
 
 class LastingState:
-    """Counts the refusals of one cause, and logs the first of them and the end. Safe to use from many threads."""
+    """Counts the refusals of one cause, and logs the first of them and the end. Many threads may use it."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class LastingState:
         return bool(self._reasons)
 
     def refused(self, reason: str, count: int = 1) -> None:
-        """Note refusals. The state begins with the first one; each further reason gets one line of its own.
+        """Note refusals. The state begins with the first one. Each further reason gets its own line in the log.
 
         `count` is 0 if their number is not known.
         """

@@ -38,7 +38,7 @@ class Listing:
     """One list of usernames, by pattern and prefix. Its page tokens are good for this list alone.
 
     A token holds a mark of the list and the last name that the page looked at. So the next page starts right after that
-    name, whatever was added or removed meanwhile.
+    name, even if names were added or removed meanwhile.
     """
 
     def __init__(self, pattern: str, prefix: str) -> None:
@@ -47,7 +47,7 @@ class Listing:
         self._mark = hashlib.blake2b(f"{prefix}\0{pattern}".encode(), digest_size=_LIST_MARK_SIZE).digest()
 
     def page(self, scan: Scan, page_size: int, page_token: str) -> Page:
-        """Return one page. Raises InvalidPageToken, DeadlineExceeded, and as `scan`."""
+        """Return one page. Raises InvalidPageToken, DeadlineExceeded, and the errors of `scan`."""
         wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         after = self._decode_token(page_token) if page_token else ""
         until = time.monotonic() + time_remaining(LOOKING_TIME)

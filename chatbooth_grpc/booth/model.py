@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 # Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1. A cursor of 0 stands before the first.
 #
-# The classes of which every message needs an object are named tuples, because making one takes a third of the time.
+# Every message needs an object of some classes. These classes are named tuples, because making one takes a third of the
+# time that a dataclass takes.
 
 
 class ContentKind(enum.IntEnum):
@@ -41,7 +42,7 @@ class Session:
     """The right to act for an account, which a client gets when it signs up or logs in."""
 
     token: bytes = field(repr=False)
-    """16 bytes, a secret: whoever has it can act for the account. Written as text, it is 32 hex digits."""
+    """16 bytes, a secret: anyone who has it can act for the account. Written as text, it is 32 hex digits."""
     account_id: int
     """The account's number, from 1. It is never given to another account."""
     username: str
@@ -206,9 +207,9 @@ class Removal:
     """How much the deletion of an account removed."""
 
     messages: int
-    """How many messages of its mailbox, at least 0."""
+    """How many messages of the account's mailbox were removed, at least 0."""
     sessions: int
-    """How many sessions ended, the one that deleted the account included."""
+    """How many sessions ended. This includes the one that deleted the account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ To search each name by itself costs a call into RE2 and a Python object for each
 lines, and each of its matches is a run of neighbouring lines. A line is in a match exactly when the pattern finds the
 name on that line by itself:
 
-- `never_nl` keeps the pattern inside one line, whatever the pattern says about newlines.
+- `never_nl` keeps the pattern inside one line, even if the pattern itself allows newlines.
 - `(?m)` makes `^` and `$` match at the ends of a line. For a name by itself they match at the ends of the name.
 - For `\b` and `\B`, a newline is like the end of a text: it is no word character.
 
-`_TIED_TO_THE_TEXT` finds the exceptions. Their patterns are searched for name by name. So are the patterns that RE2
-refuses in this form, such as a `\Q` without its `\E`.
+`_TIED_TO_THE_TEXT` finds the exceptions. These patterns are tried on one name after another. So are the patterns that
+RE2 refuses in this form, such as a `\Q` without its `\E`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _run_by_run(lines: Any) -> Find:
 
 
 def _compiled_for_lines(pattern: str) -> Any:
-    """Return a compiled pattern that finds runs of lines, made from a valid pattern. None: there is no such pattern."""
+    """Return a compiled pattern that finds runs of lines, made from a valid pattern. None if there is no such form."""
     if _TIED_TO_THE_TEXT.search(pattern):
         return None
     options = _options()
@@ -106,7 +106,8 @@ def _compiled_for_lines(pattern: str) -> Any:
     options.longest_match = True
     try:
         return re2.compile(_RUN_OF_LINES % pattern, options)
-    except re2.error:  # the pattern was close to a limit of RE2
+    except re2.error:
+        # The pattern was close to a limit of RE2.
         return None
 
 

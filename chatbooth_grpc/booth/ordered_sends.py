@@ -1,11 +1,13 @@
 """Sends in flight, whose outcomes are written in the order in which the sends came.
 
-Each send takes a place when it comes, on one thread at a time. It is settled on any thread, in any order. A thread that
-settles also writes every outcome that is next by then, unless another thread is writing: then it leaves that to the
-other. So outcomes are written by one thread at a time, and no thread waits for another.
+Each send takes a place when it comes. One thread at a time takes places. Any thread may settle a place with its
+outcome, in any order. The thread that settles a place also writes every outcome that is next by then. If another thread
+is writing already, it leaves them to that thread. So one thread at a time writes outcomes, and no thread waits for
+another.
 
-`_turn` is the right to write. A thread takes it only if it is free, and looks again after it has given it back, so
-that nothing settled meanwhile is left. `_lock` guards who takes a place, and is not held while anything is called.
+`_turn` is the right to write. A thread takes it only if it is free. After the thread has given it back, it looks again,
+so that no outcome that was settled meanwhile is left. `_lock` guards the taking of places. No thread holds it while it
+calls other code.
 """
 
 from __future__ import annotations
@@ -30,18 +32,18 @@ class OrderedSends(Generic[T]):
     __slots__ = ("_drained", "_is_closed", "_lock", "_most", "_places", "_turn", "_write")
 
     def __init__(self, most: int, write: Callable[[T], bool]) -> None:
-        """At most so many are in flight. `write` writes an outcome; it must neither block nor raise.
+        """At most `most` sends are in flight. `write` writes an outcome. It must neither block nor raise an error.
 
-        It returns whether the next outcome may be written at once. If not, `go_on` is called when it may.
+        `write` returns whether the next outcome may be written at once. If not, its owner calls `go_on` later.
         """
         self._most = most
         self._write = write
-        # A list, since a slice of it can be read while another thread takes the first out.
+        # This is a list, because a thread can read a slice of it while another thread removes the first place.
         self._places: list[Place[T]] = []
         self._is_closed = False
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        # Made when a thread waits for the first time.
+        # It is made when a thread waits for the first time.
         self._drained: threading.Condition | None = None
 
     def __len__(self) -> int:
@@ -58,9 +60,9 @@ class OrderedSends(Generic[T]):
         return self._is_closed
 
     def begin(self, *, is_last: bool = False) -> Place[T] | None:
-        """Take the next place. None means that there is no room, or that this is closed.
+        """Take the next place. None means that there is no room, or that no further send may begin.
 
-        The last one closes this, and needs no room.
+        The place with `is_last` needs no room, and no send may begin after it.
         """
         with self._lock:
             if self._is_closed or (len(self._places) >= self._most and not is_last):
@@ -71,7 +73,7 @@ class OrderedSends(Generic[T]):
             return place
 
     def withdraw(self, place: Place[T]) -> None:
-        """Give back a place that was just taken, and that nobody will settle."""
+        """Give back a place that was just taken and will not be settled."""
         self._places.remove(place)
 
     def close(self) -> None:
@@ -80,7 +82,7 @@ class OrderedSends(Generic[T]):
             self._is_closed = True
 
     def settle(self, place: Place[T], outcome: T) -> None:
-        """Note an outcome, and write all that are next by now."""
+        """Note an outcome, and write all outcomes that are next by now."""
         place.outcome = outcome
         place.is_settled = True
         places = self._places
@@ -96,7 +98,7 @@ class OrderedSends(Generic[T]):
                 self._drained.notify_all()
 
     def go_on(self) -> None:
-        """Write what is next, after the outcome for which `write` returned False."""
+        """Write the next outcomes. Call this when the transport is ready again after `write` returned False."""
         del self._places[0]
         self._turn.release()
         for first in self._places[:1]:
@@ -104,7 +106,7 @@ class OrderedSends(Generic[T]):
                 self.settle(first, first.outcome)
 
     def wait_until(self, most: int) -> None:
-        """Wait until at most so many are in flight. Only for a `write` that always returns True."""
+        """Wait until at most `most` sends are in flight. Use it only with a `write` that always returns True."""
         if len(self._places) <= most:
             return
         with self._lock:

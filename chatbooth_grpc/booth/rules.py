@@ -22,7 +22,7 @@ MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
 NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
-"""An id must not be this, because a field that was left out reads as this."""
+"""No id may have this value, because a decoder returns it for a field that the client left out."""
 TOKEN_SIZE = 16
 NO_TOKEN = bytes(TOKEN_SIZE)
 """Stands for no token, where the wire protocol needs 16 bytes."""

@@ -1,4 +1,4 @@
-"""The one way to send: messages are checked, handed to the store, and settled by a callback."""
+"""The one way to send: it checks messages, stores them and passes on the outcomes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Checked = NewMessage | ChatboothError
 
 
 class Sending:
-    """Checks messages and hands them to a store. Never blocks. Safe to call from many threads."""
+    """Checks messages and hands them to a store. It never blocks. Many threads may call it."""
 
     def __init__(self, store: Store, text_size: int) -> None:
-        """`text_size`: the most bytes of text in a message."""
+        """`text_size` is the most bytes of text in a message."""
         self._store = store
         self._text_size = text_size
 
     def checked(self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None) -> Checked:
-        """Return a message of an authenticated session as the store takes it, or the error that refuses it.
+        """Return a message of an authenticated session in the store's form, or the error that refuses it.
 
         The error is InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText or TextTooLong.
         """
@@ -58,7 +58,7 @@ class Sending:
 
 
 def wait_for(begin: Callable[[Settle], None]) -> Sequence[Outcome]:
-    """Call `begin` with a `settle`, wait until that is called, and return the outcomes.
+    """Call `begin` with a callback, wait until the callback gets the outcomes, and return them.
 
     Raises DeadlineExceeded if the call's deadline passes first.
     """
@@ -71,11 +71,11 @@ def wait_for(begin: Callable[[Settle], None]) -> Sequence[Outcome]:
 
 
 def _settle_all(checked: Sequence[Checked], settle: Settle, stored: Sequence[Outcome]) -> None:
-    """Settle all that were checked, with the outcomes of those that went to the store."""
+    """Call `settle` with an outcome for each checked message. `stored` has those of the messages that were stored."""
     outcomes = iter(stored)
     settle([next(outcomes) if isinstance(new, NewMessage) else new for new in checked])
 
 
 def _digest(message: OutgoingMessage) -> bytes:
-    """Return 16 bytes that stand for a message's content, to tell a repeat from a reuse of its id."""
+    """Return 16 bytes that identify a message's content. They tell a repeat of a message from a reuse of its id."""
     return hashlib.blake2b(message.content, digest_size=16, person=_DIGEST_MARKS[message.kind]).digest()

@@ -29,7 +29,7 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
 JUMP = 10 * SECOND
-"""How far the time of day may be from the time that the steady clock tells. If it is further, a new span begins."""
+"""How far the time of day may be from the time by the steady clock. If it is further, a new span begins."""
 
 KEEP_INTERVAL = 600 * SECOND
 """How much store time may pass before the store keeps it again. After a crash, the time of day tells the rest."""
@@ -65,7 +65,7 @@ class Span(NamedTuple):
         return self.last - self.first == self.end - self.start
 
     def since(self, store_time: int) -> tuple[int, int] | None:
-        """Return the stamps of a store time and later. The time of day may have been wrong by JUMP all the time."""
+        """Return the stamps of a store time and later, even if the time of day was wrong by JUMP all the time."""
         if self.end < store_time:
             return None
         begins_later = store_time < self.start or not self.is_even
@@ -102,10 +102,10 @@ class History(NamedTuple):
 
 
 class StoreClock:
-    """Returns the store time and gives stamps. Safe to use from many threads."""
+    """Returns the store time and gives stamps. Many threads may use it."""
 
     def __init__(self, wall: Clock, steady: Clock, history: History | None, newest: int = 0) -> None:
-        """`history` is the one that the store kept. None: there is none; `newest` is the latest time in the store."""
+        """`history` is the one that the store kept. If it is None, `newest` is the latest time in the store."""
         self._wall = wall
         self._steady = steady
         self._lock = threading.Lock()
@@ -213,7 +213,7 @@ class StoreClock:
 def _first_history(wall: int, newest: int) -> History:
     """Return the history of a store whose times are all times of day."""
     now = wall if wall > _FIRST_POSSIBLE else max(wall, newest)
-    # The clock may have been ahead once. It is not known when, so all stamps of the future count as of now.
+    # The clock may have been ahead once, and nobody knows when. So all stamps of the future count as of now.
     past, future = Span(0, now, 0, now), Span(now, now, now + 1, END_OF_TIME)
     return History(now, now, wall - now, (past, future), ())
 
