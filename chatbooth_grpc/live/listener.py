@@ -24,13 +24,14 @@ WINDOW_SIZE = 1 << 20
 READ_INTERVAL = 1.0
 """How long a stream may send messages from the store's cache, in seconds, before it must read the log again.
 
-Only a read of the log finds that the session has ended, and what the client has acknowledged. The store drops its cache
-after either of them, so that the stream reads the log. This interval covers a bug in the store that fails to do so. It
-is shortened at random, because a thousand streams that were opened at once would otherwise all read at once.
+Only a read of the log finds that the session has ended, or how far the client has acknowledged. After either of them,
+the store drops its cache, so that the stream reads the log. This interval limits the harm if a bug keeps the store from
+doing so. The listener shortens it at random, because a thousand streams that were opened at once would otherwise all
+read at once.
 """
 
 IDLE, QUEUED, RUNNING, WOKEN = range(4)
-"""The states of a listener in the pumps. WOKEN: a pump runs it, and must run it once more."""
+"""The states of a listener in the pumps. WOKEN means that a pump runs it, and must run it once more."""
 
 
 class Listener:
@@ -62,14 +63,14 @@ class Listener:
         self._opened = False
         # When the log was last read, in monotonic seconds.
         self._read_time = 0.0
-        # The sequence and size of each message that was sent and is not acknowledged. None: there are none.
+        # The sequence and size of each message that was sent and is not acknowledged. None if there is no such message.
         self._out: deque[tuple[int, int]] | None = None
         self._out_size = 0
 
     def step(self, store: Store) -> bool:
         """Write the next event, if there is one. Return whether there is more to do at once.
 
-        Raises SessionInvalid, CursorPastEnd, and what the store raises when it cannot be read.
+        Raises SessionInvalid, CursorPastEnd, and the store's errors if it cannot be read.
         """
         if not self._opened:
             return self._open(store)

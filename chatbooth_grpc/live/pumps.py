@@ -1,4 +1,4 @@
-"""The pumps: a few threads that serve all listeners, each one listener at a time.
+"""The pumps: a few threads that serve all listeners. Each serves one listener at a time.
 
 A listener is idle, queued or running. `wake` queues an idle listener, and marks a running one so that it runs once
 more. A pump takes a queued listener and steps it once. If the listener has more to do, the pump queues it again after
@@ -30,7 +30,7 @@ class Pumps:
     """Runs the steps of listeners on a fixed number of threads."""
 
     def __init__(self, step: Step, count: int) -> None:
-        """`step` serves a listener once and says whether it has more to do."""
+        """`step` serves a listener once and returns whether the listener has more to do."""
         self._step = step
         self._lock = threading.Lock()
         self._turns = Turns()
@@ -43,7 +43,7 @@ class Pumps:
             pump.start()
 
     def wake(self, listeners: Iterable[Listener]) -> None:
-        """Let the pumps step these listeners soon. Never blocks."""
+        """Let the pumps step these listeners soon. This never blocks."""
         with self._lock:
             for listener in listeners:
                 if listener.pumping == IDLE:
@@ -72,7 +72,7 @@ class Pumps:
             more = False
             try:
                 more = self._step(listener)
-            except Exception:  # noqa: BLE001  # a bug in one stream must not end the others' thread
+            except Exception:  # noqa: BLE001  # a bug concerns one stream
                 _log.exception("a listener failed")
                 listener.sink.abort()
             with self._lock:

@@ -20,18 +20,18 @@ _RETENTION_ROUNDS = 100
 _LONGEST_RETENTION_ROUND = 600.0
 _SHORTEST_RETENTION_ROUND = 1.0
 _BREATH = 0.01
-"""Seconds between two steps that remove rows.
+"""The pause between two steps that remove rows, in seconds.
 
-So senders go first, and a walk over a million mailboxes leaves most of a core to others.
+The pause lets senders go first. So a walk over a million mailboxes leaves most of a core to other work.
 """
 
 _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Looks over sessions, streams and old data at intervals, which are in seconds.
+    """Checks sessions, streams and old data at intervals, which are in seconds.
 
-    Each thread has rounds of its own, so that none waits for another. If a round fails, the next one tries again.
+    Each thread has its own rounds, so that none waits for another. If a round fails, the next one tries again.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Reaper:
         ]
         prune_now = self._due[-1].set
         store.watch_deletions(prune_now)
-        # An earlier server may have left something.
+        # An earlier server may have left rows to prune.
         prune_now()
 
     def start(self) -> None:
@@ -125,7 +125,7 @@ class Reaper:
         def run() -> None:
             while True:
                 due.wait(interval)
-                # This comes before the look, so that no wake-up during the look is lost.
+                # This comes before the round, so that no wake-up during the round is lost.
                 due.clear()
                 if self._stopping.is_set():
                     return

@@ -36,4 +36,4 @@ class Sink(Protocol):
         """
 
     def abort(self) -> None:
-        """End the stream at once, whatever was not taken."""
+        """End the stream at once, even if the client has not taken all events."""

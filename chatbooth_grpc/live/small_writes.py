@@ -1,4 +1,4 @@
-"""Small writes that clients have not taken. Nearly every call has one: none takes a lock."""
+"""Small writes that clients have not taken. Nearly every call has one, so no lock is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CutOff = Callable[[], None]
 class SmallWrites:
     """Holds small writes until clients take them, and chooses those to cut off: the oldest first.
 
-    Safe to use from many threads: each step is one operation on a dictionary, which is atomic in CPython.
+    Many threads may use it, because each step is one operation on a dictionary, which is atomic in CPython.
     """
 
     def __init__(self, most: int | None, youngest: float) -> None:
@@ -26,7 +26,7 @@ class SmallWrites:
         return len(self._held)
 
     def hold(self, key: Hashable, cut_off: CutOff) -> Callable[[], object]:
-        """Note a write that begins now, and return a function that notes its end. Each write has a `key` of its own."""
+        """Note a write that begins now, and return a function that notes its end. No two writes share a `key`."""
         self._held[key] = time.monotonic(), cut_off
         return partial(self._held.pop, key, None)
 

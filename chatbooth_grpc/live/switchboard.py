@@ -1,4 +1,4 @@
-"""The switchboard: which listeners a mailbox has. It passes the store's hints to them.
+"""The switchboard knows the listeners of each mailbox, and passes hints to them.
 
 If a client has not taken the last event, the switchboard sets its listener aside, and does not wake it until the
 transport calls back. So a stream that nobody reads costs nothing when a message comes into its mailbox.
@@ -23,11 +23,11 @@ from chatbooth_grpc.live.pumps import Pumps
 from chatbooth_grpc.live.sink import Sink
 
 DEFAULT_PUMPS = 1
-"""Two pumps would take the interpreter's lock from each other for every message."""
+"""There is one, because two pumps would take the interpreter's lock from each other for every message."""
 
 
 class Switchboard:
-    """Opens, wakes and ends listeners. Safe to call from many threads."""
+    """Opens, wakes and ends listeners. Many threads may call it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Switchboard:
         self._max_listeners = max_listeners
         self._lock = threading.Lock()
         self._open: set[Listener] = set()
-        # The listeners that hints wake. Those that are set aside are not among them.
+        # The listeners that hints wake. This does not include the listeners that are set aside.
         self._by_mailbox: dict[int, set[Listener]] = {}
         self._none_left = threading.Condition(self._lock)
         self._draining = False
@@ -65,7 +65,7 @@ class Switchboard:
         return listener
 
     def close(self, listener: Listener) -> None:
-        """Forget a listener whose stream has ended. Never blocks. Harmless if repeated."""
+        """Forget a listener whose stream has ended. This never blocks. A repeat does nothing."""
         with self._lock:
             listener.is_open = False
             if listener not in self._open:
@@ -76,7 +76,7 @@ class Switchboard:
                 self._none_left.notify_all()
 
     def wake(self, mailbox_ids: Collection[int]) -> None:
-        """Let the listeners of these mailboxes look again. Never blocks."""
+        """Let the listeners of these mailboxes read again. This never blocks."""
         if not self._by_mailbox:
             return
         with self._lock:
@@ -90,7 +90,7 @@ class Switchboard:
         return len(self._open)
 
     def listens(self, session: StoredSession) -> bool:
-        """Say whether a session has an open stream."""
+        """Return whether a session has an open stream."""
         with self._lock:
             listeners = self._by_mailbox.get(session.mailbox_id, ())
             return any(listener.session.session_id == session.session_id for listener in listeners)
@@ -101,7 +101,7 @@ class Switchboard:
             return list({listener.session.session_id: listener.session for listener in self._open}.values())
 
     def sweep(self) -> None:
-        """Let every listener look again, so that a lost hint delays a message and does not lose it."""
+        """Let every listener read again, so that a lost hint delays a message and does not lose it."""
         with self._lock:
             mailbox_ids = list(self._by_mailbox)
         self.wake(mailbox_ids)
@@ -147,7 +147,7 @@ class Switchboard:
         listener.sink.end(End(reason, listener.sent_through), error)
 
     def _set_aside(self, listener: Listener) -> None:
-        """Do not wake a listener until its sink is free. It is unlinked first, so that no callback can be missed."""
+        """Stop waking a listener until its sink is free. It is unlinked first, so that no callback can be missed."""
         with self._lock:
             self._unlink(listener)
         if not listener.sink.call_when_free(partial(self._put_back, listener)):

@@ -1,4 +1,4 @@
-"""Which listener is served next: mailboxes take turns, however many listeners each has."""
+"""The order of listeners: mailboxes take turns, however many listeners each has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Turns:
             waiting.append(listener)
 
     def take(self) -> Listener:
-        """Remove and return the next one. Raises IndexError: there is none."""
+        """Remove and return the next listener. Raises IndexError if there is none."""
         mailbox_id = self._mailboxes.popleft()
         waiting = self._waiting[mailbox_id]
         listener = waiting.popleft()

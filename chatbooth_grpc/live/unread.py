@@ -1,4 +1,4 @@
-"""The writes that clients have not taken: how many bytes, whose they are, and since when."""
+"""The writes that clients have not taken, with their sizes, owners and times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SLOWEST_RATE = 64 << 10
 """How many bytes a client must take in a second, beyond the stuck limit. So a large write gets more time."""
 
 _YOUNGEST = 0.25
-"""Seconds that every write may wait, whatever the limits say. Clients take nearly all sooner."""
+"""Every write may wait this many seconds, even beyond the limits. Clients take nearly all writes sooner."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Stream(Protocol):
 
     @property
     def waiting_since(self) -> float | None:
-        """When the small write began that the client has not taken, in monotonic seconds. None: it has taken all."""
+        """When the small write began that the client has not taken, in monotonic seconds. None if it has taken all."""
 
     def cut_off(self) -> None:
         """End the stream at once, from any thread."""
@@ -69,7 +69,7 @@ class _Holdings:
 class Unread:
     """Holds writes until clients take them, and cuts off those that exceed a limit: the oldest first.
 
-    Safe to use from many threads. It blocks none of them. It calls `cut_off` on any of them, without a lock.
+    Many threads may use it, and it blocks none of them. It calls `cut_off` on any of them, without a lock.
     """
 
     def __init__(
@@ -80,7 +80,10 @@ class Unread:
         share_size: int = SHARE_SIZE,
         stuck_limit: float = STUCK_LIMIT,
     ) -> None:
-        """`most` is how many small writes may wait at once; None means any number. Sizes in bytes, limit in seconds."""
+        """`most` is how many small writes may wait at once. None means any number.
+
+        Sizes are in bytes, and `stuck_limit` is in seconds.
+        """
         self._most_size = most_size
         self._share_size = share_size
         self._stuck_limit = stuck_limit
@@ -100,7 +103,7 @@ class Unread:
             self._watched.add(stream)
 
     def unwatch(self, stream: Stream) -> None:
-        """End what `watch` began. Harmless if repeated."""
+        """Stop watching a stream. A repeat does nothing."""
         with self._lock:
             self._watched.discard(stream)
 
@@ -128,7 +131,7 @@ class Unread:
         return taken
 
     def check(self, owner: Hashable) -> None:
-        """Raise TooBusy if more bytes wait for an owner than may."""
+        """Raise TooBusy if more bytes wait for an owner than the limit allows."""
         with self._lock:
             holdings = self._by_owner.get(owner)
             if holdings is None or holdings.size <= self._share_size:
@@ -136,7 +139,7 @@ class Unread:
         raise TooBusy(f"{self._share_size >> 20} MiB that one account's clients have not read")
 
     def release(self, held: Held) -> None:
-        """Note that the client has taken a write, or that its call has ended. Harmless if repeated."""
+        """Note that the client has taken a write, or that its call has ended. A repeat does nothing."""
         with self._lock:
             self._forget(held)
 
