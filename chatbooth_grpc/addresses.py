@@ -57,7 +57,7 @@ def address_text(host: str, port: int | str) -> str:
 def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host:
     """Return the host of a name or an IP address, which may be in brackets. Raises ListenError if it does not resolve.
 
-    `localhost` is both loopback addresses, whatever the machine's resolver says, as RFC 6761 demands.
+    `localhost` always means both loopback addresses, as RFC 6761 demands. The machine's resolver is not asked.
     """
     name = name.strip("[]")
     if name.rstrip(".").lower() == "localhost":
@@ -107,7 +107,7 @@ def _bind_one(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # A restarted server can bind the port at once, although connections of the last one still time out.
+        # A restarted server can bind the port at once, although connections of the server before it still time out.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             only = not (address == _ANY_IPV6 and socket.has_dualstack_ipv6())

@@ -50,7 +50,7 @@ _LINK_PARENT = r"CHATBOOTH_(\w+_)?NAME"
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes or Docker has set a variable to describe a service, and no person to configure chatbooth."""
+    """Whether Kubernetes or Docker has set a variable to describe a service. Such a variable configures nothing."""
     if name in _VARIABLES and not name.endswith("_PORT"):
         return False
     return bool(
@@ -67,7 +67,7 @@ def value_of(name: str, environment: Mapping[str, str]) -> str | None:
 
 
 def remarks(environment: Mapping[str, str], used: Iterable[str]) -> list[str]:
-    """Return a sentence for each problem of chatbooth's variables that a person should know. None holds a value.
+    """Return a sentence for each problem of chatbooth's variables that a person should know. No sentence shows a value.
 
     `used` are the variables that the program reads.
     """

@@ -1,4 +1,4 @@
-"""Server addresses, in the one form that channels are opened by and files are named after."""
+"""Server addresses, in the one form that opens channels and names files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IPV6_AND_PORT = re.compile(r"\[(?P<host>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](
 def normal_address(address: str) -> str:
     """Return `HOST:PORT` in lower case, with IPv6 in brackets. Without a port it is 50051. Raises ValueError.
 
-    An address that begins with `wire://`, which stays, is one of a wire protocol server. Without a port it is 8080.
+    An address of a wire protocol server begins with `wire://`, and keeps that. Without a port it is 8080.
     """
     address = address.strip()
     scheme, found, rest = address.partition("://")
