@@ -1,4 +1,4 @@
-"""The database below a group commit: what the group commit asks of it."""
+"""The interface between a group commit and its database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Engine(Protocol[TransactionT_co]):
     def begin(self) -> TransactionT_co:
         """Begin a transaction, and return what each piece of work in it receives.
 
-        Raises StoreUnavailable: a restart would not find what a commit writes now.
+        Raises StoreUnavailable if a restart would not find the changes that a commit writes now.
         """
 
     def append(self, messages: Sequence[NewMessage]) -> Outcomes:
@@ -49,25 +49,25 @@ class Engine(Protocol[TransactionT_co]):
         """End the part that the savepoint began."""
 
     def commit(self) -> bool:
-        """Commit to stable storage; return whether the transaction has written anything.
+        """Commit to stable storage. Return whether the transaction has written anything.
 
-        Raises StoreUnavailable: a restart would not find what was committed.
+        Raises StoreUnavailable if a restart would not find the committed changes.
         """
 
     def roll_back(self) -> None:
         """Roll the transaction back, if one is open."""
 
     def failure(self, error: Exception) -> EngineFailure | None:
-        """Return how the database has failed; None if `error` is a bug in a piece of work."""
+        """Return how the database has failed. Return None if `error` is a bug in a piece of work."""
 
     def end(self, *, committed: bool) -> None:
-        """Take note of how a transaction ended. Called before any caller learns of it."""
+        """Note how a transaction ended. The writer calls this before any caller learns of it."""
 
     def announce(self, *, committed: bool) -> None:
-        """Tell the watchers what a transaction changed. Called after its callers have been answered."""
+        """Tell the watchers which mailboxes a transaction changed. The writer calls this after it answers the callers."""
 
     def rest(self) -> None:
-        """Do what can wait a little. Called when no work has come for a while."""
+        """Do the work that can wait a little. The writer calls this when no other work has come for a while."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -40,7 +40,7 @@ T = TypeVar("T")
 # This bounds how long the first caller of a transaction waits for the last one.
 MAX_JOBS_PER_COMMIT = 1_000
 
-# After this many seconds without work, the writer does what can wait a little.
+# After this many seconds without work, the writer does the work that can wait a little.
 REST = 0.02
 
 # How often the settler looks for deadlines that have passed, in seconds.
@@ -159,9 +159,10 @@ class GroupCommit(Generic[TransactionT]):
             thread.start()
 
     def run(self, work: Callable[[TransactionT], T]) -> T:
-        """Run `work` inside a transaction and return its result once that is on stable storage.
+        """Run `work` inside a transaction, and return its result after the commit is on stable storage.
 
-        Raises any error that `work` raises. StoreFull, StoreUnavailable: the transaction failed. DeadlineExceeded.
+        Raises any error that `work` raises. Raises StoreFull or StoreUnavailable if the transaction failed. Raises
+        DeadlineExceeded.
         """
         job = Job(work, time.monotonic() + time_remaining(self._wait))
         done = job.done = threading.Lock()
@@ -237,7 +238,7 @@ class GroupCommit(Generic[TransactionT]):
         return jobs, False
 
     def _wait_for_job(self) -> AnyJob | None:
-        """Return the next job; None means that no more come. Let the engine rest while none comes."""
+        """Return the next job. None means that no more jobs will come. Let the engine rest while no job comes."""
         if not self._rests:
             try:
                 return self._queue.get(timeout=REST)
@@ -268,7 +269,7 @@ class GroupCommit(Generic[TransactionT]):
                 return
             jobs[0].fail(Internal())
         except StoreUnavailable as lost:
-            # The loss was logged when it was found, and not once more for each transaction.
+            # The loss was logged when it was found. It is not logged again for each transaction.
             self._undo(jobs, lost)
         except Exception as error:  # noqa: BLE001
             # No caller may learn of a success, and the writer must continue.

@@ -12,7 +12,7 @@ from chatbooth_grpc.booth.lasting_state import LastingState
 
 
 def store_failure(error: apsw.Error) -> ChatboothError:
-    """Return the error that a caller sees in place of SQLite's."""
+    """Return the chatbooth error that a caller sees in place of SQLite's error."""
     return StoreFull() if isinstance(error, apsw.FullError) else StoreUnavailable()
 
 

@@ -30,16 +30,16 @@ class StoreFiles:
     """
 
     def __init__(self, path: Path, file_id: FileId) -> None:
-        """`file_id`: the id of the store's file, which is open, as is its log. Raises OSError: there is no log."""
+        """`file_id` is the id of the store's file. The file and its log are open. Raises OSError if there is no log."""
         log = Path(f"{path}-wal")
         pairs = ((path, file_id), (log, FileId.of(log.stat())))
         # Each path with the inode and the device of its file. They are plain text and plain tuples, to be quick.
         self._expected = tuple((str(one), (found.inode, found.device)) for one, found in pairs)
         self._folder = str(path.parent)
-        # The folder's state at the latest look at the files, if they were in place.
+        # The folder's state at the latest check of the files, if they were in place.
         self._checked_folder: tuple[int, int, int] | None = None
-        # The file's size and modification time after its latest writing that was the server's, and the generations that
-        # it may have since.
+        # The file's size and modification time after the server last wrote to it, and the generations that it may have
+        # since.
         self._written: tuple[int, int] | None = None
         self._generations: tuple[bytes, ...] = ()
         self.is_overwritten = False
@@ -87,8 +87,8 @@ class StoreFiles:
     def look_inside(self, read_generation: Callable[[], bytes | None]) -> None:
         """Find out whether somebody has written other content into the file. For the writer's thread alone.
 
-        `read_generation` reads the file without its log. A program of SQLite's may have copied the log into the file,
-        which is no harm.
+        `read_generation` reads the file without its log. One of SQLite's own programs may have copied the log into the
+        file, which does no harm.
         """
         state = self._state_of_file()
         if state == self._written or state is None:

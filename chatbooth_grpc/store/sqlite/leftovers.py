@@ -1,12 +1,12 @@
 """Whether the log or the rollback journal beside a store's file belongs to that file.
 
 A server that was killed leaves a log, with changes that are not in the store's file yet. The next server reads the
-file through the log. If someone puts another file in place meanwhile, that would mix two states of the store. So the
-generation is read twice before anything is written: from the file alone, and through the log. `checkpoints` says which
-they are if both belong together.
+file through the log. If someone puts another file in place meanwhile, that would mix two states of the store. So this
+reads the generation twice before anything is written: from the file alone, and through the log. `checkpoints` says
+which generations fit together.
 
-A rollback journal is left by a server that was killed at its first start, when it made the file or turned it into one
-with a log. SQLite would undo that, and so cut a file that was put in place meanwhile down to nothing.
+A server that was killed at its first start leaves a rollback journal, because it was making the file or turning it into
+one with a log. SQLite would undo that work. So it would cut a file that was put in place meanwhile down to nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNREADABLE = (apsw.CorruptError, apsw.NotADBError)
 
 
 class _Generations(NamedTuple):
-    """The generations that one reading found. `generation` is None if the store is from before there were any."""
+    """The generations that one reading found. `generation` is None if an early version wrote the store, without any."""
 
     generation: bytes | None
     log_base: bytes | None
@@ -61,7 +61,7 @@ def _journal_fits(path: Path, journal: Path) -> bool:
         with journal.open("rb") as file:
             header = file.read(_JOURNAL_HEADER.size)
     except OSError:
-        # SQLite cannot read it either, and says why.
+        # SQLite cannot read it either, and its error says why.
         return True
     if len(header) < _JOURNAL_HEADER.size:
         # SQLite undoes nothing with such a journal.

@@ -1,4 +1,4 @@
-"""One server for a store: a lock on the store's own file, whichever name opens it."""
+"""A lock on a store's file, so that one server has it, by whatever name it is opened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FileId(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> FileId:
-        """Return the id of the file that was looked at."""
+        """Return the id of the file with this status."""
         return cls(found.st_dev, found.st_ino)
 
 
@@ -45,7 +45,7 @@ class StoreLock:
     def __init__(self, path: Path) -> None:
         """Make the file if it is absent, private to the user, and lock it.
 
-        Raises BlockingIOError: another server holds it. OSError: the file cannot be opened or locked.
+        Raises BlockingIOError if another server holds the lock. Raises OSError if the file cannot be opened or locked.
         """
         with _guard:
             _check_earlier_lock(path)
@@ -73,7 +73,10 @@ def _open_unheld(path: Path) -> int:
 
 
 def _check_earlier_lock(path: Path) -> None:
-    """Refuse a store that an earlier version serves. That one locks a file beside the store, which is removed now."""
+    """Refuse a store that an earlier version serves.
+
+    That version locks a file beside the store. If nobody holds that lock, this removes the file.
+    """
     beside = Path(f"{path}.lock")
     try:
         descriptor = os.open(beside, os.O_RDWR | os.O_CLOEXEC)

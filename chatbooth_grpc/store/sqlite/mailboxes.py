@@ -1,4 +1,4 @@
-"""Mailboxes: where one stands, and reading its messages."""
+"""Mailboxes: finding the bounds of a mailbox, and reading its messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MailboxBounds = tuple[int, int, int]
 def bounds_for(connection: apsw.Connection, session: StoredSession) -> MailboxBounds:
     """Return the bounds of a session's mailbox. Raises SessionInvalid: the session has ended."""
     # No variable may hold the cursor. The traceback of an error would keep it, and with it the snapshot of a reading
-    # connection. Whoever borrows the connection next would then read what was there before.
+    # connection. The next borrower of the connection would then read the old state of the store.
     row: MailboxBounds | None = connection.execute(
         SQL["mailbox_bounds"], (session.session_id, session.mailbox_id)
     ).fetchone()
@@ -50,7 +50,7 @@ def read_after(
 
 @contextmanager
 def _snapshot(connection: apsw.Connection) -> Iterator[None]:
-    """Make everything that is read inside the block be of one moment."""
+    """Let all reads inside the block see the store at one moment."""
     connection.execute("BEGIN")
     try:
         yield

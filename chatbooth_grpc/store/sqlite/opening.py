@@ -74,7 +74,7 @@ def lock_store(path: Path) -> StoreLock:
 def closed_file(path: Path, lock: StoreLock) -> FileState | None:
     """Return the state of the store's file, which is closed and still locked. None: it is not in its place."""
     try:
-        # Without this, the times that a power loss leaves may be older than those that are read here.
+        # Without this, the file's times after a power loss may be older than the times that are read here.
         os.fsync(lock.descriptor)
         found = path.stat()
     except OSError:

@@ -34,7 +34,7 @@ def remove_messages(transaction: WriteTransaction, mailbox_id: int, through: int
 
 
 def _step_end(transaction: WriteTransaction, mailbox_id: int) -> int:
-    """Return the sequence up to which one step removes messages; 0 means that no messages are left."""
+    """Return the sequence up to which one step removes messages. 0 means that no messages are left."""
     size, end = 0, 0
     for sequence, length in transaction.execute("oldest_message_sizes", (mailbox_id, MESSAGES_PER_STEP)):
         end = sequence

@@ -17,7 +17,7 @@ MOST_READERS = 48
 
 
 class Readers:
-    """As many reading connections as were ever needed at once, up to a limit. Any thread may borrow one."""
+    """The reading connections: as many as were ever needed at once, up to a limit. Any thread may borrow one."""
 
     def __init__(self, connect: Callable[[], apsw.Connection], wait: float = 30.0) -> None:
         """`wait` is the longest time that a caller waits for a connection, in seconds. Its deadline may be sooner."""
@@ -38,8 +38,8 @@ class Readers:
     def lend(self) -> Iterator[apsw.Connection]:
         """Lend a connection.
 
-        Raises StoreUnavailable after `close`, or if no connection is returned in time. Raises DeadlineExceeded, and all
-        errors that making a connection raises.
+        Raises StoreUnavailable after `close`, or if no thread returns a connection in time. Raises DeadlineExceeded.
+        Raises any error that occurs while a connection is made.
         """
         if self._closed:
             raise StoreUnavailable
@@ -60,7 +60,7 @@ class Readers:
     def close(self, wait: float) -> bool:
         """Lend no more, and close each connection once it is returned.
 
-        Waits for that up to `wait` seconds, and says whether all are closed.
+        This waits for that up to `wait` seconds, and returns whether all are closed.
         """
         with self._gone:
             self._closed = True

@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Phase(IntEnum):
-    """Where the server was when it wrote the seal."""
+    """The phase of the server's run in which it wrote the seal."""
 
     STARTING = 1
     RUNNING = 2
@@ -58,7 +58,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> FileState:
-        """Return the state of the file that was looked at."""
+        """Return the state of the file with this status."""
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -133,8 +133,8 @@ def _boot_id() -> bytes:
 class Seal:
     """The seal of a store that is being served. A failure here loses no message.
 
-    A seal that cannot be written is tried again by `tend`. Until then the next start may take the store for a copy,
-    which is the safe mistake.
+    If the seal cannot be written, `tend` tries again. Until then, the next start may take the store for a copy, which
+    is the safe mistake.
     """
 
     def __init__(self, store: Path) -> None:
@@ -175,7 +175,7 @@ class Seal:
                 self._write_mark()
 
     def catch_up(self) -> None:
-        """Write the mark if it is out of date. Called when no commit follows at once."""
+        """Write the mark if it is out of date. The writer calls this when no commit follows at once."""
         with self._guard:
             self._write_mark()
 
@@ -187,7 +187,7 @@ class Seal:
                 self._try_to_make()
 
     def close(self, file: FileState | None) -> None:
-        """End the seal. `file` is the state of the closed file. None: nobody knows how the store was left."""
+        """End the seal. `file` is the state of the closed file. None means that its state is not known."""
         with self._guard:
             if self._sealed is not None and file is not None:
                 self._sealed = self._sealed._replace(phase=Phase.CLOSED, file=file)

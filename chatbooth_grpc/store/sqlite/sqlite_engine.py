@@ -76,7 +76,7 @@ class SQLiteEngine:
             self._connection.execute("ROLLBACK")
 
     def failure(self, error: Exception) -> EngineFailure | None:
-        # A job that violates a constraint has a bug, and SQLite goes on.
+        # A job that violates a constraint has a bug, and SQLite can continue.
         if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
             return EngineFailure(cause_of(error), store_failure(error))
         return None

@@ -82,7 +82,7 @@ class SQLiteStore:
         `clock` gives the time of day, and `steady` the time that passes. If `steady` is None, it is the system's steady
         clock, or `clock` if `clock` is not the system's. `vfs` names the SQLite VFS that reaches the file. `store_wait`
         is the longest time that a change waits for the disk, in seconds. `restored` says that the file was put back
-        from a copy. The store mostly notices that without being told.
+        from a copy. In most cases, the store notices that by itself.
         """
         # The real path gives one lock for all names of the file, also after the process changes its folder.
         self._path = absolute_path(path)

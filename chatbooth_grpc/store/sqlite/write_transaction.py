@@ -1,4 +1,4 @@
-"""The transaction that changes are made in: it notes what each change touches."""
+"""A transaction for changes. It notes the sessions and mailboxes that each one touches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatbooth_grpc.store.sqlite.sql import SQL
 Bindings = Sequence[object] | Mapping[str, object]
 
 # The statements that end, move or refresh sessions, or take an account from its mailbox. Only the methods of
-# `WriteTransaction` run them, because others look at what they touch: caches of sessions and listeners.
+# `WriteTransaction` run them, because caches of sessions and listeners depend on the rows that these statements touch.
 TOUCHING = frozenset(
     {
         *("touch_session", "end_session", "end_other_sessions", "end_all_sessions"),
@@ -33,33 +33,33 @@ def _nothing() -> None:
 class WriteTransaction:
     """A transaction on the writing connection. Every change of the store but an append is made through it.
 
-    An author of a new change cannot forget what it touches. `execute` knows no statement that touches a session or an
-    account. The methods that run those statements note what they touch, for the end of the transaction.
+    The author of a new change cannot forget to note what it touches. `execute` knows no statement that touches a
+    session or an account. The methods that run those statements note the rows for the end of the transaction.
     """
 
     __slots__ = ("_caller", "_connection", "_forget_lookups", "changed", "ends_accounts", "outdates_sessions")
 
     def __init__(self, connection: apsw.Connection, forget_lookups: Callable[[], None] = _nothing) -> None:
-        """`forget_lookups` is called when sessions or accounts end: appends must look them up again."""
+        """`forget_lookups` is called when sessions or accounts end, because appends must look them up again."""
         self._connection = connection
         self._forget_lookups = forget_lookups
         # The mailbox of the session that asks for the current change.
         self._caller: MailboxBounds | None = None
-        # The mailboxes whose listeners must look again, other than those that grew.
+        # The mailboxes whose listeners must read again, other than those that grew.
         self.changed: set[int] = set()
-        # Whether a cached session may no longer be true.
+        # Whether a cached session may be out of date.
         self.outdates_sessions = False
         # Whether a deleted account leaves a mailbox to prune.
         self.ends_accounts = False
 
     def begin_change(self, session: StoredSession | None) -> None:
-        """Begin a change that `session` asks for. Raises SessionInvalid: the session has ended."""
+        """Begin a change that `session` asks for. Raises SessionInvalid if the session has ended."""
         self._caller = None
         if session is not None:
             self._caller = bounds_for(self._connection, session)
 
     def execute(self, name: str, bindings: Bindings = ()) -> apsw.Cursor:
-        """Run a statement that reads, or that writes something that nobody caches or listens to."""
+        """Run a statement that reads, or that writes rows which no cache and no listener depends on."""
         return self._connection.execute(_FREE[name], bindings)
 
     def write(self, name: str, bindings: Bindings = ()) -> int:
@@ -68,13 +68,13 @@ class WriteTransaction:
         return self._connection.changes()
 
     def touch_session(self, session: StoredSession, now: int) -> None:
-        """Note that a session is in use at a store time."""
+        """Note that a session is used at a store time."""
         self.outdates_sessions = True
         self._connection.execute(SQL["touch_session"], (now, session.session_id))
 
     def advance_cursor(self, session: StoredSession, through: int) -> None:
         """Move the cursor of the session that asks for the change. Raises CursorPastEnd."""
-        assert self._caller is not None  # noqa: S101  # the change is the session's own
+        assert self._caller is not None  # noqa: S101  # the session asks for it
         last_sequence, _, _ = self._caller
         if through > last_sequence:
             raise CursorPastEnd(through, last_sequence)

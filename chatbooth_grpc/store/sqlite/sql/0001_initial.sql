@@ -1,13 +1,13 @@
 -- Accounts, sessions, and mailboxes as ordered logs. Times: microseconds since 1970 UTC. Sequences start at 1.
 
--- One row. The epoch names this store's history; a restore from a backup writes another.
+-- One row. The epoch names this store's history. A restore from a backup writes another epoch.
 CREATE TABLE store (
     epoch BLOB NOT NULL CHECK (length(epoch) = 16)
 ) STRICT;
 
 INSERT INTO store (epoch) VALUES (randomblob(16));
 
--- AUTOINCREMENT, here and below: an id is never given out again, whatever was deleted.
+-- AUTOINCREMENT, here and below: an id is never given out again, not even after its row was deleted.
 CREATE TABLE accounts (
     account_id INTEGER PRIMARY KEY AUTOINCREMENT,
     username TEXT NOT NULL UNIQUE,
@@ -21,9 +21,10 @@ CREATE TABLE held_names (
     free_time INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- account_id NULL: detached, its account deleted; unreadable, its rows being pruned.
--- last_sequence: the counter that numbers its messages. acknowledged_through: the furthest cursor of any session.
--- removed_through: what retention has removed, always a prefix.
+-- account_id: NULL if the account was deleted. Nobody can read such a mailbox, and its rows are pruned.
+-- last_sequence: the counter that numbers the mailbox's messages.
+-- acknowledged_through: the furthest cursor of any session.
+-- removed_through: retention has removed all messages up to this sequence.
 CREATE TABLE mailboxes (
     mailbox_id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER UNIQUE REFERENCES accounts,
@@ -44,7 +45,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_account ON sessions (account_id);
 CREATE INDEX sessions_by_use ON sessions (used_time);
 
--- The logs. sender and sender_id are the sender's as it sent: it may be gone, or renamed, since.
+-- The logs. sender and sender_id are the sender's at the time of sending. It may have been deleted or renamed since.
 CREATE TABLE messages (
     mailbox_id INTEGER NOT NULL REFERENCES mailboxes,
     sequence INTEGER NOT NULL,
@@ -57,7 +58,7 @@ CREATE TABLE messages (
     PRIMARY KEY (mailbox_id, sequence)
 ) STRICT, WITHOUT ROWID;
 
--- What makes a repeated message one message, as long as the mailbox lives; retention leaves it alone.
+-- With these ids, a repeated message is stored once, as long as the mailbox exists. Retention does not remove them.
 CREATE TABLE message_ids (
     mailbox_id INTEGER NOT NULL REFERENCES mailboxes,
     sender_id INTEGER NOT NULL,

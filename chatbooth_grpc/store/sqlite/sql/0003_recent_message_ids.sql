@@ -1,8 +1,10 @@
--- The ids of the messages that are in the logs, where message_ids has those that retention has removed, and all from
--- before this migration. Ordered by the ids themselves: made in the order of time, as UUIDv7s are, they are written at
--- the table's end, a few pages a commit, where message_ids would have a page written for each mailbox.
+-- The ids of the messages that are in the logs. The table message_ids has the ids of messages that retention has
+-- removed, and all ids from before this migration.
 --
--- mailbox_id REFERENCES nothing: to delete a mailbox, SQLite would look for its id on every page of this table.
+-- This table is ordered by the ids themselves. Ids that are UUIDv7s grow with time, so they are written at the table's
+-- end, on a few pages for each commit. In message_ids, a commit would write a page for each mailbox.
+--
+-- mailbox_id has no REFERENCES. With it, SQLite would search every page of this table to delete a mailbox.
 CREATE TABLE recent_message_ids (
     message_id BLOB NOT NULL CHECK (length(message_id) = 16),
     mailbox_id INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- The statements of the SQLite store. The lines between a statement's name and its text say what it is for.
+-- The statements of the SQLite store. The lines between a statement's name and its text explain the statement.
 
 -- name: generations
 -- The generations by which the write-ahead log and the file know each other (see checkpoints.py).
@@ -17,7 +17,7 @@ UPDATE store SET generation = randomblob(16) WHERE generation = log_base
 UPDATE store SET generation = randomblob(16), log_base = NULL
 
 -- name: standing
--- What the store says of itself at the start: its epoch, its latest start, how many messages it ever stored, and
+-- The store's own record at the start of a server: its epoch, its latest start, how many messages it ever stored, and
 -- whether it has accounts.
 SELECT epoch, start_id, pruned_messages + (SELECT ifnull(sum(last_sequence), 0) FROM mailboxes),
        EXISTS (SELECT 1 FROM accounts)
@@ -32,7 +32,7 @@ UPDATE store SET start_id = ?
 UPDATE store SET epoch = ?, start_id = ?
 
 -- name: held_name
--- From when until when a deleted account holds its name, in store time.
+-- The times from which and until which a deleted account holds its name, in store time.
 SELECT hold_time, free_time FROM held_names WHERE username = ?
 
 -- name: release_name
@@ -75,7 +75,7 @@ UPDATE accounts SET password_hash = :new WHERE account_id = :account_id AND pass
 
 -- name: usernames
 -- A page of the names with a prefix, sorted, joined by newlines.
--- group_concat() takes the rows as the subquery gives them; an ORDER BY of its own would sort them a second time.
+-- group_concat() takes the rows in the order of the subquery. With another ORDER BY it would sort them a second time.
 SELECT CAST(coalesce(group_concat(username, char(10)), '') AS BLOB)
   FROM (SELECT username FROM accounts
          WHERE username >= :start AND username <> :after AND username < :end
@@ -108,7 +108,7 @@ UPDATE sessions SET used_time = :now WHERE used_time > :now
 SELECT 1 FROM sessions WHERE session_id = ?
 
 -- name: touch_session
--- Note that a session is in use. The time never goes back.
+-- Note that a session is used. The time never goes back.
 UPDATE sessions SET used_time = max(used_time, ?) WHERE session_id = ?
 
 -- name: end_session
@@ -124,7 +124,7 @@ DELETE FROM sessions WHERE account_id = ? AND session_id <> ?
 DELETE FROM sessions WHERE account_id = ?
 
 -- name: detach_mailbox
--- Take a mailbox from its account, so that no query reaches it; return how many messages it holds.
+-- Take a mailbox from its account, so that no query reaches it. Return how many messages it holds.
 UPDATE mailboxes SET account_id = NULL WHERE account_id = ? RETURNING last_sequence - removed_through
 
 -- name: delete_account
@@ -159,7 +159,7 @@ INSERT INTO messages (mailbox_id, sequence, sender_id, sender, message_id, accep
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: mailbox_bounds
--- Where a mailbox and one of its sessions stand; no row if the session has ended.
+-- The bounds of a mailbox, and the cursor of one of its sessions. No row if the session has ended.
 SELECT last_sequence, removed_through, cursor
   FROM sessions JOIN mailboxes USING (account_id)
  WHERE session_id = ? AND mailbox_id = ?
@@ -207,7 +207,7 @@ DELETE FROM message_ids WHERE (mailbox_id, sender_id, message_id) IN
     (SELECT mailbox_id, sender_id, message_id FROM message_ids WHERE mailbox_id = ? LIMIT ?)
 
 -- name: note_pruned
--- Count the messages of a mailbox that is about to go, since the store counts all that it ever stored.
+-- Count the messages of a mailbox that is about to be deleted, because the store counts all messages ever stored.
 UPDATE store SET pruned_messages = pruned_messages + (SELECT last_sequence FROM mailboxes WHERE mailbox_id = ?)
 
 -- name: delete_mailbox
@@ -216,14 +216,14 @@ DELETE FROM mailboxes WHERE mailbox_id = ?
 
 -- name: end_of_walk
 -- Where one step of retention's walk ends.
--- The walk reads along the index, one group of mailboxes after another. INDEXED BY makes SQLite use it, whatever its
--- statistics say.
+-- The walk reads along the index, one group of mailboxes after another. INDEXED BY makes SQLite use the index even if
+-- its statistics favour another way.
 SELECT max(mailbox_id) FROM (
     SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged
      WHERE removed_through < acknowledged_through AND mailbox_id >= ? ORDER BY mailbox_id LIMIT ?)
 
 -- name: mailboxes_with_old_messages
--- The mailboxes of a step whose oldest message was accepted outside all of the time spans that are to be kept.
+-- The mailboxes of a step whose oldest message was accepted outside all of the time spans that must be kept.
 SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged JOIN messages USING (mailbox_id)
  WHERE removed_through < acknowledged_through AND mailbox_id BETWEEN :start AND :end
    AND sequence = removed_through + 1 AND accept_time NOT BETWEEN :first AND :last
