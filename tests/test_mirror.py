@@ -35,7 +35,6 @@ TESTED_ELSEWHERE = {
     "rpc/grpcio/stream_call.py": "rpc/server/test_send_streams.py",
     "rpc/server/health.py": "rpc/server/test_chat_server.py",
     "rpc/server/listening.py": "rpc/server/test_servicer.py",
-    "rpc/server/reply.py": "rpc/server/test_servicer.py",
     "rpc/server/settings.py": "server/test_flags.py",
     "rpc/unknown_fields.py": "rpc/test_messages.py",
     "server/twins.py": "server/test_flags.py",
