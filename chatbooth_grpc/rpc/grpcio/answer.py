@@ -22,7 +22,10 @@ class Answer:
     gRPC takes it for the call's future, of which it asks only `add_done_callback` (`expectations` checks that).
     """
 
-    __slots__ = ("_behaviour", "_deserializer", "_done", "_is_done", "_pool", "_rpc_event", "_serializer", "_state")
+    __slots__ = (
+        *("_behaviour", "_deserializer", "_done", "_is_done", "_pool", "_rpc_event", "_serializer", "_state"),
+        "_unanswered",
+    )
 
     def __init__(
         self,
@@ -41,6 +44,8 @@ class Answer:
         # gRPC's callbacks for the moment at which the call is answered.
         self._done: list[Callable[[Answer], object]] = []
         self._is_done = False
+        # The right to answer. The first thread that takes it answers, so a bug never makes a call end twice.
+        self._unanswered = [True]
 
     def received(self) -> None:
         """Begin the call with the request that gRPC's event thread has received, if there is one."""
@@ -59,13 +64,28 @@ class Answer:
         try:
             self._behaviour(request, internals._Context(self._rpc_event, self._state, self._deserializer), self)
         except Exception:  # noqa: BLE001  # a bug must answer too
-            _log.exception("a call failed before it was answered")
+            _log.exception("the code of a call failed")
+            self._fail()
+
+    def _fail(self) -> None:
+        """Answer that the call failed, unless it has an answer."""
+        try:
+            self._unanswered.pop()
+        except IndexError:
+            return
+        try:
             with self._state.condition:
                 internals._abort(self._state, self._rpc_event.call, cygrpc.StatusCode.unknown, b"The call failed.")
+        finally:
             self._end(0)
 
     def __call__(self, response: Any) -> None:
-        """Send a response, or the context's status alone if the response is None."""
+        """Send a response, or the context's status alone if the response is None. A second call does nothing."""
+        try:
+            # This is one operation of the interpreter, so two threads never both answer.
+            self._unanswered.pop()
+        except IndexError:
+            return
         size = 0
         try:
             message = None
