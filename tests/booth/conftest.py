@@ -9,7 +9,8 @@ import pytest
 
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.credentials import Passwords
-from tests.booth.cheap_passwords import cheap_passwords
+from tests.booth.acting import SignUp
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock
 
@@ -44,3 +45,9 @@ def passwords() -> Passwords:
 def booth(store: InterruptedStore, passwords: Passwords, clock: Clock) -> Booth:
     """A booth on the store."""
     return Booth(store, passwords=passwords)
+
+
+@pytest.fixture
+def sign_up(booth: Booth) -> SignUp:
+    """Make an account with the usual password."""
+    return lambda username: booth.sign_up(username, PASSWORD)
