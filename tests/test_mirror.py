@@ -11,6 +11,7 @@ PACKAGE = ROOT / "chatbooth_grpc"
 TESTS = ROOT / "tests"
 
 TESTED_ELSEWHERE = {
+    "booth/admin_store.py": "contract/test_admin_store.py",
     "booth/call_log.py": "contract/test_call_log.py",
     "booth/causes.py": "acceptance/test_unreachable.py",
     "booth/clock.py": "booth/test_store_clock.py",
@@ -41,10 +42,13 @@ TESTED_ELSEWHERE = {
     "store/failures.py": "store/test_disk_faults.py",
     "store/sqlite/accounts.py": "contract/test_store_accounts.py",
     "store/sqlite/appending.py": "contract/test_store.py",
+    "store/sqlite/exporting.py": "contract/test_admin_store.py",
     "store/sqlite/failures.py": "store/test_disk_faults.py",
     "store/sqlite/mailboxes.py": "contract/test_store.py",
     "store/sqlite/sessions.py": "contract/test_store_sessions.py",
+    "store/sqlite/sqlite_admin_store.py": "contract/test_admin_store.py",
     "store/sqlite/sqlite_engine.py": "store/sqlite/test_sqlite_store.py",
+    "store/sqlite/user_administration.py": "contract/test_admin_store.py",
     "wire/client/calls.py": "wire/client/test_wire_transport.py",
     "wire/client/failures.py": "acceptance/test_unreachable.py",
     "wire/encoding/accounts.py": "wire/encoding/test_codecs.py",

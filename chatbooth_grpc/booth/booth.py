@@ -11,6 +11,7 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
+    AccountDisabled,
     ChatboothError,
     SessionInvalid,
     UsernameTaken,
@@ -111,8 +112,8 @@ class Booth:
         """Open another session. The session gets the client's `token`, or a new one if it is empty.
 
         If a live session of the account has that token already, this returns that session, so a client may repeat the
-        call. Raises InvalidUsername, WrongCredentials. SessionInvalid: `token` is malformed, or a session of another
-        account has it.
+        call. Raises InvalidUsername, WrongCredentials, AccountDisabled. SessionInvalid: `token` is malformed, or a
+        session of another account has it.
         """
         if token:
             check_token(token)
@@ -122,6 +123,8 @@ class Booth:
             account = self._store.account(username)
             if not self._matches(password, account) or account is None:
                 raise WrongCredentials
+            if account.is_disabled:
+                raise AccountDisabled
             token = token or new_token()
             try:
                 stored = self._store.create_session(account, hash_token(token))

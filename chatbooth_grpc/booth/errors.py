@@ -8,7 +8,7 @@
     │   ├── UnknownAction, UnsupportedVersion
     │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
     ├── Unauthenticated         the caller has not shown, or has lost, the right to act
-    │   └── SessionInvalid, WrongCredentials, WrongPassword
+    │   └── SessionInvalid, WrongCredentials, WrongPassword, AccountDisabled
     ├── NotFound                RecipientNotFound
     ├── AlreadyExists           UsernameTaken, MessageIdReused, AlreadyListening
     ├── OutOfRange              CursorPastEnd
@@ -313,6 +313,16 @@ class WrongPassword(Unauthenticated):
 
     def __str__(self) -> str:
         return "That is not the account's password. Nothing was changed; try again."
+
+
+@dataclass(eq=False)
+class AccountDisabled(Unauthenticated):
+    """The username and the password are right, but an administrator has disabled the account."""
+
+    reason = "ACCOUNT_DISABLED"
+
+    def __str__(self) -> str:
+        return "This account is disabled. Its messages are kept. Ask whoever runs the server to enable it."
 
 
 @dataclass(eq=False)

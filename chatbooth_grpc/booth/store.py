@@ -24,6 +24,7 @@ class StoredAccount:
     account_id: int
     username: str
     password_hash: str
+    is_disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class Store(Protocol):
     def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
         """Open a session. Its cursor starts at the furthest cursor of the account.
 
-        Raises WrongCredentials if the account is gone, or if the stored hash is no longer the one in `account`.
+        Raises WrongCredentials if the account is gone or disabled, or if the stored hash is no longer the one in
+        `account`.
         """
 
     def session(self, token_hash: bytes) -> StoredSession | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatbooth_grpc.booth.errors import (
+        AccountDisabled,
         AlreadyExists,
         AlreadyListening,
         BatchTooLarge,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged, QueuedMessage
 
 __all__ = [
+    "AccountDisabled",
     "Acknowledge",
     "AlreadyExists",
     "AlreadyListening",

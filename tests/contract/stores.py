@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import apsw
 
+from chatbooth_grpc.booth.admin_store import AdminStore
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, Internal, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.sending import wait_for
@@ -89,6 +90,12 @@ class SQLiteHome:
 
 HOMES: dict[str, Callable[[Path], Home]] = {"sqlite": SQLiteHome}
 """Every kind of store, by name, each made in an empty directory of its own."""
+
+
+def administration(store: Store) -> AdminStore:
+    """An administrator's operations on an open store."""
+    assert isinstance(store, SQLiteStore)
+    return store.administration
 
 
 def new_token_hash() -> bytes:

@@ -141,7 +141,7 @@ class ChatClient:
         return self.session
 
     def log_in(self, username: str, password: str) -> Session:
-        """Open a session and act for it. Raises InvalidUsername, WrongCredentials."""
+        """Open a session and act for it. Raises InvalidUsername, WrongCredentials, AccountDisabled."""
         check_unicode(username=username, password=password)
         self.session = self._transport.log_in(username, password, timeout=self.timeout)
         return self.session

@@ -46,7 +46,7 @@ def insert_account(
 
 
 def has_hash(transaction: WriteTransaction, account: StoredAccount) -> bool:
-    """Return whether the account still exists and its hash is still the stored one."""
+    """Return whether the account still exists, is enabled, and its hash is still the stored one."""
     return transaction.execute("account_has_hash", (account.account_id, account.password_hash)).get is not None
 
 
@@ -71,10 +71,15 @@ def delete_account(
     """Delete the account, and hold its name for `name_hold` seconds from the store time `now`. Raises WrongPassword."""
     if not has_hash(transaction, account):
         raise WrongPassword
-    removal = transaction.delete_account(session)
-    if name_hold > 0:
-        transaction.execute("hold_name", (account.username, now, now + round(name_hold * 1_000_000)))
+    removal = transaction.delete_account(session.account_id, session.mailbox_id)
+    hold_name(transaction, account.username, name_hold, now)
     return removal
+
+
+def hold_name(transaction: WriteTransaction, username: str, name_hold: float, now: int) -> None:
+    """Hold the name of an account that was just deleted, for `name_hold` seconds from the store time `now`."""
+    if name_hold > 0:
+        transaction.execute("hold_name", (username, now, now + round(name_hold * 1_000_000)))
 
 
 def _release_name(transaction: WriteTransaction, clock: StoreClock, username: str) -> None:

@@ -64,6 +64,10 @@ class Checkpoints:
             self._run(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return is_due
 
+    def run_whole(self) -> None:
+        """Run a checkpoint that waits for readers and empties the log. Free space at the end of the file goes."""
+        self._run(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
     def generation(self) -> bytes:
         """Return the store's generation, which the file has too after a checkpoint that copied all."""
         return bytes(self._connection.execute(SQL["generations"]).get[0])

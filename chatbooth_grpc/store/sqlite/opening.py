@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
+from chatbooth_grpc.booth.admin_store import MaintenanceFailed
+from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file
 from chatbooth_grpc.store.sqlite.files import StoreFiles
 from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.sqlite.lock import FileId, StoreLock
@@ -38,6 +41,8 @@ _TEMPORARY = "PRAGMA temp_store = MEMORY"
 
 # appending.py has a statement for each number of rows.
 _WRITER_STATEMENTS = 256
+
+_log = logging.getLogger(__name__)
 
 
 class StoreOpenError(Exception):
@@ -156,9 +161,30 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
         )
     if version == newest:
         return
+    if version:
+        _keep_copy(connection, path, version, newest)
     with connection:
         for _, script in migrations[version:]:
             connection.execute(script).fetchall()
         connection.execute(SQL["begin_log_with_migration"])
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", newest)
+
+
+def _keep_copy(connection: apsw.Connection, path: Path, version: int, newest: int) -> None:
+    """Copy a store before its migration, for those who must go back to the earlier chatbooth. Raises StoreOpenError."""
+    copy = Path(f"{path}.before-{newest}")
+    try:
+        # An earlier copy is of an attempt that failed, or of a store that was put back since.
+        with new_file(copy, force=True) as part:
+            for _ in copy_pages(connection, part):
+                pass
+    except MaintenanceFailed as error:
+        raise StoreOpenError(
+            f"cannot open the store {path}: a copy must be kept before its schema changes from {version} to {newest}. "
+            f"{error} Free some space, and start again"
+        ) from error
+    _log.info(
+        "the store's schema changes, and a copy of the store as it was is kept",
+        extra={"schema": version, "new_schema": newest, "copy": str(copy)},
+    )

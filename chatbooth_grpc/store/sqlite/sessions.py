@@ -23,8 +23,8 @@ def open_session(
 ) -> StoredSession:
     """Open a session of an account, or return the one that has this token already.
 
-    Raises WrongCredentials: the account is gone, or its hash is no longer `account`'s. SessionInvalid: a session of
-    another account has this token.
+    Raises WrongCredentials: the account is gone or disabled, or its hash is no longer `account`'s.
+    SessionInvalid: a session of another account has this token.
     """
     if not has_hash(transaction, account):
         raise WrongCredentials

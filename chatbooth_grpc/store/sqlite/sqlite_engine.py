@@ -52,6 +52,8 @@ class SQLiteEngine:
         self.deletion_watchers: list[Deleted] = []
         self.sessions = SessionCache()
         self.tails = Tails()
+        # Who waits for a vacuum, which comes after the current transaction.
+        self._vacuum_done: list[Callable[[apsw.Error | None], None]] = []
         files.note_written(self._checkpoints.generation())
 
     def begin(self) -> WriteTransaction:
@@ -106,6 +108,30 @@ class SQLiteEngine:
             self._seal.note(sum(map(len, self._appender.grown.values())))
         if not self._files.are_lost and self._checkpoints.run_if_due():
             self._files.note_written(self._checkpoints.generation())
+        if self._vacuum_done:
+            self._vacuum()
+
+    def vacuum_later(self, done: Callable[[apsw.Error | None], None]) -> None:
+        """Vacuum after the current transaction, then call `done`. None: it succeeded."""
+        self._vacuum_done.append(done)
+
+    def _vacuum(self) -> None:
+        """Write the file anew. The log goes on after the transaction that has just marked its beginning."""
+        failure = None
+        try:
+            # Otherwise SQLite would hold the whole new file in memory.
+            self._connection.execute("PRAGMA temp_store = FILE")
+            self._connection.execute("VACUUM")
+        except apsw.Error as error:
+            failure = error
+        finally:
+            self._connection.execute("PRAGMA temp_store = MEMORY")
+        if failure is None and not self._files.are_lost:
+            self._checkpoints.run_whole()
+            self._files.note_written(self._checkpoints.generation())
+        for done in self._vacuum_done:
+            done(failure)
+        self._vacuum_done.clear()
 
     def rest(self) -> None:
         self._seal.catch_up()

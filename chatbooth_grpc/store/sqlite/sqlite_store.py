@@ -58,6 +58,7 @@ from chatbooth_grpc.store.sqlite.readers import Readers
 from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sqlite.seal import FileState, Seal
 from chatbooth_grpc.store.sqlite.sessions import expire_sessions, find_session, insert_session, open_session
+from chatbooth_grpc.store.sqlite.sqlite_admin_store import SQLiteAdminStore
 from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
@@ -103,12 +104,26 @@ class SQLiteStore:
             writer, self._files, self._seal, self._kept_clock, partial(generation_in_file, self._path, vfs)
         )
         self._writer = GroupCommit(self._engine, store_wait)
-        self._readers = Readers(lambda: self._open_reader(vfs), store_wait)
+        self._new_reader = partial(self._open_reader, vfs)
+        self._readers = Readers(self._new_reader, store_wait)
         self._failed_reading = failed_reading()
         self._store_wait = store_wait
         self._closed = False
         self._files.start(self._seal.tend, lambda: self._writer.run_later(lambda _: self._engine.look_inside()))
         self._epoch = self._admit(file_before, restored=restored)
+
+    @property
+    def administration(self) -> SQLiteAdminStore:
+        """The operations of an administrator on this store."""
+        return SQLiteAdminStore(
+            self._path,
+            self._writer,
+            self._engine,
+            self.clock,
+            wall=self._clock,
+            reading=self._reader,
+            new_reader=self._new_reader,
+        )
 
     def __enter__(self) -> SQLiteStore:
         return self

@@ -90,11 +90,15 @@ class WriteTransaction:
         """End the other sessions of a session's account, and return how many."""
         return self._end("end_other_sessions", (session.account_id, session.session_id), session.mailbox_id)
 
-    def delete_account(self, session: StoredSession) -> Removal:
-        """Delete a session's account: end its sessions, and detach its mailbox, which is pruned later."""
+    def end_all_sessions(self, account_id: int, mailbox_id: int) -> int:
+        """End all sessions of an account, and return how many."""
+        return self._end("end_all_sessions", (account_id,), mailbox_id)
+
+    def delete_account(self, account_id: int, mailbox_id: int) -> Removal:
+        """Delete an account: end its sessions, and detach its mailbox, which is pruned later."""
         self.ends_accounts = True
-        account = (session.account_id,)
-        sessions = self._end("end_all_sessions", account, session.mailbox_id)
+        account = (account_id,)
+        sessions = self.end_all_sessions(account_id, mailbox_id)
         messages = self._connection.execute(SQL["detach_mailbox"], account).get
         self._connection.execute(SQL["delete_account"], account)
         return Removal(messages, sessions)

@@ -29,6 +29,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.SessionInvalid: 20,
     errors.WrongCredentials: 21,
     errors.WrongPassword: 22,
+    errors.AccountDisabled: 23,
     errors.RecipientNotFound: 30,
     errors.UsernameTaken: 40,
     errors.MessageIdReused: 41,

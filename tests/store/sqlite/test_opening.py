@@ -11,11 +11,13 @@ import apsw
 import pytest
 
 from chatbooth_grpc.store.sqlite import opening
+from chatbooth_grpc.store.sqlite.copying import open_alone
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError
 from chatbooth_grpc.store.sqlite.sql import load_migrations
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
 from tests.store.disk_actions import Failing
+from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Call, Disk
 from tests.store.refused import refusal_to_open
 
@@ -87,6 +89,47 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(home: SQLiteHome, mon
         refusal_to_open(home.path)
     with home.open() as store:
         assert texts(store, ann) == ["hello"]
+
+
+@pytest.mark.parametrize("version", range(1, len(load_migrations())))
+def test_a_copy_of_the_store_as_it_was_is_kept_before_a_migration(
+    home: SQLiteHome, caplog: pytest.LogCaptureFixture, version: int
+) -> None:
+    caplog.set_level("INFO", logger=opening.__name__)
+    ann = make_earlier_store(home, version, "ann")
+    newest = load_migrations()[-1][0]
+    copy = home.path.with_name(f"{home.path.name}.before-{newest}")
+    copy.write_text("a copy of an attempt that failed")
+    with home.open() as store:
+        assert names_of(store) == ["ann"]
+        assert texts(store, ann) == []
+    assert copy.stat().st_mode & 0o777 == 0o600
+    [line] = [record for record in caplog.records if record.name == opening.__name__]
+    assert (vars(line)["schema"], vars(line)["new_schema"], vars(line)["copy"]) == (version, newest, str(copy))
+    before = open_alone(copy)
+    assert before.pragma("user_version") == version
+    assert before.pragma("integrity_check") == "ok"
+    assert before.execute("SELECT username FROM accounts").get == "ann"
+    before.close()
+    caplog.clear()
+    with home.open():
+        assert not caplog.records
+
+
+def test_a_new_store_needs_no_copy(home: SQLiteHome) -> None:
+    with home.open() as store:
+        sign_up(store, "ann")
+    assert {path.name for path in home.path.parent.iterdir()} == {home.path.name, f"{home.path.name}.seal"}
+
+
+def test_a_store_is_not_migrated_without_a_copy(home: SQLiteHome) -> None:
+    make_earlier_store(home, 5, "ann")
+    copy = home.path.with_name(f"{home.path.name}.before-{load_migrations()[-1][0]}")
+    copy.mkdir()
+    before = home.path.read_bytes()
+    assert "a copy must be kept" in refusal_to_open(home.path)
+    assert home.path.read_bytes() == before
+    assert not list(home.path.parent.glob("*.part-*"))
 
 
 def test_a_newer_store_is_refused_and_left_alone(home: SQLiteHome) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.store.sqlite import sql
-from chatbooth_grpc.store.sqlite.sql import SQL, load_statements
+from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL, SQL, load_statements
 
 STORE = Path(sql.__file__).parents[1]
-TEXT = (resources.files(sql) / "sqlite.sql").read_text(encoding="utf-8")
+FILES = {"sqlite.sql": SQL, "administration.sql": ADMIN_SQL}
 EXPLAINED = re.compile(r"^-- name: (\w+)\n-- (?!name: )\S", re.MULTILINE)
 
 
@@ -21,16 +21,18 @@ def explained(text: str) -> list[str]:
     return EXPLAINED.findall(text)
 
 
-def test_each_statement_has_a_line_that_explains_it() -> None:
-    assert explained(TEXT) == list(SQL)
-    assert len(set(SQL)) == len(SQL) == TEXT.count("-- name: ")
+@pytest.mark.parametrize("name", FILES)
+def test_each_statement_has_a_line_that_explains_it(name: str) -> None:
+    text = (resources.files(sql) / name).read_text(encoding="utf-8")
+    assert explained(text) == list(FILES[name])
+    assert len(set(FILES[name])) == len(FILES[name]) == text.count("-- name: ")
 
 
 def test_a_statement_without_one_is_found() -> None:
     assert explained("-- name: a\n-- What it is for.\nSELECT 1\n\n-- name: b\nSELECT 2\n") == ["a"]
 
 
-@pytest.mark.parametrize("name", SQL)
+@pytest.mark.parametrize("name", [*SQL, *ADMIN_SQL])
 def test_each_statement_is_used(name: str) -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in STORE.rglob("*.py"))
     assert f'"{name}"' in sources
@@ -38,4 +40,4 @@ def test_each_statement_is_used(name: str) -> None:
 
 def test_a_statement_is_loaded_without_its_comments() -> None:
     assert SQL["begin_log"] == "UPDATE store SET log_base = generation"
-    assert not any("--" in text for text in load_statements("sqlite.sql").values())
+    assert not any("--" in text for name in FILES for text in load_statements(name).values())

@@ -73,7 +73,8 @@ def test_each_change_of_sessions_notes_what_it_touches(home: SQLiteHome) -> None
         "advance": (advance, False, {bob.mailbox_id}),
         "end others": (lambda transaction: transaction.end_other_sessions(bob), True, {bob.mailbox_id}),
         "end": (lambda transaction: transaction.end_session(bob.session_id, bob.mailbox_id), True, {bob.mailbox_id}),
-        "delete": (lambda transaction: transaction.delete_account(ann), True, {ann.mailbox_id}),
+        "end all": (lambda t: t.end_all_sessions(ann.account_id, ann.mailbox_id), True, {ann.mailbox_id}),
+        "delete": (lambda t: t.delete_account(ann.account_id, ann.mailbox_id), True, {ann.mailbox_id}),
     }
     with sqlite(home) as connection:
         for name, (change, outdates, changed) in changes.items():
@@ -81,7 +82,7 @@ def test_each_change_of_sessions_notes_what_it_touches(home: SQLiteHome) -> None
             change(transaction)
             assert (transaction.outdates_sessions, transaction.changed) == (outdates, changed), name
             assert transaction.ends_accounts == (name == "delete")
-    assert forgotten == ["end others", "end", "delete"]
+    assert forgotten == ["end others", "end", "end all", "delete"]
 
 
 def test_a_change_for_a_session_that_has_ended_does_not_begin(home: SQLiteHome) -> None:

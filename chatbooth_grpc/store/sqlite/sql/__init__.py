@@ -29,3 +29,6 @@ def _read(filename: str) -> str:
 
 # The statements of the SQLite store, by name.
 SQL = load_statements("sqlite.sql")
+
+# The statements by which an administrator looks at a store, by name.
+ADMIN_SQL = load_statements("administration.sql")

@@ -63,11 +63,11 @@ SELECT account_id, :token_hash, acknowledged_through, :create_time, :used_time F
 
 -- name: account_by_name
 -- Find an account for log-in.
-SELECT account_id, username, password_hash FROM accounts WHERE username = ?
+SELECT account_id, username, password_hash, disabled_time IS NOT NULL FROM accounts WHERE username = ?
 
 -- name: account_has_hash
--- Whether an account still exists and still has this password.
-SELECT 1 FROM accounts WHERE account_id = ? AND password_hash = ?
+-- Whether an account still exists, still has this password and is enabled.
+SELECT 1 FROM accounts WHERE account_id = ? AND password_hash = ? AND disabled_time IS NULL
 
 -- name: update_password_hash
 -- Change a password, unless it was changed meanwhile.
@@ -252,3 +252,15 @@ SELECT sequence, accept_time, length(content) FROM messages
 -- name: note_removed
 -- Note how far retention has removed.
 UPDATE mailboxes SET removed_through = ? WHERE mailbox_id = ?
+
+-- name: account_and_mailbox
+-- Find an account that an administrator names.
+SELECT account_id, mailbox_id, username FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
+
+-- name: set_disabled
+-- Disable an account, or enable it with NULL. An account that is disabled already keeps its time.
+UPDATE accounts SET disabled_time = iif(:time IS NULL, NULL, ifnull(disabled_time, :time)) WHERE account_id = :account_id
+
+-- name: set_password_hash
+-- Change a password, whatever the one before was.
+UPDATE accounts SET password_hash = ? WHERE account_id = ?

@@ -1,0 +1,134 @@
+"""What administration asks of a store, beside what the booth asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from chatbooth_grpc.booth.model import Removal
+
+
+class MaintenanceFailed(Exception):
+    """Work on a store's files could not be done. The text says to a person why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long piece of work is: the words for its current step, and how much of `total` is done.
+
+    `total` 0 means that nobody knows how long the step takes.
+    """
+
+    step: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account as its administrator sees it. Times are in microseconds since 1970 UTC."""
+
+    username: str
+    account_id: int
+    create_time: int
+    # The latest use of a session that is still alive. 0: it has no session.
+    used_time: int
+    sessions: int
+    # How many messages no session has acknowledged yet.
+    unacknowledged: int
+    is_disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts over a whole store, and the sizes of its files in bytes."""
+
+    accounts: int
+    disabled: int
+    sessions: int
+    # How many messages are kept, and how many of these no session has acknowledged yet.
+    messages: int
+    unacknowledged: int
+    # How many mailboxes deleted accounts have left, whose rows are still being removed.
+    mailboxes_to_remove: int
+    held_names: int
+    # The version of the schema.
+    schema: int
+    epoch: bytes
+    file_size: int
+    log_size: int
+    # How much of the file is free and would go with a vacuum.
+    free_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: its file, its size in bytes, and how many messages it holds."""
+
+    path: Path
+    size: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One way in which a store is not as it should be. The check's name is stable, and the words are for a person."""
+
+    check: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """The file's size before and after a vacuum, in bytes."""
+
+    size_before: int
+    size_after: int
+
+
+class AdminStore(Protocol):
+    """The operations of an administrator on a store, whether a server serves it or not.
+
+    An operation that names a user raises RecipientNotFound if there is no such account. A long operation is an
+    iterator: it does its work while it is iterated, and undoes what is half done if it is closed before its end.
+    Each may raise MaintenanceFailed, and the store's StoreUnavailable, StoreFull and DeadlineExceeded.
+    """
+
+    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
+        """Read names as `Store.usernames` does."""
+
+    def users(self, usernames: Sequence[str]) -> list[User]:
+        """Read what an administrator sees of these accounts. Those that do not exist are left out."""
+
+    def statistics(self) -> Statistics:
+        """Count what the store has."""
+
+    def set_disabled(self, username: str, *, is_disabled: bool) -> int:
+        """Disable or enable an account. Return how many sessions ended.
+
+        A disabled account has no sessions and gets none. Its name stays taken, and its mailbox goes on receiving.
+        """
+
+    def set_password(self, username: str, password_hash: str) -> int:
+        """Give an account another password, and end all of its sessions. Return how many ended."""
+
+    def delete_user(self, username: str, name_hold: float) -> Removal:
+        """Delete an account as `Store.delete_account` does."""
+
+    def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
+        """Copy the store into a new file, as of one moment, while it is in use. The last item is the Backup.
+
+        The file is in place only when it is whole, was checked, and is on stable storage. `force` lets it replace
+        another file.
+        """
+
+    def check(self) -> Iterator[Progress | Finding]:
+        """Look whether the store is intact and keeps its invariants."""
+
+    def export(self, username: str) -> Iterator[Mapping[str, object]]:
+        """Read all that the store holds about a person, as records that fit into JSON. No record has a secret."""
+
+    def vacuum(self) -> Iterator[Progress | Vacuumed]:
+        """Write the store's file anew, without its free space. Messages wait meanwhile. The last item is Vacuumed."""

@@ -1,0 +1,160 @@
+"""An administrator's operations on the store in one file, while it is open."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from chatbooth_grpc.booth.admin_store import (
+    Backup,
+    Finding,
+    MaintenanceFailed,
+    Progress,
+    Statistics,
+    User,
+    Vacuumed,
+)
+from chatbooth_grpc.booth.clock import Clock
+from chatbooth_grpc.booth.model import Removal
+from chatbooth_grpc.booth.store_clock import StoreClock
+from chatbooth_grpc.store.group_commit import GroupCommit
+from chatbooth_grpc.store.sqlite.accounts import list_usernames
+from chatbooth_grpc.store.sqlite.checking import check
+from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, problems_of
+from chatbooth_grpc.store.sqlite.exporting import export
+from chatbooth_grpc.store.sqlite.failures import store_failure
+from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
+from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
+from chatbooth_grpc.store.sqlite.user_administration import (
+    delete_user,
+    read_statistics,
+    read_users,
+    set_disabled,
+    set_password,
+)
+from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
+
+T = TypeVar("T")
+
+BESIDE = ("", "-wal", "-shm", "-journal", ".seal", ".seal.new", ".admin")
+"""The endings of the files that belong to an open store."""
+
+_TELL_INTERVAL = 1.0
+
+
+class SQLiteAdminStore:
+    """An `AdminStore` over an open file. `AdminStore` documents the methods."""
+
+    def __init__(
+        self,
+        path: Path,
+        writer: GroupCommit[WriteTransaction],
+        engine: SQLiteEngine,
+        clock: StoreClock,
+        *,
+        wall: Clock,
+        reading: Callable[[], AbstractContextManager[apsw.Connection]],
+        new_reader: Callable[[], apsw.Connection],
+    ) -> None:
+        """`reading` lends a connection for a moment. `new_reader` opens another one, for long work."""
+        self._path = path
+        self._writer = writer
+        self._engine = engine
+        self._clock = clock
+        self._wall = wall
+        self._reading = reading
+        self._new_reader = new_reader
+
+    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
+        with self._reading() as connection:
+            return list_usernames(connection, prefix, after, limit)
+
+    def users(self, usernames: Sequence[str]) -> list[User]:
+        with self._reading() as connection:
+            return read_users(connection, usernames)
+
+    def statistics(self) -> Statistics:
+        with self._reading() as connection:
+            return read_statistics(connection, self._path)
+
+    def set_disabled(self, username: str, *, is_disabled: bool) -> int:
+        time = self._wall() if is_disabled else None
+        return self._change(partial(set_disabled, username=username, disabled_time=time))
+
+    def set_password(self, username: str, password_hash: str) -> int:
+        return self._change(partial(set_password, username=username, password_hash=password_hash))
+
+    def delete_user(self, username: str, name_hold: float) -> Removal:
+        return self._change(partial(delete_user, username=username, name_hold=name_hold, now=self._clock.now()))
+
+    def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
+        self._refuse_own(target)
+        with new_file(target, force=force) as part, closing(self._new_reader()) as source:
+            # The first statement that reads begins the moment whose state the whole copy has.
+            source.execute("BEGIN")
+            messages = source.execute(ADMIN_SQL["kept_messages"]).get
+            yield from copy_pages(source, part)
+            source.execute("ROLLBACK")
+            yield Progress("checking the copy")
+            if problems := problems_of(part):
+                raise MaintenanceFailed(
+                    f"The copy is damaged, and so perhaps is the store: {problems[0]}. Nothing was kept of the copy. "
+                    "Check the store."
+                )
+            size = part.stat().st_size
+        yield Backup(target, size, messages)
+
+    def check(self) -> Iterator[Progress | Finding]:
+        with closing(self._new_reader()) as connection:
+            yield from _told(check(connection))
+
+    def export(self, username: str) -> Iterator[Mapping[str, object]]:
+        with closing(self._new_reader()) as connection:
+            yield from _told(export(connection, username))
+
+    def vacuum(self) -> Iterator[Progress | Vacuumed]:
+        size_before = self.statistics().file_size
+        ended: queue.SimpleQueue[apsw.Error | None] = queue.SimpleQueue()
+        self._change(lambda _: self._engine.vacuum_later(ended.put))
+        while True:
+            yield Progress("writing the file anew")
+            try:
+                error = ended.get(timeout=_TELL_INTERVAL)
+                break
+            except queue.Empty:
+                continue
+        if isinstance(error, apsw.FullError):
+            raise MaintenanceFailed(
+                "The disk is full. Nothing was changed. A vacuum needs as much room as the store has, once in the "
+                "store's folder and once in the folder of temporary files (SQLITE_TMPDIR)."
+            ) from error
+        if error is not None:
+            raise MaintenanceFailed(f"The file could not be written anew: {error}. Nothing was changed.") from error
+        yield Vacuumed(size_before, self.statistics().file_size)
+
+    def _change(self, change: Callable[[WriteTransaction], T]) -> T:
+        def work(transaction: WriteTransaction) -> T:
+            # No session asks for the change.
+            transaction.begin_change(None)
+            return change(transaction)
+
+        return self._writer.run(work)
+
+    def _refuse_own(self, target: Path) -> None:
+        """Refuse to replace a file of the store itself. Raises MaintenanceFailed."""
+        if target.resolve() in {Path(f"{self._path}{ending}") for ending in BESIDE}:
+            raise MaintenanceFailed(f"{target} belongs to the store itself. Name another file.")
+
+
+def _told(items: Iterator[T]) -> Iterator[T]:
+    """Raise SQLite's errors as StoreFull or StoreUnavailable."""
+    try:
+        yield from items
+    except apsw.Error as error:
+        raise store_failure(error) from error

@@ -1,0 +1,79 @@
+"""Each way in which a store can break its invariants is found, and named for what it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatbooth_grpc.booth.admin_store import Finding
+from chatbooth_grpc.store.sqlite.checking import CHECKS, check
+from tests.contract.stores import SQLiteHome, delete, retain, send_texts, sign_up
+from tests.store.beside import sqlite
+
+BREAKS = {
+    "store": "INSERT INTO store (epoch) SELECT epoch FROM store",
+    "accounts": "INSERT INTO accounts (username, password_hash, create_time) VALUES ('lost', '', 0)",
+    "counters": "UPDATE mailboxes SET acknowledged_through = 0 WHERE removed_through > 0",
+    "sequences": "DELETE FROM messages WHERE mailbox_id = 2 AND sequence = 3",
+    "detached_sequences": "DELETE FROM messages WHERE mailbox_id = 3 AND sequence = 2",
+    "message_ids": "DELETE FROM recent_message_ids WHERE message_id = "
+    "(SELECT message_id FROM messages WHERE mailbox_id = 2 LIMIT 1)",
+    "id_counts": "DELETE FROM message_ids WHERE mailbox_id = 1",
+    "cursors": "UPDATE sessions SET cursor = 1000 WHERE account_id = 2",
+    "disabled": "UPDATE accounts SET disabled_time = 1 WHERE username = 'ann'",
+    "orphans": "INSERT INTO recent_message_ids SELECT randomblob(16), 99, 1, randomblob(16), 0",
+    "held_names": "INSERT INTO held_names (username, free_time) VALUES ('ann', 1)",
+    "reference": "INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time) "
+    "VALUES (77, randomblob(32), 0, 0, 0)",
+}
+"""How the store is broken, by the name of the check that finds it."""
+
+ALSO = {"counters": {"cursors"}, "message_ids": {"id_counts"}}
+"""Other checks that find the same, from another side."""
+
+
+def make_store(home: SQLiteHome) -> None:
+    """Make a store that has something of each kind."""
+    with home.open() as store:
+        ann, bob, carol = sign_up(store, "ann"), sign_up(store, "bob"), sign_up(store, "carol")
+        send_texts(store, bob, "ann", "one", "two", "three")
+        store.acknowledge(ann, 2)
+        assert retain(store, None) == 2
+        send_texts(store, ann, "bob", "one", "two", "three", "four")
+        send_texts(store, ann, "carol", "one", "two", "three")
+        delete(store, carol)
+
+
+def findings(home: SQLiteHome) -> set[str]:
+    """The names of what a check finds."""
+    with sqlite(home) as connection:
+        found = [item for item in check(connection) if isinstance(item, Finding)]
+        assert not connection.in_transaction
+        assert all(item.words and "{}" not in item.words for item in found)
+        return {item.check for item in found}
+
+
+def test_a_sound_store_has_no_findings(home: SQLiteHome) -> None:
+    make_store(home)
+    assert findings(home) == set()
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_what_is_broken_is_found(home: SQLiteHome, name: str) -> None:
+    make_store(home)
+    with sqlite(home) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").fetchall()
+        connection.execute(BREAKS[name]).fetchall()
+        assert connection.changes() == 1 or name == "id_counts"
+    assert {name} <= findings(home) <= {name} | ALSO.get(name, set())
+
+
+def test_each_check_has_a_break() -> None:
+    assert {each.statement.removeprefix("check_") for each in CHECKS} | {"reference"} == set(BREAKS)
+
+
+def test_a_damaged_file_is_found(home: SQLiteHome) -> None:
+    make_store(home)
+    content = bytearray(home.path.read_bytes())
+    content[3 * 4096 + 8 : 5 * 4096] = bytes(2 * 4096 - 8)
+    home.path.write_bytes(content)
+    assert "file" in findings(home)

@@ -1,0 +1,139 @@
+"""A copy of a database takes its place only when it is whole, and nothing is left of one that fails."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from chatbooth_grpc.booth.admin_store import MaintenanceFailed
+from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, problems_of
+
+MIB = 1 << 20
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process grow past a size, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def database(path: Path, size: int = 0) -> apsw.Connection:
+    """A database of at least a size, open for reading and writing."""
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("CREATE TABLE blobs (content BLOB); INSERT INTO blobs VALUES (zeroblob(?))", (size,)).fetchall()
+    return connection
+
+
+def copy(connection: apsw.Connection, target: Path, *, force: bool = False) -> None:
+    """Copy a database as a backup does."""
+    with new_file(target, force=force) as part:
+        for _ in copy_pages(connection, part):
+            pass
+
+
+def files(folder: Path) -> set[str]:
+    """The names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[apsw.Connection]:
+    (tmp_path / "source").mkdir()
+    with closing(database(tmp_path / "source" / "source.db", 4 * MIB)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "copies").mkdir()
+    return tmp_path / "copies"
+
+
+def test_a_copy_is_whole_and_private_whatever_the_umask(source: apsw.Connection, folder: Path) -> None:
+    previous = os.umask(0)
+    try:
+        copy(source, folder / "copy.db")
+    finally:
+        os.umask(previous)
+    assert files(folder) == {"copy.db"}
+    assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o600
+    assert problems_of(folder / "copy.db") == []
+    assert files(folder) == {"copy.db"}
+
+
+def test_a_copy_reaches_the_disk_before_its_name(
+    source: apsw.Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, set[str]]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        name = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((name, {each.partition(".part-")[0] + (".part" * (".part-" in each)) for each in files(folder)}))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    copy(source, folder / "copy.db")
+    assert synced == [("file", {"copy.db.part"}), ("folder", {"copy.db"})]
+
+
+def test_a_full_disk_leaves_nothing_and_says_so(source: apsw.Connection, folder: Path) -> None:
+    with (
+        largest_file(MIB),
+        pytest.raises(MaintenanceFailed, match=r"Cannot write .*: .*Nothing was left"),
+    ):
+        copy(source, folder / "copy.db")
+    assert files(folder) == set()
+
+
+def test_a_failed_copy_leaves_the_file_that_it_was_to_replace(source: apsw.Connection, folder: Path) -> None:
+    (folder / "copy.db").write_text("precious")
+    with largest_file(MIB), pytest.raises(MaintenanceFailed):
+        copy(source, folder / "copy.db", force=True)
+    assert files(folder) == {"copy.db"}
+    assert (folder / "copy.db").read_text() == "precious"
+
+
+def test_a_file_that_is_made_meanwhile_is_not_replaced(source: apsw.Connection, folder: Path) -> None:
+    with pytest.raises(MaintenanceFailed, match="exists already"), new_file(folder / "copy.db", force=False):
+        (folder / "copy.db").write_text("precious")
+    assert files(folder) == {"copy.db"}
+    assert (folder / "copy.db").read_text() == "precious"
+
+
+def test_a_folder_that_does_not_exist_is_named(source: apsw.Connection, tmp_path: Path) -> None:
+    with pytest.raises(MaintenanceFailed, match=r"nowhere.*no such file"):
+        copy(source, tmp_path / "nowhere" / "copy.db")
+
+
+def test_what_killed_copies_left_goes_with_the_next_one(source: apsw.Connection, folder: Path) -> None:
+    (folder / "copy.db.part-dead").write_text("left by a killed process")
+    (folder / "other.db.part-dead").write_text("another file's")
+    with (folder / "copy.db.part-live").open("w") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        copy(source, folder / "copy.db")
+    assert files(folder) == {"copy.db", "copy.db.part-live", "other.db.part-dead"}
+
+
+def test_damage_is_found(source: apsw.Connection, folder: Path) -> None:
+    copy(source, folder / "copy.db")
+    content = bytearray((folder / "copy.db").read_bytes())
+    content[4096:4196] = bytes(100)
+    (folder / "copy.db").write_bytes(content)
+    assert problems_of(folder / "copy.db")
+    (folder / "copy.db").write_bytes(b"no database" * 1000)
+    assert problems_of(folder / "copy.db") == ["file is not a database"]
