@@ -1,4 +1,4 @@
-"""A SendStream that is calls of a booth."""
+"""A SendStream that calls a booth directly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatbooth_grpc.booth.sending import wait_for
 
 
 class BoothSendStream:
-    """Sends a batch when its outcomes are asked for."""
+    """Sends each batch when its outcomes are received."""
 
     def __init__(self, booth: Booth, token: bytes) -> None:
         self._booth = booth
@@ -35,4 +35,4 @@ class BoothSendStream:
         return [*outcomes]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""

@@ -1,4 +1,4 @@
-"""A whole client but for the network: commands over a real booth and store, its input given, its output kept."""
+"""A client without a network: commands over a real booth, with input that a test gives."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ class BoothTransport:
         return self._booth.delete(token, password)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
 
 def failing(action: str, error: BaseException, times: int = 1_000) -> Callable[[str], None]:
-    """What a transport does before a call: the first `times` calls of an action fail."""
+    """Return a callback for `before`: the first `times` calls of an action fail, the others do not."""
     left = [error] * times
 
     def before(called: str) -> None:
@@ -113,7 +113,7 @@ def failing(action: str, error: BaseException, times: int = 1_000) -> Callable[[
 
 @dataclass
 class Desk:
-    """Where one person sits: their session files, and one context after another over the same booth."""
+    """One person's place: their session files, and contexts over one booth, one after another."""
 
     transport: BoothTransport
     state: Path
@@ -121,7 +121,7 @@ class Desk:
     err: io.StringIO = field(default_factory=io.StringIO)
 
     def context(self, as_user: str | None = None, typed: str | bytes = "", **settings: Any) -> Context:
-        """A context whose standard input, not a terminal, holds what was `typed`."""
+        """Return a context whose standard input is `typed` and is not a terminal."""
         typed = typed.encode() if isinstance(typed, str) else typed
         prompts = Prompts(io.BytesIO(typed), self.err)
         environment = settings.get("environment", {"CHATBOOTH_PASSWORD": PASSWORD})
@@ -137,18 +137,18 @@ class Desk:
         )
 
     def printed(self) -> list[str]:
-        """The lines of standard output since this was last asked."""
+        """Return the lines that were printed on standard output since the last call."""
         lines = self.out.getvalue().splitlines()
         self.out.seek(0)
         self.out.truncate()
         return lines
 
     def records(self) -> list[dict[str, Any]]:
-        """The JSON objects of standard output since it was last asked for."""
+        """Return the JSON objects that were printed on standard output since the last call."""
         return [json.loads(line) for line in self.printed()]
 
     def said(self) -> str:
-        """What standard error holds since this was last asked."""
+        """Return the text that was printed on standard error since the last call."""
         words = self.err.getvalue()
         self.err.seek(0)
         self.err.truncate()

@@ -1,4 +1,4 @@
-"""A booth on an empty store, and a desk at which to use it."""
+"""A booth on an empty store, and a desk at which a person uses it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.client.booths import BoothTransport, Desk
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    """A store of its own for each test."""
+    """Return a new store for each test."""
     with SQLiteStore(tmp_path / "chatbooth.db") as store:
         yield store
 
 
 @pytest.fixture
 def booth(store: SQLiteStore) -> Booth:
-    """A booth over the store."""
+    """Return a booth over the store."""
     return Booth(store, passwords=cheap_passwords())
 
 
 @pytest.fixture
 def desk(booth: Booth, tmp_path: Path) -> Desk:
-    """A desk in front of the booth."""
+    """Return a desk for the booth."""
     return Desk(BoothTransport(booth), tmp_path / "state" / "chatbooth")

@@ -105,7 +105,7 @@ class ScriptedTransport:
 
 
 class ScriptedEvents:
-    """An EventStream of what the script says; where it says nothing more, it waits to be cancelled."""
+    """An EventStream of the script's events. After the last one it waits until it is cancelled."""
 
     def __init__(self, script: Sequence[Event | UnknownEvent | Exception]) -> None:
         self._script = script
@@ -135,14 +135,14 @@ def scripted_client(
 
 
 def message(sequence: int, text: str = "") -> Message:
-    """A message of ben's in ann's mailbox."""
+    """Return a message from ben in ann's mailbox."""
     return Message(
         sequence, "ben", 8, sequence.to_bytes(16, "big"), 1_760_000_000_000_000, (text or str(sequence)).encode()
     )
 
 
 def delivery(*sequences: int, more: bool = False, **opening: Any) -> Delivery:
-    """A delivery of those sequences to ann."""
+    """Return a delivery of these sequences to ann."""
     start = sequences[0] - 1 if sequences else 0
     settings = {"epoch": EPOCH, "account_id": 7, "resumed_after": start, "replaying": len(sequences), **opening}
     return Delivery(Opening(**settings), [message(sequence) for sequence in sequences], more)

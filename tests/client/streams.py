@@ -1,4 +1,4 @@
-"""Streams for output: a terminal, one that has no room, and one whose reader ends."""
+"""Streams for output: a terminal, a full disk, and a pipe whose reader ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 
 class Terminal(io.StringIO):
-    """A stream that a person watches. Tests give its width."""
+    """A stream that a person reads. Tests give its width."""
 
     def isatty(self) -> bool:
         return True
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 class Full(io.StringIO):
-    """A stream into a file on a disk that has no room."""
+    """A stream into a file on a full disk."""
 
     def flush(self) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,4 +1,4 @@
-"""The public API: whole, documented, the same from one import, and cheap to import."""
+"""The public API: complete, documented, importable from one module, and cheap to import."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def error_tree(root: type[ChatboothError]) -> Iterator[type[ChatboothError]]:
         yield from error_tree(child)
 
 
-def test_the_whole_tree_of_errors_is_public() -> None:
+def test_all_errors_are_public() -> None:
     own = {kind for kind in error_tree(ChatboothError) if kind.__module__ == ChatboothError.__module__}
     # An unknown error of a branch is caught as UnknownError or as the branch.
     server_errors = {kind for kind in own if library.UnknownError not in kind.__bases__}
@@ -75,7 +75,7 @@ SIGNATURES = [
 
 
 def types_in(hint: Any) -> Iterator[type]:
-    """Yield every class that stands anywhere in an annotation."""
+    """Yield every class in an annotation."""
     if isinstance(hint, list):
         for one in hint:
             yield from types_in(one)
@@ -87,7 +87,7 @@ def types_in(hint: Any) -> Iterator[type]:
 
 
 def hints_of(function: Any) -> dict[str, Any]:
-    """The annotations of a function, with what its module imports for type checkers only."""
+    """Return the annotations of a function, with what its module imports for type checkers only."""
     module = inspect.getmodule(function)
     known = {name: getattr(library, name) for name in library.__all__}
     if module is not None and module.__name__.endswith("chat_client"):
@@ -111,14 +111,14 @@ def test_every_type_of_a_public_field_is_public(name: str) -> None:
     assert {kind.__name__ for kind in named if kind.__module__.startswith("chatbooth_grpc")} <= set(library.__all__)
 
 
-def test_what_a_call_may_raise_is_public() -> None:
+def test_every_error_that_a_call_may_raise_is_public() -> None:
     raised = {word for _, function in SIGNATURES for word in _raised(inspect.getdoc(function) or "")}
     assert {"RecipientNotFound", "SessionInvalid"} <= raised
     assert raised - {"TypeError", "ValueError", "OSError"} <= set(library.__all__)
 
 
 def _raised(words: str) -> Iterator[str]:
-    """Yield the names of errors in a docstring: two capitals, as in CursorPastEnd, and nothing but letters."""
+    """Yield the names of errors in a docstring: two capitals, as in CursorPastEnd, and only letters."""
     for word in words.replace(".", " ").replace(",", " ").replace(":", " ").replace("(", " ").replace(")", " ").split():
         if word.isalpha() and word[0].isupper() and any(letter.isupper() for letter in word[1:]) and not word.isupper():
             yield from () if word in NOT_ERRORS else (word,)
@@ -137,7 +137,7 @@ def test_every_public_call_is_documented(name: str, function: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "function"), SIGNATURES, ids=[name for name, _ in SIGNATURES])
-def test_every_number_and_every_bytes_that_a_call_takes_are_explained(name: str, function: Any) -> None:
+def test_every_number_and_every_bytes_argument_of_a_call_is_explained(name: str, function: Any) -> None:
     owner = CLASSES.get(name.partition(".")[0])
     words = f"{function.__doc__}\n{owner.__doc__ if owner else ''}"
     hints = hints_of(function)
@@ -170,7 +170,7 @@ def test_every_public_attribute_of_an_instance_is_documented(name: str) -> None:
 
 
 def documented(kind: type, field: str) -> bool:
-    """Say whether a string stands under a field's definition, or the words of its class or of a base name it."""
+    """Return whether a docstring follows the definition of a field, or a base's words name it."""
     for node, following in pairwise(_definition(kind).body):
         defines = any(isinstance(target, ast.Name) and target.id == field for target in _targets(node))
         if defines and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
@@ -181,7 +181,7 @@ def documented(kind: type, field: str) -> bool:
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:
-    """What an assignment assigns to."""
+    """Return the targets of an assignment."""
     if isinstance(node, ast.AnnAssign):
         return [node.target]
     return node.targets if isinstance(node, ast.Assign) else []
@@ -196,18 +196,18 @@ def _definition(kind: type) -> ast.ClassDef:
     return definition
 
 
-# What an import costs
+# The cost of an import
 
 
 def modules_after(code: str) -> set[str]:
-    """The modules that are imported once `code` has run in a fresh interpreter."""
+    """Return the modules that are imported after `code` has run in a fresh interpreter."""
     script = f"{code}\nimport sys\nprint(*sys.modules)"
     command = [sys.executable, "-c", script]
     printed = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True, timeout=60)
     return set(printed.stdout.split())
 
 
-def test_importing_the_library_imports_nothing_else_of_it() -> None:
+def test_importing_the_library_imports_only_what_it_needs() -> None:
     ours = {name for name in modules_after("import chatbooth_grpc.client") if name.startswith("chatbooth_grpc")}
     assert ours == {"chatbooth_grpc", "chatbooth_grpc.client"}
 

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the variables are set, unless a test does."""
+    """Unset the variables that the command line reads."""
     for variable in ("SERVER", "AS", "TIMEOUT"):
         monkeypatch.delenv(f"CHATBOOTH_{variable}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")

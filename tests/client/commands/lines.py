@@ -1,4 +1,4 @@
-"""Parsing and running a line as the command line does."""
+"""Functions that parse and run a line as the command line does."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from chatbooth_grpc.client.commands.tasks.context import Context
 
 
 def parsed(line: str) -> dict[str, Any]:
-    """What the words of a line say."""
+    """Return the parsed words of a line."""
     return vars(parse(line.split()))
 
 
 def run_line(context: Context, line: str) -> None:
-    """Run the command of a line, over a context of the test's own."""
+    """Run the command of a line, over a context that the test gives."""
     found = parse(line.split())
     load(found.command).run(context, found)

@@ -1,4 +1,4 @@
-"""The command line's words: what they mean, where flags may stand, what is refused."""
+"""The words of a command line: their meaning, the places of flags, and errors of usage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.client.commands.lines import parsed
 ID = "0193a000-0000-7000-8000-0000000000aa"
 
 
-def test_the_commands_wait_as_long_as_the_library() -> None:
+def test_the_default_timeout_of_a_command_is_the_librarys() -> None:
     assert float(shared_flags.DEFAULT_TIMEOUT) == chat_client.DEFAULT_TIMEOUT
 
 
@@ -33,14 +33,16 @@ def test_the_commands_wait_as_long_as_the_library() -> None:
         ("--servr h list", "did you mean --server?"),
     ],
 )
-def test_a_word_that_is_nearly_one_is_asked_about(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_that_is_close_to_a_command_is_suggested(
+    line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exited:
         parsed(line)
     assert exited.value.code == 2
     assert words in capsys.readouterr().err
 
 
-def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_that_are_not_unicode_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     bad = "caf\udce9"
     for words in (["send", "bob", bad], ["send", bad, "x"], ["list", bad], ["login", bad], ["--as", bad, "list"]):
         for more in ([], ["--json"]):
@@ -81,7 +83,7 @@ def test_words_that_are_no_unicode_are_refused_by_name(capsys: pytest.CaptureFix
         "--quiet",
     ],
 )
-def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_usage_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         parsed(line)
     assert exited.value.code == 2
@@ -89,7 +91,7 @@ def test_what_is_wrong_exits_with_2(line: str, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_is_in_the_help_and_has_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_is_in_the_help_and_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for line in ("--help", f"--server H {command} --help"):
         with pytest.raises(SystemExit) as exited:
             parsed(line)
@@ -114,7 +116,7 @@ def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def flags_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """The long flags that a command's help lists; of the program's if there is no command."""
+    """Return the long flags that a command's help lists. Without a command, return the program's."""
     with pytest.raises(SystemExit):
         parsed(f"{command} --help")
     entries = re.findall(r"^  (-.*)$", capsys.readouterr().out, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""delete: the account goes only if that is meant."""
+"""delete: it deletes the account only if the person confirms it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_deleting_forgets_the_session(desk: Desk, booth: Booth) -> None:
         booth.log_in("ann", PASSWORD)
 
 
-def test_deleting_without_a_terminal_needs_to_be_meant(desk: Desk, booth: Booth) -> None:
+def test_without_a_terminal_deleting_needs_a_flag(desk: Desk, booth: Booth) -> None:
     sign_up(desk.context(), "ann")
     with pytest.raises(Misuse, match="--yes"):
         delete(desk.context(typed="y\n"))

@@ -1,4 +1,4 @@
-"""The deliver command: shown, flushed, noted, acknowledged, in this order, whatever breaks in between."""
+"""deliver: it shows, flushes, notes and acknowledges a batch, in this order."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.contract.stores import append
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture
 def ann(desk: Desk) -> Session:
-    """The session kept for ann, with five messages waiting."""
+    """Return the session saved for ann, with five waiting messages."""
     sign_up(desk.context(), "ann")
     for text in "abcde":
         send(desk.context(), "ann", text)
@@ -41,16 +41,16 @@ def ann(desk: Desk) -> Session:
 
 
 def waiting(booth: Booth, session: Session) -> list[str]:
-    """The texts behind the session's cursor, in the store."""
+    """Return the texts after the session's cursor, from the store."""
     return [message.text for message in booth.deliver(session.token).messages]
 
 
 def texts(desk: Desk) -> list[str]:
-    """The texts printed since last asked, in human or JSON form."""
+    """Return the texts that were printed since the last call, in human or JSON form."""
     return [line[-1] for line in desk.printed()]
 
 
-def test_all_that_waits_is_shown_once(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_all_waiting_messages_are_shown_once(desk: Desk, booth: Booth, ann: Session) -> None:
     deliver(desk.context())
     assert texts(desk) == list("abcde")
     assert waiting(booth, ann) == []
@@ -58,7 +58,7 @@ def test_all_that_waits_is_shown_once(desk: Desk, booth: Booth, ann: Session) ->
     assert (desk.printed(), desk.said()) == ([], "No new messages.\n")
 
 
-def test_json_is_exact(desk: Desk, ann: Session) -> None:
+def test_json_has_every_field(desk: Desk, ann: Session) -> None:
     deliver(desk.context(as_json=True))
     desk.printed()
     send(desk.context(), "ann", "\x1b[31m\n🍵\u202e", b"i" * 16)
@@ -77,13 +77,13 @@ def test_json_is_exact(desk: Desk, ann: Session) -> None:
 
 
 def stored_as_newer(store: SQLiteStore, booth: Booth, session: Session, kind: int, content: bytes) -> None:
-    """Have ann send herself content of a kind by a server that knows it."""
+    """Store content that ann sends to herself, as a server does that knows its kind."""
     message = OutgoingMessage("ann", os.urandom(16), content, kind)
     [outcome] = append(store, [NewMessage(booth.authenticated(session.token), message, bytes(16))])
     assert isinstance(outcome, Receipt)
 
 
-def test_content_of_an_unknown_kind_is_shown_as_such_once(
+def test_content_of_an_unknown_kind_is_shown_once_as_unknown(
     desk: Desk, store: SQLiteStore, booth: Booth, ann: Session
 ) -> None:
     deliver(desk.context())
@@ -115,7 +115,7 @@ def test_a_person_sees_no_control_characters(desk: Desk, ann: Session) -> None:
     assert second == "    9  2030-01-01 00:00:00  ben: fake"
 
 
-def test_more_than_a_batch_is_delivered(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_more_messages_than_a_batch_are_delivered(desk: Desk, booth: Booth, ann: Session) -> None:
     for number in range(600):
         send(desk.context(as_json=True), "ann", str(number))
     desk.printed()
@@ -124,7 +124,7 @@ def test_more_than_a_batch_is_delivered(desk: Desk, booth: Booth, ann: Session) 
     assert waiting(booth, ann) == []
 
 
-def test_keep_only_looks(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_keep_shows_messages_and_acknowledges_none(desk: Desk, booth: Booth, ann: Session) -> None:
     for _ in range(2):
         deliver(desk.context(), keep=True)
         assert texts(desk) == list("abcde")
@@ -132,7 +132,7 @@ def test_keep_only_looks(desk: Desk, booth: Booth, ann: Session) -> None:
     assert desk.context().pick().shown_through == 0
 
 
-def test_no_more_than_asked_for_is_shown_or_acknowledged(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_only_the_wanted_number_is_shown_and_acknowledged(desk: Desk, booth: Booth, ann: Session) -> None:
     deliver(desk.context(), most=2)
     assert texts(desk) == ["a", "b"]
     assert waiting(booth, ann) == ["c", "d", "e"]
@@ -140,7 +140,7 @@ def test_no_more_than_asked_for_is_shown_or_acknowledged(desk: Desk, booth: Boot
     assert texts(desk) == ["c", "d", "e"]
 
 
-def test_after_shows_again_what_was_shown(desk: Desk, ann: Session) -> None:
+def test_after_shows_messages_again(desk: Desk, ann: Session) -> None:
     deliver(desk.context())
     desk.printed()
     deliver(desk.context(), after=3)
@@ -149,7 +149,9 @@ def test_after_shows_again_what_was_shown(desk: Desk, ann: Session) -> None:
         deliver(desk.context(), after=6)
 
 
-def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_messages_are_not_shown_again_after_a_kill_before_the_acknowledgement(
+    desk: Desk, booth: Booth, ann: Session
+) -> None:
     desk.transport.before = failing("acknowledge", Killed(), times=1)
     with pytest.raises(Killed):
         deliver(desk.context())
@@ -162,7 +164,7 @@ def test_killed_before_it_acknowledged_it_shows_nothing_again(desk: Desk, booth:
     assert waiting(booth, ann) == []
 
 
-def test_an_unacknowledged_end_is_acknowledged_by_the_next_run(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_the_next_run_acknowledges_what_the_last_one_did_not(desk: Desk, booth: Booth, ann: Session) -> None:
     desk.transport.before = failing("acknowledge", Killed(), times=1)
     with pytest.raises(Killed):
         deliver(desk.context())
@@ -173,7 +175,7 @@ def test_an_unacknowledged_end_is_acknowledged_by_the_next_run(desk: Desk, booth
     assert waiting(booth, ann) == []
 
 
-def test_a_lost_server_between_batches_loses_and_repeats_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_losing_the_server_between_batches_loses_and_repeats_nothing(desk: Desk, booth: Booth, ann: Session) -> None:
     for number in range(300):
         send(desk.context(as_json=True), "ann", str(number))
     desk.printed()
@@ -207,7 +209,7 @@ def test_an_output_that_cannot_be_flushed_acknowledges_nothing(desk: Desk, booth
     assert waiting(booth, ann) == list("abcde")
 
 
-def test_an_interrupt_notes_what_was_shown_whole(desk: Desk, ann: Session) -> None:
+def test_an_interrupt_notes_the_messages_that_were_shown_whole(desk: Desk, ann: Session) -> None:
     class Interrupted(BrokenPipe):
         def write(self, text: str) -> int:
             try:
@@ -221,7 +223,7 @@ def test_an_interrupt_notes_what_was_shown_whole(desk: Desk, ann: Session) -> No
     assert texts(desk) == ["d", "e"]
 
 
-def test_an_interrupt_after_the_flush_does_not_show_them_again(
+def test_messages_are_not_shown_again_after_an_interrupt_that_follows_the_flush(
     desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = desk.context()
@@ -240,10 +242,10 @@ def test_an_interrupt_after_the_flush_does_not_show_them_again(
 
 
 @pytest.mark.parametrize("moment", ["flush", "datum"])
-def test_an_interrupt_once_they_are_out_does_not_show_them_again(
+def test_messages_are_not_shown_again_after_an_interrupt_within_the_flush(
     desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """The signal may come before the next line of the program, which notes them."""
+    """The signal may come before the next line of the program, which notes the shown messages."""
     context = desk.context()
     put_out = getattr(context.output, moment)
 
@@ -260,7 +262,7 @@ def test_an_interrupt_once_they_are_out_does_not_show_them_again(
     assert shown + texts(desk) == list("abcde")
 
 
-def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
+def test_two_commands_at_once_do_not_show_the_same_messages(desk: Desk, ann: Session) -> None:
     context = replace(desk.context(), timeout=0.0)
     with desk.context().sessions.reading("ann", 0, command="deliver"):
         with pytest.raises(AlreadyReading):
@@ -270,14 +272,14 @@ def test_two_at_once_do_not_show_the_same(desk: Desk, ann: Session) -> None:
     assert texts(desk) == list("abcde")
 
 
-def test_a_listen_is_not_waited_for(desk: Desk, ann: Session) -> None:
+def test_deliver_does_not_wait_for_a_listen(desk: Desk, ann: Session) -> None:
     with desk.context().sessions.reading("ann", 0, command="listen"):
         with pytest.raises(AlreadyReading, match=r"listen \(process \d+\), is delivering for ann .* End it first"):
             deliver(replace(desk.context(), timeout=3_600.0))
         assert desk.said() == ""
 
 
-def test_a_deliver_is_waited_for(desk: Desk, ann: Session) -> None:
+def test_deliver_waits_for_another_deliver(desk: Desk, ann: Session) -> None:
     with ExitStack() as running:
         running.enter_context(desk.context().sessions.reading("ann", 0, command="deliver"))
         context = replace(desk.context(), timeout=3_600.0)
@@ -287,7 +289,7 @@ def test_a_deliver_is_waited_for(desk: Desk, ann: Session) -> None:
 
 
 def with_opening(desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[Opening], Opening]) -> None:
-    """Let the transport change how each delivery opens."""
+    """Let the transport change the opening of each delivery."""
     genuine = desk.transport.deliver
     monkeypatch.setattr(
         desk.transport,
@@ -296,7 +298,7 @@ def with_opening(desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[
     )
 
 
-def test_a_gap_is_told(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_is_reported(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     gap = Gap(1, 2, GapReason.RETENTION)
     with_opening(desk, monkeypatch, lambda opening: replace(opening, gap=gap))
     deliver(desk.context(), keep=True)
@@ -307,14 +309,16 @@ def test_a_gap_is_told(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
     assert desk.records()[0] == expected
 
 
-def test_a_gap_for_a_reason_unknown_claims_none(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_of_an_unknown_reason_is_reported_without_a_reason(
+    desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gap = Gap(1, 2, GapReason(77))
     with_opening(desk, monkeypatch, lambda opening: replace(opening, gap=gap))
     deliver(desk.context(), keep=True)
     assert desk.said() == ("Messages 1 to 2 are missing: the server gave a reason that this client does not know.\n")
 
 
-def test_what_was_shown_in_another_epoch_does_not_count(
+def test_a_note_of_another_epoch_does_not_count(
     desk: Desk, booth: Booth, ann: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = desk.context().sessions
@@ -327,7 +331,7 @@ def test_what_was_shown_in_another_epoch_does_not_count(
     assert (kept.session.epoch, kept.shown_through) == (bytes(16), 3)
 
 
-def test_a_log_shorter_than_what_was_shown_is_told_and_all_is_shown(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_a_log_that_ends_before_the_note_is_reported_and_shown_whole(desk: Desk, booth: Booth, ann: Session) -> None:
     sessions = desk.context().sessions
     sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
     deliver(desk.context())
@@ -338,7 +342,7 @@ def test_a_log_shorter_than_what_was_shown_is_told_and_all_is_shown(desk: Desk, 
     assert desk.said() == "No new messages.\n"
 
 
-def test_a_restore_is_an_object_for_a_program(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_a_program_gets_a_restore_as_an_object(desk: Desk, booth: Booth, ann: Session) -> None:
     desk.context().sessions.note_shown("ann", booth.deliver(ann.token).opening, 9)
     deliver(desk.context(as_json=True), keep=True)
     restored, *messages = desk.records()
@@ -352,7 +356,7 @@ def test_a_restore_is_an_object_for_a_program(desk: Desk, booth: Booth, ann: Ses
     assert desk.context().pick().shown_through == 9, "a look notes nothing"
 
 
-def test_a_gap_counts_as_shown(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_is_noted_like_messages(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     gap = Gap(1, 5, GapReason.RETENTION)
     with monkeypatch.context() as changed:
         with_opening(desk, changed, lambda opening: replace(opening, gap=gap, replaying=0))

@@ -1,4 +1,4 @@
-"""listen: what comes is shown once and noted, losses of the connection are told once, and --max ends it."""
+"""listen: it shows each message once, reports a lost connection once, and ends at --max."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOST = ServerUnreachable(SERVER)
 
 @pytest.fixture
 def ann(desk: Desk) -> Session:
-    """The session kept for ann, with five messages waiting."""
+    """Return the session saved for ann, with five waiting messages."""
     sign_up(desk.context(), "ann")
     for text in "abcde":
         send(desk.context(), "ann", text)
@@ -31,27 +31,27 @@ def ann(desk: Desk) -> Session:
 
 
 def opening(session: Session, after: int, gap: Gap | None = None) -> Opening:
-    """What the server says first when it resumes after a sequence."""
+    """Return the opening of a stream that resumes after a sequence."""
     return Opening(session.epoch, session.account_id, after, 5 - (gap.last if gap else after), gap)
 
 
 def batch(booth: Booth, session: Session, first: int, last: int) -> MessageBatch:
-    """The waiting messages of some sequences."""
+    """Return the waiting messages of these sequences."""
     return MessageBatch(booth.deliver(session.token, 0, first - 1, last - first + 1).messages)
 
 
 def connections(desk: Desk, *scripts: list[Event | Exception]) -> None:
-    """Have each call of Listen bring what its script says."""
+    """Let each call of Listen return one list of events."""
     desk.transport.streams = [ScriptedEvents(script) for script in scripts]
 
 
 def texts(desk: Desk) -> list[str]:
-    """The texts printed since this was last asked."""
+    """Return the texts that were printed since the last call."""
     return [line[-1] for line in desk.printed()]
 
 
-def test_it_shows_what_waits_and_ends_after_so_many(desk: Desk, booth: Booth, ann: Session) -> None:
-    # A listen that goes on past the fourth ends with an error.
+def test_it_shows_waiting_messages_and_ends_after_max(desk: Desk, booth: Booth, ann: Session) -> None:
+    # A listen that continues past the fourth message ends with an error.
     connections(desk, [opening(ann, 0), batch(booth, ann, 1, 2), batch(booth, ann, 3, 5), SessionInvalid()])
     run_line(desk.context(), "listen --max 4")
     assert texts(desk) == ["a", "b", "c", "d"]
@@ -60,7 +60,9 @@ def test_it_shows_what_waits_and_ends_after_so_many(desk: Desk, booth: Booth, an
     assert desk.context().pick().shown_through == 4
 
 
-def test_a_lost_connection_is_told_once_and_nothing_is_shown_twice(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_a_lost_connection_is_reported_once_and_no_message_is_shown_twice(
+    desk: Desk, booth: Booth, ann: Session
+) -> None:
     lost: list[Event | Exception] = [LOST]
     connections(
         desk, [opening(ann, 0), batch(booth, ann, 1, 2), LOST], lost, [opening(ann, 1), batch(booth, ann, 2, 5)]
@@ -74,7 +76,7 @@ def test_a_lost_connection_is_told_once_and_nothing_is_shown_twice(desk: Desk, b
     ]
 
 
-def test_a_gap_is_said_where_it_is(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_a_gap_is_reported_in_its_place(desk: Desk, booth: Booth, ann: Session) -> None:
     gap = Gap(1, 3, GapReason.RETENTION)
     connections(desk, [opening(ann, 0, gap), batch(booth, ann, 4, 5)])
     listen(desk.context(as_json=True), most=2)
@@ -83,13 +85,13 @@ def test_a_gap_is_said_where_it_is(desk: Desk, booth: Booth, ann: Session) -> No
     assert [record["text"] for record in messages] == ["d", "e"]
 
 
-def test_two_listen_commands_do_not_share_the_messages(desk: Desk, ann: Session) -> None:
+def test_two_listen_commands_do_not_show_the_same_messages(desk: Desk, ann: Session) -> None:
     context = desk.context()
     with context.sessions.reading("ann", 1.0, command="listen"), pytest.raises(AlreadyReading):
         listen(desk.context())
 
 
-def test_it_sends_what_is_queued(desk: Desk, booth: Booth, ann: Session) -> None:
+def test_it_sends_queued_messages(desk: Desk, booth: Booth, ann: Session) -> None:
     sent = threading.Event()
     context = desk.context()
     with context.sessions.outbox(context.pick()) as outbox:

@@ -1,4 +1,4 @@
-"""login: the new session takes the place of the old one."""
+"""login: the new session replaces the old one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_refused_log_in_keeps_the_old_session(desk: Desk, booth: Booth) -> Non
 
 
 def test_a_server_cannot_choose_the_file(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name in a session comes from the server; it must not lead out of the directory."""
+    """The server gives the name in a session. That name must not lead out of the directory."""
     session = desk.transport.sign_up("ann", PASSWORD, timeout=1)
     hostile = type(session)(session.token, 1, "../../../evil", session.epoch)
     monkeypatch.setattr(desk.transport, "log_in", lambda *_, timeout: hostile)

@@ -1,4 +1,4 @@
-"""logout: the session is ended and forgotten, unless the server is away."""
+"""logout: it ends and forgets the session, except while the server is away."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_logging_out_forgets_a_session_that_has_ended(desk: Desk, booth: Booth) 
     assert desk.context().sessions.usernames() == []
 
 
-def test_logging_out_of_a_server_that_is_away_keeps_the_session(desk: Desk) -> None:
+def test_while_the_server_is_away_logging_out_keeps_the_session(desk: Desk) -> None:
     sign_up(desk.context(), "ann")
     desk.transport.before = failing("log_out", ServerUnreachable(SERVER))
     with pytest.raises(ServerUnreachable):
@@ -47,7 +47,9 @@ def test_logging_out_of_a_server_that_is_away_keeps_the_session(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("command", [log_out, lambda context: delete(context, confirmed=True)])
-def test_what_ended_is_forgotten_here_even_if_it_cannot_be_said(desk: Desk, command: Callable[[Context], None]) -> None:
+def test_an_ended_session_is_forgotten_even_if_that_cannot_be_printed(
+    desk: Desk, command: Callable[[Context], None]
+) -> None:
     sign_up(desk.context(), "ann")
     with pytest.raises(Unprinted):
         command(desk.context(out=Full(), as_json=True))

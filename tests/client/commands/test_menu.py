@@ -1,4 +1,4 @@
-"""The menu: five choices and Q, an error ends nothing, the end of input ends all."""
+"""The menu: five choices and Q. An error does not end it, and the end of input does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.stores import send
 
 
 def through_menu(desk: Desk, *typed: str, as_user: str | None = None) -> str:
-    """Type lines, passwords among them, into the menu; return what it says."""
+    """Type lines, also passwords, into the menu, and return its output."""
     run_menu(desk.context(as_user, "".join(f"{line}\n" for line in typed), from_stdin=True))
     return desk.said()
 
@@ -34,7 +34,7 @@ def test_all_five_choices(desk: Desk, booth: Booth) -> None:
         booth.log_in("ann", PASSWORD)
 
 
-def test_content_of_an_unknown_kind_is_delivered_as_such_and_ends_nothing(
+def test_content_of_an_unknown_kind_is_shown_as_unknown_and_the_menu_continues(
     desk: Desk, booth: Booth, store: SQLiteStore
 ) -> None:
     sign_up(desk.context(), "ann")
@@ -46,7 +46,7 @@ def test_content_of_an_unknown_kind_is_delivered_as_such_and_ends_nothing(
     assert "No new messages." in words
 
 
-def test_the_choices_are_the_originals(desk: Desk) -> None:
+def test_the_choices_are_those_of_the_original_program(desk: Desk) -> None:
     words = through_menu(desk, "q")
     assert words.splitlines()[2:8] == [
         "1  sign up or log in",
@@ -58,7 +58,7 @@ def test_the_choices_are_the_originals(desk: Desk) -> None:
     ]
 
 
-def test_logging_in_takes_the_seat(desk: Desk, booth: Booth) -> None:
+def test_logging_in_makes_that_account_the_one_that_acts(desk: Desk, booth: Booth) -> None:
     for username in ("ann", "ben"):
         booth.sign_up(username, PASSWORD)
     words = through_menu(desk, "1", "l", "ann", PASSWORD, "1", "L", "Ben", PASSWORD, "3", "ann", "hi", "Q")
@@ -74,7 +74,7 @@ def test_the_end_of_input_ends_it(desk: Desk, typed: tuple[str, ...]) -> None:
     assert desk.context().sessions.usernames() == ["ann"]
 
 
-def test_an_error_is_shown_and_it_goes_on(desk: Desk) -> None:
+def test_an_error_is_shown_and_the_menu_continues(desk: Desk) -> None:
     words = through_menu(
         desk,
         *("4", "2", "3", "5"),
@@ -111,14 +111,14 @@ def test_an_error_is_shown_and_it_goes_on(desk: Desk) -> None:
         assert reason in words
 
 
-def test_ill_formed_input_is_shown_and_it_goes_on(desk: Desk) -> None:
+def test_malformed_input_is_shown_and_the_menu_continues(desk: Desk) -> None:
     sign_up(desk.context(), "ann")
     run_menu(desk.context(typed=b"\xff\n3\nann\n\xff\n2\n\nQ\n"))
     assert desk.said().count("not UTF-8") == 2
     assert desk.printed() == ["ann"]
 
 
-def test_a_server_that_is_away_is_shown_and_it_goes_on(desk: Desk) -> None:
+def test_a_server_that_is_away_is_reported_and_the_menu_continues(desk: Desk) -> None:
     sign_up(desk.context(), "ann")
 
     def away(_action: str) -> None:
@@ -129,7 +129,7 @@ def test_a_server_that_is_away_is_shown_and_it_goes_on(desk: Desk) -> None:
     assert words.count("chatbooth: No connection") == 2
 
 
-def test_of_several_who_are_logged_in_it_asks_which_one_acts(desk: Desk, booth: Booth) -> None:
+def test_with_several_sessions_the_menu_asks_which_account_acts(desk: Desk, booth: Booth) -> None:
     for username in ("ann", "ben"):
         sign_up(desk.context(), username)
     words = through_menu(desk, "7", "3", "Ben", "ann", "tea", "3", "ann", "milk", "Q")
@@ -141,7 +141,7 @@ def test_of_several_who_are_logged_in_it_asks_which_one_acts(desk: Desk, booth: 
 
 
 @pytest.mark.parametrize("choice", ["2", "3", "4", "5"])
-def test_an_answer_that_is_no_account_of_them_does_nothing(desk: Desk, choice: str) -> None:
+def test_an_answer_that_names_none_of_them_does_nothing(desk: Desk, choice: str) -> None:
     for username in ("ann", "ben"):
         sign_up(desk.context(), username)
     desk.said()

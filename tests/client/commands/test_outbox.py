@@ -1,4 +1,4 @@
-"""outbox: what is queued and what was refused, after sending or dropping what was asked for."""
+"""outbox: it sends or drops messages if asked, then shows the queued and the refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ID_OF_NEMO = (b"n" * 16).hex()
 
 @pytest.fixture
 def ann(desk: Desk) -> Desk:
-    """Ann's desk, with two messages in the outbox: one to herself, and one to nobody."""
+    """Return ann's desk, with two messages in the outbox: one to herself, and one to an unknown name."""
     sign_up(desk.context(), "ann")
     desk.said()
     context = desk.context()
@@ -27,7 +27,7 @@ def ann(desk: Desk) -> Desk:
     return desk
 
 
-def test_it_prints_what_waits_and_changes_nothing(ann: Desk) -> None:
+def test_it_shows_queued_messages_and_changes_nothing(ann: Desk) -> None:
     for _ in range(2):
         run_line(ann.context(), "outbox")
         assert ann.printed() == [f"{ID_OF_ANN}  to ann, waiting: tea?", f"{ID_OF_NEMO}  to nemo, waiting: tea?"]
@@ -35,14 +35,14 @@ def test_it_prints_what_waits_and_changes_nothing(ann: Desk) -> None:
     assert [(record["type"], record["text"]) for record in ann.records()] == [("waiting", "tea?")] * 2
 
 
-def test_what_is_to_be_dropped_goes_first(ann: Desk) -> None:
+def test_dropping_comes_before_sending(ann: Desk) -> None:
     for name in (ID_OF_ANN, ID_OF_NEMO):
         run_line(ann.context(), f"outbox --drop {name}")
         assert name not in "".join(ann.printed())
     assert ann.said().endswith("The outbox is empty.\n")
 
 
-def test_the_outbox_says_how_many_were_refused(ann: Desk) -> None:
+def test_it_reports_how_many_messages_were_refused(ann: Desk) -> None:
     with pytest.raises(SomeNotSent, match=r"1 sent, 1 not sent\.") as caught:
         run_line(ann.context(), "outbox --send")
     assert exit_code(caught.value) == 1

@@ -1,4 +1,4 @@
-"""send: where the text comes from, what --from-file and --queue change, and what is refused."""
+"""send: the source of the text, --from-file and --queue, and the errors of usage."""
 
 from __future__ import annotations
 
@@ -66,11 +66,12 @@ TEXTS_LIKE_FLAGS = [
 @pytest.mark.parametrize("text", TEXTS_LIKE_FLAGS)
 @pytest.mark.parametrize("flags", [[], ["--json"], ["--timeout", "5"], ["--message-id", ID, "--as", "ann"]])
 @pytest.mark.parametrize("before", [True, False])
-def test_a_text_like_a_flag_is_sent_or_refused(
+def test_a_text_that_looks_like_a_flag_is_sent_or_refused(
     text: str, flags: list[str], before: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if text == "--" and flags and not before:
-        return  # nothing tells this from a text after --
+        # The parser cannot tell this from a text after two dashes.
+        return
     try:
         found = parse(["send", *flags, "bob", text] if before else ["send", "bob", text, *flags])
     except SystemExit as exited:
@@ -84,7 +85,7 @@ def test_a_text_like_a_flag_is_sent_or_refused(
 
 
 @pytest.mark.parametrize("line", ["send --from-file f", "send --json --from-file=f --as ann"])
-def test_a_file_stands_in_for_recipient_and_text(line: str) -> None:
+def test_a_file_replaces_recipient_and_text(line: str) -> None:
     found = parsed(line)
     assert (found["from_file"], found["recipient"], found["text"]) == ("f", None, None)
 
@@ -107,7 +108,7 @@ def test_without_a_file_a_message_has_a_recipient_and_a_dash_may_follow_it() -> 
         ("send --queue --from-file f", "--queue"),
     ],
 )
-def test_beside_a_file_nothing_may_stand_that_it_says_itself(
+def test_a_file_excludes_the_arguments_that_it_gives_itself(
     line: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exited:
@@ -116,7 +117,7 @@ def test_beside_a_file_nothing_may_stand_that_it_says_itself(
     assert f"leave {words}" in capsys.readouterr().err
 
 
-def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_send_describes_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parsed("send --help")
     words = capsys.readouterr().out
@@ -126,7 +127,7 @@ def test_the_help_of_send_says_how_a_file_looks(capsys: pytest.CaptureFixture[st
     assert max(map(len, words.splitlines())) <= 80
 
 
-def test_the_text_is_read_from_standard_input_only_where_it_was_left_out(desk: Desk, booth: Booth) -> None:
+def test_standard_input_is_read_only_if_the_text_was_left_out(desk: Desk, booth: Booth) -> None:
     sign_up(desk.context(), "ann")
     token = desk.context().pick().session.token
     for line in ("send ann", "send ann -", "send ann -- -"):
@@ -134,14 +135,14 @@ def test_the_text_is_read_from_standard_input_only_where_it_was_left_out(desk: D
     assert [message.text for message in booth.deliver(token).messages] == ["typed", "typed", "-"]
 
 
-def test_who_is_not_logged_in_is_not_asked_for_the_text(desk: Desk) -> None:
+def test_without_a_session_the_text_is_not_asked_for(desk: Desk) -> None:
     context = desk.context(typed="typed\n")
     with pytest.raises(NotLoggedIn):
         run_line(context, "send ann")
     assert context.prompts.rest(100) == "typed"
 
 
-def test_queue_and_from_file_go_their_own_ways(desk: Desk, booth: Booth, tmp_path: Path) -> None:
+def test_queue_and_from_file_send_in_their_own_ways(desk: Desk, booth: Booth, tmp_path: Path) -> None:
     sign_up(desk.context(), "ann")
     desk.said()
     run_line(desk.context(as_json=True), "send --queue ann tea?")

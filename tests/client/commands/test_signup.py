@@ -1,4 +1,4 @@
-"""signup: an account is made once, and its session kept."""
+"""signup: it makes an account once, and saves its session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatbooth_grpc.client.commands.signup import sign_up
 from tests.client.booths import PASSWORD, SERVER, Desk
 
 
-def test_signing_up_keeps_the_session(desk: Desk, booth: Booth) -> None:
+def test_signing_up_saves_the_session(desk: Desk, booth: Booth) -> None:
     sign_up(desk.context(), "Ann")
     assert desk.said() == f"Signed up as ann on {SERVER}.\n"
     assert desk.printed() == []
@@ -38,7 +38,7 @@ def test_json_never_holds_the_token(desk: Desk) -> None:
     ("username", "password", "error"),
     [("a b", PASSWORD, InvalidUsername), ("ben", "short", InvalidPassword), ("ann", PASSWORD, UsernameTaken)],
 )
-def test_a_refused_sign_up_keeps_nothing(desk: Desk, username: str, password: str, error: type[ChatboothError]) -> None:
+def test_a_refused_sign_up_saves_nothing(desk: Desk, username: str, password: str, error: type[ChatboothError]) -> None:
     sign_up(desk.context(), "ann")
     with pytest.raises(error):
         sign_up(desk.context(environment={"CHATBOOTH_PASSWORD": password}), username)

@@ -1,4 +1,4 @@
-"""whoami: says who acts, after the server has confirmed it."""
+"""whoami: it prints the account of the session after the server has confirmed it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatbooth_grpc.client.commands.whoami import who_am_i
 from tests.client.booths import Desk
 
 
-def test_whoami_says_who_if_the_session_lives(desk: Desk) -> None:
+def test_whoami_prints_the_account_if_the_session_is_live(desk: Desk) -> None:
     sign_up(desk.context(), "ann")
     desk.said()
     who_am_i(desk.context())

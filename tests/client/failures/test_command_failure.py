@@ -33,6 +33,6 @@ def test_each_error_has_its_exit_code(reason: str, code: int) -> None:
     assert exit_code(kind.__new__(kind)) == code
 
 
-def test_an_unforeseen_error_has_failed() -> None:
+def test_an_unexpected_error_exits_with_the_code_for_failed() -> None:
     assert exit_code(errors.UnknownError("NEW", "words")) == 1
     assert exit_code(OSError()) == 1

@@ -1,4 +1,4 @@
-"""Interrupts: raised once, held back where they must be, and enforced where the main thread does not hear them."""
+"""Interrupts: raised once, held where needed, enforced if the main thread cannot act."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ except Interrupted as interrupt:
     assert run(program, signal.SIGTERM) == (143, "said\n")
 
 
-def test_a_main_thread_that_does_not_come_back_is_ended() -> None:
+def test_a_process_whose_main_thread_does_not_respond_is_ended() -> None:
     program = """
 import ctypes
 library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(256)
@@ -79,7 +79,7 @@ except Interrupted as interrupt:
     assert run(program, signal.SIGHUP, signal.SIGTERM) == (143, "")
 
 
-def test_what_is_held_is_raised_at_the_end_of_the_block() -> None:
+def test_a_held_signal_is_raised_at_the_end_of_the_block() -> None:
     interrupts = Interrupts()
     done = []
     with pytest.raises(Interrupted), interrupts.held():  # noqa: PT012  # the block must be seen to go on
@@ -90,14 +90,14 @@ def test_what_is_held_is_raised_at_the_end_of_the_block() -> None:
     assert done == ["inner", "outer"]
 
 
-def test_an_error_of_the_block_is_not_replaced() -> None:
+def test_a_held_signal_does_not_replace_an_error_of_the_block() -> None:
     interrupts = Interrupts()
     with pytest.raises(LookupError), interrupts.held():  # noqa: PT012
         interrupts._arrived(signal.SIGINT, None)
         raise LookupError
 
 
-def test_held_words_are_waited_for() -> None:
+def test_the_process_waits_until_held_words_are_written() -> None:
     program = """
 interrupts = Interrupts().__enter__()
 try:
@@ -113,7 +113,7 @@ except Interrupted as interrupt:
     assert run(program, signal.SIGINT) == (130, "said\n")
 
 
-def test_held_words_that_nobody_takes_are_not_waited_for() -> None:
+def test_the_process_does_not_wait_for_words_that_nobody_reads() -> None:
     program = """
 interrupts = Interrupts().__enter__()
 with interrupts.held(may_block=True):
@@ -123,7 +123,7 @@ with interrupts.held(may_block=True):
     assert run(program, signal.SIGINT) == (130, "")
 
 
-def test_the_handlers_of_before_come_back() -> None:
+def test_the_former_handlers_are_restored() -> None:
     before = {number: signal.getsignal(number) for number in ENDING}
     with Interrupts():
         assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]

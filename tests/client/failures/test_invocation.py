@@ -1,4 +1,4 @@
-"""What to type next is said in the words that started the program."""
+"""Advice on the next command uses the words that started the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatbooth_grpc.client.failures.invocation import command_line, program
 
 @pytest.fixture(autouse=True)
 def no_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No script says its own name."""
+    """Unset the variable by which a script gives its own name."""
     monkeypatch.delenv("CHATBOOTH_CLIENT_COMMAND", raising=False)
 
 
@@ -52,7 +52,7 @@ def test_a_command_that_the_path_finds_has_its_short_name(monkeypatch: pytest.Mo
     assert program() == "chatbooth"
 
 
-def test_a_script_says_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_gives_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATBOOTH_CLIENT_COMMAND", "scripts/client.sh")
     started(monkeypatch, ["python", "main.py"], "main.py")
     assert command_line("wire://h:1", "list") == "scripts/client.sh --server wire://h:1 list"

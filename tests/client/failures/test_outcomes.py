@@ -1,4 +1,4 @@
-"""A command whose outcome is not known says how to find out."""
+"""A command with an unknown outcome says how to find it out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.client.booths import PASSWORD, SERVER, Desk
     ],
 )
 @pytest.mark.parametrize("cause", [ServerUnreachable(SERVER), DeadlineExceeded(), Interrupted(15)])
-def test_what_stays_open_is_said(
+def test_an_unknown_outcome_comes_with_advice(
     desk: Desk, action: str, command: Callable[[Context], None], words: str, cause: Exception | Interrupted
 ) -> None:
     sign_up(desk.context(), "ann")

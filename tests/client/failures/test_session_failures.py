@@ -1,4 +1,4 @@
-"""Failures of the sessions kept here say which command to type."""
+"""Failures of the saved sessions say which command to type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that an interrupt must not break off: it goes on, wherever the interrupt strikes."""
+"""Calls on a thread of their own: an interrupt does not break them off."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def on_another_thread(work: object) -> threading.Thread:
 
 
 def interrupt_after(event: threading.Event) -> None:
-    """Do what Ctrl-C does."""
+    """Interrupt the main thread after some seconds, as Ctrl-C does."""
     assert event.wait(20)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-def test_the_main_threads_work_is_done_by_another() -> None:
+def test_another_thread_does_the_main_threads_work() -> None:
     assert threading.current_thread() is threading.main_thread()
     assert apart(threading.current_thread) is not threading.main_thread()
 
 
-def test_any_other_thread_does_its_own() -> None:
+def test_any_other_thread_does_its_own_work() -> None:
     doers: list[threading.Thread] = []
     asking = on_another_thread(lambda: doers.append(apart(threading.current_thread)))
     asking.join(20)
     assert doers == [asking]
 
 
-def test_what_it_raises_is_raised() -> None:
+def test_an_error_of_the_work_is_raised() -> None:
     def fail() -> None:
         raise LookupError("made for this test")
 
@@ -63,7 +63,7 @@ def test_an_interrupt_ends_the_wait_but_not_the_work() -> None:
 
 
 class _Call:
-    """A call of gRPC's that never answers, and notes who was inside of it."""
+    """A gRPC call that never answers, and notes which thread iterates over it."""
 
     def __init__(self) -> None:
         self.inside: list[threading.Thread] = [threading.current_thread()]
@@ -84,7 +84,7 @@ class _Call:
         self._is_over.set()
 
 
-def test_a_stream_never_has_the_main_thread_inside_of_grpc() -> None:
+def test_the_main_thread_is_never_inside_grpc_while_a_stream_is_read() -> None:
     calls: list[_Call] = []
 
     class Stub:

@@ -1,4 +1,4 @@
-"""The public API over a scripted transport: what is repeated, with what, and what is not."""
+"""The public API over a scripted transport: which calls are repeated, and how."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_send_repeats_the_same_message_under_the_same_id() -> None:
     assert len(sent[0].message_id) == 16
 
 
-def test_each_send_has_an_id_of_its_own_unless_it_is_given_one() -> None:
+def test_each_send_has_a_new_id_unless_it_is_given_one() -> None:
     client, transport = scripted_client(Receipt(1), Receipt(2), Receipt(3))
     client.send("ben", "tea?")
     client.send("ben", "tea?")
@@ -48,14 +48,14 @@ def test_each_send_has_an_id_of_its_own_unless_it_is_given_one() -> None:
     assert ids[2] == b"i" * 16
 
 
-def test_a_malformed_id_is_refused_not_replaced() -> None:
+def test_a_malformed_id_is_refused_and_not_replaced() -> None:
     client, transport = scripted_client()
     with pytest.raises(InvalidMessageId):
         client.send("ben", "tea?", message_id=b"")
     assert transport.calls == []
 
 
-def test_a_message_is_sent_as_it_is_given() -> None:
+def test_a_message_is_sent_unchanged() -> None:
     client, transport = scripted_client(Receipt(1))
     message = OutgoingMessage("ben", b"i" * 16, b"tea?")
     assert client.send(message) == Receipt(1)
@@ -73,7 +73,7 @@ def test_all_attempts_share_one_timeout() -> None:
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_what_may_be_repeated_is(error: ChatboothError) -> None:
+def test_a_call_that_may_be_repeated_is_repeated(error: ChatboothError) -> None:
     client, transport = scripted_client(error, Page([], ""), error, delivery(), error, None)
     client.list_page()
     client.deliver()
@@ -82,7 +82,7 @@ def test_what_may_be_repeated_is(error: ChatboothError) -> None:
 
 
 @pytest.mark.parametrize("error", LOST)
-def test_what_may_not_be_repeated_is_not(error: ChatboothError) -> None:
+def test_a_call_that_may_not_be_repeated_is_not_repeated(error: ChatboothError) -> None:
     client, transport = scripted_client(*[error] * 4)
     calls: list[Callable[[], object]] = [
         lambda: client.log_in("ann", "password"),
@@ -111,7 +111,7 @@ def test_a_sign_up_whose_reply_was_lost_logs_in(error: ChatboothError) -> None:
     ]
 
 
-def test_a_sign_up_that_did_not_happen_fails_as_it_did() -> None:
+def test_a_sign_up_that_did_not_happen_fails_with_its_first_error() -> None:
     client, _ = scripted_client(DeadlineExceeded(), WrongCredentials(), session=None)
     with pytest.raises(DeadlineExceeded):
         client.sign_up("ann", "password")
@@ -125,13 +125,13 @@ def test_a_refused_sign_up_does_not_log_in() -> None:
     assert len(transport.calls) == 1
 
 
-def test_list_follows_the_pages_also_through_an_empty_one() -> None:
+def test_list_reads_all_pages_even_after_an_empty_one() -> None:
     client, transport = scripted_client(Page(["a", "b"], "1"), Page([], "2"), Page(["c"], ""))
     assert [*client.list("x", prefix="p", page_size=2)] == ["a", "b", "c"]
     assert [call.arguments for call in transport.calls] == [(TOKEN, "x", "p", 2, token) for token in ("", "1", "2")]
 
 
-def test_the_session_follows_what_is_done() -> None:
+def test_the_clients_session_is_that_of_the_last_sign_up_or_log_in() -> None:
     client, transport = scripted_client(SESSION, None, SESSION, 2, Removal(3, 1), session=None)
     client.log_in("ann", "password")
     client.log_out()
@@ -176,7 +176,7 @@ def test_without_a_session_nothing_is_called() -> None:
         (b"", "MISSING"),
     ],
 )
-def test_a_token_that_is_none_is_refused_before_it_is_sent(token: bytes, problem: str) -> None:
+def test_a_malformed_token_is_refused_before_it_is_sent(token: bytes, problem: str) -> None:
     client, transport = scripted_client(session=replace(SESSION, token=token))
     calls: list[Callable[[], object]] = [
         lambda: client.send("ben", "tea?"),
@@ -218,7 +218,7 @@ def test_leaving_the_client_closes_its_transport() -> None:
     assert transport.closed
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_a_malformed_address_is_refused() -> None:
     with pytest.raises(ValueError, match="not a server's address"):
         ChatClient.connect("http://example.org")
 

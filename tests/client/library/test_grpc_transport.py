@@ -1,4 +1,4 @@
-"""The gRPC transport against a small server that notes what it gets: token, deadline, names, errors, sizes."""
+"""The gRPC transport against a small server that notes requests: tokens, errors, sizes."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ CALLS: list[tuple[str, Callable[[GrpcTransport], object], object, Any, object]] 
 
 @dataclass
 class Server:
-    """Answers every call with `reply`, which may be an error to end it with."""
+    """Answers every call with `reply`. If that is an error, the call ends with it."""
 
     reply: Any = None
     address: str = ""
@@ -137,7 +137,7 @@ class Server:
     seconds: float = 0.0
 
     def handle(self, name: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-        """The behaviour of one method."""
+        """Return the behaviour of one method."""
 
         def behave(request: Any, context: grpc.ServicerContext) -> Any:
             self.methods.append(name)
@@ -170,14 +170,14 @@ def serving(reply: Any = None, address: str = "127.0.0.1:0") -> Iterator[Server]
 
 @contextmanager
 def connected(server: Server) -> Iterator[GrpcTransport]:
-    """Connect to it."""
+    """Connect a transport to the server."""
     transport = GrpcTransport(server.address)
     yield transport
     transport.close()
 
 
 @pytest.mark.parametrize(("method", "call", "reply", "request_", "result"), CALLS)
-def test_each_action_is_one_call_in_the_models_nouns(
+def test_each_action_is_one_call_and_returns_the_models_nouns(
     method: str, call: Callable[[GrpcTransport], object], reply: object, request_: Any, result: object
 ) -> None:
     with serving(reply) as server, connected(server) as transport:
@@ -191,19 +191,19 @@ def test_each_action_is_one_call_in_the_models_nouns(
 
 
 @pytest.mark.parametrize("error", [RecipientNotFound("ben"), TooBusy("calls at once", 2.5)])
-def test_errors_are_the_trees(error: ChatboothError) -> None:
+def test_errors_are_those_of_the_error_tree(error: ChatboothError) -> None:
     with serving(error) as server, connected(server) as transport, pytest.raises(type(error)) as raised:
         transport.acknowledge(TOKEN, 1, timeout=5)
     assert raised.value.attributes() == error.attributes()
 
 
-def test_a_foreign_servers_error_keeps_its_words() -> None:
+def test_an_error_of_another_server_keeps_its_words() -> None:
     reply = (grpc.StatusCode.DATA_LOSS, "odd")
     with serving(reply) as server, connected(server) as transport, pytest.raises(UnknownError, match="odd"):
         transport.acknowledge(TOKEN, 1, timeout=5)
 
 
-def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
+def test_a_stream_names_the_events_that_it_does_not_know_and_continues() -> None:
     newer = pb.ListenResponse.FromString(b"\x4a\x05event")
     told = [pb.ListenResponse(opening=opening_to_pb(DELIVERY.opening)), newer, pb.ListenResponse(), event_to_pb(BATCH)]
     with serving(iter(told)) as server, connected(server) as transport:
@@ -222,19 +222,19 @@ def test_the_largest_text_allowed_is_received() -> None:
         assert transport.deliver(TOKEN, 0, None, 0, timeout=20) == large
 
 
-def test_nobody_there_is_unreachable_and_names_the_server() -> None:
+def test_a_server_that_does_not_answer_is_unreachable_and_is_named() -> None:
     with serving() as server:
         pass
     with connected(server) as transport, pytest.raises(ServerUnreachable, match=server.address):
         transport.acknowledge(TOKEN, 1, timeout=5)
 
 
-def test_no_time_is_a_deadline_exceeded() -> None:
+def test_a_call_without_time_left_raises_deadline_exceeded() -> None:
     with serving() as server, connected(server) as transport, pytest.raises(DeadlineExceeded):
         transport.acknowledge(TOKEN, 1, timeout=-1)
 
 
-def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_to_this_machine_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:1")
     for variable in ("no_proxy", "no_grpc_proxy"):
@@ -251,7 +251,7 @@ def test_ipv6_addresses_work() -> None:
         pytest.skip(f"this machine has no IPv6: {error}")
 
 
-def test_a_server_that_comes_back_is_found_within_the_call() -> None:
+def test_a_server_that_returns_is_found_within_the_call() -> None:
     with serving() as server:
         pass
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""Reading a mailbox: what is acknowledged, and when."""
+"""Reading a mailbox: what the reader acknowledges, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAP = Gap(1, 4, GapReason.RETENTION)
 
 
 class Mailbox:
-    """A mailbox that honours cursors, in pages of `page` messages; remembers how far it was acknowledged."""
+    """A mailbox with a cursor, in pages of `page` messages. It remembers how far it was acknowledged."""
 
     def __init__(self, size: int, page: int = 2, cursor: int = 0) -> None:
         self.size = size
@@ -55,12 +55,12 @@ class Mailbox:
         return Inbox(Batches(self.deliver, self.acknowledge, after=after, epoch=epoch, strict=False))
 
     def restore(self, size: int, cursor: int, epoch: bytes = EPOCH) -> None:
-        """Go back to an earlier state."""
+        """Restore an earlier state."""
         self.size, self.cursor, self.epoch = size, cursor, epoch
 
 
 @given(st.integers(0, 12), st.integers(1, 5), st.integers(0, 12))
-def test_all_that_waits_comes_once_in_order_and_is_acknowledged(size: int, page: int, cursor: int) -> None:
+def test_all_waiting_messages_come_once_in_order_and_are_acknowledged(size: int, page: int, cursor: int) -> None:
     mailbox = Mailbox(size, page, min(cursor, size))
     waiting = [*range(mailbox.cursor + 1, size + 1)]
     assert [message.sequence for message in mailbox.inbox()] == waiting
@@ -68,7 +68,9 @@ def test_all_that_waits_comes_once_in_order_and_is_acknowledged(size: int, page:
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.data())
-def test_nothing_is_acknowledged_before_the_next_is_asked_for(size: int, page: int, data: st.DataObject) -> None:
+def test_nothing_is_acknowledged_before_the_next_message_is_asked_for(
+    size: int, page: int, data: st.DataObject
+) -> None:
     mailbox = Mailbox(size, page)
     inbox = mailbox.inbox()
     taken = data.draw(st.integers(1, size))
@@ -80,7 +82,7 @@ def test_nothing_is_acknowledged_before_the_next_is_asked_for(size: int, page: i
 
 
 @given(st.integers(0, 12), st.integers(1, 5), st.lists(st.integers(1, 6), max_size=6))
-def test_a_reader_that_is_killed_and_knows_what_it_took_misses_and_repeats_nothing(
+def test_a_killed_reader_that_kept_its_sequence_misses_and_repeats_nothing(
     size: int, page: int, lives: list[int]
 ) -> None:
     mailbox = Mailbox(size, page)
@@ -93,13 +95,13 @@ def test_a_reader_that_is_killed_and_knows_what_it_took_misses_and_repeats_nothi
     assert effects == [*range(1, size + 1)]
 
 
-def test_a_loop_left_by_break_goes_on_where_it_was() -> None:
+def test_a_loop_left_by_break_continues_where_it_was() -> None:
     inbox = Mailbox(5).inbox()
     first = next(inbox).sequence
     assert [first, *(message.sequence for message in inbox)] == [1, 2, 3, 4, 5]
 
 
-def test_a_with_block_acknowledges_what_was_taken() -> None:
+def test_a_with_block_acknowledges_the_messages_that_were_taken() -> None:
     mailbox = Mailbox(4, page=4)
     with mailbox.inbox() as inbox:
         for taken in inbox:
@@ -122,12 +124,12 @@ def test_a_with_block_that_fails_acknowledges_nothing_more() -> None:
     assert mailbox.cursor == 0
 
 
-def test_what_comes_again_is_dropped_by_its_sequence() -> None:
+def test_a_repeated_message_is_dropped_by_its_sequence() -> None:
     client, _ = scripted_client(delivery(1, 2, 3, more=True), delivery(2, 3, 4), None)
     assert [message.sequence for message in client.messages()] == [1, 2, 3, 4]
 
 
-def test_gaps_are_told_and_acknowledged() -> None:
+def test_gaps_are_reported_and_acknowledged() -> None:
     client, transport = scripted_client(delivery(gap=GAP), None)
     inbox = client.messages()
     assert [*inbox] == []
@@ -150,7 +152,7 @@ def test_the_size_of_the_next_batch_may_change() -> None:
     assert next(batches).messages == [message(2), message(3), message(4)]
 
 
-def test_a_batch_that_leads_nowhere_ends_it() -> None:
+def test_a_batch_that_advances_nothing_ends_the_reading() -> None:
     client, _ = scripted_client(delivery(1, more=True), delivery(1, more=True), None)
     assert [message.sequence for message in client.messages()] == [1]
 
@@ -163,7 +165,7 @@ def test_an_iterator_that_has_ended_stays_ended() -> None:
 
 @pytest.mark.parametrize("epoch", [EPOCH, OTHER_EPOCH], ids=["the same epoch", "another epoch"])
 @pytest.mark.parametrize("taken", [2, 3, 4])
-def test_a_restore_amid_reading_is_told_and_reading_starts_over(taken: int, epoch: bytes) -> None:
+def test_a_restore_during_the_reading_is_reported_and_reading_starts_again(taken: int, epoch: bytes) -> None:
     mailbox = Mailbox(6, page=2)
     inbox = mailbox.inbox()
     for _ in range(taken):
@@ -176,21 +178,21 @@ def test_a_restore_amid_reading_is_told_and_reading_starts_over(taken: int, epoc
 
 
 @pytest.mark.parametrize("epoch", [None, EPOCH])
-def test_a_kept_sequence_past_the_end_starts_over(epoch: bytes | None) -> None:
+def test_after_a_kept_sequence_past_the_end_reading_starts_again(epoch: bytes | None) -> None:
     mailbox = Mailbox(3, cursor=1)
     inbox = mailbox.inbox(after=9, epoch=epoch)
     assert [message.sequence for message in inbox] == [2, 3]
     assert inbox.restored == [Restored(EPOCH, 9, 3)]
 
 
-def test_a_kept_sequence_of_another_epoch_starts_over() -> None:
+def test_after_a_kept_sequence_of_another_epoch_reading_starts_again() -> None:
     mailbox = Mailbox(12, cursor=1)
     inbox = mailbox.inbox(after=9, epoch=OTHER_EPOCH)
     assert [message.sequence for message in inbox] == [*range(2, 13)]
     assert inbox.restored == [Restored(EPOCH, 9, 12)]
 
 
-def test_a_restore_before_the_last_is_acknowledged_does_not_fail() -> None:
+def test_a_restore_before_the_last_acknowledgement_does_not_fail_the_reader() -> None:
     mailbox = Mailbox(3, page=4)
     with mailbox.inbox() as inbox:
         for message in inbox:
@@ -202,7 +204,7 @@ def test_a_restore_before_the_last_is_acknowledged_does_not_fail() -> None:
     assert inbox.restored == [Restored(EPOCH, 3, 0)]
 
 
-def test_a_first_sequence_past_the_end_is_an_error_where_it_was_asked_for() -> None:
+def test_a_first_sequence_past_the_end_is_an_error_if_it_was_asked_for() -> None:
     with pytest.raises(CursorPastEnd):
         next(Mailbox(3).batches(after=9))
 
@@ -213,7 +215,7 @@ def test_a_mailbox_that_always_ends_before_its_cursor_is_an_error() -> None:
         next(mailbox.inbox(after=5))
 
 
-def test_the_last_is_not_acknowledged_in_another_epoch() -> None:
+def test_the_last_message_is_not_acknowledged_in_another_epoch() -> None:
     mailbox = Mailbox(3, page=4)
     inbox = mailbox.inbox()
     assert [message.sequence for message, _ in zip(inbox, range(3), strict=False)] == [1, 2, 3]

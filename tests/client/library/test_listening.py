@@ -1,4 +1,4 @@
-"""The live stream that survives, over transports that break by a script."""
+"""The live stream that reconnects, over transports that break by a script."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def batch(*sequences: int) -> MessageBatch:
 
 
 def taken(stream: Listening, count: int) -> list[int]:
-    """The sequences of the next `count` messages, or more where they come in one batch; a gap's as negatives.
+    """Return the sequences of the next `count` messages, or more if they come in one batch. A gap's are negative.
 
     A restored store is two zeros.
     """
@@ -89,7 +89,7 @@ def taken(stream: Listening, count: int) -> list[int]:
     return found
 
 
-def test_it_resumes_behind_what_was_given_out() -> None:
+def test_it_resumes_after_the_last_message_that_was_returned() -> None:
     transport = Breaking([opening(), batch(1, 2), LOST], [opening(2), batch(3)])
     with listening(transport) as stream:
         assert taken(stream, 3) == [1, 2, 3]
@@ -109,7 +109,7 @@ def test_unknown_events_are_skipped_and_logged_once(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("branch", [Unauthenticated, InvalidArgument])
-def test_a_newer_servers_refusal_for_good_ends_it(branch: type[ChatboothError]) -> None:
+def test_a_newer_servers_permanent_refusal_ends_it(branch: type[ChatboothError]) -> None:
     transport = Breaking(
         [opening(), batch(1), from_reason("ACCOUNT_FROZEN", "Frozen. Ask whoever runs it.", {}, branch)]
     )
@@ -119,27 +119,27 @@ def test_a_newer_servers_refusal_for_good_ends_it(branch: type[ChatboothError]) 
     assert transport.starts == [None]
 
 
-def test_a_newer_servers_failure_that_passes_does_not_end_it() -> None:
+def test_a_newer_servers_temporary_failure_does_not_end_it() -> None:
     passing = from_reason("MOVING_HOUSE", "Moving.", {}, Unavailable)
     transport = Breaking([opening(), batch(1), passing], [opening(1), batch(2)])
     with listening(transport) as stream:
         assert taken(stream, 2) == [1, 2]
 
 
-def test_what_comes_again_is_dropped() -> None:
+def test_a_repeated_message_is_dropped() -> None:
     transport = Breaking([opening(), batch(1, 2), batch(2, 3), LOST], [opening(), batch(1, 2, 3), batch(3, 4)])
     with listening(transport) as stream:
         assert taken(stream, 4) == [1, 2, 3, 4]
 
 
-def test_a_sequence_from_before_is_where_it_starts() -> None:
+def test_it_starts_after_a_given_sequence() -> None:
     transport = Breaking([opening(5), batch(6)])
     with listening(transport, after=5, epoch=EPOCH) as stream:
         assert taken(stream, 1) == [6]
     assert transport.starts == [5]
 
 
-def test_the_person_is_told_once_for_each_loss_and_each_return() -> None:
+def test_each_loss_and_each_return_is_reported_once() -> None:
     told: list[str] = []
     transport = Breaking([opening(), batch(1), ServerDraining()], [LOST], [LOST], [opening(1), batch(2)])
     with listening(
@@ -157,7 +157,7 @@ def test_the_person_is_told_once_for_each_loss_and_each_return() -> None:
     ]
 
 
-def test_the_pause_has_an_end_and_starts_anew_behind_an_opening() -> None:
+def test_pauses_grow_to_a_limit_and_start_again_after_an_opening() -> None:
     pauses: list[float] = []
     broken: list[list[Event | Exception]] = [[LOST]] * 9
     transport = Breaking(*broken, [opening(), LOST], [opening(), batch(1)])
@@ -180,7 +180,7 @@ def test_an_ended_session_is_raised() -> None:
         next(stream)
 
 
-def test_a_cursor_that_the_server_does_not_know_is_told_and_starts_over() -> None:
+def test_a_cursor_that_the_server_does_not_know_is_reported_and_the_stream_starts_again() -> None:
     transport = Breaking([CursorPastEnd(9, 3)], [opening(3, 0)], [opening(3, 1), batch(4)])
     with listening(transport, after=9, epoch=EPOCH) as stream:
         assert next(stream) == Restored(EPOCH, 9, 3)
@@ -188,7 +188,7 @@ def test_a_cursor_that_the_server_does_not_know_is_told_and_starts_over() -> Non
     assert transport.starts == [9, None, None]
 
 
-def test_a_cursor_past_the_end_that_is_the_servers_own_is_tried_again_with_pauses() -> None:
+def test_a_sessions_own_cursor_past_the_end_is_tried_again_with_pauses() -> None:
     pauses: list[float] = []
     transport = Breaking([CursorPastEnd(9, 3)], [CursorPastEnd(9, 3)], [opening(3), batch(4)])
     stream = listening(transport, on_lost=lambda _, pause: pauses.append(pause))
@@ -198,7 +198,7 @@ def test_a_cursor_past_the_end_that_is_the_servers_own_is_tried_again_with_pause
     assert pauses == [0.05, 0.1]
 
 
-def test_another_epoch_is_told_and_starts_over_from_the_sessions_cursor() -> None:
+def test_another_epoch_is_reported_and_the_stream_starts_again_at_the_sessions_cursor() -> None:
     restored: list[Event | Exception] = [opening(5, 1, OTHER_EPOCH), batch(6)]
     transport = Breaking([opening(5), LOST], restored, [opening(2, 3, OTHER_EPOCH), batch(3, 4, 5)])
     with listening(transport, after=5, epoch=EPOCH) as stream:
@@ -207,7 +207,7 @@ def test_another_epoch_is_told_and_starts_over_from_the_sessions_cursor() -> Non
     assert transport.starts == [5, 5, None]
 
 
-def test_nothing_is_acknowledged_before_the_server_has_said_its_epoch() -> None:
+def test_nothing_is_acknowledged_before_the_server_has_given_its_epoch() -> None:
     """A sequence of an earlier epoch would move the cursor past messages that were never delivered."""
     after = 2 * ACKNOWLEDGE_MESSAGES
     restored: list[Event | Exception] = [opening(after, epoch=OTHER_EPOCH), batch(after + 1)]
@@ -218,7 +218,7 @@ def test_nothing_is_acknowledged_before_the_server_has_said_its_epoch() -> None:
     assert transport.starts == [after, after, None]
 
 
-def test_the_place_of_before_is_acknowledged_once_its_epoch_is_confirmed() -> None:
+def test_a_given_sequence_is_acknowledged_once_its_epoch_is_confirmed() -> None:
     after = 2 * ACKNOWLEDGE_MESSAGES
     transport = Breaking([LOST], [opening(after), batch(after + 1), batch(after + 2)])
     with listening(transport, after=after, epoch=EPOCH) as stream:
@@ -226,7 +226,7 @@ def test_the_place_of_before_is_acknowledged_once_its_epoch_is_confirmed() -> No
     assert transport.acknowledged == [after + 1]
 
 
-def test_what_was_taken_is_noted_before_it_is_acknowledged() -> None:
+def test_the_callers_note_comes_before_the_acknowledgement() -> None:
     noted: list[tuple[bytes, int]] = []
     transport = Breaking([opening(), batch(1, 2), batch(3), LOST], [opening(3), batch(4)])
 
@@ -240,7 +240,7 @@ def test_what_was_taken_is_noted_before_it_is_acknowledged() -> None:
     assert transport.acknowledged == [3]
 
 
-def test_a_place_that_cannot_be_kept_acknowledges_nothing() -> None:
+def test_a_sequence_that_cannot_be_noted_is_not_acknowledged() -> None:
     def fail(_epoch: bytes, _through: int) -> None:
         raise OSError("the disk is full")
 
@@ -255,7 +255,7 @@ def test_a_place_that_cannot_be_kept_acknowledges_nothing() -> None:
 
 
 @pytest.mark.parametrize("first", [opening(9, epoch=OTHER_EPOCH), CursorPastEnd(9, 3)])
-def test_a_place_of_a_history_that_is_gone_is_noted_as_none(first: Event | Exception) -> None:
+def test_a_sequence_of_a_lost_history_is_replaced_by_none(first: Event | Exception) -> None:
     noted: list[int] = []
     transport = Breaking([first], [opening(3, 1, OTHER_EPOCH), batch(4)], [opening(3, 1, OTHER_EPOCH), batch(4)])
     with listening(transport, after=9, epoch=EPOCH, on_taken=lambda _, through: noted.append(through)) as stream:
@@ -263,7 +263,7 @@ def test_a_place_of_a_history_that_is_gone_is_noted_as_none(first: Event | Excep
     assert noted[0] == 0
 
 
-def test_a_log_that_became_shorter_is_told_and_starts_over() -> None:
+def test_a_log_that_became_shorter_is_reported_and_the_stream_starts_again() -> None:
     transport = Breaking([opening(), batch(1, 2, 3, 4), LOST], [opening(0, 3)], [opening(2, 1), batch(3), batch(4)])
     with listening(transport) as stream:
         assert taken(stream, 4) == [1, 2, 3, 4]
@@ -272,7 +272,7 @@ def test_a_log_that_became_shorter_is_told_and_starts_over() -> None:
     assert transport.starts == [None, 4, None]
 
 
-def test_a_gap_counts_to_the_end_of_the_log() -> None:
+def test_a_gap_counts_as_part_of_the_log() -> None:
     gap = Gap(1, 3, GapReason.RETENTION)
     transport = Breaking(
         [opening(0, 1, gap=gap), batch(4), LOST], [opening(0, 1, gap=gap), LOST], [opening(4, 1), batch(5)]
@@ -292,13 +292,14 @@ def test_nothing_is_acknowledged_before_the_history_was_checked() -> None:
 
     stream = listening(transport, on_lost=note)
     assert len(taken(stream, 1)) == ACKNOWLEDGE_MESSAGES + 1
-    transport.refusals.put(LOST)  # so that it is still to be acknowledged when the connection is lost
+    # So the sequence is still not acknowledged when the connection is lost.
+    transport.refusals.put(LOST)
     assert [*stream] == []
     assert len(lost) == 2
     assert transport.acknowledged == []
 
 
-def test_what_was_taken_is_acknowledged_once_the_history_was_checked() -> None:
+def test_taken_messages_are_acknowledged_once_the_history_was_checked() -> None:
     transport = Breaking([opening(), batch(1), LOST], [opening(1)])
     stream = listening(transport)
     assert taken(stream, 1) == [1]
@@ -311,14 +312,14 @@ def test_what_was_taken_is_acknowledged_once_the_history_was_checked() -> None:
     assert transport.starts == [None, 1]
 
 
-def test_gaps_are_given_out_once() -> None:
+def test_gaps_are_returned_once() -> None:
     first, second = Gap(1, 2, GapReason.RETENTION), Gap(4, 5, GapReason.RETENTION)
     transport = Breaking([opening(0, 1, gap=first), batch(3), second, LOST], [opening(0, gap=first), second, batch(6)])
     with listening(transport) as stream:
         assert taken(stream, 6) == [-1, -2, 3, -4, -5, 6]
 
 
-def test_only_what_was_taken_is_acknowledged_and_not_each_one() -> None:
+def test_acknowledgements_come_for_taken_messages_only_and_not_for_each() -> None:
     count = ACKNOWLEDGE_MESSAGES
     batches: list[Event | Exception] = [opening(), *(batch(number) for number in range(1, count + 2))]
     transport = Breaking(batches)
@@ -328,10 +329,11 @@ def test_only_what_was_taken_is_acknowledged_and_not_each_one() -> None:
     next(stream)
     assert transport.acknowledged == [count]
     stream.close()
-    assert transport.acknowledged == [count]  # the last one was given out, not taken
+    # The caller has got the last one, but has not asked for the next.
+    assert transport.acknowledged == [count]
 
 
-def test_a_little_later_few_are_acknowledged_too() -> None:
+def test_a_few_messages_are_acknowledged_a_little_later() -> None:
     transport = Breaking([opening(), batch(1)])
     transport.refusals.put(LOST)
     stream = listening(transport)
@@ -342,10 +344,11 @@ def test_a_little_later_few_are_acknowledged_too() -> None:
     stream.close()
     waiting.join(10)
     assert not waiting.is_alive()
-    assert transport.acknowledged == [1]  # refused at first, then tried again
+    # The first acknowledgement was refused, and the second was not.
+    assert transport.acknowledged == [1]
 
 
-def test_closing_ends_who_waits_and_every_thread() -> None:
+def test_closing_ends_a_waiting_reader_and_every_thread() -> None:
     before = threading.active_count()
     transport = Breaking([opening()])
     lost: list[Exception] = []
@@ -363,8 +366,8 @@ def test_closing_ends_who_waits_and_every_thread() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=8))
-def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int, int]]) -> None:
-    """Each connection brings so many messages of twenty and then breaks; some begin further back than asked."""
+def test_no_break_of_the_connection_repeats_or_loses_a_message(cuts: list[tuple[int, int]]) -> None:
+    """Each connection brings some of twenty messages and then breaks. Some begin earlier than the client asked."""
 
     class Server(Breaking):
         def __init__(self) -> None:
@@ -386,7 +389,7 @@ def test_however_it_breaks_nothing_is_repeated_or_left_out(cuts: list[tuple[int,
 
 
 @pytest.mark.parametrize(("ending", "most"), [(KeyboardInterrupt, 0.5), (LookupError, 5.0)])
-def test_an_interrupt_leaves_the_last_acknowledgement_little_time(ending: type[BaseException], most: float) -> None:
+def test_after_an_interrupt_the_last_acknowledgement_has_little_time(ending: type[BaseException], most: float) -> None:
     transport = Breaking([opening(), batch(1), batch(2)])
     with pytest.raises(ending), listening(transport) as stream:  # noqa: PT012  # the end of the block is tested
         assert taken(stream, 2) == [1, 2]
@@ -394,10 +397,10 @@ def test_an_interrupt_leaves_the_last_acknowledgement_little_time(ending: type[B
     assert (transport.acknowledged, transport.timeouts) == ([1], [most])
 
 
-def test_closing_does_not_wait_for_a_connection_that_is_not_answered() -> None:
+def test_closing_does_not_wait_for_a_connection_that_is_not_established() -> None:
     class Silent(ScriptedEvents):
         def cancel(self) -> None:
-            """A socket that is connecting hears no end."""
+            """Do nothing: a socket that is connecting does not notice the end."""
 
     silent = Silent([opening(), batch(1)])
     transport = Breaking()

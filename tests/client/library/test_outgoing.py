@@ -1,4 +1,4 @@
-"""Messages to send: every form comes to one, and what no protocol can carry is refused."""
+"""Messages to send: all forms become one, and one that no protocol can carry is refused."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatbooth_grpc.client.library.outgoing import are_fit, check_form, outgoing
 ID = bytes(range(16))
 
 
-def test_a_text_has_the_id_that_it_is_given_or_a_new_one() -> None:
+def test_a_text_has_the_given_id_or_a_new_one() -> None:
     assert text_message("ben", "tea? ☕", message_id=ID) == OutgoingMessage("ben", ID, "tea? ☕".encode())
     first, second = text_message("ben", "tea?"), text_message("ben", "tea?")
     assert first.message_id != second.message_id
     check_form(first)
 
 
-def test_a_plain_pair_is_a_message_under_a_new_id() -> None:
+def test_a_pair_becomes_a_message_with_a_new_id() -> None:
     message = outgoing_message(("ben", "tea?"))
     assert (message.recipient, message.content) == ("ben", b"tea?")
     assert message.message_id != outgoing_message(("ben", "tea?")).message_id
@@ -26,7 +26,7 @@ def test_a_plain_pair_is_a_message_under_a_new_id() -> None:
 
 
 @pytest.mark.parametrize("other", [None, "ben", ("ben",), ("ben", b"tea?"), ("ben", "tea?", ID), {"ben": "tea?"}, 7])
-def test_whatever_else_is_given_for_a_message_is_named(other: object) -> None:
+def test_an_object_that_is_no_message_is_refused_by_its_type(other: object) -> None:
     with pytest.raises(TypeError, match="an OutgoingMessage or a tuple"):
         outgoing_message(other)
 
@@ -64,7 +64,7 @@ def test_a_field_of_a_wrong_type_is_named(wrong: dict[str, object]) -> None:
     assert not are_fit([GOOD, message])
 
 
-def test_a_character_that_is_cut_off_is_not_completed_by_the_next_message() -> None:
+def test_the_next_message_does_not_complete_half_a_character() -> None:
     first, second = ("☕".encode()[:2], "☕".encode()[2:])
     assert not are_fit([GOOD._replace(content=first), GOOD._replace(content=second)])
     high, low = "\ud83d", "\udc4b"

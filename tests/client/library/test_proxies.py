@@ -1,4 +1,4 @@
-"""Which variable sends a connection through a proxy."""
+"""The variables by which a connection uses a proxy."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ PROXY = "http://proxy.example:3128"
         ({"HTTP_PROXY": PROXY}, ""),
     ],
 )
-def test_the_variable_that_counts(environment: dict[str, str], variable: str) -> None:
+def test_the_right_variable_counts(environment: dict[str, str], variable: str) -> None:
     assert proxy_variable("chat.example.org:50051", environment) == variable

@@ -1,4 +1,4 @@
-"""The ids of replies: the same for the same message, and another for any other."""
+"""The ids of replies: one message has one id, and any other message has another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def received(sender_id: int, message_id: bytes, sequence: int = 1, sender: str =
 
 
 @given(NUMBERS, IDS, NUMBERS)
-def test_an_id_is_a_uuid_of_the_messages_own_making(sender_id: int, message_id: bytes, number: int) -> None:
+def test_an_id_is_a_uuid_made_from_the_message(sender_id: int, message_id: bytes, number: int) -> None:
     made = reply_id(received(sender_id, message_id), number)
     assert uuid.UUID(bytes=made).version == 8
     assert made[:6] == message_id[:6]
@@ -33,7 +33,7 @@ def test_another_message_or_number_has_another_id(messages: set[tuple[int, bytes
     assert len(made) == len(messages)
 
 
-def test_the_id_never_changes_between_versions() -> None:
+def test_the_id_is_the_same_in_every_version() -> None:
     """A bot that was upgraded while a message waited must not answer it twice."""
     assert reply_id(received(7, bytes(range(16)))).hex() == "0001020304058970bb793bdd1b36662e"
     assert reply_id(received(7, bytes(range(16))), 1).hex() == "0001020304058eaaac29557298333c1d"

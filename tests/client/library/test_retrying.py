@@ -1,4 +1,4 @@
-"""Trying again: what, when, how long, and what is raised at last."""
+"""Retries: which errors are retried, how often, for how long, and which error is raised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.seconds import Seconds
 
 
 def raising(*errors: ChatboothError) -> Callable[[float], str]:
-    """An attempt that fails with each error in turn, then succeeds."""
+    """Return an attempt that fails with each error in turn, and then succeeds."""
     left = list(errors)
 
     def attempt(_seconds: float) -> str:
@@ -44,12 +44,12 @@ def retrying_on(clock: Seconds, jitter: float = 1.0) -> Retrying:
 
 
 @pytest.mark.parametrize("error", [ServerUnreachable("s"), StoreUnavailable(), DeadlineExceeded(), TooBusy("calls")])
-def test_what_may_pass_is_tried_again(error: ChatboothError) -> None:
+def test_a_temporary_error_is_retried(error: ChatboothError) -> None:
     assert retrying_on(Seconds()).call(raising(error, error), timeout=10) == "done"
 
 
 @pytest.mark.parametrize("error", [RecipientNotFound("bob"), StoreFull()])
-def test_what_will_not_pass_is_raised_at_once(error: ChatboothError) -> None:
+def test_a_permanent_error_is_raised_at_once(error: ChatboothError) -> None:
     clock = Seconds()
     with pytest.raises(type(error)):
         retrying_on(clock).call(raising(error), timeout=10)
@@ -64,20 +64,20 @@ def test_pauses_double_up_to_a_limit() -> None:
     assert max(clock.slept) == LONGEST_BACKOFF
 
 
-def test_jitter_is_full() -> None:
+def test_a_pause_is_random_from_nothing_to_its_limit() -> None:
     clock = Seconds()
     retrying_on(clock, jitter=0.0).call(raising(*[ServerUnreachable("s")] * 3), timeout=10)
     assert clock.slept == [0, 0, 0]
 
 
-def test_the_server_says_how_long_to_wait_at_least() -> None:
+def test_a_pause_is_as_long_as_the_server_asks_at_least() -> None:
     clock = Seconds()
     retrying_on(clock, jitter=0.5).call(raising(TooBusy("calls", retry_after=3.0)), timeout=10)
     assert clock.slept == [3.05]
 
 
 @pytest.mark.parametrize("wait", [9.95, 1e9, float("inf"), float("nan"), -5.0])
-def test_no_pause_outlasts_the_call(wait: float) -> None:
+def test_no_pause_is_longer_than_the_call(wait: float) -> None:
     clock = Seconds()
     with pytest.raises(TooBusy):
         retrying_on(clock).call(always(TooBusy("calls", retry_after=wait)), timeout=10)
@@ -107,7 +107,7 @@ def test_each_attempt_gets_the_time_that_is_left() -> None:
         ([TooBusy("calls"), TooBusy("calls")], TooBusy),
     ],
 )
-def test_an_open_outcome_is_never_reported_as_a_refusal(
+def test_an_unknown_outcome_is_never_reported_as_a_refusal(
     errors: list[ChatboothError], raised: type[ChatboothError]
 ) -> None:
     clock = Seconds()
@@ -120,7 +120,7 @@ def test_an_open_outcome_is_never_reported_as_a_refusal(
         retrying_on(clock, jitter=0).call(attempt, timeout=6)
 
 
-def test_each_failure_that_is_tried_again_is_told() -> None:
+def test_each_failure_that_is_retried_is_reported() -> None:
     told: list[tuple[str, float]] = []
     clock = Seconds()
     retrying = Retrying(

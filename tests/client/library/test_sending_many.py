@@ -1,4 +1,4 @@
-"""Sending very many messages: outcomes in order, bounded, and carried on behind a lost stream."""
+"""Sending very many messages: outcomes in order, bounded memory, lost streams replaced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.client.scripted import scripted_client
 
 
 class Log:
-    """What a server has stored, in order, each id once; streams may fail, before or after they store."""
+    """The messages that a server has stored, in order. Streams may fail, before or after they store."""
 
     def __init__(self, *failures: tuple[str, int]) -> None:
         self.stored: list[OutgoingMessage] = []
@@ -57,7 +57,7 @@ class Stream:
         return [Receipt(1) if message.recipient == "ben" else RecipientNotFound("nobody") for message in batch]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
 
 def messages(count: int) -> list[OutgoingMessage]:
@@ -90,7 +90,7 @@ def test_every_message_has_its_outcome_in_order_and_only_a_few_are_held() -> Non
     assert log.most_under_way == sending_many.BATCHES_UNDER_WAY
 
 
-def test_a_refused_message_has_its_error_and_the_rest_go_on() -> None:
+def test_a_refused_message_has_its_error_and_the_others_are_sent() -> None:
     mixed = messages(7)
     mixed[4] = OutgoingMessage("nobody", b"n" * 16, b"?")
     client, _ = scripted_client(Stream(Log()))
@@ -101,7 +101,7 @@ def test_a_refused_message_has_its_error_and_the_rest_go_on() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 3, 5])
-def test_a_lost_stream_is_carried_on_in_order(when: str, number: int) -> None:
+def test_after_a_lost_stream_sending_continues_in_order(when: str, number: int) -> None:
     log = Log((when, number), (when, number + 2))
     client, transport = scripted_client(Stream(log), Stream(log), Stream(log))
     lost: list[ChatboothError] = []
@@ -120,27 +120,27 @@ def test_a_content_over_the_size_of_a_batch_goes_alone() -> None:
     assert log.received == 3
 
 
-def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sending_ends_when_its_patience_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = scripted_client(*(ServerUnreachable("there") for _ in range(10_000)))
     client.timeout = 0.05
     with pytest.raises(ServerUnreachable):
         next(client.send_many(messages(1)))
 
 
-def test_what_no_retry_helps_is_raised() -> None:
+def test_an_error_that_no_retry_helps_is_raised() -> None:
     client, transport = scripted_client(SessionInvalid())
     with pytest.raises(SessionInvalid):
         next(client.send_many(messages(1)))
     assert len(transport.calls) == 1
 
 
-def test_nothing_to_send_is_no_failure() -> None:
+def test_sending_no_message_is_no_failure() -> None:
     client, _ = scripted_client(Stream(Log()))
     assert [*client.send_many([])] == []
 
 
 class SmallStream(Stream):
-    """Ends, as gRPC does, when a batch under way is too large, whichever it is."""
+    """Ends, as gRPC does, if any batch in flight is too large."""
 
     def receive(self) -> list[Receipt | ChatboothError]:
         if any(len(message.content) > 1_000 for batch in self._batches for message in batch):
@@ -165,7 +165,7 @@ def test_a_message_too_large_for_the_server_is_found_and_fails_alone(
     assert log.most_under_way == sending_many.BATCHES_UNDER_WAY
 
 
-def test_the_wait_for_a_slow_giver_is_no_impatience() -> None:
+def test_waiting_for_a_slow_caller_does_not_use_up_the_patience() -> None:
     log = Log(("before", 1))
     client, _ = scripted_client(Stream(log), Stream(log))
     client.timeout = 0.3

@@ -1,4 +1,4 @@
-"""Files that are replaced whole: private, and the old or the new after a crash."""
+"""Files that are replaced whole: private, and complete after a crash."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_crash_leaves_the_old_content(
     assert path.read_bytes() == b"new"
 
 
-def test_files_that_differ_in_their_suffix_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_files_that_differ_in_their_suffix_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = []
     monkeypatch.setattr(Path, "replace", lambda path, _: left.append(path.name))
     for name in ("bot.state", "bot.json"):

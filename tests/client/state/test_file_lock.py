@@ -1,4 +1,4 @@
-"""A lock between processes: one holds it, the others hear who does."""
+"""A lock between processes: one holds it, and the others learn which process that is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.lock"
 
 
-def test_one_holds_it_at_a_time(path: Path) -> None:
+def test_only_one_holds_it_at_a_time(path: Path) -> None:
     with file_lock(path) as is_ours, file_lock(path) as is_theirs:
         assert (is_ours, is_theirs) == (True, False)
     with file_lock(path) as is_ours:
@@ -26,7 +26,7 @@ def test_one_holds_it_at_a_time(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_it_is_waited_for_by_the_clock(path: Path) -> None:
+def test_waiting_for_it_has_a_time_limit(path: Path) -> None:
     clock = Seconds()
 
     def passing() -> float:
@@ -38,7 +38,7 @@ def test_it_is_waited_for_by_the_clock(path: Path) -> None:
     assert clock.now >= 1_002.0
 
 
-def test_its_holder_is_told_once_to_who_waits(path: Path) -> None:
+def test_a_waiting_caller_learns_once_which_process_holds_it(path: Path) -> None:
     heard: list[str] = []
     with file_lock(path, holder="listen, process 7"), file_lock(path, 0.2, on_wait=heard.append):
         pass
@@ -48,7 +48,7 @@ def test_its_holder_is_told_once_to_who_waits(path: Path) -> None:
     assert len(heard) == 1
 
 
-def test_who_waits_may_give_up_at_once(path: Path) -> None:
+def test_a_waiting_caller_may_give_up_at_once(path: Path) -> None:
     def give_up(holder: str) -> None:
         raise LookupError(holder)
 
@@ -56,7 +56,7 @@ def test_who_waits_may_give_up_at_once(path: Path) -> None:
         raise AssertionError("it was not free")
 
 
-def test_a_process_that_is_killed_holds_it_no_longer(path: Path) -> None:
+def test_a_killed_process_no_longer_holds_it(path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from chatbooth_grpc.client.state.file_lock import file_lock\n"
         "with file_lock(Path(sys.argv[1])): os.kill(os.getpid(), 9)"

@@ -1,4 +1,4 @@
-"""A client in the child of a fork says what happened, and leaves its parent's connection alone."""
+"""A client in a forked child reports that, and does not touch its parent's connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:De
 
 
 class ClosingTransport(BoothTransport):
-    """Notes that it was closed."""
+    """A transport that notes that it was closed."""
 
     is_closed = False
 
@@ -30,7 +30,7 @@ class ClosingTransport(BoothTransport):
 
 
 def exit_code_of_child(work: Callable[[], bool]) -> int:
-    """Run `work` in the child of a fork; return 0 if it returned True."""
+    """Run `work` in the child of a fork. Return 0 if it returned True."""
     child = os.fork()
     if not child:
         code = 1
@@ -77,7 +77,7 @@ def test_every_use_in_a_child_is_refused(booth: Booth) -> None:
     assert transport.is_closed
 
 
-def test_an_outbox_is_of_one_process(tmp_path: Path) -> None:
+def test_an_outbox_belongs_to_one_process(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")
     outbox.put("ben", "tea")
 
@@ -90,7 +90,7 @@ def test_an_outbox_is_of_one_process(tmp_path: Path) -> None:
     outbox.close()
 
 
-def test_a_process_knows_itself() -> None:
+def test_a_process_recognises_itself() -> None:
     process = OneProcess()
     process.check()
     assert process.is_here

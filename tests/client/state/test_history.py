@@ -1,4 +1,4 @@
-"""How a reader notices that the server's store went back."""
+"""How a reader notices that the server's store was restored."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ OTHER_EPOCH = bytes(reversed(EPOCH))
 
 
 def opening(last: int, epoch: bytes = EPOCH) -> Opening:
-    """The opening of a delivery from a mailbox that ends there."""
+    """Return the opening of a delivery from a mailbox that ends at this sequence."""
     return Opening(epoch, 7, 0, last)
 
 
-def test_the_first_opening_tells_the_epoch() -> None:
+def test_the_first_opening_gives_the_epoch() -> None:
     history = History()
     assert history.check(opening(3)) is None
     assert history.epoch == EPOCH
@@ -26,7 +26,7 @@ def test_the_first_opening_tells_the_epoch() -> None:
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
-def test_a_log_is_another_if_it_ends_before_what_was_taken(taken: int, last: int) -> None:
+def test_a_log_that_ends_before_the_last_taken_sequence_is_another_log(taken: int, last: int) -> None:
     history = History(EPOCH, taken)
     expected = Restored(EPOCH, taken, last) if last < taken else None
     assert history.check(opening(last)) == expected
@@ -34,20 +34,20 @@ def test_a_log_is_another_if_it_ends_before_what_was_taken(taken: int, last: int
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
-def test_another_epoch_is_another_history_however_long_the_log(taken: int, last: int) -> None:
+def test_another_epoch_is_another_history_even_if_the_log_is_long(taken: int, last: int) -> None:
     history = History(EPOCH, taken)
     assert history.check(opening(last, OTHER_EPOCH)) == Restored(OTHER_EPOCH, taken, last)
     assert (history.epoch, history.taken_through) == (OTHER_EPOCH, 0)
 
 
 @pytest.mark.parametrize("last", [3, 30])
-def test_a_refused_sequence_is_told_even_if_the_log_has_grown_since(last: int) -> None:
+def test_a_refused_sequence_is_reported_even_if_the_log_has_grown_since(last: int) -> None:
     history = History(EPOCH, 9)
     history.note_past_end()
     assert history.check(opening(last)) == Restored(EPOCH, 9, last)
 
 
-def test_a_history_is_told_once() -> None:
+def test_another_history_is_reported_once() -> None:
     history = History(EPOCH, 9)
     history.note_past_end()
     assert history.check(opening(3)) is not None
@@ -57,7 +57,7 @@ def test_a_history_is_told_once() -> None:
     assert history.check(opening(2)) is not None
 
 
-def test_what_was_taken_never_goes_back_within_a_history() -> None:
+def test_the_last_taken_sequence_never_goes_back_within_a_history() -> None:
     history = History(EPOCH, 9)
     history.note_taken(4)
     assert history.taken_through == 9

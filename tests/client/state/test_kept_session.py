@@ -1,4 +1,4 @@
-"""A session and a place that are kept for one program: private, for one account, and right after any stop."""
+"""A session and a sequence that a program keeps: private, for one account, safe to stop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reopened(one: KeptSession, path: Path) -> KeptSession:
     return kept(path)
 
 
-def test_a_session_and_a_place_are_found_again(path: Path) -> None:
+def test_a_session_and_a_sequence_are_found_again(path: Path) -> None:
     one = kept(path)
     assert (one.session, one.place) == (None, (None, None))
     one.keep(SESSION)
@@ -54,7 +54,9 @@ def test_a_session_and_a_place_are_found_again(path: Path) -> None:
         (replace(OTHER, account_id=8), (None, EPOCH)),
     ],
 )
-def test_a_new_session_has_the_place_where_it_counts(path: Path, session: object, place: object) -> None:
+def test_a_new_session_keeps_the_sequence_if_it_is_of_the_same_epoch(
+    path: Path, session: object, place: object
+) -> None:
     one = kept(path)
     one.keep(SESSION)
     one.keep_place(EPOCH, 9)
@@ -62,7 +64,7 @@ def test_a_new_session_has_the_place_where_it_counts(path: Path, session: object
     assert reopened(one, path).place == place
 
 
-def test_another_epochs_place_takes_the_place_of_a_later_one(path: Path) -> None:
+def test_a_sequence_of_another_epoch_replaces_a_higher_one(path: Path) -> None:
     one = kept(path)
     one.keep(SESSION)
     for epoch, through in ((EPOCH, 9), (OTHER_EPOCH, 0), (OTHER_EPOCH, 4)):
@@ -71,10 +73,10 @@ def test_another_epochs_place_takes_the_place_of_a_later_one(path: Path) -> None
         assert one.place == (through or None, epoch)
 
 
-def test_a_link_stays_a_link_and_a_relative_path_is_of_the_start(
+def test_a_link_stays_a_link_and_a_relative_path_begins_at_the_first_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of a container, whose folder is made anew each time but for a volume."""
+    """A container's folder is made anew at each start, except a volume in it."""
     (tmp_path / "volume").mkdir()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "bot.state").symlink_to(tmp_path / "volume" / "kept")
@@ -89,7 +91,7 @@ def test_a_link_stays_a_link_and_a_relative_path_is_of_the_start(
     one.close()
 
 
-def test_a_file_that_others_can_read_is_closed_to_them(path: Path) -> None:
+def test_a_file_that_others_can_read_becomes_private(path: Path) -> None:
     one = kept(path)
     one.keep(SESSION)
     path.chmod(0o644)
@@ -105,7 +107,7 @@ def test_one_program_at_a_time_has_the_file(path: Path) -> None:
     kept(path).close()
 
 
-def test_a_file_that_is_none_or_of_someone_else_is_refused_and_kept(path: Path) -> None:
+def test_a_malformed_file_or_one_of_another_account_is_refused_and_kept(path: Path) -> None:
     path.write_text("{}")
     for _ in range(2):  # the lock is let go
         with pytest.raises(ValueError, match=r"bot\.state is damaged"):
@@ -131,7 +133,7 @@ def test_this_machine_is_one_server_by_every_name(path: Path) -> None:
         other.close()
 
 
-def test_a_token_to_log_in_with_is_the_same_until_a_session_is_kept(path: Path) -> None:
+def test_the_token_to_log_in_with_stays_the_same_until_a_session_is_kept(path: Path) -> None:
     one = kept(path)
     token = one.log_in_token()
     assert len(token) == len(SESSION.token)
@@ -155,7 +157,7 @@ def test_a_token_to_log_in_with_is_the_same_until_a_session_is_kept(path: Path) 
 def resumed(
     monkeypatch: pytest.MonkeyPatch, path: Path, *outcomes: object, timeout: float = 0.01, keep: Any = KeptSession.keep
 ) -> tuple[ChatClient, ScriptedTransport]:
-    """A client that resumes over a transport which answers by a script."""
+    """Return a client that resumes over a scripted transport."""
     transport = ScriptedTransport()
     transport.script.extend(outcomes)
     monkeypatch.setattr(chat_client, "_transport", lambda _address: transport)
@@ -164,7 +166,7 @@ def resumed(
 
 
 def killed(*_: object) -> None:
-    """Stands for a kill between the log-in and the note of it."""
+    """Stand for a kill between the log-in and the note of it."""
     raise KeyboardInterrupt
 
 
@@ -172,7 +174,7 @@ def actions(transport: ScriptedTransport) -> list[str]:
     return [call.action for call in transport.calls]
 
 
-def test_the_first_run_logs_in_and_the_next_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_run_logs_in_and_the_next_one_resumes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, transport = resumed(monkeypatch, path, SESSION)
     assert (client.session, actions(transport)) == (SESSION, ["log_in"])
     client.close()
@@ -182,7 +184,7 @@ def test_the_first_run_logs_in_and_the_next_goes_on(path: Path, monkeypatch: pyt
     client.close()
 
 
-def test_an_ended_session_is_replaced_and_the_place_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ended_session_is_replaced_and_the_sequence_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     one = kept(path)
@@ -196,7 +198,7 @@ def test_an_ended_session_is_replaced_and_the_place_kept(path: Path, monkeypatch
     one.close()
 
 
-def test_a_log_in_whose_reply_was_lost_is_repeated_under_its_token(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_in_whose_reply_was_lost_is_repeated_with_its_token(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         resumed(monkeypatch, path, SESSION, keep=killed)
     one = kept(path)
@@ -211,14 +213,14 @@ def test_a_log_in_whose_reply_was_lost_is_repeated_under_its_token(path: Path, m
 
 
 @pytest.mark.parametrize("failure", [WrongCredentials(), ServerUnreachable(SERVER)])
-def test_a_start_that_fails_lets_the_file_go(path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+def test_a_start_that_fails_releases_the_file(path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     with pytest.raises(type(failure)):
         resumed(monkeypatch, path, *[failure] * 9)  # tried again for as long as there is time
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
 
 
-def test_a_server_that_is_away_ends_no_session(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_does_not_end_the_session(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     with pytest.raises(ServerUnreachable):
@@ -228,7 +230,7 @@ def test_a_server_that_is_away_ends_no_session(path: Path, monkeypatch: pytest.M
     client.close()
 
 
-def test_listening_starts_at_the_kept_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listening_starts_at_the_kept_sequence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     one = kept(path)
@@ -243,7 +245,7 @@ def test_listening_starts_at_the_kept_place(path: Path, monkeypatch: pytest.Monk
     client.close()
 
 
-def test_messages_start_at_the_kept_place_and_keep_the_new_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_start_at_the_kept_sequence_and_keep_the_new_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     one = kept(path)
@@ -258,7 +260,7 @@ def test_messages_start_at_the_kept_place_and_keep_the_new_one(path: Path, monke
     one.close()
 
 
-def test_messages_are_not_acknowledged_if_their_place_cannot_be_kept(
+def test_messages_are_not_acknowledged_if_their_sequence_cannot_be_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -274,7 +276,7 @@ def test_messages_are_not_acknowledged_if_their_place_cannot_be_kept(
     client.close()
 
 
-def test_a_restored_store_takes_the_place_of_the_kept_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_restore_the_kept_sequence_is_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     one = kept(path)
@@ -290,7 +292,7 @@ def test_a_restored_store_takes_the_place_of_the_kept_place(path: Path, monkeypa
     one.close()
 
 
-def test_a_restored_store_is_told_to_one_that_had_taken_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restore_is_reported_to_a_program_that_had_taken_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, _ = resumed(monkeypatch, path, SESSION)
     client.close()
     elsewhere = delivery(1, epoch=OTHER_EPOCH)

@@ -1,4 +1,4 @@
-"""The durable outbox: accepted is on the disk, sent is sent once, refused holds up nobody."""
+"""The durable outbox: messages are on the disk, sent once, and a refusal delays no other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class Server:
-    """Stores by message id, and fails as told."""
+    """A server that stores by message id, and fails as the test tells it to."""
 
     def __init__(self, *failures: Exception | None) -> None:
         self.stored: dict[bytes, tuple[str, str]] = {}
@@ -49,7 +49,7 @@ class Server:
         return RECEIPT
 
 
-def test_messages_go_out_in_order_and_leave(path: Path) -> None:
+def test_messages_are_sent_in_order_and_leave_the_outbox(path: Path) -> None:
     server = Server()
     with Outbox(path) as outbox:
         ids = [outbox.put("ben", text) for text in ("one", "two", "three")]
@@ -59,7 +59,7 @@ def test_messages_go_out_in_order_and_leave(path: Path) -> None:
     assert server.calls == ["one", "two", "three"]
 
 
-def test_accepted_outlives_the_program(path: Path) -> None:
+def test_a_queued_message_outlives_the_program(path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from chatbooth_grpc.client.state.outbox import Outbox\n"
         "print(Outbox(Path(sys.argv[1])).put('ben', 'kept').hex(), flush=True); os.kill(os.getpid(), 9)"
@@ -70,7 +70,7 @@ def test_accepted_outlives_the_program(path: Path) -> None:
         assert [(m.message_id.hex(), m.text) for m in outbox.waiting()] == [(killed.stdout.strip(), "kept")]
 
 
-def test_it_is_on_the_disk_before_put_returns(path: Path) -> None:
+def test_a_message_is_on_the_disk_before_put_returns(path: Path) -> None:
     with Outbox(path) as outbox:
         assert outbox._database.pragma("synchronous") == 3
         assert outbox._database.pragma("journal_mode") == "delete"
@@ -79,7 +79,7 @@ def test_it_is_on_the_disk_before_put_returns(path: Path) -> None:
 @pytest.mark.parametrize(
     "failure", [ServerUnreachable("the server"), DeadlineExceeded(), TooBusy("calls at once"), SessionInvalid()]
 )
-def test_what_may_pass_keeps_the_order(path: Path, failure: Exception) -> None:
+def test_after_a_temporary_failure_the_order_stays(path: Path, failure: Exception) -> None:
     server = Server(None, failure)
     with Outbox(path) as outbox:
         for text in ("one", "two", "three"):
@@ -91,7 +91,7 @@ def test_what_may_pass_keeps_the_order(path: Path, failure: Exception) -> None:
     assert [text for _, text in server.stored.values()] == ["one", "two", "three"]
 
 
-def test_a_refusal_is_kept_aside_with_its_reason(path: Path) -> None:
+def test_a_refused_message_is_kept_apart_with_its_reason(path: Path) -> None:
     server = Server(RecipientNotFound("nemo"))
     with Outbox(path) as outbox:
         refused = outbox.put("nemo", "lost?")
@@ -105,7 +105,7 @@ def test_a_refusal_is_kept_aside_with_its_reason(path: Path) -> None:
         assert not outbox.drop(refused)
 
 
-def test_a_death_between_the_receipt_and_the_note_sends_the_same_id_again(path: Path) -> None:
+def test_after_a_crash_between_the_receipt_and_the_note_the_same_id_is_sent_again(path: Path) -> None:
     server = Server()
     with Outbox(path) as outbox:
         outbox.put("ben", "once")
@@ -117,7 +117,7 @@ def test_a_death_between_the_receipt_and_the_note_sends_the_same_id_again(path: 
     assert len(server.stored) == 1
 
 
-def test_one_sends_at_a_time(path: Path) -> None:
+def test_only_one_sends_at_a_time(path: Path) -> None:
     server = Server()
     with Outbox(path) as outbox, Outbox(path) as other:
         outbox.put("ben", "one")
@@ -136,7 +136,7 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
 
 
 def filled(path: Path) -> None:
-    """An outbox of many pages."""
+    """Return an outbox of many pages."""
     with Outbox(path) as outbox:
         for number in range(40):
             outbox.put("ben", f"{number} {'x' * 1_000}")
@@ -169,7 +169,7 @@ def of_another_form(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [garbage, truncated, torn, of_another_program, of_another_form])
-def test_a_damaged_file_is_set_aside_and_lost_by_nobody(path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_is_set_aside_and_stays_readable(path: Path, damage: Callable[[Path], None]) -> None:
     damage(path)
     found = path.read_bytes()
     with pytest.raises(OutboxDamaged) as damaged:
@@ -181,7 +181,8 @@ def test_a_damaged_file_is_set_aside_and_lost_by_nobody(path: Path, damage: Call
     assert kept.read_bytes() == found
     with Outbox(path) as outbox:
         outbox.put("ben", "tea?")
-    assert set_aside(path) is None  # there is nothing wrong with the new one
+    # The new outbox works.
+    assert set_aside(path) is None
     damage_again = path.with_name("again")
     garbage(damage_again)
     damage_again.replace(path)
@@ -189,14 +190,14 @@ def test_a_damaged_file_is_set_aside_and_lost_by_nobody(path: Path, damage: Call
 
 
 def test_no_journal_of_a_damaged_file_stays_beside_the_new_one(path: Path) -> None:
-    """It would be rolled back into the new outbox."""
+    """SQLite would roll it back into the new outbox."""
     garbage(path)
     Path(f"{path}-journal").write_bytes(b"a journal")
     set_aside(path)
     assert not Path(f"{path}-journal").exists()
 
 
-def test_two_that_find_the_damage_set_it_aside_once(path: Path) -> None:
+def test_two_processes_that_find_the_damage_set_it_aside_once(path: Path) -> None:
     garbage(path)
     with ThreadPoolExecutor(4) as pool:
         kept = [name for name in pool.map(lambda _: set_aside(path), range(8)) if name]

@@ -1,4 +1,4 @@
-"""The session files: private, never torn, right with several processes, and picked by rule."""
+"""The session files: private, complete, safe with several processes, and picked by rule."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_what_was_saved_is_loaded(sessions: SessionDirectory) -> None:
+def test_a_saved_session_is_loaded(sessions: SessionDirectory) -> None:
     assert sessions.load("ann") is None
     sessions.save(saved(shown_through=9))
     assert sessions.load("ann") == saved(shown_through=9)
     assert sessions.usernames() == ["ann"]
 
 
-def test_only_the_owner_may_look(sessions: SessionDirectory, state: Path) -> None:
+def test_only_the_owner_may_read_the_files(sessions: SessionDirectory, state: Path) -> None:
     before = os.umask(0)
     try:
         sessions.save(saved())
@@ -63,7 +63,7 @@ def test_only_the_owner_may_look(sessions: SessionDirectory, state: Path) -> Non
     assert {mode(path) for path in sessions.path("ann").parent.iterdir()} == {0o600}
 
 
-def test_directories_that_were_open_are_closed(sessions: SessionDirectory, state: Path) -> None:
+def test_directories_that_others_could_read_become_private(sessions: SessionDirectory, state: Path) -> None:
     state.mkdir(parents=True, mode=0o755)
     sessions.save(saved())
     assert mode(state) == 0o700
@@ -85,21 +85,21 @@ def test_a_crash_while_writing_leaves_the_old_file(sessions: SessionDirectory, m
     assert sessions.load("ann") == saved(shown_through=3)
 
 
-def test_what_was_shown_is_noted_and_never_goes_back(sessions: SessionDirectory) -> None:
+def test_the_last_shown_sequence_is_noted_and_never_goes_back(sessions: SessionDirectory) -> None:
     sessions.save(saved())
     sessions.note_shown("ann", OPENING, 5)
     sessions.note_shown("ann", OPENING, 3)
     assert sessions.load("ann") == saved(shown_through=5)
 
 
-def test_noting_what_was_shown_keeps_a_newer_session(sessions: SessionDirectory) -> None:
+def test_noting_a_sequence_keeps_a_newer_session(sessions: SessionDirectory) -> None:
     sessions.save(saved())
     sessions.save(saved(token=b"n" * 16))
     sessions.note_shown("ann", OPENING, 5)
     assert sessions.load("ann") == saved(token=b"n" * 16, shown_through=5)
 
 
-def test_noting_for_another_account_or_none_changes_nothing(sessions: SessionDirectory) -> None:
+def test_noting_a_sequence_of_another_account_or_of_none_changes_nothing(sessions: SessionDirectory) -> None:
     sessions.note_shown("ann", OPENING, 5)
     assert sessions.load("ann") is None
     sessions.save(saved())
@@ -107,7 +107,7 @@ def test_noting_for_another_account_or_none_changes_nothing(sessions: SessionDir
     assert sessions.load("ann") == saved()
 
 
-def test_only_the_session_meant_is_removed(sessions: SessionDirectory) -> None:
+def test_only_the_given_session_is_removed(sessions: SessionDirectory) -> None:
     sessions.save(saved(token=b"n" * 16))
     sessions.remove(saved())
     assert sessions.load("ann") is not None
@@ -117,7 +117,9 @@ def test_only_the_session_meant_is_removed(sessions: SessionDirectory) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", saved("ben").encode()])
-def test_a_damaged_file_says_where_it_is_and_what_to_do(sessions: SessionDirectory, content: bytes) -> None:
+def test_the_error_of_a_damaged_file_says_where_it_is_and_what_to_do(
+    sessions: SessionDirectory, content: bytes
+) -> None:
     sessions.save(saved())
     sessions.path("ann").write_bytes(content)
     with pytest.raises(SessionFileDamaged, match=r"ann\.json is damaged.*login ann"):
@@ -129,7 +131,7 @@ def test_the_only_session_is_picked(sessions: SessionDirectory) -> None:
     assert sessions.pick(None) == saved()
 
 
-def test_of_several_one_must_be_named(sessions: SessionDirectory) -> None:
+def test_with_several_sessions_one_must_be_named(sessions: SessionDirectory) -> None:
     sessions.save(saved("ann"))
     sessions.save(saved("ben"))
     assert sessions.pick("Ben").username == "ben"
@@ -138,7 +140,7 @@ def test_of_several_one_must_be_named(sessions: SessionDirectory) -> None:
     assert several.value.exit_code == 2
 
 
-def test_with_none_it_says_what_to_type(sessions: SessionDirectory) -> None:
+def test_without_a_session_the_error_says_which_command_to_type(sessions: SessionDirectory) -> None:
     with pytest.raises(NotLoggedIn, match="login USERNAME") as nobody:
         sessions.pick(None)
     assert nobody.value.exit_code == 3
@@ -168,7 +170,7 @@ def test_this_machine_is_one_server_by_every_name(state: Path, sessions: Session
     assert other.pick("ann").shown_through == 7
 
 
-def test_one_at_a_time_delivers(sessions: SessionDirectory, state: Path) -> None:
+def test_only_one_process_delivers_at_a_time(sessions: SessionDirectory, state: Path) -> None:
     other = SessionDirectory(state, SERVER)
     with sessions.reading("ann", 0):
         with pytest.raises(AlreadyReading), other.reading("ann", 0):
@@ -181,7 +183,7 @@ def test_one_at_a_time_delivers(sessions: SessionDirectory, state: Path) -> None
 
 
 def test_processes_that_write_at_once_lose_nothing(sessions: SessionDirectory, state: Path) -> None:
-    """Each note of each process must survive, and no reader may ever see a torn file."""
+    """Every note of every process must survive, and no reader may see half a file."""
     sessions.save(saved())
     code = (
         "import sys; from pathlib import Path; from tests.client.state.test_session_directory import *\n"
@@ -199,7 +201,7 @@ def test_processes_that_write_at_once_lose_nothing(sessions: SessionDirectory, s
     assert len(sessions.usernames()) == 200
 
 
-def test_state_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_files_lie_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert state_directory() == tmp_path / "chatbooth"
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -218,7 +220,7 @@ def test_a_home_that_is_no_absolute_path_is_refused(home: str, monkeypatch: pyte
     assert state_directory() == Path("/x/chatbooth")
 
 
-def test_without_home_the_system_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_home_the_systems_own_entry_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
     assert state_directory().is_absolute()

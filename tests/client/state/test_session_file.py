@@ -1,4 +1,4 @@
-"""A session's form in a file: what was written is read, anything else is refused."""
+"""A session's form in a file: a written one is read, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SESSIONS = st.builds(
 
 
 @given(st.builds(SavedSession, st.text(), SESSIONS, st.integers(0, 1 << 63)))
-def test_what_was_written_is_read(saved: SavedSession) -> None:
+def test_a_written_session_is_read(saved: SavedSession) -> None:
     assert decode_saved_session(saved.encode()) == saved
 
 
@@ -53,19 +53,19 @@ def test_deep_nesting_is_refused() -> None:
         decode_saved_session(b"[" * 100_000)
 
 
-def test_what_was_shown_counts_for_its_account_and_epoch_alone() -> None:
+def test_the_shown_sequence_counts_for_its_account_and_epoch_alone() -> None:
     assert SAVED.shown_of(7, EPOCH) == 41
     assert SAVED.shown_of(8, EPOCH) == 0
     assert SAVED.shown_of(7, bytes(16)) == 0
 
 
-def test_what_was_shown_never_goes_back_within_an_epoch() -> None:
+def test_the_shown_sequence_never_goes_back_within_an_epoch() -> None:
     opening = delivery().opening
     assert SAVED.with_shown(opening, 40).shown_through == 41
     assert SAVED.with_shown(opening, 42).shown_through == 42
 
 
-def test_another_epoch_starts_anew() -> None:
+def test_in_another_epoch_the_shown_sequence_starts_again() -> None:
     opening = replace(delivery().opening, epoch=bytes(16))
     renewed = SAVED.with_shown(opening, 3)
     assert (renewed.session.epoch, renewed.shown_through) == (bytes(16), 3)

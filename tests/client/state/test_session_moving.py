@@ -1,4 +1,4 @@
-"""What was kept under another name of a server is found again, whole, after an upgrade."""
+"""Files kept under a server's former name are found again, whole, after an upgrade."""
 
 from __future__ import annotations
 
@@ -48,14 +48,16 @@ def test_sessions_are_found_again(tmp_path: Path, former: str, asked: str) -> No
     assert [path.name for path in (tmp_path / "sessions").iterdir()] == [SERVER]
 
 
-def test_other_servers_are_left_alone(tmp_path: Path) -> None:
+def test_files_of_other_servers_are_not_touched(tmp_path: Path) -> None:
     path = write_former(tmp_path, "localhost:1", kept("localhost:1"))
     SessionDirectory(tmp_path, SERVER).move_former()
     assert path.exists()
 
 
 @pytest.mark.parametrize(("age", "token"), [(60.0, SESSION.token), (-60.0, NEW_TOKEN)])
-def test_of_two_sessions_the_newer_stays_and_nothing_is_shown_twice(tmp_path: Path, age: float, token: bytes) -> None:
+def test_of_two_sessions_the_newer_one_stays_and_no_message_is_shown_twice(
+    tmp_path: Path, age: float, token: bytes
+) -> None:
     sessions = SessionDirectory(tmp_path, SERVER)
     sessions.save(kept(SERVER, shown_through=3))
     write_former(tmp_path, FORMER[0], kept(FORMER[0], token=NEW_TOKEN, shown_through=9), age)
@@ -65,7 +67,7 @@ def test_of_two_sessions_the_newer_stays_and_nothing_is_shown_twice(tmp_path: Pa
 
 
 @pytest.mark.parametrize("damaged", ["former", "here"])
-def test_a_damaged_one_gives_way(tmp_path: Path, damaged: str) -> None:
+def test_a_damaged_session_is_replaced(tmp_path: Path, damaged: str) -> None:
     sessions = SessionDirectory(tmp_path, SERVER)
     sessions.save(kept(SERVER))
     path = write_former(tmp_path, FORMER[0], kept(FORMER[0]))
@@ -74,7 +76,7 @@ def test_a_damaged_one_gives_way(tmp_path: Path, damaged: str) -> None:
     assert sessions.pick("ann").session == SESSION
 
 
-def test_what_was_queued_still_goes_out_in_order_and_once(tmp_path: Path) -> None:
+def test_queued_messages_are_still_sent_in_order_and_once(tmp_path: Path) -> None:
     sessions = SessionDirectory(tmp_path, SERVER)
     sessions.save(kept(SERVER))
     ids = [bytes([number]) * 16 for number in range(1, 5)]
@@ -96,7 +98,7 @@ def test_what_was_queued_still_goes_out_in_order_and_once(tmp_path: Path) -> Non
     assert not former.exists()
 
 
-def test_a_file_of_somebody_else_keeps_its_folder(tmp_path: Path) -> None:
+def test_a_file_that_chatbooth_did_not_make_keeps_its_folder(tmp_path: Path) -> None:
     path = write_former(tmp_path, FORMER[0], kept(FORMER[0]))
     (path.parent / "notes.txt").touch()
     sessions = SessionDirectory(tmp_path, SERVER)

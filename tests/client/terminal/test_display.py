@@ -1,4 +1,4 @@
-"""What a person is shown: nothing that steers a terminal, hides, or pretends to be another's message."""
+"""The text that a person sees: it never steers a terminal, hides, or imitates a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from chatbooth_grpc.client.terminal.display import (
     utc_time,
 )
 
-ANY_TEXT = st.text(st.characters(codec=None))  # surrogates too
+# Surrogates are among them.
+ANY_TEXT = st.text(st.characters(codec=None))
 TRICKS = st.lists(
     st.one_of(
         st.sampled_from(["\x1b[2J", "\x9b31m", "\r", "\r\n", "\n", "\t", "\0", "\x7f", "\u2028", "\u2029", "\ud800"]),
@@ -32,7 +33,7 @@ SPACES_AND_JOINERS = "\u200c\u200d"
 
 
 def is_dangerous(char: str) -> bool:
-    """Whether no text may show this character, whatever stands beside it."""
+    """Return whether no text may show this character, in any context."""
     if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
         return True
     return unicodedata.bidirectional(char) in {
@@ -55,20 +56,20 @@ def text_message(text: str, sender: str = "ann", sequence: int = 12) -> Message:
 
 @given(ANY_TEXT | TRICKS)
 @example("\u202etxt.exe\u2066")
-def test_no_line_holds_a_dangerous_character(text: str) -> None:
+def test_no_line_has_a_dangerous_character(text: str) -> None:
     for shown in (harmless_line(text), *harmless_lines(text), harmless_name(text)):
         assert not [char for char in shown if is_dangerous(char)]
         shown.encode()
 
 
 @given(ANY_TEXT)
-def test_a_name_shows_only_what_usernames_hold_and_escapes(name: str) -> None:
+def test_a_name_shows_the_characters_of_usernames_and_escapes_others(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_.\\-]*", harmless_name(name))
 
 
 @given(ANY_TEXT | TRICKS, st.none() | st.integers(1, 90))
 @example("x" * 70 + " 13  2026-01-01 00:00:00  bob: no", 60)
-def test_no_text_fakes_another_messages_line(text: str, columns: int | None) -> None:
+def test_no_text_imitates_the_line_of_another_message(text: str, columns: int | None) -> None:
     first, *rest = shown_message(text_message(text), columns).split("\n")
     assert first.startswith("12  ")
     assert all(line.startswith(INDENT) for line in rest)
@@ -104,7 +105,7 @@ def test_wrapping_loses_nothing(text: str, columns: int) -> None:
         "non\u00a0breaking, 　ideographic space",
     ],
 )
-def test_every_script_and_emoji_shows_as_it_is(text: str) -> None:
+def test_every_script_and_emoji_is_shown_unchanged(text: str) -> None:
     assert harmless_line(text) == text
 
 

@@ -1,4 +1,4 @@
-"""What is typed is edited, what is pasted is one thing, and nothing of either steers the terminal."""
+"""The line editor: keys edit, a paste is one answer, and no input steers the terminal."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_keys_edit_the_line(keys: bytes, text: str) -> None:
         assert (editor.is_done, editor.is_end, editor.text) == (True, False, text)
 
 
-def test_ctrl_d_where_nothing_is_ends_the_input() -> None:
+def test_ctrl_d_on_an_empty_line_ends_the_input() -> None:
     assert typed(b"\x04").is_end
     assert typed(b"a\x7f\x04").is_end
     assert not typed(b"a\x04").is_done
 
 
 @pytest.mark.parametrize("line_break", [b"\r", b"\n", b"\r\n"])
-def test_a_marked_paste_is_one_answer_and_awaits_enter(line_break: bytes) -> None:
+def test_a_marked_paste_is_one_answer_and_waits_for_enter(line_break: bytes) -> None:
     content = line_break.join([b"one", b"two", b"5", b""])
     editor = typed(START + content + END)
     assert not editor.is_done
@@ -56,7 +56,7 @@ def test_a_marked_paste_is_one_answer_and_awaits_enter(line_break: bytes) -> Non
 
 
 @given(st.text(max_size=50), st.lists(st.integers(1, 70), max_size=5))
-def test_a_marked_paste_is_the_same_however_it_arrives(content: str, cuts: list[int]) -> None:
+def test_a_marked_paste_is_the_same_in_any_pieces(content: str, cuts: list[int]) -> None:
     content = content.replace("\x1b", "")
     data = b"a" + START + content.encode() + END + b"z\r"
     places = sorted({0, *cuts, len(data)})
@@ -65,14 +65,14 @@ def test_a_marked_paste_is_the_same_however_it_arrives(content: str, cuts: list[
     assert editor.text == f"a{content}z".replace("\r\n", "\n").replace("\r", "\n")
 
 
-def test_keys_within_a_paste_are_content_and_never_reach_the_screen() -> None:
+def test_keys_inside_a_paste_are_content_and_never_reach_the_screen() -> None:
     editor = LineEditor(1_000)
     echo = editor.feed(START + b"a\x7f\x15\x04\x1b[2J\x1b]0;t\x07" + "\u202e".encode() + END + b"\r")
     assert editor.text == "a\x7f\x15\x04\x1b[2J\x1b]0;t\x07\u202e"
     assert echo.isprintable()
 
 
-def test_without_marks_a_line_break_with_more_after_it_was_pasted() -> None:
+def test_without_marks_a_line_break_followed_by_more_input_is_part_of_a_paste() -> None:
     assert typed(b"one\rtwo\r5\r").text == "one\ntwo\n5"
     editor = LineEditor(1_000)
     editor.feed(b"one\r", more=True)
@@ -88,7 +88,7 @@ def test_several_lines_end_with_ctrl_d_on_an_empty_one() -> None:
     assert (editor.is_done, editor.is_end, editor.text) == (True, False, "one\ntwo\n")
 
 
-def test_backspace_takes_back_what_stands_on_the_screen() -> None:
+def test_backspace_removes_what_the_screen_shows() -> None:
     editor = LineEditor(1_000)
     assert editor.feed("漢".encode()) == "漢"
     assert editor.feed(b"\x7f") == "\b\b  \b\b"
@@ -100,13 +100,13 @@ def test_backspace_takes_back_what_stands_on_the_screen() -> None:
     assert editor.text == "up\n"
 
 
-def test_it_holds_no_more_than_it_may() -> None:
+def test_a_line_has_a_largest_size() -> None:
     editor = typed(b"x" * 10, b"y\r", most=10)
     assert (editor.is_done, editor.is_too_long, editor.text) == (True, True, "x" * 10)
     assert not typed(b"x" * 10 + b"\r", most=10).is_too_long
 
 
-def test_a_byte_that_is_no_utf_8_is_found() -> None:
+def test_a_byte_that_is_not_utf_8_is_found() -> None:
     assert typed(b"a\xffb\r").text == "a\udcffb"
 
 

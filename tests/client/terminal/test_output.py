@@ -1,4 +1,4 @@
-"""Data to one stream, words to the other; JSON in ASCII, words harmless."""
+"""Output: data goes to one stream, words to the other. JSON is ASCII, and words are safe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.client.streams import Terminal
 
 
 def printed(as_json: bool, *results: str, quiet: bool = False) -> tuple[str, str]:
-    """What a person, or a program, gets on each stream."""
+    """Return what a person, or a program, gets on each stream."""
     out, err = io.StringIO(), io.StringIO()
     output = Output(out, err, as_json=as_json, quiet=quiet)
     for words in results:
@@ -26,11 +26,11 @@ def printed(as_json: bool, *results: str, quiet: bool = False) -> tuple[str, str
     return out.getvalue(), err.getvalue()
 
 
-def test_a_person_gets_data_and_words_apart() -> None:
+def test_a_person_gets_data_and_words_on_two_streams() -> None:
     assert printed(False, "x", "y") == ("x\ny\n", "done\nin passing\n")
 
 
-def test_quiet_leaves_data_and_errors() -> None:
+def test_quiet_keeps_data_and_errors() -> None:
     assert printed(False, "x", quiet=True) == ("x\n", "")
     assert printed(True, "x", quiet=True) == printed(True, "x")
     err = io.StringIO()
@@ -46,14 +46,14 @@ def test_a_program_gets_one_object_a_line_and_no_words() -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_json_is_ascii_whatever_it_holds(text: str) -> None:
+def test_json_is_ascii_for_every_value(text: str) -> None:
     out, _ = printed(True, text)
     assert out.isascii()
     assert json.loads(out.splitlines()[0]) == {"a": text}
 
 
 @given(st.text(st.characters(codec=None)))
-def test_words_are_one_harmless_line_whatever_they_hold(text: str) -> None:
+def test_words_are_one_safe_line_for_every_value(text: str) -> None:
     err = io.StringIO()
     Output(io.StringIO(), err, as_json=False).fail(UnknownError("ODD", text))
     shown = err.getvalue()
@@ -74,7 +74,7 @@ def test_words_are_one_harmless_line_whatever_they_hold(text: str) -> None:
         (OSError(), {"error": "FAILED", "exit_code": 1, "message": "OSError"}),
     ],
 )
-def test_an_error_is_one_object_for_a_program(error: Exception, record: dict[str, object]) -> None:
+def test_a_program_gets_an_error_as_one_object(error: Exception, record: dict[str, object]) -> None:
     err = io.StringIO()
     Output(io.StringIO(), err, as_json=True).fail(error)
     assert json.loads(err.getvalue()).items() >= record.items()
@@ -86,7 +86,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
-def test_what_is_passing_is_replaced_and_cleared(terminal: Terminal) -> None:
+def test_a_temporary_line_is_replaced_and_cleared(terminal: Terminal) -> None:
     output = Output(io.StringIO(), terminal, as_json=False)
     output.show_passing("10%, a moment")
     output.show_passing("100%")
@@ -95,7 +95,7 @@ def test_what_is_passing_is_replaced_and_cleared(terminal: Terminal) -> None:
     assert terminal.getvalue() == ("\r\r10%, a moment" + "\r             \r100%" + "\r    \r" + "done\n")
 
 
-def test_what_is_passing_stays_on_one_harmless_line(terminal: Terminal) -> None:
+def test_a_temporary_line_is_one_safe_line(terminal: Terminal) -> None:
     output = Output(io.StringIO(), terminal, as_json=False)
     output.show_passing("x" * 100)
     output.show_passing("\x1b\n")
@@ -103,7 +103,7 @@ def test_what_is_passing_stays_on_one_harmless_line(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(("as_json", "err"), [(True, Terminal()), (False, io.StringIO()), (False, None)])
-def test_nothing_is_passing_where_no_person_watches(as_json: bool, err: io.StringIO | None) -> None:
+def test_without_a_terminal_there_is_no_temporary_line(as_json: bool, err: io.StringIO | None) -> None:
     output = Output(io.StringIO(), err, as_json=as_json)
     output.show_passing("10%")
     assert not output.shows_passing

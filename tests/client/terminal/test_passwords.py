@@ -1,4 +1,4 @@
-"""Where a password comes from, and that none is taken by mistake."""
+"""Where a password comes from, and that no other text is used as one by mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOTH = {"CHATBOOTH_PASSWORD": "old one", "CHATBOOTH_NEW_PASSWORD": "new one"}
 
 
 class Typing(Prompts):
-    """Prompts whose secrets are typed by the test."""
+    """Prompts whose secrets the test types."""
 
     def __init__(self, *secrets: str, stdin: bytes = b"") -> None:
         super().__init__(io.BytesIO(stdin), io.StringIO())
@@ -28,20 +28,20 @@ class Typing(Prompts):
         return self._secrets.pop(0)
 
 
-def test_the_environment_saves_the_asking() -> None:
+def test_a_variable_replaces_the_question() -> None:
     typing = Typing()
     passwords = Passwords(typing, BOTH, from_stdin=False)
     assert (passwords.current("ann"), passwords.first("ann"), passwords.new("ann")) == ("old one", "old one", "new one")
     assert typing.asked == []
 
 
-def test_lines_of_standard_input_come_before_the_environment() -> None:
+def test_lines_of_standard_input_come_before_the_variable() -> None:
     passwords = Passwords(Typing(stdin=b"\xef\xbb\xbffirst \nsecond\r\n"), BOTH, from_stdin=True)
     assert (passwords.current("ann"), passwords.new("ann")) == ("first ", "second")
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n", b"\xff\n"])
-def test_a_missing_line_is_not_made_up_for(stdin: bytes) -> None:
+def test_a_missing_line_is_an_error(stdin: bytes) -> None:
     with pytest.raises(Misuse):
         Passwords(Typing("typed", stdin=stdin), BOTH, from_stdin=True).current("ann")
 
@@ -62,6 +62,6 @@ def test_a_new_password_is_asked_for_twice() -> None:
     ]
 
 
-def test_no_answer_is_no_password() -> None:
+def test_an_empty_answer_is_no_password() -> None:
     with pytest.raises(Misuse, match="No password"):
         Passwords(Typing(), {}, from_stdin=False).current("ann")

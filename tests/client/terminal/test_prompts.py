@@ -1,4 +1,4 @@
-"""Reading what is typed or piped in."""
+"""Reading typed or piped input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def prompts(typed: bytes, err: io.StringIO | None = None) -> Prompts:
     return Prompts(io.BytesIO(typed), err or io.StringIO())
 
 
-def test_lines_come_one_by_one_without_their_ends() -> None:
+def test_lines_come_one_by_one_without_their_line_breaks() -> None:
     reading = prompts(b"one\ntwo\r\n\nfour")
     assert [reading.line() for _ in range(4)] == ["one", "two", "", "four"]
     with pytest.raises(EOFError):
@@ -31,7 +31,7 @@ def test_questions_go_to_standard_error() -> None:
 
 
 @given(st.text())
-def test_a_text_is_read_as_it_is_less_one_line_break(text: str) -> None:
+def test_a_text_is_read_unchanged_without_its_last_line_break(text: str) -> None:
     text = text.lstrip("\ufeff")
     assert prompts(f"{text}\n".encode()).rest(1_000) == text.removesuffix("\r")
     assert prompts(f"{text}\r\n".encode()).rest(1_000) == text
@@ -51,7 +51,7 @@ def test_a_text_is_read_as_it_is_less_one_line_break(text: str) -> None:
         (b"\xef\xbb\xbf", ""),
     ],
 )
-def test_one_line_break_and_a_byte_order_mark_are_no_content(content: bytes, text: str) -> None:
+def test_one_line_break_and_a_byte_order_mark_are_not_content(content: bytes, text: str) -> None:
     assert prompts(content).rest(1_000) == text
 
 
@@ -60,7 +60,7 @@ def test_only_the_first_line_may_have_a_byte_order_mark() -> None:
     assert [reading.line(), reading.line()] == ["one", "\ufefftwo\r"]
 
 
-def test_a_line_that_is_too_long_is_no_answer_and_nor_is_its_rest() -> None:
+def test_neither_a_line_that_is_too_long_nor_its_rest_is_an_answer() -> None:
     reading = prompts(b"x" * ((1 << 20) + 1) + b"y\nnext\n")
     with pytest.raises(Misuse, match="more than 1,048,576 bytes"):
         reading.line()
@@ -78,12 +78,12 @@ def test_a_text_has_a_largest_size(size: int, fits: bool) -> None:
                 reading.rest(10)
 
 
-def test_a_text_is_never_cut_short() -> None:
+def test_a_text_that_is_too_long_is_refused_and_not_cut() -> None:
     with pytest.raises(Misuse, match="more than 10 bytes"):
         prompts(b"x" * 10 + b"\n" + b"y").rest(10)
 
 
-def test_ill_formed_input_says_where() -> None:
+def test_the_error_of_malformed_input_says_where_it_is() -> None:
     with pytest.raises(Misuse, match="byte 3"):
         prompts(b"ab\xff").rest(10)
     with pytest.raises(Misuse, match="not UTF-8"):

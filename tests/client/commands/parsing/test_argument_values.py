@@ -1,4 +1,4 @@
-"""The values of arguments: what each function takes, and the words by which it refuses the rest."""
+"""The values of arguments: which ones each function accepts, and the words of a refusal."""
 
 from __future__ import annotations
 

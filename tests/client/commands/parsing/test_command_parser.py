@@ -1,4 +1,4 @@
-"""The parser of one command: two dashes, help that stands alone, and short errors."""
+"""The parser of one command: two dashes, `--help` and short errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ID = "0193a000-0000-7000-8000-0000000000aa"
 
 
 @pytest.mark.parametrize("line", ["send -h hi", "send --help bob hi", "list -h x", "login -h ann", "whoami --json -h"])
-def test_help_is_asked_for_alone(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_must_be_the_only_argument(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         parsed(line)
     assert exited.value.code == 2
@@ -36,7 +36,7 @@ def test_a_value_of_a_flag_stands_before_two_dashes(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("line", ["nonsense", "list --nonsense", "send bob", "--timeout x", "deliver --max 0"])
-def test_an_error_is_not_buried(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_usage_is_short(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parsed(line if line != "send bob" else "send bob --queue")
     lines = capsys.readouterr().err.splitlines()
@@ -46,7 +46,7 @@ def test_an_error_is_not_buried(line: str, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("line", ["nonsense --json", "send bob --json --nonsense", "--json deliver --max 0", "--json"])
-def test_a_program_is_told_in_json(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_gets_an_error_of_usage_as_json(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         parsed(line)
     assert exited.value.code == 2

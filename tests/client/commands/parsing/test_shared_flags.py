@@ -1,4 +1,4 @@
-"""The flags of every command: they stand before or after it, and variables stand in for them."""
+"""The flags of every command: they may stand before or after it. Variables replace them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_shared_flags_stand_before_or_after_the_command(line: str) -> None:
     assert parsed(line) == {**expected, "command": "list"}
 
 
-def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_replaces_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATBOOTH_SERVER", "::1")
     monkeypatch.setenv("CHATBOOTH_AS", "ann")
     monkeypatch.setenv("CHATBOOTH_TIMEOUT", "3")

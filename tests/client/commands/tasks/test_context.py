@@ -1,4 +1,4 @@
-"""What every command works with: a session that has ended is forgotten."""
+"""The context that every command works with: it forgets a session that has ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from tests.client.booths import PASSWORD, Desk
 
 
-def test_a_session_that_has_ended_is_forgotten_and_says_what_to_type(desk: Desk, booth: Booth) -> None:
+def test_a_session_that_has_ended_is_forgotten_and_the_error_says_which_command_to_type(
+    desk: Desk, booth: Booth
+) -> None:
     for command in (
         who_am_i,
         lambda context: list_accounts(context, "", ""),
@@ -37,7 +39,7 @@ def test_a_session_that_has_ended_is_forgotten_and_says_what_to_type(desk: Desk,
 
 
 def booth_has(booth: Booth) -> bool:
-    """Whether ann has signed up."""
+    """Return whether ann has signed up."""
     try:
         booth.log_in("ann", PASSWORD)
     except WrongCredentials:

@@ -1,4 +1,4 @@
-"""`send --from-file` over a real booth: what is sent, what is reported, and how a run that was cut off goes on."""
+"""`send --from-file` over a real booth: what it sends and reports, and how it resumes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def line(text: str, recipient: str = "ann", **more: object) -> str:
 
 @pytest.fixture
 def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Ann's desk, from which small batches go."""
+    """Return ann's desk, which sends small batches."""
     monkeypatch.setattr(sending_many, "BATCH_MESSAGES", 3)
     monkeypatch.setattr(sending_many, "FIRST_BACKOFF", 0.001)
     sign_up(desk.context(), "ann")
@@ -40,7 +40,7 @@ def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of forty lines."""
+    """Return a file of forty lines."""
     path = tmp_path / "messages.jsonl"
     path.write_text("".join(map(line, TEXTS)))
     return path
@@ -51,7 +51,7 @@ TEXTS = [str(number) for number in range(40)]
 
 @pytest.fixture
 def mailbox(ann: Desk, booth: Booth) -> Callable[[], list[str]]:
-    """The texts in ann's mailbox."""
+    """Return a function that reads the texts in ann's mailbox."""
 
     def texts() -> list[str]:
         token = ann.context().pick().session.token
@@ -61,7 +61,7 @@ def mailbox(ann: Desk, booth: Booth) -> Callable[[], list[str]]:
 
 
 def ending(after: int, error: BaseException) -> Callable[[BoothSendStream], list]:
-    """What a stream does when outcomes are asked for: after so many batches it stores one more, and loses them."""
+    """Return a replacement for a stream's `receive`: after some batches it stores one more, and loses its outcomes."""
     left = [after]
 
     def receive(stream: BoothSendStream, real: Callable = BoothSendStream.receive) -> list:
@@ -74,27 +74,27 @@ def ending(after: int, error: BaseException) -> Callable[[BoothSendStream], list
     return receive
 
 
-def test_all_lines_are_sent_in_their_order(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
+def test_all_lines_are_sent_in_order(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     import_messages(ann.context(), str(file))
     assert mailbox() == TEXTS
     assert (ann.printed(), ann.said()) == ([], "40 sent.\n")
 
 
-def test_a_run_is_repeated_without_repeating_a_message(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
+def test_a_repeated_run_stores_no_message_twice(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     import_messages(ann.context(), str(file))
     log_in(ann.context(), "ann")
     import_messages(ann.context(), str(file))
     assert mailbox() == TEXTS
 
 
-def test_another_file_with_the_same_lines_is_another(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
+def test_another_file_with_the_same_lines_is_sent_too(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     import_messages(ann.context(), str(file))
     file.write_text(line("0"))
     import_messages(ann.context(), str(file))
     assert mailbox() == [*TEXTS, "0"]
 
 
-def test_what_is_wrong_stops_nothing(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
+def test_a_bad_line_does_not_stop_the_others(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     file.write_text(
         line("a") + "oh\x1b\n" + line("b", "nobody") + line("c", colour="red") + line("", "ann") + line("d")
     )
@@ -123,7 +123,7 @@ def test_a_program_gets_an_object_for_each_failed_line_and_a_summary(ann: Desk, 
     assert ann.said() == ""
 
 
-def test_a_program_gets_only_the_summary_if_all_is_well(ann: Desk, file: Path) -> None:
+def test_a_program_gets_only_the_summary_if_no_line_fails(ann: Desk, file: Path) -> None:
     import_messages(ann.context(as_json=True), str(file))
     assert ann.records() == [{"sent": 40, "failed": 0}]
 
@@ -134,14 +134,14 @@ def test_an_empty_file_is_no_failure(ann: Desk, file: Path) -> None:
     assert ann.said() == "0 sent.\n"
 
 
-def test_a_file_that_is_not_there_is_an_error(ann: Desk, tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(ann: Desk, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         import_messages(ann.context(), str(tmp_path / "none"))
     with pytest.raises(IsADirectoryError):
         import_messages(ann.context(), str(tmp_path))
 
 
-def test_who_is_not_logged_in_is_told_so_first(desk: Desk) -> None:
+def test_without_a_session_the_error_is_about_that_and_not_about_the_file(desk: Desk) -> None:
     with pytest.raises(NotLoggedIn):
         import_messages(desk.context(), "none")
 
@@ -156,7 +156,7 @@ def test_standard_input_says_that_it_cannot_be_resumed(ann: Desk, mailbox: Calla
     assert mailbox() == ["a", "b"] * 2
 
 
-def test_standard_input_with_ids_can(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+def test_standard_input_with_ids_can_be_resumed(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
     typed = line("a", message_id="aa" * 16) + line("b", message_id="bb" * 16)
     for _ in range(2):
         import_messages(ann.context(typed=typed), "-")
@@ -176,7 +176,7 @@ def test_a_named_pipe_is_read_once(ann: Desk, tmp_path: Path, mailbox: Callable[
 
 
 @pytest.mark.parametrize("batches", [[0], [1], [5], [1, 2]])
-def test_a_server_that_is_away_for_a_while_is_waited_for(
+def test_the_run_waits_for_a_server_that_is_away_for_a_while(
     ann: Desk, file: Path, mailbox: Callable[[], list[str]], batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = iter([ending(count, ServerUnreachable(SERVER)) for count in batches])
@@ -199,7 +199,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), StoreFull()])
-def test_a_run_that_is_cut_off_says_how_to_go_on_and_does(
+def test_a_broken_run_says_how_to_resume_and_resumes(
     ann: Desk,
     file: Path,
     mailbox: Callable[[], list[str]],
@@ -216,7 +216,7 @@ def test_a_run_that_is_cut_off_says_how_to_go_on_and_does(
     assert ann.said() == "40 sent.\n"
 
 
-def test_a_program_gets_the_summary_of_a_run_that_is_cut_off(ann: Desk, file: Path) -> None:
+def test_a_program_gets_the_summary_of_a_broken_run(ann: Desk, file: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BoothSendStream, "receive", ending(2, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
@@ -224,7 +224,7 @@ def test_a_program_gets_the_summary_of_a_run_that_is_cut_off(ann: Desk, file: Pa
     assert ann.records() == [{"sent": 6, "failed": 0}]
 
 
-def test_standard_input_that_is_cut_off_is_not_said_to_go_on(ann: Desk) -> None:
+def test_a_broken_run_of_standard_input_does_not_claim_that_it_can_be_resumed(ann: Desk) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BoothSendStream, "receive", ending(0, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
@@ -232,7 +232,7 @@ def test_standard_input_that_is_cut_off_is_not_said_to_go_on(ann: Desk) -> None:
     assert ann.said().splitlines()[1:] == ["0 sent so far. The same command would send them again, under new ids."]
 
 
-def test_patience_ends(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
+def test_the_run_ends_when_its_patience_is_over(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) -> None:
     def away(action: str) -> None:
         if action == "send_stream":
             raise ServerUnreachable(SERVER)
@@ -247,7 +247,7 @@ def test_patience_ends(ann: Desk, file: Path, mailbox: Callable[[], list[str]]) 
     assert mailbox() == []
 
 
-def test_a_session_that_has_ended_is_said(ann: Desk, booth: Booth, file: Path) -> None:
+def test_an_ended_session_is_an_error(ann: Desk, booth: Booth, file: Path) -> None:
     booth.log_out(ann.context().pick().session.token)
     with pytest.raises(SessionEnded):
         import_messages(ann.context(), str(file))
@@ -255,7 +255,7 @@ def test_a_session_that_has_ended_is_said(ann: Desk, booth: Booth, file: Path) -
 
 
 @pytest.mark.parametrize("change", ["grows", "shrinks", "rewritten"])
-def test_a_file_that_changes_meanwhile_is_said(
+def test_a_file_that_changes_during_the_run_is_an_error(
     ann: Desk, file: Path, mailbox: Callable[[], list[str]], change: str
 ) -> None:
     done: list[str] = []
@@ -274,7 +274,7 @@ def test_a_file_that_changes_meanwhile_is_said(
         assert mailbox() == TEXTS
 
 
-def test_a_person_at_a_terminal_sees_progress_that_leaves_no_trace(
+def test_a_terminal_shows_progress_and_clears_it_at_the_end(
     ann: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatbooth_grpc.client.terminal.output._columns", lambda terminal: 30)
@@ -289,14 +289,14 @@ def test_a_person_at_a_terminal_sees_progress_that_leaves_no_trace(
     assert seen(shown) == ["Line 1: The line is not JSON: Expecting value, at character 1.", ""]
 
 
-def test_progress_is_not_for_programs(ann: Desk, file: Path) -> None:
+def test_a_program_gets_no_progress(ann: Desk, file: Path) -> None:
     ann.err = Terminal()
     import_messages(ann.context(as_json=True), str(file))
     assert ann.said() == ""
 
 
 def seen(written: str) -> list[str]:
-    """The lines that a terminal shows in the end."""
+    """Return the lines that a terminal shows at the end."""
     lines: list[str] = []
     for row in written.split("\n"):
         screen: list[str] = []

@@ -1,4 +1,4 @@
-"""Lines of JSON as messages: numbered, bounded, each bad line alone, ids that the next run finds again."""
+"""Lines of JSON as messages: numbered, bounded, with ids that the next run makes again."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def one(content: bytes) -> OutgoingMessage | BadLine | ChatboothError:
     return line.message
 
 
-def test_lines_are_numbered_and_blank_ones_pass() -> None:
+def test_lines_are_numbered_and_blank_ones_are_skipped() -> None:
     found = lines(b"\xef\xbb\xbf" + HELLO + b"\r\n\n  \n" + HELLO + b"\n" + HELLO)
     assert [line.number for line in found] == [1, 4, 5]
     assert [line.message for line in found] == [OutgoingMessage("ben", numbered(n), b"Hello!") for n in (1, 4, 5)]
     assert found[-1].end == 3 * len(HELLO) + 3 + 2 + 4 + 1
 
 
-def test_a_line_may_give_its_id_and_spell_a_name_in_capitals() -> None:
+def test_a_line_may_have_an_id_and_a_name_in_capitals() -> None:
     fields = {"text": "tea \N{TEACUP WITHOUT HANDLE}", "message_id": "0193A000-0000-7000-8000-0000000000aa"}
     message = one(json.dumps({**fields, "recipient": "Ben"}).encode())
     expected = bytes.fromhex("0193a0000000700080000000000000aa")
@@ -82,7 +82,9 @@ def test_a_bad_line_says_why(content: bytes, words: str) -> None:
         ("ben", "x" * (MAX_TEXT_SIZE + 1), TextTooLong),
     ],
 )
-def test_what_no_server_takes_is_refused_here(recipient: str, text: str, kind: type[ChatboothError]) -> None:
+def test_a_message_that_no_server_accepts_is_refused_by_the_client(
+    recipient: str, text: str, kind: type[ChatboothError]
+) -> None:
     assert isinstance(one(json.dumps({"recipient": recipient, "text": text}).encode()), kind)
 
 
@@ -95,7 +97,7 @@ def test_the_largest_text_fits_a_line_however_it_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\n" + HELLO])
-def test_too_long_a_line_is_passed_over(ending: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_long_a_line_is_skipped(ending: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_lines, "MAX_LINE_SIZE", 100)
     monkeypatch.setattr(message_lines, "_READ_SIZE", 7)
     for size in (101, 102, 150, 1_000):
@@ -108,14 +110,14 @@ def test_too_long_a_line_is_passed_over(ending: bytes, monkeypatch: pytest.Monke
         assert (rest or [long])[-1].end == len(content)
 
 
-def test_no_more_than_was_asked_for_is_read() -> None:
+def test_no_more_lines_are_read_than_were_asked_for() -> None:
     content = HELLO + b"\n" + HELLO + b"\n"
     size = len(content)
     assert len([*read_lines(io.BytesIO(content + HELLO), numbered, size)]) == 2
     assert [*read_lines(io.BytesIO(content), numbered, 0)] == []
 
 
-def test_ids_grow_with_the_lines_and_come_again() -> None:
+def test_ids_are_in_the_order_of_the_lines_and_the_next_run_makes_the_same() -> None:
     file = io.BytesIO(HELLO * 3)
     make_id, size = repeatable_ids(file, SESSION)
     ids = [make_id(number) for number in (1, 2, 255, 256, 1 << 40)]
@@ -127,7 +129,7 @@ def test_ids_grow_with_the_lines_and_come_again() -> None:
     assert again(256) == ids[3]
 
 
-def test_ids_of_other_files_and_senders_never_meet() -> None:
+def test_other_files_and_other_senders_have_other_ids() -> None:
     others = [
         (HELLO, SESSION),
         (HELLO + b"\n", SESSION),
@@ -138,13 +140,13 @@ def test_ids_of_other_files_and_senders_never_meet() -> None:
 
 
 def test_another_log_in_of_the_same_account_makes_the_same_ids() -> None:
-    """Also after a restore from backup, which holds the ids that it knew."""
+    """This holds after a restore from a backup, too, which has the ids that were stored before it."""
     again = Session(b"u" * 16, SESSION.account_id, "ann", bytes(16))
     assert repeatable_ids(io.BytesIO(HELLO), again)[0](1) == repeatable_ids(io.BytesIO(HELLO), SESSION)[0](1)
 
 
 @given(st.lists(st.binary(max_size=60) | st.just(HELLO)))
-def test_whatever_a_file_holds_each_line_stands_alone(contents: list[bytes]) -> None:
+def test_one_line_never_affects_another(contents: list[bytes]) -> None:
     content = b"\n".join(contents)
     physical = content.split(b"\n")
     found = lines(content)

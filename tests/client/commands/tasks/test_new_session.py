@@ -1,4 +1,4 @@
-"""Keeping a new session: in place of a damaged one, or not at all."""
+"""Keeping a new session: it replaces a damaged file, or it is ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatbooth_grpc.client.failures.session_failures import SessionNotKept
 from tests.client.booths import PASSWORD, Desk
 
 
-def test_a_session_that_cannot_be_kept_is_ended(desk: Desk, booth: Booth) -> None:
+def test_a_session_that_cannot_be_saved_is_ended(desk: Desk, booth: Booth) -> None:
     booth.sign_up("ann", PASSWORD)
     desk.state.parent.mkdir(parents=True)
     desk.state.write_text("in the way")
@@ -26,7 +26,7 @@ def test_a_session_that_cannot_be_kept_is_ended(desk: Desk, booth: Booth) -> Non
     assert called == ["log_in", "log_out", "sign_up", "log_out"]
 
 
-def test_a_damaged_file_is_replaced_by_logging_in(desk: Desk) -> None:
+def test_logging_in_replaces_a_damaged_file(desk: Desk) -> None:
     sign_up(desk.context(), "ann")
     desk.context().sessions.path("ann").write_bytes(b"{")
     log_in(desk.context(), "ann")

@@ -1,4 +1,4 @@
-"""The sender beside `listen`: it sends, it says a hindrance once for as long as it lasts, and nothing ends it."""
+"""The sender beside `listen`: it sends, reports a lasting failure once, and never stops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 20.0
 
 @pytest.fixture
 def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Ann's desk, with a message in the outbox."""
+    """Return ann's desk, with a message in the outbox."""
     monkeypatch.setattr(outbox_sender, "_LOOK_INTERVAL", 0.001)
     sign_up(desk.context(), "ann")
     context = desk.context()
@@ -31,7 +31,7 @@ def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 class Looks:
-    """What the sender meets, look by look."""
+    """The results of the sender's attempts, one after another."""
 
     def __init__(self, *met: Exception | None) -> None:
         self._met: Iterator[Exception | None] = iter(met)
@@ -46,7 +46,7 @@ class Looks:
 
 
 def said_at(desk: Desk, monkeypatch: pytest.MonkeyPatch, *met: Exception | None) -> list[str]:
-    """What the sender says of what it meets."""
+    """Return the words that the sender prints for these results."""
     looks = Looks(*met)
     monkeypatch.setattr(outbox_sender._OutboxSender, "_send", looks)
     context = desk.context()
@@ -59,23 +59,25 @@ def said_at(desk: Desk, monkeypatch: pytest.MonkeyPatch, *met: Exception | None)
 DENIED = PermissionError(13, "Permission denied", "/x/ann.outbox")
 
 
-def test_a_hindrance_is_said_once_for_as_long_as_it_lasts(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_that_lasts_is_reported_once(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["The outbox is not sent as long as this lasts: /x/ann.outbox: Permission denied"]
     assert said_at(ann, monkeypatch, DENIED, DENIED, DENIED) == words
     assert said_at(ann, monkeypatch, DENIED, None, DENIED) == words * 2
 
 
-def test_a_server_that_is_away_is_for_the_stream_to_tell(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sender_leaves_it_to_the_stream_to_report_that_the_server_is_away(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert said_at(ann, monkeypatch, ServerUnreachable(SERVER), ServerUnreachable(SERVER)) == []
 
 
-def test_a_result_that_cannot_be_printed_does_not_end_it(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_that_cannot_be_printed_does_not_end_the_sender(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     unprinted = Unprinted({}, "Sent to ann.", OSError(28, "No space left on device", "standard output"))
     [words] = said_at(ann, monkeypatch, unprinted, None)
     assert words.startswith("chatbooth: Sent to ann. (This could not be written to standard output")
 
 
-def test_it_sends_what_is_queued(ann: Desk) -> None:
+def test_the_sender_sends_queued_messages(ann: Desk) -> None:
     sent = threading.Event()
     ann.transport.before = lambda action: sent.set() if action == "send" else None
     context = ann.context()
@@ -85,7 +87,7 @@ def test_it_sends_what_is_queued(ann: Desk) -> None:
     assert "Sent to ann" in ann.said()
 
 
-def test_an_interrupt_says_what_stays_queued(ann: Desk) -> None:
+def test_an_interrupt_reports_the_messages_that_stay_queued(ann: Desk) -> None:
     def away(_action: str) -> None:
         raise ServerUnreachable(SERVER)
 

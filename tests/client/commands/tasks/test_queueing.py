@@ -1,4 +1,4 @@
-"""`send --queue` over a real booth: a queued message is always spoken of, and the exit code tells its outcome."""
+"""`send --queue` over a real booth: the reports, and the exit code of each outcome."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ID = b"i" * 16
 
 @pytest.fixture
 def ann(desk: Desk) -> Desk:
-    """Ann's desk."""
+    """Return ann's desk."""
     sign_up(desk.context(), "ann")
     desk.said()
     return desk
@@ -48,7 +48,7 @@ def ann(desk: Desk) -> Desk:
 
 @pytest.fixture
 def mailbox(ann: Desk, booth: Booth) -> Callable[[], list[str]]:
-    """The texts in ann's mailbox."""
+    """Return a function that reads the texts in ann's mailbox."""
     token = ann.context().pick().session.token
     return lambda: [message.text for message in booth.deliver(token, after=0).messages]
 
@@ -58,7 +58,7 @@ def outbox(desk: Desk) -> Outbox:
     return context.sessions.outbox(context.pick())
 
 
-def test_a_message_is_queued_then_sent_and_both_are_said(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+def test_a_message_is_queued_then_sent_and_both_are_reported(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
     send_queued(ann.context(), "Ann", "tea?", ID)
     queued, sent = ann.said().splitlines()
     assert queued == f"The message to ann is queued, id {ID.hex()}."
@@ -71,7 +71,9 @@ def test_a_message_is_queued_then_sent_and_both_are_said(ann: Desk, mailbox: Cal
 @pytest.mark.parametrize(
     "error", [ServerUnreachable(SERVER), DeadlineExceeded(), TooBusy("calls"), StoreFull(), Internal()]
 )
-def test_a_passing_failure_leaves_it_queued(ann: Desk, mailbox: Callable[[], list[str]], error: ChatboothError) -> None:
+def test_after_a_temporary_failure_the_message_stays_queued(
+    ann: Desk, mailbox: Callable[[], list[str]], error: ChatboothError
+) -> None:
     ann.transport.before = failing("send", error)
     send_queued(ann.context(), "ann", "tea?", ID)
     queued, why = ann.said().splitlines()
@@ -83,7 +85,7 @@ def test_a_passing_failure_leaves_it_queued(ann: Desk, mailbox: Callable[[], lis
     assert mailbox() == ["tea?"]
 
 
-def test_it_is_tried_once(ann: Desk) -> None:
+def test_the_command_tries_once(ann: Desk) -> None:
     calls: list[str] = []
 
     def before(action: str) -> None:
@@ -95,7 +97,7 @@ def test_it_is_tried_once(ann: Desk) -> None:
     assert calls == ["send"]
 
 
-def test_an_ended_session_leaves_it_queued_and_says_so(
+def test_after_the_session_has_ended_the_message_stays_queued_and_the_error_says_so(
     ann: Desk, booth: Booth, mailbox: Callable[[], list[str]]
 ) -> None:
     booth.log_out(ann.context().pick().session.token)
@@ -113,7 +115,7 @@ def test_an_ended_session_leaves_it_queued_and_says_so(
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), MemoryError()])
-def test_whatever_ends_the_try_it_was_said_before(ann: Desk, interrupt: BaseException) -> None:
+def test_the_queued_message_is_reported_before_the_first_attempt(ann: Desk, interrupt: BaseException) -> None:
     def before(_action: str) -> None:
         raise interrupt
 
@@ -124,7 +126,7 @@ def test_whatever_ends_the_try_it_was_said_before(ann: Desk, interrupt: BaseExce
     assert [message.message_id for message in outbox(ann).waiting()] == [ID]
 
 
-def test_no_interrupt_comes_between_the_outbox_and_the_words(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_interrupt_comes_between_queueing_and_the_report(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     context = ann.context()
     put = Outbox.put
 
@@ -139,7 +141,7 @@ def test_no_interrupt_comes_between_the_outbox_and_the_words(ann: Desk, monkeypa
     assert ann.said() == f"The message to ann is queued, id {ID.hex()}.\n"
 
 
-def test_nothing_is_said_of_what_is_not_queued(ann: Desk) -> None:
+def test_a_message_that_was_not_queued_is_not_reported(ann: Desk) -> None:
     for recipient, text, error in (
         ("a b", "tea?", ChatboothError),
         ("ann", "", Misuse),
@@ -158,7 +160,7 @@ def test_nothing_is_said_of_what_is_not_queued(ann: Desk) -> None:
     assert "queued" not in ann.said()
 
 
-def test_a_refusal_of_the_message_is_the_outcome(ann: Desk) -> None:
+def test_a_refused_message_decides_the_exit_code(ann: Desk) -> None:
     with pytest.raises(QueuedButRefused, match="no account named nemo") as refused:
         send_queued(ann.context(), "nemo", "tea?", ID)
     assert exit_code(refused.value) == 5
@@ -170,7 +172,9 @@ def test_a_refusal_of_the_message_is_the_outcome(ann: Desk) -> None:
     assert len(outbox(ann).refused()) == 1
 
 
-def test_the_refusal_of_an_earlier_message_is_not_the_outcome(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+def test_a_refusal_of_an_earlier_message_does_not_decide_the_exit_code(
+    ann: Desk, mailbox: Callable[[], list[str]]
+) -> None:
     with outbox(ann) as kept:
         kept.put("nemo", "lost?")
     send_queued(ann.context(), "ann", "tea?")
@@ -178,7 +182,7 @@ def test_the_refusal_of_an_earlier_message_is_not_the_outcome(ann: Desk, mailbox
     assert mailbox() == ["tea?"]
 
 
-def test_a_repeat_under_one_id_has_the_outcome_of_the_first(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
+def test_a_repeat_of_an_id_has_the_outcome_of_the_first(ann: Desk, mailbox: Callable[[], list[str]]) -> None:
     ann.transport.before = failing("send", ServerUnreachable(SERVER))
     send_queued(ann.context(), "ann", "tea?", ID)
     first = ann.said()
@@ -196,7 +200,7 @@ def test_a_repeat_under_one_id_has_the_outcome_of_the_first(ann: Desk, mailbox: 
         send_queued(ann.context(), "ann", "cake?", ID)
 
 
-def test_the_same_text_again_is_not_queued_in_silence(ann: Desk) -> None:
+def test_queueing_the_same_text_again_is_reported(ann: Desk) -> None:
     ann.transport.before = failing("send", ServerUnreachable(SERVER))
     send_queued(ann.context(), "ann", "tea?", ID)
     ann.said()
@@ -210,7 +214,7 @@ def test_the_same_text_again_is_not_queued_in_silence(ann: Desk) -> None:
     assert ann.records()[0]["same_text_as"] == ID.hex()
 
 
-def test_while_another_command_sends_it_waits_and_says_so(ann: Desk) -> None:
+def test_a_message_waits_while_another_command_sends_and_that_is_reported(ann: Desk) -> None:
     path = ann.context().sessions._outbox_path(ann.context().pick())
     outbox(ann).close()
     context = ann.context()
@@ -221,7 +225,7 @@ def test_while_another_command_sends_it_waits_and_says_so(ann: Desk) -> None:
 
 
 class TakenMeanwhile(Outbox):
-    """An outbox that another command has emptied before this one gets its turn."""
+    """An outbox that another command empties before this command may send."""
 
     refusal: ChatboothError | None = None
 
@@ -236,7 +240,7 @@ class TakenMeanwhile(Outbox):
 
 
 @pytest.mark.parametrize("recipient", ["ann", "nemo"])
-def test_what_another_command_sent_has_its_outcome_here_too(
+def test_a_message_that_another_command_sent_has_the_same_outcome_here(
     ann: Desk, mailbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, recipient: str
 ) -> None:
     monkeypatch.setattr("chatbooth_grpc.client.state.outbox.Outbox", TakenMeanwhile)
@@ -251,7 +255,9 @@ def test_what_another_command_sent_has_its_outcome_here_too(
     assert outbox(ann).waiting() == []
 
 
-def test_a_failure_after_the_own_message_does_not_concern_it(ann: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_after_the_commands_own_message_does_not_change_its_outcome(
+    ann: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send = ann.transport.send
     sent: list[object] = []
 
@@ -269,7 +275,7 @@ def test_a_failure_after_the_own_message_does_not_concern_it(ann: Desk, monkeypa
     assert "stays queued" not in words
 
 
-def test_a_queued_message_that_cannot_be_spoken_of_is_an_outcome_of_its_own(ann: Desk) -> None:
+def test_a_queued_message_that_cannot_be_reported_has_an_exit_code_of_its_own(ann: Desk) -> None:
     with pytest.raises(Unprinted, match="is queued, id") as unsaid:
         send_queued(ann.context(out=Full(), as_json=True), "ann", "tea?", ID)
     assert exit_code(unsaid.value) == 6

@@ -1,4 +1,4 @@
-"""Sending one message: once, whatever happens, and with advice where that is not known."""
+"""Sending one message: it is stored once, and an unknown outcome comes with advice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatbooth_grpc.client.failures.outcomes import OutcomeUnknown
 from tests.client.booths import SERVER, Desk, failing
 
 
-def test_sending_says_to_whom_and_when(desk: Desk, booth: Booth) -> None:
+def test_sending_reports_the_recipient_and_the_time(desk: Desk, booth: Booth) -> None:
     sign_up(desk.context(), "ann")
     desk.said()
     send(desk.context(), "Ann", "tea?", b"i" * 16)
@@ -34,7 +34,7 @@ def test_sending_says_to_whom_and_when(desk: Desk, booth: Booth) -> None:
     assert message.text == "tea?"
 
 
-def test_a_passing_failure_is_told_once_and_the_message_stored_once(desk: Desk, booth: Booth) -> None:
+def test_a_temporary_failure_is_reported_once_and_the_message_is_stored_once(desk: Desk, booth: Booth) -> None:
     sign_up(desk.context(), "ann")
     desk.said()
     desk.transport.before = failing("send", ServerUnreachable(SERVER), times=3)
@@ -45,7 +45,7 @@ def test_a_passing_failure_is_told_once_and_the_message_stored_once(desk: Desk, 
 
 @pytest.mark.parametrize("error", [ServerUnreachable(SERVER), DeadlineExceeded()])
 @pytest.mark.parametrize("text", ["it's\u00a0tea", "-tea", "two\nlines", "x" * 1_000, "\x1b[31m"])
-def test_an_unknown_outcome_says_how_to_repeat_it(desk: Desk, error: ChatboothError, text: str) -> None:
+def test_an_unknown_outcome_says_how_to_repeat_the_command(desk: Desk, error: ChatboothError, text: str) -> None:
     sign_up(desk.context(), "ann")
     desk.transport.before = failing("send", error)
     with pytest.raises(OutcomeUnknown) as unknown:
@@ -63,7 +63,7 @@ def test_an_unknown_outcome_says_how_to_repeat_it(desk: Desk, error: ChatboothEr
 
 
 @pytest.mark.parametrize("error", [TooBusy("calls"), RecipientNotFound("ben")])
-def test_a_known_outcome_gives_no_such_advice(desk: Desk, error: ChatboothError) -> None:
+def test_a_known_outcome_has_no_such_advice(desk: Desk, error: ChatboothError) -> None:
     sign_up(desk.context(), "ann")
     desk.transport.before = failing("send", error)
     with pytest.raises(type(error)):

@@ -1,4 +1,4 @@
-"""The names that are nearly the one that was typed."""
+"""The names that are close to the one that was typed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LETTERS = st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 def slips(name: str, letter: str) -> set[str]:
-    """Every name that one slip makes of a name."""
+    """Return every name that one typing error makes of a name."""
     made = set()
     for place in range(len(name)):
         start, end = name[:place], name[place:]
@@ -29,7 +29,7 @@ def slips(name: str, letter: str) -> set[str]:
 
 
 @given(NAMES, LETTERS)
-def test_the_pattern_finds_every_slip(name: str, letter: str) -> None:
+def test_the_pattern_finds_every_typing_error(name: str, letter: str) -> None:
     pattern = one_slip_from(name)
     assert len(pattern) < 1_000
     assert [slip for slip in slips(name, letter) if not re2.search(pattern, slip)] == []
@@ -38,7 +38,7 @@ def test_the_pattern_finds_every_slip(name: str, letter: str) -> None:
 
 @pytest.fixture
 def client(booth: Booth) -> ChatClient:
-    """Someone among others."""
+    """Return a client of an account that has others near its name."""
     for username in ("carol", "bob", "cab", "dave"):
         booth.sign_up(username, PASSWORD)
     client = ChatClient(BoothTransport(booth))
@@ -56,12 +56,12 @@ def client(booth: Booth) -> ChatClient:
         ("ca", "List the accounts to see who is there."),
     ],
 )
-def test_an_error_names_accounts_that_are_near(client: ChatClient, typed: str, words: str) -> None:
+def test_an_error_names_accounts_with_similar_names(client: ChatClient, typed: str, words: str) -> None:
     error = with_near_names(client, RecipientNotFound(typed))
     assert str(error) == f"There is no account named {typed}. {words}"
 
 
-def test_a_server_that_lists_nothing_spoils_nothing(client: ChatClient) -> None:
+def test_a_server_that_cannot_list_does_not_hide_the_error(client: ChatClient) -> None:
     def fail(_action: str) -> None:
         raise DeadlineExceeded
 
