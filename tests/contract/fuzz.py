@@ -176,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 running.close_peers()
                 token = running.peer().sign_up(f"ann{cases}").token
                 connections = [thread for thread in threading.enumerate() if thread.name == "wire-connection"]
-                assert len(connections) <= 3, connections  # the garbled one's peer's, the compared one's, one that ends
+                # One serves the garbled requests, one the compared client, and one may be ending.
+                assert len(connections) <= 3, connections
             cases += 1
             if time.monotonic() - said > 60:
                 said = time.monotonic()

@@ -99,12 +99,12 @@ def administration(store: Store) -> AdminStore:
 
 
 def new_token_hash() -> bytes:
-    """A hash that no other session has."""
+    """Return a hash that no other session has."""
     return os.urandom(32)
 
 
 def sign_up(store: Store, username: str, token_hash: bytes | None = None) -> StoredSession:
-    """Make an account whose password hash is `hash of USERNAME`."""
+    """Make an account whose password hash is `hash of USERNAME`, and return its session."""
     return store.create_account(username, f"hash of {username}", token_hash or new_token_hash())
 
 
@@ -114,14 +114,14 @@ def log_in(store: Store, username: str, token_hash: bytes | None = None) -> Stor
 
 
 def stored_account(store: Store, username: str) -> StoredAccount:
-    """The account of that name, which must be there."""
+    """Return the account of that name, which must exist."""
     account = store.account(username)
     assert account is not None
     return account
 
 
 def names_of(store: Store, prefix: str = "", after: str = "", limit: int = PLENTY) -> list[str]:
-    """Usernames, read from the store."""
+    """Return the names of all accounts, read from the store."""
     names = store.usernames(prefix, after, limit).decode("ascii")
     return names.split("\n") if names else []
 
@@ -129,7 +129,7 @@ def names_of(store: Store, prefix: str = "", after: str = "", limit: int = PLENT
 def new_message(
     session: StoredSession, recipient: str, text: str = "hello", message_id: bytes | None = None
 ) -> NewMessage:
-    """A message from a session, under a new id if none is given."""
+    """Return a message from a session, under a new id if none is given."""
     content = text.encode()
     outgoing = OutgoingMessage(recipient, message_id or uuid.uuid4().bytes, content)
     return NewMessage(session, outgoing, hashlib.blake2b(content, digest_size=16).digest())
@@ -164,7 +164,7 @@ def delete(store: Store, session: StoredSession, name_hold: float = 0.0) -> None
 
 
 def stamped_from(time: int) -> Stamps:
-    """The stamps of a time and later."""
+    """Return the stamps of a time and later."""
     return [(time, END_OF_TIME)]
 
 
@@ -182,17 +182,17 @@ def retention_steps(store: Store, accepted_before: int | None) -> Iterator[Reten
 
 
 def mailbox(store: Store, session: StoredSession, after: int = 0) -> list[Message]:
-    """All messages in the session's mailbox after a sequence."""
+    """Return all messages in the session's mailbox after a sequence."""
     return store.after(session, after, PLENTY, PLENTY).messages
 
 
 def texts(store: Store, session: StoredSession) -> list[str]:
-    """The texts in the session's mailbox, in their order."""
+    """Return the texts in the session's mailbox, in order."""
     return [message.text for message in mailbox(store, session)]
 
 
 def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All that clients have stored in a file. The row of `store` is left out, since it changes with the log."""
+    """Return all that clients have stored in a file. The row of `store` is left out, since it changes with the log."""
     connection = apsw.Connection(str(path))
     try:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
@@ -204,5 +204,5 @@ def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def is_gap_free(messages: list[Message]) -> bool:
-    """Whether the sequences are 1, 2, 3 …"""
+    """Return whether the sequences are 1, 2, 3 …"""
     return [message.sequence for message in messages] == list(range(1, len(messages) + 1))

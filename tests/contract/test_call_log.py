@@ -45,7 +45,7 @@ def refused(call: Callable[[], object]) -> None:
 
 
 def message(recipient: str, text: str = "hello") -> OutgoingMessage:
-    """A message under the one id of these tests."""
+    """Return a message under the one id of these tests."""
     return OutgoingMessage(recipient, b"i" * 16, text.encode())
 
 
@@ -125,7 +125,7 @@ def test_each_failed_log_in_is_one_warning(
 
 @WIRES
 @pytest.mark.parametrize(("action", "method", "account"), [("DELIVER", "after", "ann"), ("SEND", "session", None)])
-def test_a_defect_is_logged_with_the_call_that_it_failed(
+def test_a_bug_is_logged_with_the_call_that_it_failed(
     tmp_path: Path, lines: Lines, way: str, action: str, method: str, account: str | None
 ) -> None:
     clock = Clock()

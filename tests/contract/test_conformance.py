@@ -145,7 +145,9 @@ steps = st.one_of(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=5, max_size=40))
-def test_whatever_is_done_the_ways_agree(tmp_path_factory: pytest.TempPathFactory, sequence: list[Any]) -> None:
+def test_any_actions_have_the_same_outcome_by_every_way(
+    tmp_path_factory: pytest.TempPathFactory, sequence: list[Any]
+) -> None:
     people: list[tuple[Any, ...]] = [("sign_up", name, PASSWORD) for name in NAMES]
     folder = tmp_path_factory.mktemp("ways")
     expected, *others = (outcomes(way, folder / way, [*people, *sequence]) for way in WAYS)
@@ -154,7 +156,7 @@ def test_whatever_is_done_the_ways_agree(tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("way", ["grpc", "plain-grpc", "wire"])
-def test_a_stream_tells_the_same(tmp_path: Path, way: str) -> None:
+def test_a_stream_has_the_same_events_by_every_way(tmp_path: Path, way: str) -> None:
     with transport_by(way, tmp_path / way) as transport:
         actor = Actor(transport)
         actor.do("sign_up", "ann", PASSWORD)

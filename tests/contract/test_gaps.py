@@ -38,7 +38,7 @@ class Devices:
             assert isinstance(receipt, Receipt), receipt
 
     def remove_through(self, sequence: int) -> None:
-        """Acknowledge on the quick device, and let retention take it."""
+        """Acknowledge on the quick device, and let retention remove the messages."""
         self.transport.acknowledge(self.quick, sequence, timeout=TIMEOUT)
         self.clock.advance(60)
         retain(self.store, self.clock.now)
@@ -64,7 +64,7 @@ def devices(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Devices]
 
 
 def shown(event: Event | UnknownEvent) -> list[int]:
-    """The sequences of a batch, whose texts must be theirs."""
+    """Return the sequences of a batch, whose texts must be the sequences."""
     assert isinstance(event, MessageBatch), event
     assert all(message.text == str(message.sequence) for message in event.messages)
     return [message.sequence for message in event.messages]
@@ -99,7 +99,7 @@ def test_a_stream_opens_with_the_gap(devices: Devices) -> None:
 
 
 @pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
-def test_a_stream_that_fell_behind_is_told_the_gap_where_it_is(devices: Devices) -> None:
+def test_a_stream_that_fell_behind_gets_the_gap_in_its_place(devices: Devices) -> None:
     end = WINDOW_MESSAGES + 40
     devices.send(1, end)
     events = devices.listen()
@@ -116,7 +116,7 @@ def test_a_stream_that_fell_behind_is_told_the_gap_where_it_is(devices: Devices)
 
 
 @pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
-def test_a_stream_that_has_it_all_hears_nothing_of_what_is_removed(devices: Devices) -> None:
+def test_a_stream_that_has_every_message_gets_no_gap(devices: Devices) -> None:
     devices.send(1, 3)
     events = devices.listen()
     next(events)

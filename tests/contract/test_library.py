@@ -34,7 +34,7 @@ MESSAGES: list[Any] = [
 
 @contextmanager
 def client_by(way: str, folder: Path) -> Iterator[ChatClient]:
-    """A client by one of the ways to a booth of its own, signed up as ann."""
+    """Return a client by one of the ways to a booth of its own, signed up as ann."""
     with transport_by(way, folder / way) as transport, closing(ChatClient(transport, timeout=30.0)) as client:
         client.sign_up("ann", PASSWORD)
         yield client
@@ -51,7 +51,7 @@ def outcome(call: Callable[[], object]) -> object:
 
 
 def calls(client: ChatClient) -> Iterator[Callable[[], object]]:
-    """Calls with every wrong argument that a program may pass."""
+    """Return calls with every wrong argument that a program may pass."""
     for number in NUMBERS:
         yield partial(client.acknowledge, number)
         yield partial(client.deliver, acknowledge_through=number)
@@ -73,7 +73,7 @@ def calls(client: ChatClient) -> Iterator[Callable[[], object]]:
         yield partial(client.send, message, "and a text")
 
 
-def test_wrong_arguments_come_to_the_same_by_every_way(tmp_path: Path) -> None:
+def test_wrong_arguments_have_the_same_outcome_by_every_way(tmp_path: Path) -> None:
     found = []
     for way in WAYS:
         with client_by(way, tmp_path) as client:
@@ -86,7 +86,7 @@ def test_wrong_arguments_come_to_the_same_by_every_way(tmp_path: Path) -> None:
     }
 
 
-def test_send_and_send_many_take_the_same_forms_and_come_to_the_same(tmp_path: Path) -> None:
+def test_send_and_send_many_accept_the_same_forms_with_the_same_outcomes(tmp_path: Path) -> None:
     sent = []
     for way in WAYS:
         with client_by(way, tmp_path) as client:
@@ -105,7 +105,7 @@ def test_send_and_send_many_take_the_same_forms_and_come_to_the_same(tmp_path: P
     ]
 
 
-def test_messages_that_no_protocol_carries_hold_up_nothing_even_if_all_are(tmp_path: Path) -> None:
+def test_messages_that_no_protocol_carries_delay_no_others(tmp_path: Path) -> None:
     unfit: list[Sendable] = [("ann", "\udce9")] * 600
     for way in WAYS:
         with client_by(way, tmp_path) as client:

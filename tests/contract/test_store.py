@@ -46,7 +46,7 @@ def test_appending_nothing_does_nothing(store: Store) -> None:
     assert append(store, []) == []
 
 
-def test_a_retry_gets_the_first_receipt_however_late(store: Store, clock: Clock) -> None:
+def test_a_retry_gets_the_first_receipt_however_late_it_comes(store: Store, clock: Clock) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     message = new_message(ann, "bob", "tea?")
     first = send(store, message)
@@ -113,7 +113,7 @@ def test_one_id_from_two_senders_is_two_messages(store: Store) -> None:
     assert texts(store, cat) == ["from ann", "from bob"]
 
 
-def test_a_retry_after_the_recipient_is_deleted_finds_nobody(store: Store) -> None:
+def test_a_retry_after_the_recipient_was_deleted_is_refused(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     message = new_message(ann, "bob", "tea?")
     send(store, message)
@@ -123,7 +123,7 @@ def test_a_retry_after_the_recipient_is_deleted_finds_nobody(store: Store) -> No
     assert refusal.value.recipient == "bob"
 
 
-def test_a_new_account_under_a_freed_name_starts_a_fresh_mailbox(store: Store, clock: Clock) -> None:
+def test_a_new_account_under_a_freed_name_has_an_empty_mailbox(store: Store, clock: Clock) -> None:
     ann, old_bob = sign_up(store, "ann"), sign_up(store, "bob")
     message = new_message(ann, "bob", "tea?")
     send(store, message)
@@ -148,7 +148,7 @@ def test_a_new_account_under_a_freed_name_does_not_inherit_the_old_ones_ids(stor
     assert old_ann.account_id != new_ann.account_id
 
 
-def test_each_mailbox_counts_for_itself(store: Store) -> None:
+def test_each_mailbox_has_its_own_counter(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     for number in range(10):
         send_texts(store, ann, "ann" if number % 3 else "bob", str(number))

@@ -39,7 +39,7 @@ def test_a_new_account_has_a_session_at_the_start_of_an_empty_mailbox(store: Sto
     assert (batch.messages, batch.last_sequence, batch.removed_through) == ([], 0, 0)
 
 
-def test_a_name_is_taken_once(store: Store) -> None:
+def test_a_name_is_given_to_one_account_only(store: Store) -> None:
     ann = sign_up(store, "ann")
     token_hash = new_token_hash()
     with pytest.raises(UsernameTaken) as refusal:
@@ -50,7 +50,7 @@ def test_a_name_is_taken_once(store: Store) -> None:
     assert names_of(store) == ["ann"]
 
 
-def test_nobody_is_found_under_another_name(store: Store) -> None:
+def test_an_account_is_found_by_its_own_name_only(store: Store) -> None:
     sign_up(store, "ann")
     assert store.account("an") is None
     assert store.account("anna") is None
@@ -154,7 +154,7 @@ def test_changing_the_password_ends_the_other_sessions(store: Store) -> None:
         send(store, new_message(other, "ann"))
 
 
-def test_a_password_is_changed_only_from_what_was_checked(store: Store) -> None:
+def test_a_password_is_changed_only_if_the_checked_hash_is_still_the_stored_one(store: Store) -> None:
     token_hash = new_token_hash()
     session = sign_up(store, "ann")
     log_in(store, "ann", token_hash)
@@ -174,7 +174,7 @@ def test_a_session_that_has_ended_changes_no_password(store: Store) -> None:
     assert stored_account(store, "ann") == account
 
 
-def test_nobody_logs_in_with_a_password_that_was_changed_meanwhile(store: Store) -> None:
+def test_nobody_logs_in_with_a_password_that_was_changed_during_the_check(store: Store) -> None:
     session = sign_up(store, "ann")
     stale = stored_account(store, "ann")
     store.change_password(session, stale, "new")
@@ -184,7 +184,7 @@ def test_nobody_logs_in_with_a_password_that_was_changed_meanwhile(store: Store)
     assert store.session(token_hash) is None
 
 
-def test_a_session_that_is_opened_again_under_its_token_is_the_same(store: Store, clock: Clock) -> None:
+def test_opening_a_session_again_with_its_token_returns_that_session(store: Store, clock: Clock) -> None:
     ann = sign_up(store, "ann")
     account, token_hash = stored_account(store, "ann"), new_token_hash()
     first = store.create_session(account, token_hash)
@@ -201,7 +201,7 @@ def test_a_session_that_is_opened_again_under_its_token_is_the_same(store: Store
     assert store.create_session(account, token_hash).session_id != first.session_id
 
 
-def test_a_token_of_another_account_opens_nothing(store: Store) -> None:
+def test_a_token_of_another_accounts_session_opens_no_session(store: Store) -> None:
     token_hash = new_token_hash()
     ann = sign_up(store, "ann", token_hash)
     sign_up(store, "bob")

@@ -38,7 +38,7 @@ A_MONTH = 30 * 86_400.0
 
 
 def assert_powerless(store: Store, session: StoredSession) -> None:
-    """The store refuses every action of a session whose account was deleted."""
+    """Check that the store refuses every action of a session whose account was deleted."""
     assert append(store, [new_message(session, session.username)])[0].__class__ is SessionInvalid
     with pytest.raises(SessionInvalid):
         store.after(session, 0, PLENTY, PLENTY)
@@ -59,7 +59,7 @@ def test_deleting_ends_every_session_at_once(store: Store) -> None:
         assert_powerless(store, session)
 
 
-def test_deleted_stays_deleted_under_a_new_account_of_the_name(store: Store) -> None:
+def test_a_new_account_of_the_name_gets_nothing_of_the_deleted_one(store: Store) -> None:
     old = sign_up(store, "ann")
     send_texts(store, old, "ann", "secret")
     delete(store, old)
@@ -88,7 +88,7 @@ def test_deleted_stays_deleted_after_reopening(home: Home) -> None:
     store.close()
 
 
-def test_the_deleted_are_not_found(store: Store) -> None:
+def test_a_deleted_account_is_not_found(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     account = stored_account(store, "ann")
     delete(store, ann, A_MONTH)
@@ -102,7 +102,7 @@ def test_the_deleted_are_not_found(store: Store) -> None:
     assert store.account("ann") is None
 
 
-def test_messages_that_the_deleted_sent_stay(store: Store) -> None:
+def test_messages_from_a_deleted_account_stay(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     send_texts(store, ann, "bob", "farewell")
     kept = mailbox(store, bob)
@@ -113,7 +113,7 @@ def test_messages_that_the_deleted_sent_stay(store: Store) -> None:
     assert (kept[0].sender, kept[0].sender_id) == ("ann", ann.account_id)
 
 
-def test_deleting_counts_what_it_took(store: Store) -> None:
+def test_deleting_returns_how_much_was_deleted(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     log_in(store, "bob")
     store.end_session(log_in(store, "bob"))
@@ -124,7 +124,7 @@ def test_deleting_counts_what_it_took(store: Store) -> None:
     assert store.delete_account(ann, stored_account(store, "ann"), 0) == Removal(1, 1)
 
 
-def test_the_others_are_untouched(store: Store) -> None:
+def test_other_accounts_are_not_touched(store: Store) -> None:
     token_hash = new_token_hash()
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob", token_hash)
     send_texts(store, bob, "bob", "a", "b")
@@ -136,7 +136,7 @@ def test_the_others_are_untouched(store: Store) -> None:
 
 
 @pytest.mark.parametrize("hold", [1.5, 3_600.0, A_MONTH])
-def test_a_name_is_held_for_so_long(store: Store, clock: Clock, hold: float) -> None:
+def test_a_name_is_held_for_the_given_time(store: Store, clock: Clock, hold: float) -> None:
     ann = sign_up(store, "ann")
     delete(store, ann, hold)
     for _ in range(2):

@@ -25,7 +25,7 @@ def test_each_new_store_has_an_epoch_of_its_own(new_home: Callable[[], Home]) ->
         store.close()
 
 
-def test_a_store_that_was_put_back_begins_a_new_epoch_and_keeps_that(home: Home) -> None:
+def test_a_store_that_was_put_back_begins_a_new_epoch_and_keeps_it(home: Home) -> None:
     store = home.open()
     ann = sign_up(store, "ann")
     send_texts(store, ann, "ann", "one", "two")
@@ -46,7 +46,7 @@ def test_a_store_that_was_put_back_begins_a_new_epoch_and_keeps_that(home: Home)
     assert epoch not in epochs
 
 
-def test_a_copy_that_lacks_nothing_is_a_copy_all_the_same(home: Home) -> None:
+def test_a_copy_that_lacks_nothing_begins_a_new_epoch_too(home: Home) -> None:
     """The original may still run somewhere else."""
     store = home.open()
     sign_up(store, "ann")

@@ -29,7 +29,7 @@ def in_lane(lane: Lane | None, session: StoredSession, *contents: str, recipient
 
 
 def failure_of(store: Store, messages: Sequence[NewMessage]) -> ChatboothError:
-    """Append messages, all of which must fail with one error; return it."""
+    """Append messages, all of which must fail with one error, and return it."""
     settled: queue.SimpleQueue[Sequence[Outcome]] = queue.SimpleQueue()
     store.append_later(messages, settled.put)
     first, *others = settled.get(timeout=PATIENCE)
@@ -129,7 +129,7 @@ class Broken:
 
 
 class IgnoringLanes(Broken):
-    """It neither fails a lane nor looks at one."""
+    """It neither fails a lane nor reads its error."""
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         self._store.append_later([new._replace(lane=None) for new in messages], settle)
@@ -149,7 +149,7 @@ class LettingTheLastErrorWin(Broken):
 
 
 class StoringInFailedLanes(Broken):
-    """It refuses a message of a failed lane, but stores it all the same."""
+    """It refuses a message of a failed lane, but stores it."""
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         failed = [new for new in messages if new.lane is not None and new.lane.error is not None]

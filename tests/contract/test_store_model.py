@@ -82,12 +82,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
 
     def live(self, device: Device) -> Account | None:
-        """The account of a device whose session has not ended."""
+        """Return the account of a device whose session has not ended."""
         account = self.accounts.get(device.session.username)
         return account if account is not None and device.token_hash in account.cursors else None
 
     def owner(self, device: Device) -> Account | None:
-        """The account of a device, its session ended or not."""
+        """Return the account of a device, whether its session has ended or not."""
         account = self.accounts.get(device.session.username)
         is_same = account is not None and account.account_id == device.session.account_id
         return account if is_same else None
@@ -249,7 +249,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(device=devices, text=TEXTS, message_id=MESSAGE_IDS)
     def send_oneself_and_acknowledge(self, device: Device, text: str, message_id: bytes) -> None:
-        """Let a device acknowledge the newest message. Retention waits for that, and it seldom happens at random."""
+        """Let a device acknowledge the newest message. Retention needs that, and it seldom happens at random."""
         self.append([(device, device.session.username, text, message_id)])
         account = self.owner(device)
         self.acknowledge(device, len(account.mailbox) if account else 1)
@@ -268,7 +268,8 @@ class StoreMachine(RuleBasedStateMachine):
             while account.removed < end and (before is None or account.mailbox[account.removed].accept_time < before):
                 account.removed += 1
         expected = sum(account.removed for account in self.accounts.values()) - was_removed
-        self.prune_deleted()  # else what those left may go with it
+        # Otherwise retention may remove messages of deleted accounts, too.
+        self.prune_deleted()
         assert retain(self.store, before) == expected
 
     @rule(device=devices)

@@ -40,7 +40,7 @@ ROUNDS = range(10)
 
 
 def end_of(store: Store, session: StoredSession) -> int:
-    """The last sequence of the session's mailbox."""
+    """Return the last sequence of the session's mailbox."""
     return store.after(session, 0, 1, 1).last_sequence
 
 
@@ -57,7 +57,7 @@ def send_until_refused(store: Store, session: StoredSession, recipient: str) -> 
     raise AssertionError("no send was refused")
 
 
-def delete_amid_sends(
+def delete_during_sends(
     store: Store,
     deleted: StoredSession,
     recipient: StoredSession,
@@ -106,7 +106,7 @@ def test_one_message_id_is_one_message(store: Store, clock: Clock) -> None:
     assert is_gap_free(mailbox(store, bob))
 
 
-def test_one_message_id_with_two_contents_is_the_first(store: Store) -> None:
+def test_of_one_message_id_with_two_contents_the_first_is_stored(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     for round_number in ROUNDS:
         message_id = bytes([round_number + 1] * 16)
@@ -118,13 +118,13 @@ def test_one_message_id_with_two_contents_is_the_first(store: Store) -> None:
             assert isinstance(outcome, Receipt if text == stored else MessageIdReused)
 
 
-def test_a_mailbox_deleted_under_its_senders_holds_what_was_acknowledged_and_no_more(
+def test_a_mailbox_deleted_during_sends_had_exactly_the_acknowledged_messages(
     store: Store,
 ) -> None:
     senders = [sign_up(store, f"sender{number}") for number in range(4)]
     for _ in range(5):
         bob = sign_up(store, "bob")
-        removal, acknowledged, refusals = delete_amid_sends(store, bob, bob, senders)
+        removal, acknowledged, refusals = delete_during_sends(store, bob, bob, senders)
         assert refusals == [RecipientNotFound] * len(senders)
         assert removal == Removal(len(acknowledged), 1)
         with pytest.raises(SessionInvalid):
@@ -134,7 +134,7 @@ def test_a_mailbox_deleted_under_its_senders_holds_what_was_acknowledged_and_no_
         delete(store, heir)
 
 
-def test_a_sender_deleted_while_sending_leaves_what_was_acknowledged_and_no_more(
+def test_a_sender_deleted_during_sends_leaves_exactly_its_acknowledged_messages(
     store: Store,
 ) -> None:
     bob = sign_up(store, "bob")
@@ -142,14 +142,14 @@ def test_a_sender_deleted_while_sending_leaves_what_was_acknowledged_and_no_more
         seen = end_of(store, bob)
         ann = sign_up(store, f"ann{round_number}")
         devices = [ann, log_in(store, ann.username), log_in(store, ann.username)]
-        removal, acknowledged, refusals = delete_amid_sends(store, ann, bob, devices)
+        removal, acknowledged, refusals = delete_during_sends(store, ann, bob, devices)
         assert removal == Removal(0, len(devices))
         assert refusals == [SessionInvalid] * len(devices)
         stored = [message.text for message in mailbox(store, bob, seen)]
         assert Counter(stored) == Counter(acknowledged)
 
 
-def test_acknowledging_in_any_order_leaves_the_furthest(store: Store) -> None:
+def test_acknowledging_in_any_order_leaves_the_furthest_cursor(store: Store) -> None:
     token_hash = new_token_hash()
     first = sign_up(store, "ann", token_hash)
     second = log_in(store, "ann")
@@ -190,7 +190,7 @@ def test_many_senders_share_one_gap_free_mailbox_and_keep_their_own_order(store:
         assert [message.text for message in received] == sent
 
 
-def test_a_reader_beside_the_senders_sees_a_growing_prefix_without_holes(store: Store) -> None:
+def test_a_reader_during_sends_sees_a_growing_prefix_without_holes(store: Store) -> None:
     bob = sign_up(store, "bob")
     senders = [sign_up(store, f"sender{number}") for number in range(4)]
     each = 50

@@ -1,4 +1,4 @@
-"""Retention removes old, acknowledged messages alone, the oldest first, in small steps."""
+"""Retention removes only old, acknowledged messages, the oldest first, in small steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REASONS = pytest.mark.parametrize("old", [True, False], ids=["old", "acknowledge
 
 
 def bound(clock: Clock, old: bool) -> int | None:
-    """The bound for which every message accepted so far is old. None: age does not matter."""
+    """Return the bound for which every message accepted so far is old. None means that age does not matter."""
     return clock.now + 1 if old else None
 
 
@@ -48,7 +48,7 @@ def removed_through(store: Store, session: StoredSession) -> int:
     return batch.removed_through
 
 
-def test_a_message_goes_once_it_is_older(store: Store, clock: Clock) -> None:
+def test_a_message_is_removed_once_it_is_older(store: Store, clock: Clock) -> None:
     ann = sign_up(store, "ann")
     accepted = []
     for text in "abc":
@@ -65,7 +65,7 @@ def test_a_message_goes_once_it_is_older(store: Store, clock: Clock) -> None:
 
 
 @REASONS
-def test_nothing_goes_before_it_was_acknowledged(store: Store, clock: Clock, old: bool) -> None:
+def test_no_message_is_removed_before_it_was_acknowledged(store: Store, clock: Clock, old: bool) -> None:
     ann = sign_up(store, "ann")
     send_texts(store, ann, "ann", "a", "b", "c")
     clock.advance(10 * 365 * 86_400)
@@ -79,7 +79,7 @@ def test_nothing_goes_before_it_was_acknowledged(store: Store, clock: Clock, old
     assert texts(store, log_in(store, "ann")) == ["c"]
 
 
-def test_what_one_session_has_acknowledged_goes_by_its_age_for_all(store: Store, clock: Clock) -> None:
+def test_a_message_that_one_session_has_acknowledged_is_removed_by_its_age(store: Store, clock: Clock) -> None:
     ann = sign_up(store, "ann")
     slow = log_in(store, "ann")
     send_texts(store, ann, "ann", "a", "b", "c")
@@ -90,7 +90,7 @@ def test_what_one_session_has_acknowledged_goes_by_its_age_for_all(store: Store,
     assert (batch.removed_through, batch.cursor) == (2, 0)
 
 
-def test_kept_for_no_time_a_message_waits_for_every_live_session(store: Store) -> None:
+def test_with_a_retention_of_zero_a_message_waits_for_every_live_session(store: Store) -> None:
     ann = sign_up(store, "ann")
     slow, slower = log_in(store, "ann"), log_in(store, "ann")
     send_texts(store, ann, "ann", *"abcde")
@@ -108,7 +108,9 @@ def test_kept_for_no_time_a_message_waits_for_every_live_session(store: Store) -
 
 
 @pytest.mark.parametrize("ending", ["log out", "password", "expiry"])
-def test_kept_for_no_time_nobody_waits_for_a_session_that_ended(store: Store, clock: Clock, ending: str) -> None:
+def test_with_a_retention_of_zero_a_message_does_not_wait_for_ended_sessions(
+    store: Store, clock: Clock, ending: str
+) -> None:
     slow = sign_up(store, "ann")
     clock.advance(10)
     ann = log_in(store, "ann")
@@ -125,7 +127,7 @@ def test_kept_for_no_time_nobody_waits_for_a_session_that_ended(store: Store, cl
     assert removed_through(store, ann) == 2
 
 
-def test_with_no_session_left_what_any_had_acknowledged_goes(store: Store) -> None:
+def test_without_live_sessions_the_messages_that_any_session_acknowledged_are_removed(store: Store) -> None:
     ann, other = sign_up(store, "ann"), log_in(store, "ann")
     send_texts(store, ann, "ann", *"abc")
     store.acknowledge(other, 2)
@@ -136,7 +138,7 @@ def test_with_no_session_left_what_any_had_acknowledged_goes(store: Store) -> No
 
 
 @pytest.mark.parametrize("through", [1, 2, 3])
-def test_sequences_go_on_from_the_counter_whatever_is_left(home: Home, through: int) -> None:
+def test_sequences_continue_from_the_counter_after_messages_were_removed(home: Home, through: int) -> None:
     store = home.open()
     ann = sign_up(store, "ann")
     send_texts(store, ann, "ann", *"abc")
@@ -161,7 +163,7 @@ def test_a_reader_learns_what_was_removed(store: Store) -> None:
         assert (batch.last_sequence, batch.removed_through) == (4, 2)
 
 
-def test_an_emptied_mailbox_keeps_its_end(store: Store) -> None:
+def test_an_empty_mailbox_keeps_its_last_sequence(store: Store) -> None:
     ann = sign_up(store, "ann")
     slow = log_in(store, "ann")
     send_texts(store, ann, "ann", *"abc")
@@ -177,7 +179,7 @@ def test_an_emptied_mailbox_keeps_its_end(store: Store) -> None:
     assert log_in(store, "ann").cursor == 3
 
 
-def test_a_removed_message_is_not_stored_again_by_its_retry(store: Store, clock: Clock) -> None:
+def test_a_retry_does_not_store_a_removed_message_again(store: Store, clock: Clock) -> None:
     ann = sign_up(store, "ann")
     first = send(store, new_message(ann, "ann", "tea?", MESSAGE_ID))
     store.acknowledge(ann, 1)
@@ -190,7 +192,7 @@ def test_a_removed_message_is_not_stored_again_by_its_retry(store: Store, clock:
     assert store.after(ann, 1, 0, 0).last_sequence == 1
 
 
-def test_deleting_counts_only_what_was_left(store: Store) -> None:
+def test_deleting_counts_only_the_messages_that_were_left(store: Store) -> None:
     ann = sign_up(store, "ann")
     send_texts(store, ann, "ann", *"abcde")
     store.acknowledge(ann, 2)
@@ -227,7 +229,7 @@ def test_a_step_is_small_in_bytes_too(store: Store, clock: Clock, old: bool) -> 
     assert left == []
 
 
-def test_a_walk_that_was_broken_off_is_made_good_by_the_next(home: Home) -> None:
+def test_the_next_walk_finishes_one_that_was_broken_off(home: Home) -> None:
     store = home.open()
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     count = MOST_MESSAGES + 7
@@ -244,7 +246,7 @@ def test_a_walk_that_was_broken_off_is_made_good_by_the_next(home: Home) -> None
     store.close()
 
 
-def test_a_store_in_which_nothing_may_go_is_walked_over_to_its_end(store: Store, clock: Clock) -> None:
+def test_a_walk_passes_over_a_store_in_which_no_message_may_be_removed(store: Store, clock: Clock) -> None:
     assert store.remove_old(None) == RetentionStep(0, None)
     for name in ("ann", "bob"):
         session = sign_up(store, name)
@@ -253,7 +255,7 @@ def test_a_store_in_which_nothing_may_go_is_walked_over_to_its_end(store: Store,
     assert retain(store, clock.now) == 0
 
 
-def test_the_mailbox_of_the_deleted_harms_no_walk(store: Store, clock: Clock) -> None:
+def test_the_mailbox_of_a_deleted_account_does_not_stop_a_walk(store: Store, clock: Clock) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     for session in (ann, bob):
         send_texts(store, session, session.username, "a", "b")
@@ -263,7 +265,7 @@ def test_the_mailbox_of_the_deleted_harms_no_walk(store: Store, clock: Clock) ->
     assert texts(store, bob) == ["b"]
 
 
-def test_what_the_deleted_left_can_be_pruned_to_the_end(store: Store) -> None:
+def test_the_rows_of_a_deleted_account_can_be_pruned_to_the_end(store: Store) -> None:
     assert store.prune_deleted() is False
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     send_texts(store, bob, "ann", *["x"] * (MOST_MESSAGES + 1))
@@ -274,7 +276,7 @@ def test_what_the_deleted_left_can_be_pruned_to_the_end(store: Store) -> None:
     assert texts(store, bob) == ["kept"]
 
 
-def test_nobody_is_woken_for_what_goes(store: Store) -> None:
+def test_removed_messages_wake_no_listener(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     send_texts(store, ann, "ann", "a")
     store.acknowledge(ann, 1)
@@ -282,12 +284,13 @@ def test_nobody_is_woken_for_what_goes(store: Store) -> None:
     hints: list[Collection[int]] = []
     store.watch(hints.append)
     assert retain(store, None) == 1
-    for _ in range(2):  # the first's hint is behind whatever retention might have given, the second's behind that
+    # The hint of the first send follows any hint that retention gave, and the hint of the second follows that.
+    for _ in range(2):
         send_texts(store, ann, "bob", "b")
     assert [set(hint) for hint in hints[:1]] == [{bob.mailbox_id}]
 
 
-def test_kept_for_no_time_a_device_misses_nothing_however_it_races(store: Store) -> None:
+def test_with_a_retention_of_zero_a_device_misses_nothing_in_any_race(store: Store) -> None:
     """Two devices read and acknowledge at their own pace. Neither ever meets a gap."""
     total, batch_sizes = 300, {"quick": 7, "slow": 2}
     ann = sign_up(store, "ann")

@@ -1,4 +1,4 @@
-"""Appending later: each append is settled once, in order, whatever its outcome is."""
+"""Appending later: each append is settled once, in order, with any outcome."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_a_session_that_has_ended_acknowledges_nothing(store: Store) -> None:
     assert log_in(store, "ann").cursor == 0
 
 
-def test_the_error_of_a_refused_read_keeps_nothing_old_for_the_next_reader(store: Store) -> None:
+def test_the_error_of_a_refused_read_keeps_no_old_data_for_the_next_reader(store: Store) -> None:
     session, token_hash = sign_up(store, "ann"), new_token_hash()
     # Whoever keeps the error keeps the variables of the calls that it came through.
     with pytest.raises(CursorPastEnd) as kept:
@@ -253,7 +253,7 @@ def test_sessions_unused_for_long_are_ended(store: Store, clock: Clock) -> None:
     assert store.expire_sessions(clock.now, PLENTY) == 0
 
 
-def test_sessions_are_ended_so_many_at_a_time_and_leave_the_furthest_cursor(store: Store, clock: Clock) -> None:
+def test_a_limited_number_of_sessions_ends_at_a_time_and_the_furthest_cursor_stays(store: Store, clock: Clock) -> None:
     sessions = [sign_up(store, "ann"), *(log_in(store, "ann") for _ in range(4))]
     send_texts(store, sessions[0], "ann", "a", "b")
     store.acknowledge(sessions[3], 2)
@@ -265,7 +265,7 @@ def test_sessions_are_ended_so_many_at_a_time_and_leave_the_furthest_cursor(stor
     assert log_in(store, "ann").cursor == 2
 
 
-def test_a_batch_has_at_most_so_many_messages(store: Store) -> None:
+def test_a_batch_has_a_largest_number_of_messages(store: Store) -> None:
     session = sign_up(store, "ann")
     send_texts(store, session, "ann", *"abcde")
     assert sequences(store, session, after=0, max_messages=2) == [1, 2]
@@ -275,7 +275,7 @@ def test_a_batch_has_at_most_so_many_messages(store: Store) -> None:
     assert sequences(store, session, after=1, max_messages=0) == []
 
 
-def test_a_batch_has_at_most_so_many_bytes_but_at_least_one_message(store: Store) -> None:
+def test_a_batch_has_a_largest_size_but_at_least_one_message(store: Store) -> None:
     session = sign_up(store, "ann")
     send_texts(store, session, "ann", "12345", "12345", "1234567890", "1")
     assert sequences(store, session, after=0, max_size=9) == [1]
@@ -291,7 +291,7 @@ def test_sizes_are_bytes_not_characters(store: Store) -> None:
     assert sequences(store, session, after=0, max_size=8) == [1, 2]
 
 
-def test_a_batch_tells_where_the_mailbox_and_the_session_stand_whatever_it_holds(store: Store) -> None:
+def test_every_batch_gives_the_last_sequence_and_the_sessions_cursor(store: Store) -> None:
     session, other = sign_up(store, "ann"), log_in(store, "ann")
     send_texts(store, session, "ann", *"abc")
     store.acknowledge(session, 2)

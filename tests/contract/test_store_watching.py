@@ -42,7 +42,7 @@ class Hints:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_change_is_told(store: Store, clock: Clock, change: Callable[[Store, StoredSession], object]) -> None:
+def test_a_change_gives_a_hint(store: Store, clock: Clock, change: Callable[[Store, StoredSession], object]) -> None:
     ann = sign_up(store, "ann")
     log_in(store, "ann")
     send_texts(store, ann, "ann", "one", "two")
@@ -53,7 +53,7 @@ def test_a_change_is_told(store: Store, clock: Clock, change: Callable[[Store, S
     earlier.wait_for(ann.mailbox_id)
 
 
-def test_a_deletion_is_told_once_it_is_committed(store: Store) -> None:
+def test_a_deletion_gives_a_hint_once_it_is_committed(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     told: SimpleQueue[bool] = SimpleQueue()
     store.watch_deletions(lambda: told.put(store.account("ann") is None))
@@ -66,14 +66,14 @@ def test_a_deletion_is_told_once_it_is_committed(store: Store) -> None:
     assert told.empty()
 
 
-def test_one_append_tells_of_every_mailbox_that_it_reached(store: Store) -> None:
+def test_one_append_gives_a_hint_for_each_of_its_mailboxes(store: Store) -> None:
     sessions = [sign_up(store, name) for name in ("ann", "bob", "cat")]
     hints = Hints(store)
     append(store, [new_message(sessions[0], name) for name in ("bob", "nobody", "cat")])
     hints.wait_for(sessions[1].mailbox_id, sessions[2].mailbox_id)
 
 
-def test_who_reads_on_each_hint_reads_everything(store: Store) -> None:
+def test_a_reader_that_reads_on_each_hint_reads_every_message(store: Store) -> None:
     bob = sign_up(store, "bob")
     senders = [sign_up(store, f"sender{number}") for number in range(4)]
     hints = Hints(store)
@@ -89,7 +89,7 @@ def test_who_reads_on_each_hint_reads_everything(store: Store) -> None:
     race([read_all, *(partial(send_some, sender) for sender in senders)])
 
 
-def test_a_watcher_that_fails_harms_nobody(store: Store) -> None:
+def test_a_watcher_that_fails_does_not_affect_the_others(store: Store) -> None:
     def fail(_mailbox_ids: Collection[int]) -> None:
         raise ZeroDivisionError
 

@@ -39,14 +39,14 @@ _numbers = count(1)
 
 @pytest.fixture(params=WAYS)
 def transport(request: pytest.FixtureRequest, store: Store, clock: Clock) -> Iterator[Transport]:
-    """Each of the ways to a booth over `store`."""
+    """Return each of the ways to a booth over `store`."""
     with transport_to(store, request.param, clock) as transport:
         yield transport
 
 
 @pytest.fixture
 def client(transport: Transport) -> Iterator[ChatClient]:
-    """A client of this version, signed up as ann."""
+    """Return a client of this version, signed up as ann."""
     with closing(ChatClient(transport, timeout=30.0)) as client:
         client.sign_up("ann", PASSWORD)
         yield client
@@ -74,7 +74,7 @@ def test_it_is_delivered_once_with_its_kind_and_its_bytes(store: Store, client: 
     assert contents_of(client.deliver(after=0).messages) == SEVERAL
 
 
-def test_its_text_says_what_it_is(store: Store, client: ChatClient) -> None:
+def test_its_text_says_that_it_is_unknown(store: Store, client: ChatClient) -> None:
     store_as_newer(store, client, [(7, b"not a text")])
     [message] = client.deliver().messages
     assert message.text == "a message of a kind that this client does not know (kind 7); update the client"
@@ -91,7 +91,7 @@ def heard(stream: Listening, count: int) -> list[Message]:
 
 
 @pytest.mark.parametrize("transport", ["grpc", "wire"], indirect=True)
-def test_a_stream_brings_it_once_and_goes_on(store: Store, client: ChatClient) -> None:
+def test_a_stream_brings_it_once_and_continues(store: Store, client: ChatClient) -> None:
     lost: list[ChatboothError] = []
     store_as_newer(store, client, SEVERAL)
     with client.listen(on_lost=lambda error, _: lost.append(error)) as stream:
@@ -100,7 +100,7 @@ def test_a_stream_brings_it_once_and_goes_on(store: Store, client: ChatClient) -
         store_as_newer(store, client, live)
         found = heard(stream, len(live))
         assert contents_of(found) == live
-        # Asking for the next event says that these were taken, and closing acknowledges them.
+        # Asking for the next event means that these were taken, and closing acknowledges them.
         store_as_newer(store, client, [(TEXT, b"last")])
         heard(stream, 1)
     assert lost == []

@@ -45,7 +45,8 @@ def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
     """Give one of the ways to a booth over a store. The caller may also change the store itself."""
     switchboard = Switchboard(store)
     booth = Booth(store, passwords=cheap_passwords())
-    with ExitStack() as ending:  # whatever is raised meanwhile
+    # The stack ends everything even if the caller raises.
+    with ExitStack() as ending:
         if way == "booth":
             ending.callback(switchboard.drain, 1)
             yield BoothTransport(booth)

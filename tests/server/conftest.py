@@ -1,4 +1,4 @@
-"""Servers as processes of their own."""
+"""A fixture that starts servers as processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["grpcio", "running", "serve", "start"]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start a server as a process, and wait until it serves."""
+    """Return a function that starts a server as a process, and waits until it serves."""
     started: list[Served] = []
 
     def begin(*flags: str, **options: Any) -> Served:

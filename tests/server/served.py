@@ -1,4 +1,4 @@
-"""A server as a process, in a session of its own, whose stderr is a file."""
+"""A server as a process, in a POSIX session of its own, whose stderr is a file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATIENCE = 60.0
 
 
 class Served:
-    """A server in a session of its own."""
+    """A server in a POSIX session of its own."""
 
     def __init__(
         self, folder: Path, *flags: str, start: Sequence[str] = (), stderr: str | None = None, **variables: str
     ) -> None:
-        """`start`: what begins its command. `stderr`: another file than one that is read here."""
+        """`start`: the first words of its command. `stderr`: a file that another reads."""
         self._stderr = folder / "stderr"
         module = [sys.executable, "-m", "chatbooth_grpc.server"]
         command = [*start, *module, "--port", "0", "--store", str(folder / "s.db"), *flags]
@@ -35,7 +35,7 @@ class Served:
 
     @property
     def said(self) -> str:
-        """What it has written on stderr."""
+        """Return the text that it has written on stderr."""
         return self._stderr.read_text()
 
     def await_banner(self) -> None:
@@ -44,13 +44,13 @@ class Served:
 
     @property
     def address(self) -> str:
-        """Where it serves."""
+        """Return the address at which it serves."""
         found = re.search(r'listening on (\S+),|"address": "([^"]+)"', self.said)
         assert found, self.said
         return found[1] or found[2]
 
     def answers(self) -> bool:
-        """Whether it serves."""
+        """Return whether it serves."""
         with grpc.insecure_channel(self.address) as channel:
             try:
                 log_in(channel)
@@ -59,16 +59,16 @@ class Served:
         return False
 
     def ends(self) -> bool:
-        """Wait for its end; say whether that was a drain."""
+        """Wait until it ends, and return whether that was a drain."""
         return self.process.wait(PATIENCE) == 0 and "info: stopped\n" in self.said
 
     def kill(self) -> None:
-        """End it, whatever it is doing."""
+        """Kill it at once."""
         self.process.kill()
         self.process.wait(PATIENCE)
 
 
 def log_in(channel: grpc.Channel) -> None:
-    """Log in to an account that is not there."""
+    """Log in to an account that does not exist."""
     request = pb.LogInRequest(username="nobody", password=PASSWORD)
     pb_grpc.ChatServiceStub(channel).LogIn(request, timeout=PATIENCE)

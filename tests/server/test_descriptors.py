@@ -1,4 +1,4 @@
-"""Descriptors: shared out among the wires, and a client that there is none for hears it at once."""
+"""Descriptors: shared among the wires. A client that gets none is refused at once."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ PATIENCE = 60.0
         (64, True, 4_000, Shares(16, 16)),
     ],
 )
-def test_what_the_connections_may_hold_leaves_room_for_the_store(
+def test_the_limit_of_connections_leaves_descriptors_for_the_store(
     limit: int, grpc_too: bool, max_wire: int, shares: Shares
 ) -> None:
     assert shares_of(limit, grpc=grpc_too, max_wire=max_wire) == shares
 
 
-def test_fewer_wire_connections_than_asked_for_are_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_fewer_wire_connections_than_asked_for_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     shares_of(20_000, grpc=True, max_wire=4_000)
     assert not caplog.records
     shares_of(1_024, grpc=True, max_wire=4_000)
     assert "raise it with ulimit -n" in caplog.text
 
 
-def test_grpc_connections_that_have_run_out_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_reaching_the_limit_of_grpc_connections_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     connections = GrpcConnections(20)
     connections.begin()
     connections.look()
@@ -66,7 +66,7 @@ def test_grpc_connections_that_have_run_out_are_one_line(caplog: pytest.LogCaptu
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_the_limit_of_open_files_is_raised_as_far_as_it_goes() -> None:
+def test_the_limit_of_open_files_is_raised_as_far_as_possible() -> None:
     code = "from chatbooth_grpc.server.descriptors import raise_file_limit as r; print(r())"
     command = ["/bin/sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh", sys.executable, "-c", code]
     raised = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -89,13 +89,13 @@ class Limited:
             held.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
 
     def lines(self, part: str) -> list[str]:
-        """The lines of the log that hold `part`."""
+        """Return the lines of the log that contain `part`."""
         return [line for line in self.log.read_text().splitlines() if part in line]
 
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Limited]:
-    """A running server with both wires."""
+    """Run a server with both wires."""
     log = tmp_path / "log"
     flags = ["--port", "0", "--wire-port", "0", "--store", str(tmp_path / "chatbooth.db")]
     command = f'ulimit -n {LIMIT}; exec "$@"'
@@ -114,7 +114,7 @@ def limited(tmp_path: Path) -> Iterator[Limited]:
         process.wait(PATIENCE)
 
 
-def test_a_grpc_client_that_there_is_no_descriptor_for_is_refused_at_once(limited: Limited) -> None:
+def test_a_grpc_client_without_a_free_descriptor_is_refused_at_once(limited: Limited) -> None:
     with contextlib.ExitStack() as held:
         limited.fill(held, limited.grpc_port)
         wait_until(lambda: bool(limited.lines("new gRPC connections are refused")))
@@ -127,7 +127,7 @@ def test_a_grpc_client_that_there_is_no_descriptor_for_is_refused_at_once(limite
     assert len(limited.lines("new gRPC connections are refused")) == 1
 
 
-def test_a_wire_client_that_there_is_no_descriptor_for_is_refused_at_once(limited: Limited) -> None:
+def test_a_wire_client_without_a_free_descriptor_is_refused_at_once(limited: Limited) -> None:
     with contextlib.ExitStack() as held:
         limited.fill(held, limited.wire_port)
         peer = Peer(held.enter_context(socket.create_connection(("127.0.0.1", limited.wire_port), PATIENCE)))

@@ -1,4 +1,4 @@
-"""The server's flags and their twins in the environment."""
+"""The server's flags and the variables that replace them."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ WRONG: list[tuple[str, str, str]] = [
 
 
 def value(settings: Settings, flag: str) -> object:
-    """What a flag set."""
+    """Return the value that a flag set."""
     name = flag.removeprefix("--").replace("-", "_")
     limit = {"max_text_size": "text_size"}.get(name, name)
     return getattr(settings.limits, limit) if hasattr(settings.limits, limit) else getattr(settings, name)
 
 
 def complaint(arguments: list[str], environment: dict[str, str]) -> str:
-    """What a refusal says, which must be one line."""
+    """Return the words of a refusal, which must be one line."""
     with pytest.raises(FlagError) as refused:
         parse_settings(arguments, environment)
     assert "\n" not in str(refused.value)
@@ -92,7 +92,7 @@ def test_defaults_are_safe() -> None:
 
 
 @pytest.mark.parametrize(("flag", "variable", "text", "expected"), TWINS, ids=[twin[0] for twin in TWINS])
-def test_each_flag_has_a_twin_and_wins_over_it(flag: str, variable: str, text: str, expected: object) -> None:
+def test_each_flag_has_a_variable_and_wins_over_it(flag: str, variable: str, text: str, expected: object) -> None:
     default = value(parse_settings([], {}), flag)
     assert default != expected
     assert value(parse_settings([flag, text], {}), flag) == expected
@@ -104,7 +104,7 @@ def _default_as_text(flag: str) -> str:
     return {"--host": "127.0.0.1", "--store": "other.db", "--log-level": "info", "--log-format": "text"}.get(flag, "64")
 
 
-def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_flag_lacks_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
@@ -112,7 +112,7 @@ def test_no_flag_is_without_its_twin(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def flags_in_help(capsys: pytest.CaptureFixture[str], program: Program) -> dict[str, str]:
-    """Each flag that --help lists, and the default that it names; of a switch that is "off"."""
+    """Return each flag that --help lists, with its default. The default of a switch is "off"."""
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {}, program)
     found = {}
@@ -158,7 +158,7 @@ def test_the_first_command_line_has_the_same_flags_and_one_port(capsys: pytest.C
         ("", False),
     ],
 )
-def test_a_switch_has_a_twin(text: str, *, meant: bool) -> None:
+def test_a_switch_has_a_variable(text: str, *, meant: bool) -> None:
     assert parse_settings([], {"CHATBOOTH_INSECURE": text}).insecure is meant
     assert parse_settings(["--insecure"], {"CHATBOOTH_INSECURE": text}).insecure
     assert parse_settings([], {"CHATBOOTH_RESTORED": text}).restored is meant
@@ -174,15 +174,15 @@ def test_a_switch_that_is_neither_yes_nor_no_is_refused(variable: str, text: str
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\t"])
-def test_a_variable_that_is_empty_is_unset(empty: str) -> None:
+def test_an_empty_variable_counts_as_unset(empty: str) -> None:
     assert parse_settings([], dict.fromkeys(SERVER_VARIABLES, empty)) == parse_settings([], {})
 
 
-def test_the_variables_are_the_flags_twins() -> None:
+def test_each_variable_has_a_flag() -> None:
     assert flag_parser().twins.keys() == SERVER_VARIABLES
 
 
-def test_service_links_are_not_settings() -> None:
+def test_variables_that_kubernetes_sets_are_not_settings() -> None:
     links = {
         "CHATBOOTH_PORT": "tcp://10.0.0.1:50051",
         "CHATBOOTH_WIRE_PORT": "tcp://10.0.0.1:8080",
@@ -205,14 +205,14 @@ def test_service_links_are_not_settings() -> None:
         ([], {"CHATBOOTH_LOG_FORMAT": ""}, "text"),
     ],
 )
-def test_the_log_format_is_known_before_the_flags_are_right(
+def test_the_log_format_is_known_before_the_flags_are_checked(
     arguments: list[str], environment: dict[str, str], log_format: str
 ) -> None:
     assert wanted_log_format(arguments, environment) == log_format
 
 
 @pytest.mark.parametrize(("flag", "text", "words"), WRONG)
-def test_what_is_wrong_is_said_in_one_line_that_names_where_it_stands(flag: str, text: str, words: str) -> None:
+def test_a_wrong_value_is_refused_in_one_line_that_names_its_flag_or_variable(flag: str, text: str, words: str) -> None:
     said = complaint([f"{flag}={text}"], {})
     assert said.startswith(f"{flag}: ")
     assert words in said
@@ -223,7 +223,7 @@ def test_what_is_wrong_is_said_in_one_line_that_names_where_it_stands(flag: str,
     assert flag not in said
 
 
-def test_a_wrong_twin_does_not_matter_beside_its_flag() -> None:
+def test_a_wrong_variable_does_not_matter_if_the_flag_is_given() -> None:
     assert parse_settings(["--port", "1"], {"CHATBOOTH_PORT": "http"}).port == 1
     assert parse_settings(["--insecure"], {"CHATBOOTH_INSECURE": "perhaps"}).insecure
 
@@ -239,18 +239,18 @@ def test_a_wrong_twin_does_not_matter_beside_its_flag() -> None:
         (["--insecure=no"], "--insecure: ignored explicit argument 'no';"),
     ],
 )
-def test_what_is_no_flag_is_refused(arguments: list[str], words: str) -> None:
+def test_an_unknown_flag_is_refused(arguments: list[str], words: str) -> None:
     said = complaint(arguments, {})
     assert said == f"{words} python -m chatbooth_grpc.server --help lists the flags"
 
 
-def test_help_is_named_as_the_program_was_started() -> None:
+def test_the_help_names_the_program_as_it_was_started() -> None:
     with pytest.raises(FlagError, match="chatbooth-server --help lists the flags"):
         parse_settings(["--moon"], {}, Program("chatbooth-server"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
-def test_plain_text_off_loopback_must_be_meant(host: str) -> None:
+def test_plain_text_off_loopback_needs_a_flag(host: str) -> None:
     for said in (complaint(["--host", host], {}), complaint(["--host", host], {"CHATBOOTH_HOST": "::1"})):
         assert said.startswith(f"--host {host} would send passwords and messages in plain text")
         assert "or say --insecure (CHATBOOTH_INSECURE=1)" in said
@@ -259,11 +259,11 @@ def test_plain_text_off_loopback_must_be_meant(host: str) -> None:
 
 
 def resolving_to(*addresses: str) -> Callable[..., object]:
-    """A resolver that knows one answer."""
+    """Return a resolver that knows one answer."""
     return lambda _name, _port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in addresses]
 
 
-def test_a_name_is_what_it_resolves_to() -> None:
+def test_a_host_name_is_replaced_by_its_addresses() -> None:
     arguments = ["--host", "chat.example"]
     inside = resolving_to("127.0.0.2", "::1")
     assert parse_settings(arguments, {}, resolve=inside).host == Host("chat.example", ("127.0.0.2", "::1"))
@@ -274,7 +274,7 @@ def test_a_name_is_what_it_resolves_to() -> None:
 
 
 @pytest.mark.parametrize("insecure", [[], ["--insecure"]])
-def test_a_name_that_does_not_resolve_is_said_to_be_one(insecure: list[str]) -> None:
+def test_a_host_name_that_does_not_resolve_is_named_in_the_refusal(insecure: list[str]) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -288,7 +288,7 @@ def test_a_host_must_not_be_empty(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST."])
-def test_loopback_is_loopback(host: str) -> None:
+def test_loopback_addresses_are_recognised(host: str) -> None:
     settings = parse_settings(["--host", host], {})
     assert not settings.insecure
     assert settings.host.is_loopback
@@ -301,14 +301,14 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     assert re.fullmatch(r"chatbooth \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-def test_without_grpc_there_must_be_the_wire() -> None:
+def test_a_server_without_grpc_needs_the_wire() -> None:
     assert parse_settings([], {"CHATBOOTH_NO_GRPC": "1", "CHATBOOTH_WIRE_PORT": "0"}).grpc is False
     assert parse_settings(["--wire-port", "0"], {}).grpc is True
     assert complaint(["--no-grpc"], {}).startswith("--no-grpc leaves nothing to serve; give --wire-port")
     assert complaint([], {"CHATBOOTH_NO_GRPC": "on"}).startswith("CHATBOOTH_NO_GRPC=1 leaves nothing to serve")
 
 
-def test_each_default_in_the_help_is_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_default_in_the_help_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
     settings = parse_settings([], {})
     defaults = {flag: text for flag, text in flags_in_help(capsys, MODULE).items() if text != "off"}
     assert len(defaults) > 15
@@ -317,7 +317,7 @@ def test_each_default_in_the_help_is_the_flags(capsys: pytest.CaptureFixture[str
             assert value(parse_settings([flag, text.strip()], {}), flag) == value(settings, flag), flag
 
 
-def test_a_wire_server_without_settings_is_as_the_flags_set_it() -> None:
+def test_a_wire_server_without_settings_has_the_defaults_of_the_flags() -> None:
     settings = parse_settings([], {})
     wire = {each.name: each.default for each in fields(WireSettings) if each.name in Settings.__annotations__}
     shared = {name: default for name, default in wire.items() if default is not MISSING}
@@ -325,5 +325,5 @@ def test_a_wire_server_without_settings_is_as_the_flags_set_it() -> None:
     assert shared == {name: getattr(settings, name) for name in shared}
 
 
-def test_a_switchboard_without_settings_is_as_the_flags_set_it() -> None:
+def test_a_switchboard_without_settings_has_the_defaults_of_the_flags() -> None:
     assert signature(Switchboard).parameters["max_listeners"].default == parse_settings([], {}).max_listeners

@@ -1,4 +1,4 @@
-"""The stream of the logs: whole lines in order, and no wait for a reader that does not read."""
+"""The stream of the logs: whole lines in order, and no wait for a reader that is stuck."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Pipe:
         self.stream = LogStream(self.writing)
 
     def fill(self, line: str = "full") -> int:
-        """Write lines until one is not taken; return how many were."""
+        """Write lines until one is not accepted. Return how many were."""
         count = 0
         while self.stream.write(line):
             count += 1
         return count
 
     def read(self) -> bytes:
-        """Return all that is in the pipe now."""
+        """Return all bytes that are in the pipe now."""
         os.set_blocking(self.reading, False)
         try:
             return b"".join(iter(lambda: os.read(self.reading, 1 << 20), b""))
@@ -37,21 +37,21 @@ class Pipe:
             return b""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the ends that are open."""
         for number in (self.reading, self.writing):
             os.close(number)
 
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """A pipe that is closed after the test."""
+    """Return a pipe that is closed after the test."""
     pipe = Pipe()
     yield pipe
     pipe.close()
 
 
 def read_all(pipe: Pipe, size: int) -> bytes:
-    """Read what a line of more than a pipe's size leaves in it, writing on in between."""
+    """Read a line that is larger than the pipe. Write between the reads, so that the rest of the line follows."""
     data = b""
     while len(data) < size:
         data += os.read(pipe.reading, 1 << 20)
@@ -70,30 +70,34 @@ def test_a_stream_that_nobody_reads_delays_one_line_and_no_other(pipe: Pipe) -> 
     started = time.monotonic()
     for _ in range(1_000):
         assert not pipe.stream.write("lost")
-    assert time.monotonic() - started < 50  # a wait for each would take 100 s
+    # A wait for each line would take 100 s.
+    assert time.monotonic() - started < 50
     assert os.read(pipe.reading, 1 << 20) == b"full\n" * written
     assert pipe.stream.write("again")
     assert os.read(pipe.reading, 1_000) == b"again\n"
 
 
-def test_a_slow_reader_delays_no_line_once_it_was_too_slow(pipe: Pipe) -> None:
+def test_a_slow_reader_delays_no_line_after_its_first_delay(pipe: Pipe) -> None:
     pipe.fill()
     started = time.monotonic()
     for _ in range(200):
-        os.read(pipe.reading, 8_192)  # there is room for a line, and then none again
+        # There is room for one line, and then none again.
+        os.read(pipe.reading, 8_192)
         pipe.fill("x" * 1_000)
-    assert time.monotonic() - started < 10  # a wait for each would take 20 s
+    # A wait for each line would take 20 s.
+    assert time.monotonic() - started < 10
 
 
-def test_a_line_that_is_begun_is_ended_before_the_next(pipe: Pipe) -> None:
-    assert pipe.stream.write(LONG)  # though a part of it waits
+def test_a_line_that_was_begun_ends_before_the_next_begins(pipe: Pipe) -> None:
+    # A part of this line waits.
+    assert pipe.stream.write(LONG)
     assert not pipe.stream.write("too soon")
     data = read_all(pipe, len(LONG) + 1)
     assert data.startswith(LONG.encode() + b"\nnext\n")
     assert b"too soon" not in data
 
 
-def test_a_pipe_that_must_not_block_is_no_other(pipe: Pipe) -> None:
+def test_a_non_blocking_pipe_gives_the_same_lines(pipe: Pipe) -> None:
     os.set_blocking(pipe.writing, False)
     assert pipe.fill() > 0
     assert pipe.stream.write(LONG) is False
@@ -101,7 +105,7 @@ def test_a_pipe_that_must_not_block_is_no_other(pipe: Pipe) -> None:
     assert pipe.stream.write("again")
 
 
-def test_a_full_disk_and_a_reader_that_is_gone_take_nothing(pipe: Pipe) -> None:
+def test_a_full_disk_and_a_closed_pipe_raise_nothing(pipe: Pipe) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     stream = LogStream(full)
     assert not stream.write("lost")
@@ -111,7 +115,7 @@ def test_a_full_disk_and_a_reader_that_is_gone_take_nothing(pipe: Pipe) -> None:
     pipe.reading = os.open(os.devnull, os.O_RDONLY)
 
 
-def test_a_terminal_that_is_stopped_delays_nobody() -> None:
+def test_a_stopped_terminal_delays_nobody() -> None:
     """A terminal is writable as soon as it takes a byte, and would block for the rest of a line."""
     near, far = os.openpty()
     try:
@@ -123,7 +127,8 @@ def test_a_terminal_that_is_stopped_delays_nobody() -> None:
         read = b""
         while read.count(b"x") < 1_000 * count:
             read += os.read(near, 1 << 20)
-            stream.write("")  # what is left of a line comes first
+            # The rest of a begun line comes first.
+            stream.write("")
         assert os.get_blocking(far)
     finally:
         os.close(near)

@@ -1,4 +1,4 @@
-"""Logs: their two forms, and that they never hold a secret."""
+"""Logs: their two forms, and no secret in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.rpc.running import PATIENCE, Running, bearer, refusal
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, put back as it was after the test."""
+    """Return the root logger, and restore it after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield root
@@ -31,14 +31,14 @@ def root() -> Iterator[logging.Logger]:
 
 
 def record(message: str, *arguments: object, **fields: object) -> logging.LogRecord:
-    """A record as a logger makes it."""
+    """Return a record as a logger makes it."""
     return logging.getLogger("chatbooth_grpc.test").makeRecord(
         "chatbooth_grpc.test", logging.WARNING, __file__, 1, message, arguments, None, extra=fields
     )
 
 
 def failed(message: str) -> logging.LogRecord:
-    """A record of a failure."""
+    """Return a record of a failure."""
     try:
         raise ValueError("broken")
     except ValueError as error:
@@ -68,13 +68,13 @@ def test_json_keeps_a_traceback_in_its_line() -> None:
     assert "ValueError: broken" in json.loads(line)["traceback"]
 
 
-def test_text_is_a_sentence_and_its_fields() -> None:
+def test_text_is_a_sentence_followed_by_its_fields() -> None:
     made = record("a call", action=3, outcome="OK")
     made.created = 1_760_000_000.25
     assert TextFormatter().format(made) == "2025-10-09T08:53:20.250+00:00 warning: a call action=3 outcome=OK"
 
 
-def test_text_puts_a_traceback_below() -> None:
+def test_text_has_a_traceback_below_its_line() -> None:
     first, *rest = TextFormatter().format(failed("it failed")).splitlines()
     assert first.endswith("warning: it failed")
     assert rest[-1] == "  ValueError: broken"
@@ -98,7 +98,7 @@ def test_text_puts_a_traceback_below() -> None:
         ("Γειά", "Γειά"),
     ],
 )
-def test_no_value_looks_like_another_line_or_field(value: object, written: str) -> None:
+def test_no_value_can_imitate_another_line_or_field(value: object, written: str) -> None:
     made = record("an event", name_given=value)
     line = TextFormatter().format(made)
     assert line.endswith(f" warning: an event name_given={written}")
@@ -106,7 +106,7 @@ def test_no_value_looks_like_another_line_or_field(value: object, written: str) 
     assert json.loads(JsonFormatter().format(made))["name_given"] == value
 
 
-def test_neither_an_event_nor_an_exception_forges_a_line() -> None:
+def test_neither_an_event_nor_an_exception_can_imitate_a_line() -> None:
     made = failed("bad\nevent")
     made.exc_info = (ValueError, ValueError("bad\n2026-01-01 forged\x1b"), None)
     for formatter in (TextFormatter(), JsonFormatter()):
@@ -116,7 +116,7 @@ def test_neither_an_event_nor_an_exception_forges_a_line() -> None:
 
 
 @pytest.mark.parametrize(("log_format", "begins"), [("json", "{"), ("text", "20")])
-def test_logs_go_to_stderr_from_their_level_on(
+def test_records_of_the_level_and_higher_go_to_stderr(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], log_format: str, begins: str
 ) -> None:
     configure_logs("warning", log_format)
@@ -149,7 +149,7 @@ raise ValueError("in the main thread\\n{}")
 """
 
 
-def test_all_that_python_prints_by_itself_is_a_line_of_the_logs() -> None:
+def test_every_text_that_python_prints_by_itself_becomes_a_line_of_the_logs() -> None:
     command = [sys.executable, "-c", _FAILING]
     failed = [
         subprocess.run([*command, log_format], capture_output=True, text=True, check=False, timeout=PATIENCE)
@@ -175,7 +175,7 @@ def test_all_that_python_prints_by_itself_is_a_line_of_the_logs() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_an_announcement_is_said_at_every_level(
+def test_an_announcement_is_logged_at_every_level(
     root: logging.Logger, capsys: pytest.CaptureFixture[str], log_format: str
 ) -> None:
     configure_logs("error", log_format)
@@ -200,7 +200,7 @@ NAMES = ("whisperer", "eavesdropper")
 
 @pytest.fixture
 def logged(root: logging.Logger) -> io.StringIO:
-    """All that is logged from here on, in both forms, at debug level."""
+    """Return all lines that are logged from here on, in both forms, at debug level."""
     logged = io.StringIO()
     for formatter in (JsonFormatter(), TextFormatter()):
         handler = logging.StreamHandler(logged)
@@ -211,7 +211,7 @@ def logged(root: logging.Logger) -> io.StringIO:
 
 
 def drive_every_action(running: Running) -> list[pb.Session]:
-    """Do everything once, well and badly; return the sessions, whose tokens are secrets too."""
+    """Perform every action with success and with failure. Return the sessions, whose tokens are secrets too."""
     stub = running.stub
     ann = running.sign_up(NAMES[0], PASSWORD)
     ben = running.sign_up(NAMES[1], PASSWORD)
@@ -242,7 +242,7 @@ def drive_every_action(running: Running) -> list[pb.Session]:
 
 
 def fail_every_action(running: Running) -> list[pb.Session]:
-    """Call everything while the store fails, in its own words and by defects; return the sessions."""
+    """Perform every action while the store fails, with its own errors and by bugs. Return the sessions."""
     stub = running.stub
     sessions = [running.sign_up(NAMES[0], PASSWORD)]
     ann = sessions[0]
@@ -273,7 +273,7 @@ def fail_every_action(running: Running) -> list[pb.Session]:
         assert refusal(action).code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
     running.store.before = lambda _: None
 
-    # Failures of SQLite's own: on every write, then on every read.
+    # SQLite itself fails on every write, then on every read.
     connection = apsw.Connection(str(running.path))
     connection.set_busy_timeout(5_000)
     for table in ("accounts", "sessions", "messages", "mailboxes"):

@@ -1,4 +1,4 @@
-"""The server as a process: what it says, how it ends, and what keeps it from starting."""
+"""The server as a process: what it prints, how it ends, and what keeps it from starting."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE = 60.0
 
 
 def run(*flags: str, module: str = "server", cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
-    """Run a server, or a client, that is not to start; return its exit code and what it said."""
+    """Run a server or a client that must not start. Return its exit code and its words."""
     done = subprocess.run(
         [sys.executable, "-m", f"chatbooth_grpc.{module}", *flags],
         capture_output=True,
@@ -47,7 +47,7 @@ def run(*flags: str, module: str = "server", cwd: Path = ROOT, **variables: str)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_greets_serves_and_drains(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_server_greets_serves_and_drains(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--store", str(tmp_path / "s.db")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stderr is not None
@@ -66,7 +66,7 @@ def test_it_greets_serves_and_drains(tmp_path: Path, number: signal.Signals) -> 
     assert "stopped" in rest
 
 
-def test_flags_have_twins_in_the_environment_and_signals_may_repeat(tmp_path: Path) -> None:
+def test_variables_replace_flags_and_a_repeated_signal_is_harmless(tmp_path: Path) -> None:
     own = {
         "PORT": "0",
         "STORE": str(tmp_path / "s.db"),
@@ -87,7 +87,7 @@ def test_flags_have_twins_in_the_environment_and_signals_may_repeat(tmp_path: Pa
     assert draining["grace_seconds"] == 2.0
 
 
-def test_what_was_acknowledged_goes_after_the_retention_that_its_flag_says(tmp_path: Path) -> None:
+def test_acknowledged_messages_are_removed_after_the_retention_of_the_flag(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "s.db", flags=["--retain", "0"])
     with ChatClient.connect(server.address) as client:
         client.sign_up("ann", PASSWORD)
@@ -99,14 +99,14 @@ def test_what_was_acknowledged_goes_after_the_retention_that_its_flag_says(tmp_p
     server.end(signal.SIGTERM)
 
 
-def test_a_twin_that_is_wrong_is_a_usage_error() -> None:
+def test_a_wrong_variable_is_an_error_of_usage() -> None:
     assert run(CHATBOOTH_PORT="http") == (
         2,
         "chatbooth: CHATBOOTH_PORT in the environment: 'http' is not a whole number\n",
     )
 
 
-def test_service_links_and_misspelt_variables_are_each_a_warning(serve: Callable[..., Served]) -> None:
+def test_kubernetes_variables_and_misspelt_ones_are_each_a_warning(serve: Callable[..., Served]) -> None:
     links = {"CHATBOOTH_PORT": "tcp://10.0.0.1:50051", "CHATBOOTH_SERVICE_HOST": "10.0.0.1"}
     server = serve(**links, CHATBOOTH_STOER="elsewhere.db")
     assert server.answers()
@@ -129,9 +129,7 @@ NO_START = [
 
 
 @pytest.mark.parametrize(("flags", "variables", "code"), NO_START)
-def test_what_keeps_it_from_starting_is_json_where_that_is_asked_for(
-    flags: list[str], variables: Any, code: int
-) -> None:
+def test_the_reason_for_not_starting_is_json_if_that_is_asked_for(flags: list[str], variables: Any, code: int) -> None:
     exited, said = run(*flags, **variables, CHATBOOTH_LOG_FORMAT="json")
     assert run("--log-format", "json", *flags, **variables)[1].count("\n") == said.count("\n")
     *warnings, last = [json.loads(line) for line in said.splitlines()]
@@ -141,7 +139,7 @@ def test_what_keeps_it_from_starting_is_json_where_that_is_asked_for(
     assert (exited, said.splitlines()[-1]) == (code, f"chatbooth: {last['event']}".replace("\n", "\\n"))
 
 
-def test_every_line_of_a_servers_life_is_json(serve: Callable[..., Served]) -> None:
+def test_every_line_that_a_server_logs_is_json(serve: Callable[..., Served]) -> None:
     flags = ["--wire-port", "0", "--log-format", "json", "--log-level", "debug"]
     server = serve(*flags, CHATBOOTH_PORT="tcp://10.0.0.1:50051", PYTHONWARNINGS="always", PYTHONDEVMODE="1")
     assert server.answers()
@@ -157,14 +155,14 @@ def test_every_line_of_a_servers_life_is_json(serve: Callable[..., Served]) -> N
     assert {"log-in failed", "signal ignored", "draining"} <= {*events}
 
 
-def test_a_banner_is_said_at_every_level(serve: Callable[..., Served]) -> None:
+def test_the_banner_is_printed_at_every_level(serve: Callable[..., Served]) -> None:
     server = serve("--log-format", "json", "--log-level", "error")
     [listening] = [json.loads(line) for line in server.said.splitlines()]
     assert listening["address"] == server.address
     assert (listening["event"], listening["protocol"]) == ("listening", "grpc")
 
 
-def test_a_stderr_that_nobody_reads_does_not_stop_it(tmp_path: Path) -> None:
+def test_a_stderr_that_nobody_reads_does_not_stop_the_server(tmp_path: Path) -> None:
     flags = ["--port", "0", "--store", str(tmp_path / "s.db"), "--log-format", "json", "--log-level", "debug"]
     command = [sys.executable, "-m", "chatbooth_grpc.server", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment()) as process:
@@ -172,7 +170,8 @@ def test_a_stderr_that_nobody_reads_does_not_stop_it(tmp_path: Path) -> None:
         address = json.loads(process.stderr.readline())["address"]
         with ChatClient.connect(address) as client:
             client.sign_up("ann", PASSWORD)
-            for _ in range(1_000):  # each is a line, and a pipe holds some three hundred
+            # Each of these is a line, and a pipe holds about three hundred.
+            for _ in range(1_000):
                 client.deliver()
             said = os.read(process.stderr.fileno(), 1 << 20)
             client.deliver()
@@ -186,7 +185,7 @@ def test_a_stderr_that_nobody_reads_does_not_stop_it(tmp_path: Path) -> None:
     assert events[-1]["event"] == "stopped"
 
 
-def test_a_full_stderr_does_not_stop_it(tmp_path: Path) -> None:
+def test_a_stderr_on_a_full_disk_does_not_stop_the_server(tmp_path: Path) -> None:
     server = Served(tmp_path, stderr="/dev/full")
     try:
         wait_until(Path(tmp_path / "s.db-wal").exists)
@@ -196,7 +195,7 @@ def test_a_full_stderr_does_not_stop_it(tmp_path: Path) -> None:
         server.kill()
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_in_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for flags in (["--port", port], ["--port", "0", "--wire-port", port], ["--no-grpc", "--wire-port", port]):
@@ -205,7 +204,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
             assert re.fullmatch(rf"chatbooth: cannot listen on 127\.0\.0\.1:{port}: .*\n", said)
 
 
-def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_opened_is_reported_in_one_clear_line(tmp_path: Path) -> None:
     below_a_file = tmp_path / "file"
     below_a_file.write_text("")
     garbage = tmp_path / "garbage.db"
@@ -224,14 +223,14 @@ def test_a_store_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None
         assert said.startswith("chatbooth: ")
 
 
-def test_plain_text_off_loopback_must_be_meant(tmp_path: Path) -> None:
+def test_plain_text_off_loopback_needs_a_flag(tmp_path: Path) -> None:
     code, said = run("--host", "0.0.0.0", "--store", str(tmp_path / "s.db"))
     assert code == 2
     assert "--insecure" in said.splitlines()[-1]
     assert not (tmp_path / "s.db").exists()
 
 
-def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) -> None:
+def test_without_the_generated_code_one_line_says_which_command_to_run(tmp_path: Path) -> None:
     shutil.copytree(
         ROOT / "chatbooth_grpc", tmp_path / "chatbooth_grpc", ignore=shutil.ignore_patterns("_gen", "__pycache__")
     )
@@ -243,7 +242,7 @@ def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) ->
     assert json.loads(said)["event"] == "the gRPC code is not generated yet; run: scripts/gen_protos.sh"
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+def test_acknowledged_messages_survive_a_kill(tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     server = ServerProcess(store)
     acknowledged = []
@@ -259,7 +258,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     again = ServerProcess(store)
     with grpc.insecure_channel(again.address) as channel:
         stub = pb_grpc.ChatServiceStub(channel)
-        stub.Send(acknowledged[7], metadata=bearer(session), timeout=PATIENCE)  # a repeat, across the crash
+        # This repeats a message across the crash.
+        stub.Send(acknowledged[7], metadata=bearer(session), timeout=PATIENCE)
         delivered = stub.Deliver(pb.DeliverRequest(), metadata=bearer(session), timeout=PATIENCE).messages
     assert [message.text for message in delivered] == [str(number) for number in range(50)]
     again.end(signal.SIGTERM)

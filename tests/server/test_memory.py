@@ -1,4 +1,4 @@
-"""What a server's process is told about its memory, and that it gives back what a burst needed."""
+"""The memory of a server's process: its settings, and that memory is freed after a burst."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatbooth_grpc.server.memory import MemoryReturner
 
 MIB = 1 << 20
 
-# Each thread leaves behind what it allocated in a heap of its own, if it has one.
+# Each thread leaves what it allocated in a heap of its own, if it has one.
 _GROWING = """
 import ctypes, sys, threading
 from chatbooth_grpc.server.memory import tune_memory
@@ -36,7 +36,7 @@ print(len({address >> 26 for address in addresses}))
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
 def test_threads_share_few_heaps() -> None:
     def heaps(how: str) -> int:
-        """The 64 MiB areas, as glibc's heaps are aligned, in which threads at the same time are given memory."""
+        """Return the 64 MiB areas, aligned as glibc's heaps, from which threads got memory at the same time."""
         run = subprocess.run([sys.executable, "-c", _GROWING, how], capture_output=True, text=True, check=True)
         return int(run.stdout)
 
@@ -44,13 +44,13 @@ def test_threads_share_few_heaps() -> None:
     assert heaps("plain") > heaps("tuned")
 
 
-def test_garbage_is_searched_for_after_many_objects() -> None:
+def test_garbage_is_collected_after_many_objects() -> None:
     code = "import gc; from chatbooth_grpc.server.memory import tune_memory as t; t(); print(gc.get_threshold()[0])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(run.stdout) == 10_000
 
 
-# As a burst of log-ins: blocks of 19 MiB on several threads at once, then a while of nothing.
+# A burst of log-ins: blocks of 19 MiB on several threads at once, followed by a pause.
 _BURSTING = """
 import ctypes, sys, threading, time
 from chatbooth_grpc.server import memory
@@ -79,9 +79,9 @@ print((least - before) >> 20)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
-def test_what_a_burst_of_log_ins_needed_is_given_back() -> None:
+def test_memory_of_a_burst_of_log_ins_is_freed_after_it() -> None:
     def kept(how: str, seconds: str) -> int:
-        """How many MiB more than before the burst the process holds."""
+        """Return how many MiB the process holds more than before the burst."""
         command = [sys.executable, "-c", _BURSTING, how, seconds]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -90,7 +90,7 @@ def test_what_a_burst_of_log_ins_needed_is_given_back() -> None:
 
 
 class Process:
-    """A process whose memory and work the test sets; what it can give back is `spare`."""
+    """A process whose memory and work the test sets. `spare` is the memory that it can free."""
 
     def __init__(self) -> None:
         self.used = 50 * MIB
@@ -100,14 +100,15 @@ class Process:
         self.returner = MemoryReturner(lambda: self.used + self.spare, self.give_back, lambda: self.worked)
         for _ in range(3):
             self.returner.look()
-        assert self.times == 1  # what starting needed
+        # The first call frees what starting needed.
+        assert self.times == 1
 
     def give_back(self) -> None:
         self.spare = 0
         self.times += 1
 
 
-def test_memory_is_given_back_once_a_burst_is_over_and_not_while_it_grows() -> None:
+def test_memory_is_freed_once_a_burst_is_over_and_not_while_it_grows() -> None:
     process = Process()
     for _ in range(5):
         process.spare += 20 * MIB
@@ -117,20 +118,21 @@ def test_memory_is_given_back_once_a_burst_is_over_and_not_while_it_grows() -> N
     assert (process.times, process.spare) == (2, 0)
 
 
-def test_what_was_in_use_when_memory_was_given_back_is_given_back_after_the_work() -> None:
+def test_memory_that_was_in_use_at_the_first_attempt_is_freed_after_the_work() -> None:
     process = Process()
     process.used += 60 * MIB
     for _ in range(15):
         process.worked += 5.0
         process.returner.look()
-    assert process.times == 2  # a busy process gives back once a minute
+    # A busy process frees memory once a minute.
+    assert process.times == 2
     process.used, process.spare = process.used - 60 * MIB, 60 * MIB
     for _ in range(5):
         process.returner.look()
     assert (process.times, process.spare) == (3, 0)
 
 
-def test_memory_that_stays_in_use_is_not_asked_for_again_and_again() -> None:
+def test_the_process_does_not_try_again_and_again_to_free_memory_that_stays_in_use() -> None:
     process = Process()
     process.used += 100 * MIB
     for _ in range(10):

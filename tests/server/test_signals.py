@@ -1,4 +1,4 @@
-"""Signals: which end the server with a drain, which it survives, and what a terminal that closes does."""
+"""Signals: those that start a drain, those that change nothing, and a closed terminal."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ UNDER_NOHUP = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"']
 
 
 def in_terminal(terminal: str, *, ignores_hup: bool = False) -> list[str]:
-    """The start of a command that runs in a terminal: the first one that a session opens is its own."""
+    """Return the first words of a command in a terminal. The first terminal that a session opens is its own."""
     trap = 'trap "" HUP; ' if ignores_hup else ""
     return ["sh", "-c", f'{trap}exec <"$0"; exec "$@"', terminal]
 
 
 def other_signals() -> list[int]:
-    """Every signal that is to leave a server without a terminal running."""
+    """Return every signal that must not end a server without a terminal."""
     never = {getattr(signal, name) for name in FAULTS | NOT_TO_BE_CAUGHT | JOB_CONTROL}
     return sorted(set(signal.valid_signals()) - {*ENDING} - never)
 
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, str]]:
-    """A terminal: the end that a person closes, and the name of the other."""
+    """Return a terminal: the end that a person closes, and the name of the other one."""
     near, far = os.openpty()
     name = os.ttyname(far)
     os.close(far)
@@ -48,7 +48,8 @@ def terminal() -> Iterator[tuple[int, str]]:
     try:
         os.close(near)
     except OSError:
-        return  # the test has closed it
+        # The test has closed it.
+        return
 
 
 def test_no_other_signal_ends_a_server_without_a_terminal(serve: Callable[..., Served]) -> None:
@@ -82,14 +83,14 @@ def test_a_signal_to_end_is_a_drain(serve: Callable[..., Served], number: signal
 
 
 @pytest.mark.parametrize("ignores_hup", [True, False])
-def test_hup_is_a_reload_without_a_terminal(serve: Callable[..., Served], *, ignores_hup: bool) -> None:
+def test_without_a_terminal_hup_is_a_reload(serve: Callable[..., Served], *, ignores_hup: bool) -> None:
     server = serve(start=UNDER_NOHUP if ignores_hup else ())
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "nothing to reload" in server.said)
     assert server.answers()
 
 
-def test_a_terminal_that_closes_is_a_drain(serve: Callable[..., Served], terminal: tuple[int, str]) -> None:
+def test_closing_the_terminal_starts_a_drain(serve: Callable[..., Served], terminal: tuple[int, str]) -> None:
     near, name = terminal
     server = serve(start=in_terminal(name))
     os.close(near)
@@ -97,7 +98,7 @@ def test_a_terminal_that_closes_is_a_drain(serve: Callable[..., Served], termina
     assert "draining signal=SIGHUP " in server.said
 
 
-def test_a_terminal_that_closes_with_stderr_in_it_is_a_drain(tmp_path: Path, terminal: tuple[int, str]) -> None:
+def test_closing_the_terminal_with_stderr_in_it_starts_a_drain(tmp_path: Path, terminal: tuple[int, str]) -> None:
     near, name = terminal
     server = Served(tmp_path, start=in_terminal(name), stderr=name)
     try:
@@ -110,7 +111,7 @@ def test_a_terminal_that_closes_with_stderr_in_it_is_a_drain(tmp_path: Path, ter
         server.kill()
 
 
-def test_a_terminal_that_closes_leaves_a_server_under_nohup(
+def test_closing_the_terminal_does_not_end_a_server_under_nohup(
     serve: Callable[..., Served], terminal: tuple[int, str]
 ) -> None:
     near, name = terminal
@@ -134,7 +135,8 @@ def test_a_later_second_signal_cuts_a_drain_short(serve: Callable[..., Served], 
             peer.ask(actions.SEND, send_body("ann", "x" * (1 << 19)), ann.token)
         deliver = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None))
         connection.sendall(encode_request(actions.DELIVER, deliver, ann.token) * 100)
-        connection.recv(1, socket.MSG_PEEK)  # it answers
+        # The server answers.
+        connection.recv(1, socket.MSG_PEEK)
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: "draining" in server.said)
 

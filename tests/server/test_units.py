@@ -52,12 +52,12 @@ def test_whole_numbers_are_bytes_and_seconds(number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "1KB", "1MB", "1 M", "1e6", "0x10", "1KiB2", "MiB", "1\n2"])
-def test_what_is_no_size_is_refused_with_a_hint(text: str) -> None:
+def test_a_word_that_is_not_a_size_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="not a size; write"):
         size(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1s", "1.", ".5", "1 week", "1M", "1S", "inf", "nan", "1e3", "1h30m"])
-def test_what_is_no_duration_is_refused_with_a_hint(text: str) -> None:
+def test_a_word_that_is_not_a_duration_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="not a duration; write"):
         duration(text)
