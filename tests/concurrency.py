@@ -1,4 +1,4 @@
-"""What the package's source says of its threads and locks, and a tracer that sees locks taken."""
+"""The threads and locks in the package's source, and a tracer of taken locks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _is_super_init(call: ast.Call) -> bool:
 
 
 def _names(tree: ast.Module, name: ast.expr | None) -> set[str]:
-    """Return the texts that a name's expression stands for; of a parameter, what the source's calls pass for it."""
+    """Return the texts that a name's expression stands for. For a parameter, return the values that calls pass."""
     if name is None:
         return {""}
     if isinstance(name, ast.Constant):
@@ -96,7 +96,7 @@ def semaphores_of(path: str, tree: ast.Module) -> set[Place]:
 
 
 def _made_in(node: ast.AST, kinds: set[str], owner: str = "", target: str = "") -> Iterator[tuple[int, str]]:
-    """Yield line and name of what is made. `target`: the name to which the statement around the node assigns."""
+    """Yield line and name of each lock. `target`: the name to which the statement around the node assigns."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call) and _makes(child, kinds):
             yield child.lineno, owner + target
@@ -105,20 +105,20 @@ def _made_in(node: ast.AST, kinds: set[str], owner: str = "", target: str = "") 
 
 
 def _makes(call: ast.Call, kinds: set[str]) -> bool:
-    """Say whether a call makes one of these. A Condition over another lock is that lock."""
+    """Return whether a call makes one of these. A Condition over another lock is that lock."""
     module, _, kind = ast.unparse(call.func).rpartition(".")
     return module in {"threading", ""} and kind in kinds and not (kind == "Condition" and call.args)
 
 
 def _target(node: ast.AST) -> str:
-    """Return the name to which a statement assigns; an empty one if it is no assignment."""
+    """Return the name to which a statement assigns. It is empty if the statement is no assignment."""
     if isinstance(node, ast.Assign):
         return ast.unparse(node.targets[-1]).removeprefix("self.")
     return ast.unparse(node.target).removeprefix("self.") if isinstance(node, ast.AnnAssign) else ""
 
 
 class Order:
-    """Which locks were taken while which others were held, on any thread."""
+    """The locks that were taken while others were held, on any thread."""
 
     def __init__(self) -> None:
         self.pairs: set[tuple[Place, Place]] = set()
@@ -127,7 +127,7 @@ class Order:
         self._lines = {(path, line): lock for path, tree in sources() for line, lock in locks_of(path, tree).items()}
 
     def traced(self, make: Callable[[], Any]) -> Callable[[], Any]:
-        """Return what makes locks as `make` does, and sees those of the package taken."""
+        """Return a function that makes locks as `make` does, and traces those of the package."""
 
         def made() -> Any:
             place = self._place(sys._getframe(1))
@@ -155,7 +155,7 @@ class Order:
         return held
 
     def _place(self, frame: FrameType | None) -> Place | None:
-        """Return where in the package a lock is made; None: elsewhere."""
+        """Return where in the package a lock is made, or None if that is elsewhere."""
         while frame is not None and frame.f_code.co_filename == threading.__file__:
             frame = frame.f_back
         if frame is None or not Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
@@ -171,7 +171,7 @@ class TracedLock:
         self._place = place
         self._order = order
         if hasattr(lock, "_release_save"):
-            # An RLock: a Condition asks for these, and takes them from here as they are.
+            # A Condition asks an RLock for these, and takes them from here.
             self._release_save = lock._release_save
             self._acquire_restore = lock._acquire_restore
             self._is_owned = lock._is_owned
@@ -189,7 +189,7 @@ class TracedLock:
         self._lock.release()
 
     def locked(self) -> bool:
-        """Say whether the lock is taken."""
+        """Return whether the lock is taken."""
         return bool(self._lock.locked())
 
     def __enter__(self) -> bool:

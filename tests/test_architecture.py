@@ -1,4 +1,4 @@
-"""The house's arrows: which room may import which."""
+"""The rooms of the package, and which of them each may import."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ ROOMS: dict[str, set[str]] = {
     "client.commands.parsing": {"booth", "client.failures", "server_address"},
     "client.commands.tasks": {"booth", "client.failures", "client.state", "client.library", "client.terminal"},
 }
-"""What each room may import of the package, beside itself. A room is a folder, "" the package's own."""
+"""The rooms that each room may import, beside itself. A room is a folder, and "" is the package's own."""
 
 ONLY_IN_MAIN = {
     "server": {"store.sqlite", "rpc.server", "wire.server", "generated", "streams"},
     "client": {"client.commands", "client.failures", "client.terminal", *TOP_LEVEL},
 }
-"""What only the room's __main__ may import: it wires things up."""
+"""The imports of a room's __main__ alone, which wires everything up."""
 
 CLIENT_OF_BOOTH = {"causes", "error_reasons", "errors", "message_ids", "model", "repeating", "rules", "unicode"}
 STRANGERS = {
@@ -58,14 +58,14 @@ STRANGERS = {
     "client.state": {"grpc", "google", "socket"},
     "client.terminal": {"grpc", "google", "socket"},
 }
-"""Libraries that a room, and every room inside it, must not know."""
+"""Libraries that a room, and every room inside it, must not import."""
 
 FAMILIAR = {"store.sqlite": {"apsw"}}
-"""Strangers of an outer room that a room inside it knows."""
+"""Strangers of an outer room that a room inside it may import."""
 
 
 def imports_of(source: str) -> Iterator[str]:
-    """Yield the modules that a source imports, by their full names, wherever in it."""
+    """Yield the full names of the modules that a source imports, at any place in it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -92,7 +92,7 @@ def _is_wrong(name: str, room: str, allowed: set[str]) -> bool:
         return False
     found = _room_of(inside)
     if found is None:
-        # The package itself, a folder that has rooms, or a name of a module that is looked at anyway.
+        # The package itself, a folder that has rooms, or a name of a module that is checked anyway.
         return False
     if "__main__" in inside or found not in allowed:
         return True
@@ -176,11 +176,11 @@ def test_a_wrong_arrow_is_found(room: str, source: str) -> None:
 
 
 REACHERS = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "import_module", "__import__"}
-"""Functions that reach for a name which a string gives."""
+"""Functions that look up a name which a string gives."""
 
 
 def private_names(source: str) -> set[str]:
-    """Return the private names of grpcio that a source imports or reaches for."""
+    """Return the private names of grpcio that a source imports or looks up."""
     knows_grpc = any(_is_of_grpc(name) for name in imports_of(source))
     reached = {name for node in ast.walk(ast.parse(source)) for name in _reached_by(node, knows_grpc)}
     return {name for name in reached if _is_private(name)} | private_imports(source)
@@ -192,7 +192,7 @@ def private_imports(source: str) -> set[str]:
 
 
 def _reached_by(node: ast.AST, knows_grpc: bool) -> Iterator[str]:
-    """Yield the names that a node reaches for in another object, as far as they can be gRPC's."""
+    """Yield the names that a node looks up in another object, if they can be names of gRPC."""
     if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in {"self", "cls"}:
         names = [node.attr]
     elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in REACHERS:
@@ -207,7 +207,7 @@ def _is_of_grpc(name: str) -> bool:
 
 
 def _is_mark(name: str) -> bool:
-    """Say whether this names one of the marks on behaviours that grpcio's private code reads."""
+    """Return whether this names one of the marks on behaviours that grpcio's private code reads."""
     return name.startswith("experimental_")
 
 
@@ -247,7 +247,7 @@ def test_a_private_name_of_grpcio_is_found(source: str) -> None:
     assert private_names(source)
 
 
-def test_public_names_of_grpcio_are_free() -> None:
+def test_public_names_of_grpcio_are_allowed() -> None:
     source = "import grpc\n\nclass A:\n    def f(self):\n        self._server = grpc.server(self.__class__)\n"
     assert not private_names(source)
 

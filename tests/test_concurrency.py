@@ -32,7 +32,7 @@ from tests.concurrency import Order, Place, locks_of, semaphores_of, sources, th
 DOCUMENT = Path(__file__).parents[1] / "CONTRIBUTING.md"
 PATIENCE = 30.0
 OF_GRPCIO = ("Thread-N (_serve)", "Thread-N (_run)")
-"""grpcio gives its threads no names. Ours all have one, which another test finds in the source."""
+"""grpcio gives its threads no names. All of ours have one, which another test finds in the source."""
 
 SIGNAL = "signal"
 """The tier of a lock that one thread takes and another releases: it wakes somebody and guards nothing."""
@@ -48,7 +48,7 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 
 def quoted(cell: str) -> list[str]:
-    """Return what stands in backquotes in a cell."""
+    """Return the text in backquotes in a cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 
@@ -68,7 +68,7 @@ def documented_semaphores() -> set[Place]:
 
 
 def may_follow(outer: str, inner: str) -> bool:
-    """Say whether a lock of the tier `inner` may be taken while one of the tier `outer` is held."""
+    """Return whether a lock of the tier `inner` may be taken while one of the tier `outer` is held."""
     return SIGNAL in {outer, inner} or int(outer) < int(inner)
 
 

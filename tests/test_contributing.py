@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names files and headings that are there."""
+"""The files and headings that CONTRIBUTING.md names exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXAMPLES = {"NAME.py", "test_NAME.py", "NNNN_name.sql"}
 
 
 def exists(path: str) -> bool:
-    """Say whether a file of that path is in the tree, in the package, or anywhere in it if the path is a bare name."""
+    """Return whether the tree or the package has a file of that path. A bare name may be anywhere."""
     if (ROOT / path).exists() or (ROOT / "chatbooth_grpc" / path).exists():
         return True
     folders = ("chatbooth_grpc", "tests")
@@ -22,7 +22,7 @@ def exists(path: str) -> bool:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_named_file_is_there(path: str) -> None:
+def test_a_named_file_exists(path: str) -> None:
     assert Path(path).name in EXAMPLES or exists(path)
 
 

@@ -12,7 +12,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / 
 
 
 def broken_links(words: str, folder: Path, headings: set[str]) -> set[str]:
-    """Return the links that lead nowhere. `folder` has the document, `headings` are its own."""
+    """Return the links that lead nowhere. `folder` has the document, and `headings` are its own."""
     return {
         target
         for target in re.findall(r"\]\(([^)\s]+)\)", words)
@@ -21,7 +21,7 @@ def broken_links(words: str, folder: Path, headings: set[str]) -> set[str]:
 
 
 def leads_somewhere(target: str, folder: Path, headings: set[str]) -> bool:
-    """Say whether a file of that path is there, and has the heading if one is named."""
+    """Return whether a file of that path exists, and has the heading if one is named."""
     path, _, heading = target.partition("#")
     if not path:
         return heading in headings
@@ -42,7 +42,7 @@ def test_each_link_leads_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_named_path_is_there(document: Path) -> None:
+def test_each_named_path_exists(document: Path) -> None:
     assert [path for path in named_paths(document.read_text(encoding="utf-8")) if not is_there(path)] == []
 
 
@@ -52,12 +52,12 @@ def named_paths(words: str) -> list[str]:
 
 
 def is_there(path: str) -> bool:
-    """Say whether a file is in the tree or in the package. A name in capitals stands for any."""
+    """Return whether a file is in the tree or in the package. A name in capitals stands for any."""
     folders = (ROOT, ROOT / "chatbooth_grpc", ROOT / "chatbooth_grpc" / "client" / "commands")
     return any((folder / path).exists() for folder in folders) or bool(re.search("NAME|NNNN", path))
 
 
-def test_a_path_that_is_gone_is_found() -> None:
+def test_a_path_that_does_not_exist_is_found() -> None:
     assert [is_there(path) for path in named_paths("`booth/gone.py` `booth/rules.py` `rules.py`")] == [False, True]
 
 

@@ -1,4 +1,4 @@
-"""The stubs: made whole or not at all, the same every time, importable by their full name."""
+"""The stubs: complete or absent, the same every time, importable by their full name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ service Pinger { rpc Send(Ping) returns (Ping); }
 
 @pytest.fixture
 def protos(tmp_path: Path) -> Path:
-    """A folder with one .proto of our own, so that a test can spoil it."""
+    """Return a folder with one .proto of the test's own, so that a test can break it."""
     folder = tmp_path / "protos"
     folder.mkdir()
     (folder / "small.proto").write_text(PROTO)
@@ -74,7 +74,7 @@ def test_the_command_says_in_one_line_what_it_wrote(out: Path) -> None:
     assert f"grpcio-tools {gen_protos.tools_version()}" in line
 
 
-def test_what_is_current_is_left_alone(out: Path) -> None:
+def test_current_stubs_are_not_written_again(out: Path) -> None:
     run("--out", out)
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     assert run("--out", out, "--if-changed").stdout == ""
@@ -104,7 +104,7 @@ def test_a_broken_proto_leaves_the_old_stubs(protos: Path, out: Path) -> None:
     assert contents(out) == before
 
 
-def test_stubs_of_a_proto_that_is_gone_go_too(protos: Path, out: Path) -> None:
+def test_stubs_of_a_removed_proto_are_removed_too(protos: Path, out: Path) -> None:
     (protos / "other.proto").write_text('syntax = "proto3";\npackage other.v1;\n')
     assert "other_pb2.py" in gen_protos.generate(out, protos)
     (protos / "other.proto").unlink()
@@ -122,14 +122,14 @@ def runs_at_once(out: Path) -> Iterator[list[subprocess.Popen[str]]]:
         each.communicate()
 
 
-def test_runs_at_once_do_not_disturb_each_other(runs_at_once: list[subprocess.Popen[str]], out: Path) -> None:
+def test_runs_at_the_same_time_do_not_disturb_each_other(runs_at_once: list[subprocess.Popen[str]], out: Path) -> None:
     outcomes = [(each.communicate()[1], each.returncode) for each in runs_at_once]
     assert outcomes == [("", 0)] * 4
     assert gen_protos.is_current(out)
     assert {path.name for path in out.iterdir()} == set(gen_protos.generate(out))
 
 
-def test_a_missing_grpcio_tools_is_said_in_one_line(out: Path) -> None:
+def test_a_missing_grpcio_tools_is_reported_in_one_line(out: Path) -> None:
     done = run("--out", out, python=("-I", "-S"))  # -S: without site-packages
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

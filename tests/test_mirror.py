@@ -65,7 +65,7 @@ MODULES = sorted(
 
 
 def own_test(module: str) -> Path:
-    """Return where a module's test of its own name lies."""
+    """Return the path of a module's test of its own name."""
     path = Path(module)
     return TESTS / path.with_name(f"test_{path.stem.strip('_')}.py")
 
@@ -76,6 +76,6 @@ def test_a_module_has_a_test(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", TESTED_ELSEWHERE)
-def test_the_test_elsewhere_is_there(module: str) -> None:
+def test_the_test_elsewhere_exists(module: str) -> None:
     assert module in MODULES
     assert (TESTS / TESTED_ELSEWHERE[module]).exists()

@@ -1,4 +1,4 @@
-"""The packaging's many lists agree, and conda-forge can meet every range."""
+"""The lists of packages agree, and conda-forge can meet every range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ rattler = pytest.importorskip("rattler")
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("env-x86.yml", "env-arm.yml")
 
-# What requirements.txt has beyond the runtime: generating code and running tests.
+# requirements.txt has these beyond the runtime: generating code and running tests.
 TOOLS = ("grpcio-tools", "pytest")
 
 # The newest versions seen on conda-forge for linux-64, linux-aarch64, osx-64 and osx-arm64, in 2026. Whoever raises a
@@ -88,13 +88,13 @@ def test_a_conda_environment_repeats_requirements_txt(name: str) -> None:
     assert project()["project"]["requires-python"] in {str(part) for part in python}
 
 
-def test_the_conda_environments_differ_in_nothing_but_comments() -> None:
+def test_the_conda_environments_differ_in_comments_only() -> None:
     first, second = (environment(name) for name in ENVIRONMENTS)
     assert first == second
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_a_conda_environment_takes_ranges_from_conda_forge_alone(name: str) -> None:
+def test_a_conda_environment_takes_ranges_from_conda_forge_only(name: str) -> None:
     assert environment(name)["channels"] == ["conda-forge", "nodefaults"]
     for package, spec in conda_specs(name).items():
         match = rattler.MatchSpec(f"{package} {spec}", strict=True)
@@ -138,7 +138,7 @@ def test_a_console_script_resolves(command: str) -> None:
     assert callable(getattr(importlib.import_module(module), attribute))
 
 
-def test_the_version_is_one_that_can_be_published() -> None:
+def test_the_version_can_be_published() -> None:
     from chatbooth_grpc import __version__
 
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", __version__)

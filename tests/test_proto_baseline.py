@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not BUF.exists(), reason="buf is installed with 
 
 
 def breaking_changes(tree: Path) -> str:
-    """Return the lines in which buf names what breaks an older client; an empty string if nothing does."""
+    """Return the lines in which buf names a change that breaks an older client. No change gives an empty string."""
     command = [str(BUF), "breaking", "--against", str(BASELINE)]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=60, check=False)
     assert bool(done.returncode) == bool(done.stdout), done.stderr
@@ -53,7 +53,7 @@ def test_a_breaking_change_is_found(old: str, new: str, tmp_path: Path) -> None:
     assert breaking_changes(changed(tmp_path, old, new))
 
 
-def test_a_new_field_breaks_nobody(tmp_path: Path) -> None:
+def test_a_new_field_breaks_no_client(tmp_path: Path) -> None:
     assert (
         breaking_changes(changed(tmp_path, "  bytes message_id = 2;", "  bytes message_id = 2; bool new = 99;")) == ""
     )

@@ -1,4 +1,4 @@
-"""The scripts are found by whatever name they are called, and run the tree's code whatever surrounds them."""
+"""The scripts: called by any name and in any environment, they run the code of their tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = "chatbooth 9.9.9"
 
 
 def installed(folder: Path) -> Path:
-    """Return a tree of another version in `folder`, whose environment stands for one that is set up."""
+    """Return a tree of another version in `folder`, with an environment that counts as set up."""
     for name in ("scripts", "chatbooth_grpc", "proto"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.txt", "main.py"):
@@ -40,14 +40,14 @@ def installed(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose folder has a name that shells stumble over."""
+    """Return a tree whose folder has a name that is hard for shells."""
     folder = tmp_path_factory.mktemp("trees") / "a b*[c]\n'\"$d"
     folder.mkdir()
     return installed(folder)
 
 
 def version(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
-    """What a script prints for --version; on standard error it says nothing."""
+    """Return what a script prints for --version. It must print nothing on standard error."""
     done = subprocess.run(
         [*command, "--version"],
         cwd=cwd,
@@ -106,7 +106,7 @@ def test_the_callers_environment_changes_nothing(variables: dict[str, str], tree
     assert sorted(path.name for path in tree.parent.iterdir()) == [tree.name]
 
 
-def test_a_command_is_told_as_it_can_be_typed_again(tree: Path, tmp_path: Path) -> None:
+def test_advice_names_a_command_as_it_can_be_typed(tree: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", tree / "scripts" / "client.sh", "--server", "h:1", "whoami"],
         env={**environment(), "XDG_STATE_HOME": str(tmp_path)},

@@ -1,4 +1,4 @@
-"""Server addresses: many spellings, one form."""
+"""Server addresses: many spellings have one form."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_spelling_has_one_form(written: str, normal: str) -> None:
         "é",
     ],
 )
-def test_what_is_not_an_address_is_refused(written: str) -> None:
+def test_a_word_that_is_not_an_address_is_refused(written: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the words are the standard library's for some
         normal_address(written)
 
@@ -76,7 +76,7 @@ def test_a_normal_address_names_one_directory(written: str) -> None:
         ("localhost.example.org:1", False),
     ],
 )
-def test_loopback_is_known(address: str, loopback: bool) -> None:
+def test_loopback_addresses_are_recognised(address: str, loopback: bool) -> None:
     assert is_loopback(address) is loopback
 
 

@@ -1,4 +1,4 @@
-"""The standard streams of each program, closed, full or broken in every way before it starts."""
+"""The standard streams of each program, closed, full or broken before it starts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize(("redirection", "words"), [(">&-", "closed"), (">/dev/full", "No space left")])
-def test_help_that_cannot_be_printed_has_failed(entry: str, redirection: str, words: str) -> None:
+def test_help_that_cannot_be_printed_is_a_failure(entry: str, redirection: str, words: str) -> None:
     command = [sys.executable, *ENTRIES[entry], "--help"]
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirection}', "sh", *command], capture_output=True, text=True, check=False, cwd=ROOT
@@ -78,7 +78,7 @@ def test_help_that_cannot_be_printed_has_failed(entry: str, redirection: str, wo
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_an_error_of_usage_keeps_its_code_where_it_cannot_be_said(entry: str, redirection: str) -> None:
+def test_an_error_of_usage_that_cannot_be_printed_keeps_its_exit_code(entry: str, redirection: str) -> None:
     command = [sys.executable, *ENTRIES[entry], "--no-such-flag"]
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirection}', "sh", *command], capture_output=True, text=True, check=False, cwd=ROOT
@@ -89,7 +89,7 @@ def test_an_error_of_usage_keeps_its_code_where_it_cannot_be_said(entry: str, re
 @pytest.mark.parametrize(
     ("words", "code"), [(["--host", "127.0.0.1:1", "--port", "2", "whoami"], 3), (["--host", "a b", "whoami"], 2)]
 )
-def test_words_of_main_that_cannot_be_said_change_no_outcome(tmp_path: Path, words: list[str], code: int) -> None:
+def test_words_of_main_that_cannot_be_printed_change_no_outcome(tmp_path: Path, words: list[str], code: int) -> None:
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", sys.executable, "main.py", *words],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""A server that several tests share, and a command line with a state directory of its own for each test."""
+"""A server that several tests share, and a command line with an own state folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.acceptance.processes import CommandLine, ServerProcess
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server for tests that do it no harm; they choose usernames of their own."""
+    """Return a server for tests that do not harm it. They choose usernames that no other test has."""
     server = ServerProcess(tmp_path_factory.mktemp("shared") / "chatbooth.db")
     yield server
     server.end()
@@ -20,5 +20,5 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
 
 @pytest.fixture
 def chatbooth(shared_server: ServerProcess, tmp_path: Path) -> CommandLine:
-    """The command line, calling the shared server."""
+    """Return the command line, which calls the shared server."""
     return CommandLine(shared_server.address, tmp_path / "state")

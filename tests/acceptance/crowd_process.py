@@ -1,4 +1,4 @@
-"""Many clients in one process, each with a connection of its own: they listen until the process is killed."""
+"""Many clients in one process, each with an own connection, listen until they are killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 
 
 def main(address: str, token: str, count: str) -> None:
-    """Listen `count` times with a token; print a line once all streams are open."""
+    """Listen `count` times with a token. Print a line once all streams are open."""
     opened = threading.Semaphore(0)
 
     def listen() -> None:

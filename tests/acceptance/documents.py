@@ -1,4 +1,4 @@
-"""The examples of a Markdown page: its fenced blocks, and what a console block types and shows."""
+"""The examples of a Markdown page: its fenced blocks, and the commands of console blocks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _ID = re.compile(r"\b[0-9a-f]{32}\b")
 
 @dataclass
 class Command:
-    """A command of a console block, and the lines that it shows, its prompts with what is answered."""
+    """A command of a console block, and the lines that it shows. A prompt has its answer."""
 
     typed: str
     shown: list[str] = field(default_factory=list)
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """Return a page's blocks in a language, in their order; `page` is a path from the project's folder."""
+    """Return a page's blocks in a language, in their order. `page` is a path from the project's folder."""
     return [body for name, body in _BLOCK.findall((ROOT / page).read_text(encoding="utf-8")) if name == language]
 
 
 def commands(block: str) -> list[Command]:
-    """Return what a console block types and shows."""
+    """Return the commands of a console block, with the lines that they show."""
     found: list[Command] = []
     for line in block.splitlines():
         if line.startswith("$ "):
@@ -37,6 +37,6 @@ def commands(block: str) -> list[Command]:
 
 
 def pattern(shown: str) -> str:
-    """Return a regular expression for a line that is shown; times and ids differ, and … stands for anything."""
+    """Return a regular expression for a shown line. Times and ids differ, and … stands for any text."""
     escaped = re.escape(_ID.sub("<id>", _TIME.sub("<time>", shown)))
     return escaped.replace("…", ".*").replace("<id>", "[0-9a-f]{32}").replace("<time>", _TIME.pattern)

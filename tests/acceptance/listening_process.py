@@ -1,4 +1,4 @@
-"""A client in a process of its own: listens with a token, and prints a line for each event."""
+"""A client in its own process, which listens with a token and prints a line an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes to drive: servers that are started, killed and stopped, and the command line as a person calls it."""
+"""Real processes: servers to start, kill and stop, and the command line."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class ServerProcess:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """Return the port on which it listens."""
         return int(self.address.rpartition(":")[2])
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to it."""
         self._process.send_signal(number)
 
     def freeze(self) -> None:
-        """Stop it, as a machine that hangs, and wait until it has stopped."""
+        """Stop it, like a machine that hangs, and wait until it has stopped."""
         self._process.send_signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self._process.pid}/stat")
         wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End it by a signal, and wait until it is gone."""
+        """End it by a signal, and wait for its end."""
         self._process.send_signal(number)
         self._process.wait(_PATIENCE)
         self._drain.join(_PATIENCE)
@@ -79,7 +79,7 @@ class ServerProcess:
 
 @dataclass
 class Done:
-    """What a command left behind."""
+    """The results of a command that has ended."""
 
     code: int
     out: str
@@ -87,20 +87,20 @@ class Done:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The JSON objects that it printed."""
+        """Return the JSON objects that it printed."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass
 class CommandLine:
-    """The command line of one machine: its state directory, and the server it calls."""
+    """The command line of one machine: its state directory, and the server that it calls."""
 
     server: str
     state: Path
     variables: dict[str, str] = field(default_factory=lambda: {"CHATBOOTH_PASSWORD": PASSWORD})
 
     def __call__(self, *words: str, typed: str | bytes = b"", **variables: str) -> Done:
-        """Run a command to its end, with `typed` on its standard input and no terminal anywhere."""
+        """Run a command to its end, with `typed` on its standard input and without a terminal."""
         done = subprocess.run(
             [*CLIENT, *words],
             input=typed.encode() if isinstance(typed, str) else typed,
@@ -113,7 +113,7 @@ class CommandLine:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def redirected(self, redirection: str, *words: str, **variables: str) -> Done:
-        """Run a command whose streams a shell redirects, as `2>&-`."""
+        """Run a command whose streams a shell redirects, as `2>&-` does."""
         done = subprocess.run(
             ["sh", "-c", f'exec "$@" {redirection}', "sh", *CLIENT, *words],
             stdin=subprocess.DEVNULL,
@@ -133,11 +133,11 @@ class CommandLine:
         )
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """The environment of a command."""
+        """Return the environment of a command."""
         own = {"XDG_STATE_HOME": str(self.state), "CHATBOOTH_SERVER": self.server}
         return {**environment(), **own, **self.variables, **variables}
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, less what would tell chatbooth anything."""
+    """Return this process's environment without the variables that chatbooth reads."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CHATBOOTH_")}

@@ -1,4 +1,4 @@
-"""One server process, both wires: what is sent on one is delivered on the other, live and later."""
+"""One server process with both wires: a message of one is delivered on the other."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PATIENCE = 30.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    """A server with both wires."""
+    """Return a server with both wires."""
     with ServerProcess() as running:
         yield running
 
 
 @pytest.mark.parametrize("there", ["grpc", "wire"])
-def test_what_is_sent_on_one_wire_is_delivered_on_the_other(server: ServerProcess, there: str) -> None:
+def test_a_message_sent_on_one_wire_is_delivered_on_the_other(server: ServerProcess, there: str) -> None:
     here = "wire" if there == "grpc" else "grpc"
     listening_at, sending_at = getattr(server, there), getattr(server, here)
     with ChatClient.connect(listening_at) as listener, ChatClient.connect(sending_at) as sender:
@@ -53,7 +53,7 @@ def test_what_is_sent_on_one_wire_is_delivered_on_the_other(server: ServerProces
         assert [message.text for message in listener.deliver().messages] == ["later"]
 
 
-def test_a_session_is_good_on_both_wires(server: ServerProcess) -> None:
+def test_a_session_is_valid_on_both_wires(server: ServerProcess) -> None:
     with ChatClient.connect(server.grpc) as first:
         session = first.sign_up("ann-of-both", PASSWORD)
         with ChatClient.connect(server.wire, session=session) as second:

@@ -1,4 +1,4 @@
-"""The command line as real processes against real servers: what is printed where, kept, and which code it ends with."""
+"""The command line as processes against real servers: output, files and exit codes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, ServerProc
 
 
 def new_name(stem: str = "u") -> str:
-    """A username that nobody else on the shared server has."""
+    """Return a username that nobody else on the shared server has."""
     return f"{stem}-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="module")
 def seated(shared_server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, str]:
-    """A command line, and who is logged in there: for tests that change nothing."""
+    """Return a command line and the account that is logged in there, for tests that change nothing."""
     chatbooth = CommandLine(shared_server.address, tmp_path_factory.mktemp("seated"))
     name = new_name("sue")
     assert chatbooth("signup", name).code == 0
@@ -33,20 +33,20 @@ def seated(shared_server: ServerProcess, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def ann(chatbooth: CommandLine) -> str:
-    """Someone who is logged in."""
+    """Return the name of a person who is logged in."""
     name = new_name("ann")
     assert chatbooth("signup", name).code == 0
     return name
 
 
 def texts(chatbooth: CommandLine, *words: str) -> list[str]:
-    """The texts that `deliver` prints."""
+    """Return the texts that `deliver` prints."""
     done = chatbooth("deliver", "--json", *words)
     assert (done.code, done.err) == (0, "")
     return [record["text"] for record in done.records]
 
 
-def test_two_people_and_a_server_that_is_killed_between_all_they_do(tmp_path: Path) -> None:
+def test_two_people_exchange_messages_while_the_server_is_killed_between_all_their_commands(tmp_path: Path) -> None:
     store = tmp_path / "chatbooth.db"
     server = ServerProcess(store)
     port, address = server.port, server.address
@@ -77,7 +77,7 @@ def test_two_people_and_a_server_that_is_killed_between_all_they_do(tmp_path: Pa
     server.end()
 
 
-def test_what_a_person_sees(chatbooth: CommandLine, ann: str) -> None:
+def test_a_person_reads_sentences(chatbooth: CommandLine, ann: str) -> None:
     assert chatbooth("whoami").out == f"{ann}\n"
     sent = chatbooth("send", ann, "hi\n\x1b]0;title\x07")
     assert sent.out == ""
@@ -88,7 +88,7 @@ def test_what_a_person_sees(chatbooth: CommandLine, ann: str) -> None:
     assert second == r"    \x1b]0;title\x07"
 
 
-def test_what_a_program_reads(chatbooth: CommandLine, ann: str) -> None:
+def test_a_program_reads_json(chatbooth: CommandLine, ann: str) -> None:
     for words in (["whoami"], ["list", ann], ["send", ann, "é\u202e"], ["deliver"], ["login", ann], ["logout"]):
         done = chatbooth(*words, "--json")
         assert (done.code, done.err) == (0, "")
@@ -97,7 +97,7 @@ def test_what_a_program_reads(chatbooth: CommandLine, ann: str) -> None:
         assert "token" not in done.out
 
 
-def test_logging_in_on_another_machine_and_out(chatbooth: CommandLine, ann: str, tmp_path: Path) -> None:
+def test_logging_in_on_another_machine_and_logging_out_there(chatbooth: CommandLine, ann: str, tmp_path: Path) -> None:
     other = CommandLine(chatbooth.server, tmp_path / "other")
     assert other("whoami").code == 3
     assert other("login", ann).code == 0
@@ -117,12 +117,13 @@ def test_a_new_password_ends_other_sessions(chatbooth: CommandLine, ann: str, tm
     ended = other("whoami")
     assert ended.code == 3
     assert f"login {ann}" in ended.err
-    assert "login USERNAME" in other("whoami").err  # it was forgotten
+    # This machine has forgotten the session.
+    assert "login USERNAME" in other("whoami").err
     assert other("login", ann).code == 3
     assert other("login", ann, CHATBOOTH_PASSWORD="another password").code == 0
 
 
-def test_of_several_users_one_is_picked(chatbooth: CommandLine, ann: str) -> None:
+def test_with_several_sessions_one_is_picked(chatbooth: CommandLine, ann: str) -> None:
     ben = new_name("ben")
     assert chatbooth("signup", ben).code == 0
     unclear = chatbooth("whoami")
@@ -138,7 +139,8 @@ def test_of_several_users_one_is_picked(chatbooth: CommandLine, ann: str) -> Non
         (["send", "nobody-at-all", "hi"], 5, "RECIPIENT_NOT_FOUND"),
         (["send", "a b", "hi"], 2, "INVALID_USERNAME"),
         (["send", "ME", ""], 2, "EMPTY_TEXT"),
-        (["send", "ME", "-"], 2, "USAGE"),  # what is typed is not UTF-8
+        # The typed bytes are not UTF-8.
+        (["send", "ME", "-"], 2, "USAGE"),
         (["send", "ME", b"\xff"], 2, "USAGE"),
         (["list", "("], 2, "INVALID_PATTERN"),
         (["list", "--prefix", "!"], 2, "INVALID_PREFIX"),
@@ -152,7 +154,7 @@ def test_of_several_users_one_is_picked(chatbooth: CommandLine, ann: str) -> Non
         (["delete"], 2, "USAGE"),
     ],
 )
-def test_each_refusal_has_its_code_and_is_one_object(
+def test_each_refusal_has_its_exit_code_and_is_one_object(
     seated: tuple[CommandLine, str], words: list[str], code: int, reason: str
 ) -> None:
     chatbooth, name = seated
@@ -169,7 +171,7 @@ def test_a_person_reads_a_refusal_on_standard_error(seated: tuple[CommandLine, s
     assert "\x1b" not in done.err
 
 
-def test_quiet_says_nothing_but_errors(chatbooth: CommandLine, ann: str) -> None:
+def test_quiet_prints_only_errors(chatbooth: CommandLine, ann: str) -> None:
     for words in (["send", ann, "tea"], ["login", ann], ["send", "--queue", ann, "milk"]):
         done = chatbooth("--quiet", *words)
         assert (done.code, done.out, done.err) == (0, "", "")
@@ -182,7 +184,7 @@ def test_quiet_says_nothing_but_errors(chatbooth: CommandLine, ann: str) -> None
     assert done.err.startswith("chatbooth: There is no account")
 
 
-def test_a_name_that_is_nearly_right_is_asked_about(chatbooth: CommandLine, ann: str) -> None:
+def test_a_name_that_is_close_to_an_account_is_suggested(chatbooth: CommandLine, ann: str) -> None:
     typed = ann[:6] + ann[7:]
     for words in (["send", typed, "hi"], ["send", "--queue", typed, "hi"]):
         done = chatbooth(*words)
@@ -207,7 +209,7 @@ def test_a_text_over_the_limit_names_it(chatbooth: CommandLine, ann: str) -> Non
     assert [len(text) for text in texts(chatbooth)] == [1 << 20]
 
 
-def test_sending_what_is_piped_in_never_prompts(chatbooth: CommandLine, ann: str) -> None:
+def test_sending_piped_text_never_prompts(chatbooth: CommandLine, ann: str) -> None:
     del chatbooth.variables["CHATBOOTH_PASSWORD"]
     for words in (["send", ann, "-"], ["send", ann], ["send", "--json", ann]):
         assert chatbooth(*words, typed="hi\n").code == 0
@@ -229,7 +231,7 @@ def test_a_repeated_message_is_stored_once(chatbooth: CommandLine, ann: str) -> 
     assert texts(chatbooth) == ["once"]
 
 
-def test_an_unknown_outcome_is_repeated_by_the_command_it_prints(tmp_path: Path) -> None:
+def test_an_unknown_outcome_prints_the_command_that_repeats_it(tmp_path: Path) -> None:
     store = tmp_path / "chatbooth.db"
     server = ServerProcess(store)
     ann = CommandLine(server.address, tmp_path / "state")
@@ -247,7 +249,7 @@ def test_an_unknown_outcome_is_repeated_by_the_command_it_prints(tmp_path: Path)
     server.end()
 
 
-def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
+def test_the_command_waits_for_a_server_that_restarts(tmp_path: Path) -> None:
     store = tmp_path / "chatbooth.db"
     server = ServerProcess(store)
     port = server.port
@@ -265,7 +267,7 @@ def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
     server.end()
 
 
-def test_an_interrupt_ends_quietly_with_130(chatbooth: CommandLine, ann: str) -> None:
+def test_an_interrupt_ends_the_command_with_130_and_without_a_traceback(chatbooth: CommandLine, ann: str) -> None:
     chatbooth.server = "127.0.0.1:1"
     state = chatbooth.state / "chatbooth" / "sessions"
     [directory] = state.iterdir()
@@ -274,15 +276,17 @@ def test_an_interrupt_ends_quietly_with_130(chatbooth: CommandLine, ann: str) ->
     (state / chatbooth.server / f"{ann}.json").write_text(json.dumps({**kept, "server": chatbooth.server}))
     listing = chatbooth.start("--timeout", "60", "list")
     assert listing.stderr is not None
-    listing.stderr.readline()  # it has begun
+    # The command has begun.
+    listing.stderr.readline()
     listing.send_signal(signal.SIGINT)
     out, err = listing.communicate(timeout=60)
     assert (listing.returncode, out, err) == (130, b"", b"")
 
 
 @pytest.mark.parametrize("end", ["close", "kill"])
-def test_what_was_not_written_is_not_acknowledged(chatbooth: CommandLine, ann: str, end: str) -> None:
-    sent = ["x" * 300_000, "y", "z"]  # the first fills the pipe
+def test_a_message_that_was_not_written_is_not_acknowledged(chatbooth: CommandLine, ann: str, end: str) -> None:
+    # The first message fills the pipe.
+    sent = ["x" * 300_000, "y", "z"]
     for text in sent:
         chatbooth("send", ann, typed=text)
     delivering = chatbooth.start("deliver")
@@ -311,8 +315,9 @@ def test_a_full_disk_acknowledges_nothing(chatbooth: CommandLine, ann: str) -> N
     assert texts(chatbooth) == ["hi"]
 
 
-def test_two_that_deliver_at_once_show_each_message_once(chatbooth: CommandLine, ann: str) -> None:
-    sent = [str(number) for number in range(280)]  # two batches; all fit a pipe
+def test_two_delivers_at_once_show_each_message_once(chatbooth: CommandLine, ann: str) -> None:
+    # These are two batches, and all of them fit in a pipe.
+    sent = [str(number) for number in range(280)]
     with ChatClient.connect(chatbooth.server) as client:
         client.log_in(ann, PASSWORD)
         for text in sent:
@@ -323,7 +328,7 @@ def test_two_that_deliver_at_once_show_each_message_once(chatbooth: CommandLine,
     assert sorted(shown, key=int) == sent
 
 
-def test_any_locale_can_be_printed_to(chatbooth: CommandLine, ann: str) -> None:
+def test_the_command_prints_in_any_locale(chatbooth: CommandLine, ann: str) -> None:
     chatbooth("send", ann, "tea 🍵")
     narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = chatbooth("deliver", **narrow)
@@ -332,7 +337,7 @@ def test_any_locale_can_be_printed_to(chatbooth: CommandLine, ann: str) -> None:
 
 
 def imported(chatbooth: CommandLine, *words: str) -> set[str]:
-    """The packages that a command has imported at its end."""
+    """Return the packages that a command has imported at its end."""
     code = (
         "import gc, json, sys; from chatbooth_grpc.client.__main__ import main\n"
         "try: main(sys.argv[1:]); assert gc.isenabled()\n"
@@ -344,7 +349,7 @@ def imported(chatbooth: CommandLine, *words: str) -> set[str]:
     return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
-def test_a_command_imports_what_it_needs_and_no_more(chatbooth: CommandLine, ann: str) -> None:
+def test_a_command_imports_only_what_it_needs(chatbooth: CommandLine, ann: str) -> None:
     seldom = {"apsw", "argon2", "grpc_status", "re2"}
     slow = {"google", "grpc", "asyncio"} | seldom
     for words in (["--help"], ["send", "--help"]):
@@ -355,7 +360,7 @@ def test_a_command_imports_what_it_needs_and_no_more(chatbooth: CommandLine, ann
     assert texts(chatbooth) == ["tea"]
 
 
-def test_without_the_generated_code_one_line_says_what_to_run(tmp_path: Path) -> None:
+def test_without_the_generated_code_one_line_says_which_command_to_run(tmp_path: Path) -> None:
     source = Path(chatbooth_grpc.__file__).parent
     shutil.copytree(source, tmp_path / "chatbooth_grpc", ignore=shutil.ignore_patterns("_gen", "__pycache__"))
 

@@ -1,4 +1,4 @@
-"""The examples of the README and the documents do what stands there: they are run as they stand."""
+"""The examples of the README and the documents: the tests run them unchanged."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PROMPT = re.compile(r"^(?P<question>(?:Password|The same again).*:|.*\[y/N\]) ?(
 
 
 def shown_before(child: pexpect.spawn[str]) -> str:
-    """Return what stands on the terminal above that which was waited for; progress is written over."""
+    """Return the terminal's text above the awaited one. Progress lines are overwritten."""
     plain = re.sub(_CONTROL, "", child.before or "")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")).strip()
 
 
 class Visitor:
-    """Someone who types what the README shows, at a terminal in a folder where its scripts are."""
+    """A person who types the README's commands at a terminal, in a folder with its scripts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,13 +48,13 @@ class Visitor:
         self._started: list[pexpect.spawn[str]] = []
         (folder / "scripts").mkdir()
         for script, module in (("client.sh", "chatbooth_grpc.client"), ("serve.sh", "chatbooth_grpc.server")):
-            # They set up an environment first; here it is the one that the tests run in.
+            # The README sets up an environment first. The tests use their own.
             path = folder / "scripts" / script
             path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
             path.chmod(0o755)
 
     def types(self, command: Command) -> pexpect.spawn[str]:
-        """Type a command, answer its questions, and see that it shows what stands there and nothing before that."""
+        """Type a command and answer its questions. Check that it shows the expected lines and nothing before them."""
         child = self.start(command.typed)
         for line in command.shown:
             prompt = PROMPT.match(line)
@@ -66,14 +66,14 @@ class Visitor:
         return child
 
     def types_to_the_end(self, command: Command) -> None:
-        """Type a command, and see that it shows what stands there and nothing else."""
+        """Type a command. Check that it shows the expected lines and nothing else until it ends."""
         child = self.types(command)
         child.expect(pexpect.EOF)
         assert shown_before(child) == "", command.typed
         child.close()
 
     def leave(self) -> None:
-        """End all that is running."""
+        """End everything that runs."""
         for child in self._started:
             child.close(force=True)
 
@@ -81,7 +81,7 @@ class Visitor:
         return words.replace(DOCUMENTED, self.address)
 
     def start(self, typed: str) -> pexpect.spawn[str]:
-        """Start what is typed, at a terminal of its own."""
+        """Start a typed command at a terminal of its own."""
         settings = {
             **environment(),
             "CHATBOOTH_CLIENT_COMMAND": "scripts/client.sh",
@@ -111,7 +111,7 @@ def visitor(tmp_path: Path) -> Iterator[Visitor]:
     one.leave()
 
 
-def test_the_first_five_minutes_go_as_the_readme_shows(visitor: Visitor) -> None:
+def test_the_first_five_minutes_work_as_the_readme_shows(visitor: Visitor) -> None:
     [[serve], *others] = README[: _index_of("delete") + 1]
     serve.shown = [line for line in serve.shown if not re.match("chatbooth: (making|installing)", line)]
     server = _served(visitor, serve)
@@ -135,7 +135,7 @@ def _index_of(word: str) -> int:
 
 
 def _served(visitor: Visitor, serve: Command) -> pexpect.spawn[str]:
-    """Start the server as the README shows, and note where it listens."""
+    """Start the server as the README shows, and note its address."""
     first = serve.shown[0].replace(DOCUMENTED, visitor.address)
     child = visitor.start(serve.typed)
     child.expect(pattern(first).replace(re.escape(":50051"), r":(\d+)"))
@@ -181,7 +181,7 @@ def test_the_readmes_first_program_sends_listens_and_prints(tmp_path: Path) -> N
 # Documents
 
 
-def test_the_wire_protocol_can_be_spoken_by_hand_as_its_page_shows(tmp_path: Path) -> None:
+def test_the_wire_protocol_can_be_typed_by_hand_as_its_page_shows(tmp_path: Path) -> None:
     [serve, speak] = commands(blocks("docs/wire-protocol.md", "console")[0])
     assert serve.typed == "python main.py --server --port 8080 &"
     words, _, dump = speak.typed.partition(" | nc -q 1 127.0.0.1 8080 | ")
@@ -209,7 +209,7 @@ def test_the_filter_of_failed_log_ins_finds_the_line_that_the_page_shows() -> No
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
 
 
-def test_every_script_and_module_that_a_page_names_is_there() -> None:
+def test_every_script_and_module_that_a_page_names_exists() -> None:
     pages = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", *PAGES)]
     scripts = {name for page in pages for name in re.findall(r"\bscripts/\w+\.(?:sh|py)", page)}
     modules = {name for page in pages for name in re.findall(r"-m ((?:bench|tests|chatbooth_grpc)[\w.]*\w)", page)}

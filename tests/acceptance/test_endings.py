@@ -1,4 +1,4 @@
-"""Every way in which a client, the server or the network between them can end, with real processes, on both wires."""
+"""All ways in which a client, a server or a network can end, on both wires."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 40.0
 KEEPALIVE = 1.0
 IDLE = 2.0
-"""The limits that the servers here are given, in seconds."""
+"""The limits of the servers in these tests, in seconds."""
 
 
 class Server:
@@ -51,7 +51,7 @@ class Server:
         self.idle_sockets = self.sockets()
 
     def sockets(self) -> int:
-        """How many sockets it holds."""
+        """Return how many sockets it holds."""
         found = 0
         for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
@@ -59,22 +59,22 @@ class Server:
         return found
 
     def freeze(self) -> None:
-        """Stop it, as a machine that hangs, and wait until it is."""
+        """Stop it, like a machine that hangs, and wait until it has stopped."""
         self.process.send_signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.process.pid}/stat")
         wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def threads(self) -> int:
-        """How many threads it has."""
+        """Return how many threads it has."""
         return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
     def resident_bytes(self) -> int:
-        """How much memory it holds."""
+        """Return how much memory it holds."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def ports(self) -> list[str]:
-        """The flags by which the next server takes this one's addresses."""
+        """Return the flags by which the next server gets the same addresses."""
         grpc_port, wire_port = (self.addresses[wire].rpartition(":")[2] for wire in ("grpc", "wire"))
         return ["--port", grpc_port, "--wire-port", wire_port]
 
@@ -87,7 +87,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """The server."""
+    """Return the server."""
     limits = ["--idle-timeout", f"{IDLE}s", "--keepalive-time", f"{KEEPALIVE}s", "--keepalive-timeout", "6s"]
     running = Server(tmp_path, *limits)
     yield running
@@ -96,12 +96,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(params=["grpc", "wire"])
 def address(server: Server, request: pytest.FixtureRequest) -> str:
-    """Its address on one wire, then on the other."""
+    """Return its address on one wire, then on the other."""
     return str(server.addresses[request.param])
 
 
 def established_with(net: str) -> int:
-    """How many established connections come from the network namespace's end of the cable."""
+    """Return how many established connections come from the network namespace's end of the cable."""
     peer = "02" + "".join(f"{int(number):02X}" for number in reversed(net.split(".")))
     tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table.splitlines()[1:]]
@@ -109,14 +109,14 @@ def established_with(net: str) -> int:
 
 
 def signed_up(address: str, name: str = "ann") -> Session:
-    """Make an account, on a connection that is closed then."""
+    """Make an account, on a connection that is closed afterwards."""
     with ChatClient.connect(address) as client:
         return client.sign_up(name, PASSWORD)
 
 
 @contextlib.contextmanager
 def listening(address: str, session: Session, *prefix: str, crowd: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """Run a client that listens, up to its opening; or a crowd of them in one process."""
+    """Run a client that listens, until its stream has opened, or a crowd of them in one process."""
     module = "crowd_process" if crowd else "listening_process"
     command = [*prefix, sys.executable, "-m", f"tests.acceptance.{module}", address, session.token.hex()]
     command += [str(crowd)] if crowd else []
@@ -129,7 +129,7 @@ def listening(address: str, session: Session, *prefix: str, crowd: int = 0) -> I
             process.kill()
 
 
-def test_a_silent_connection_is_closed_and_the_next_call_just_works(server: Server, address: str) -> None:
+def test_a_silent_connection_is_closed_and_the_next_call_works(server: Server, address: str) -> None:
     session = signed_up(address)
     with ChatClient.connect(address, session=session) as client:
         client.acknowledge(0)
@@ -155,7 +155,8 @@ def test_an_open_listen_counts_as_use(server: Server, address: str) -> None:
         reader = threading.Thread(target=read)
         reader.start()
         assert opened.wait(PATIENCE)
-        threading.Event().wait(2.5 * IDLE)  # what is tested is that time passes
+        # The time itself is tested.
+        threading.Event().wait(2.5 * IDLE)
         client.send("ann", "still there?")
         wait_until(lambda: received == ["still there?"])
         assert lost == []
@@ -163,7 +164,7 @@ def test_an_open_listen_counts_as_use(server: Server, address: str) -> None:
         reader.join(PATIENCE)
 
 
-def test_a_killed_client_is_freed_at_once(server: Server, address: str) -> None:
+def test_the_connection_of_a_killed_client_is_freed_at_once(server: Server, address: str) -> None:
     session = signed_up(address)
     with listening(address, session) as client:
         assert server.sockets() > server.idle_sockets
@@ -171,7 +172,7 @@ def test_a_killed_client_is_freed_at_once(server: Server, address: str) -> None:
         assert wait_until(lambda: server.sockets() <= server.idle_sockets) < 10.0
 
 
-def test_a_frozen_client_is_freed_within_the_keepalive(server: Server, address: str) -> None:
+def test_the_connection_of_a_frozen_client_is_freed_within_the_keepalive(server: Server, address: str) -> None:
     session = signed_up(address)
     with listening(address, session) as client:
         assert server.sockets() > server.idle_sockets
@@ -181,7 +182,7 @@ def test_a_frozen_client_is_freed_within_the_keepalive(server: Server, address: 
         assert took < 10 * (2 * KEEPALIVE)
 
 
-def test_a_frozen_server_keeps_no_call_past_its_deadline(server: Server, address: str) -> None:
+def test_a_call_to_a_frozen_server_ends_at_its_deadline(server: Server, address: str) -> None:
     session = signed_up(address)
     with ChatClient.connect(address, session=session, timeout=1.0) as client:
         client.acknowledge(0)
@@ -195,10 +196,10 @@ def test_a_frozen_server_keeps_no_call_past_its_deadline(server: Server, address
         client.acknowledge(0)
 
 
-def test_a_frozen_server_is_found_by_the_stream_that_then_carries_on(
+def test_a_stream_notices_a_frozen_server_and_resumes_at_the_next(
     server: Server, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TCP stays up, since the kernel acknowledges for a stopped process: only a ping without an answer tells."""
+    """TCP stays up, since the kernel acknowledges for a stopped process. Only a ping without an answer shows it."""
     monkeypatch.setattr("chatbooth_grpc.client.library.grpc_transport._KEEPALIVE_TIME_MS", round(KEEPALIVE * 1_000))
     monkeypatch.setattr("chatbooth_grpc.client.library.grpc_transport._KEEPALIVE_TIMEOUT_MS", round(KEEPALIVE * 1_000))
     monkeypatch.setattr("chatbooth_grpc.wire.client.wire_transport.KEEPALIVE_TIME", KEEPALIVE)
@@ -242,14 +243,16 @@ def test_the_end_of_a_session_ends_its_stream_at_once(server: Server, address: s
         else:
             elsewhere.log_out()
         started = time.monotonic()
-        assert client.wait(PATIENCE) == 1  # it is told that the session is over, and does not come again
+        # The stream says that the session has ended, and does not reconnect.
+        assert client.wait(PATIENCE) == 1
         assert time.monotonic() - started < 10.0
     wait_until(lambda: server.sockets() <= server.idle_sockets)
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_a_crowd_that_is_killed_leaves_nothing_behind(tmp_path: Path, wire: str) -> None:
-    server = Server(tmp_path, "--threads", "1")  # a pool has all its threads at once, so that others can be counted
+def test_a_killed_crowd_leaves_nothing(tmp_path: Path, wire: str) -> None:
+    # A pool has all its threads at once, so that the others can be counted.
+    server = Server(tmp_path, "--threads", "1")
     session = signed_up(server.addresses[wire])
     counts: list[tuple[int, int]] = []
     for _ in range(3):
@@ -263,10 +266,11 @@ def test_a_crowd_that_is_killed_leaves_nothing_behind(tmp_path: Path, wire: str)
     server.end()
     assert counts[-1][1] - counts[0][1] < 200 * (
         20 << 10
-    )  # 200 came and went since; while they are there, each takes more
+        # Since then 200 have come and gone. While they are connected, each takes more.
+    )
 
 
-def test_a_killed_server_is_told_of_at_once(tmp_path: Path) -> None:
+def test_a_killed_server_is_reported_at_once(tmp_path: Path) -> None:
     first = Server(tmp_path)
     session = signed_up(first.addresses["grpc"])
     with ChatClient.connect(first.addresses["grpc"], session=session, timeout=1.0) as client:
@@ -277,13 +281,13 @@ def test_a_killed_server_is_told_of_at_once(tmp_path: Path) -> None:
 
 
 GRACE = 5.0
-"""The time that a server here has to drain, in seconds."""
+"""The time that a server has to drain, in seconds."""
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_next_server_carries_on_where_the_last_ended(tmp_path: Path, wire: str, number: signal.Signals) -> None:
-    """Someone sends all the while; what was sent before, during and after comes once and in order."""
+def test_a_client_resumes_at_the_next_server(tmp_path: Path, wire: str, number: signal.Signals) -> None:
+    """One client sends all the time. Messages from before, during and after the restart come once and in order."""
     server = Server(tmp_path, "--drain-grace", f"{GRACE}s")
     address = server.addresses[wire]
     session = signed_up(address)
@@ -293,7 +297,8 @@ def test_the_next_server_carries_on_where_the_last_ended(tmp_path: Path, wire: s
     def send() -> None:
         with ChatClient.connect(address, session=session, timeout=PATIENCE) as sender:
             while not stop.is_set():
-                sender.send("ann", str(len(sent)))  # tries again, under the same id
+                # The client tries again, with the same id.
+                sender.send("ann", str(len(sent)))
                 sent.append(len(sent))
 
     with listening(address, session) as client:
@@ -326,12 +331,12 @@ def test_the_next_server_carries_on_where_the_last_ended(tmp_path: Path, wire: s
 
 
 def _read_numbers(lines: Iterable[str], received: list[int]) -> None:
-    """Note the numbers that a listening process prints as its messages' texts."""
+    """Note the numbers that a listening process prints as the texts of messages."""
     for line in lines:
         received.extend(int(number) for number in re.findall(r"content=b'(\d+)'", line))
 
 
-def test_a_drain_says_so_everywhere_and_ends_within_its_grace(tmp_path: Path) -> None:
+def test_every_client_is_told_of_a_drain_which_ends_within_its_grace(tmp_path: Path) -> None:
     server = Server(tmp_path, "--drain-grace", f"{GRACE}s")
     address = server.addresses["grpc"]
     session = signed_up(address)
@@ -365,11 +370,12 @@ def test_a_drain_says_so_everywhere_and_ends_within_its_grace(tmp_path: Path) ->
 
 @pytest.fixture
 def network() -> Iterator[tuple[str, str]]:
-    """A network namespace, joined to this one by a cable; yields its name and the network of the cable."""
+    """Join a network namespace to this one by a cable. Yield its name and the network of the cable."""
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("iptables"):
         pytest.skip("needs root, ip and iptables to make a network namespace")
     name = f"cb{os.getpid() % 100_000}"
-    net = f"10.213.{os.getpid() % 250 + 1}"  # of this process alone: tests run side by side
+    # The names belong to this process alone, since tests run in parallel.
+    net = f"10.213.{os.getpid() % 250 + 1}"
     commands = [
         f"ip netns add {name}",
         f"ip link add {name}a type veth peer name {name}b netns {name}",
@@ -391,7 +397,7 @@ def network() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_a_client_that_is_cut_off_is_freed_within_the_keepalive(
+def test_the_connection_of_a_client_behind_a_cut_cable_is_freed_within_the_keepalive(
     tmp_path: Path, network: tuple[str, str], wire: str
 ) -> None:
     name, net = network

@@ -1,4 +1,4 @@
-"""Short runs of the history checker: clean on chatbooth, and not on a chatbooth that was broken on purpose."""
+"""Short runs of the history checker, on chatbooth and on copies with bugs put in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run(fault: str, rounds: int, *flags: str) -> subprocess.CompletedProcess[str
 
 
 def history(fault: str, rounds: int, *flags: str) -> dict[str, Any]:
-    """Run the checker; return what it prints."""
+    """Run the checker, and return its record."""
     done = run(fault, rounds, *flags)
     assert done.stdout, done.stderr
     record: dict[str, Any] = json.loads(done.stdout)
@@ -99,5 +99,5 @@ def test_a_server_that_acknowledges_before_the_commit_is_caught(tmp_path: Path) 
     source = broken(tmp_path, ACKNOWLEDGED_TOO_SOON)
     done = run("kill", 4, "--seed", "3", "--server-path", str(source))
     assert done.returncode == 1
-    # The kill may take a session that was promised too, and then nobody can go on.
+    # The kill may take a session whose sign-up was acknowledged. Then nobody can continue.
     assert "SessionInvalid" in done.stderr or json.loads(done.stdout)["lost"] > 0

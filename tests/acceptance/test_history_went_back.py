@@ -1,4 +1,4 @@
-"""A store that was put back while clients read: they are told, and miss nothing that is sent from then on."""
+"""A store put back while clients read: they learn of it, and miss no later message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
 
 
 class Place:
-    """A server on both wires, on the same ports always, whose store can be put back with its old epoch."""
+    """A server on both wires, always on the same ports, whose store can be put back with its old epoch."""
 
     def __init__(self, folder: Path, wire: str) -> None:
         self.file = folder / "store.db"
@@ -69,7 +69,7 @@ class Place:
 
 @pytest.fixture(params=["grpc", "wire"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A place over each wire."""
+    """Return a place over each wire."""
     place = Place(tmp_path, request.param)
     yield place
     with suppress(ProcessLookupError):
@@ -77,7 +77,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def texts_until(stream: Listening, last: str) -> list[str]:
-    """Return the texts that come, up to one; a restored store is an empty text."""
+    """Return the texts that come, up to a given one. A restored store is an empty text."""
     found: list[str] = []
     for event in stream:
         if isinstance(event, Restored):
@@ -89,7 +89,7 @@ def texts_until(stream: Listening, last: str) -> list[str]:
     return found
 
 
-def test_a_listener_is_told_and_shown_what_is_sent_from_then_on(place: Place) -> None:
+def test_a_listener_learns_of_a_restore_and_gets_all_later_messages(place: Place) -> None:
     with ChatClient.connect(place.address, timeout=30) as client:
         session = client.sign_up("ann", PASSWORD)
         client.send("ann", "one")
@@ -105,7 +105,7 @@ def test_a_listener_is_told_and_shown_what_is_sent_from_then_on(place: Place) ->
         stream.close()
 
 
-def test_the_command_line_is_told_and_shows_what_is_sent_from_then_on(place: Place, tmp_path: Path) -> None:
+def test_deliver_reports_a_restore_and_shows_all_later_messages(place: Place, tmp_path: Path) -> None:
     command = CommandLine(place.address, tmp_path / "state")
     assert command("signup", "ann").code == 0
     command("send", "ann", "one")
@@ -123,7 +123,7 @@ def test_the_command_line_is_told_and_shows_what_is_sent_from_then_on(place: Pla
     assert command("deliver").out == ""
 
 
-def test_the_listen_command_is_told_too(place: Place, tmp_path: Path) -> None:
+def test_listen_reports_a_restore_and_shows_all_later_messages(place: Place, tmp_path: Path) -> None:
     command = CommandLine(place.address, tmp_path / "state")
     assert command("signup", "ann").code == 0
     command("send", "ann", "one")

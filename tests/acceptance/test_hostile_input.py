@@ -1,4 +1,4 @@
-"""No input ends in a traceback: hostile words, paths, variables and descriptors, for each command and program."""
+"""Hostile words, paths, variables and descriptors: no program ends in a traceback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WORDS = [
     "../../x",
     "(" * 5_000,
 ]
-"""Every kind of word that a shell can hand over."""
+"""Every kind of word that a shell can pass."""
 
 COMMANDS: dict[str, list[list[str]]] = {
     "signup": [["signup", "WORD"]],
@@ -71,7 +71,7 @@ COMMANDS: dict[str, list[list[str]]] = {
 
 @pytest.fixture(scope="module", params=["", "wire://"])
 def seat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variables of someone who is logged in as `hostile`, over each wire."""
+    """Return the variables of a person who is logged in as `hostile`, over each wire."""
     folder = tmp_path_factory.mktemp("hostile")
     server = ServerProcess(folder / "chatbooth.db", flags=("--no-grpc", "--wire-port", "0") if request.param else ())
     chatbooth = CommandLine(f"{request.param}{server.address}", folder / "state")
@@ -81,7 +81,7 @@ def seat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def run_here(words: list[str], monkeypatch: pytest.MonkeyPatch, typed: bytes = b"x\xff\n") -> int:
-    """Run a command in this process, where whatever it does not expect is raised; return its exit code."""
+    """Run a command in this process, which raises unexpected errors. Return its exit code."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed)))
     try:
         return main(words)

@@ -1,4 +1,4 @@
-"""A server that answers with anything at all: no reply over either wire ends in a traceback or steers a terminal."""
+"""A server that answers with any bytes: no reply ends in a traceback or steers a terminal."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ GRPC_REPLIES = [
 
 
 def mutated(replies: list[bytes], chance: random.Random) -> bytes:
-    """One of the replies, as it is or with some bytes changed, cut off or added."""
+    """Return one of the replies, unchanged or with some bytes changed, cut off or added."""
     reply = bytearray(chance.choice(replies))
     for _ in range(chance.choice([0, 0, 1, 2, 5])):
         place = chance.randrange(len(reply) + 1)
@@ -85,7 +85,7 @@ def mutated(replies: list[bytes], chance: random.Random) -> bytes:
 
 @contextmanager
 def wire_server(reply: Callable[[], bytes]) -> Iterator[str]:
-    """Answer every frame of every connection with a reply; give the address."""
+    """Answer every frame of every connection with a reply. Yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve(connection: socket.socket) -> None:
@@ -115,7 +115,7 @@ def _quietly(serve: Callable[[socket.socket], None], connection: socket.socket) 
 
 
 class AnyMethod(grpc.GenericRpcHandler):
-    """Answers each call with a reply, whatever was asked."""
+    """Answers each call with a reply, whatever the call is."""
 
     def __init__(self, reply: Callable[[], bytes]) -> None:
         self._reply = reply
@@ -126,7 +126,7 @@ class AnyMethod(grpc.GenericRpcHandler):
 
 @contextmanager
 def grpc_server(reply: Callable[[], bytes]) -> Iterator[str]:
-    """Answer every call with a reply; give the address."""
+    """Answer every call with a reply. Yield the address."""
     server = grpc.server(ThreadPoolExecutor(4), handlers=[AnyMethod(reply)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -1,4 +1,4 @@
-"""`send --from-file` with real processes: whoever is killed, every message arrives once and in order, on both wires."""
+"""`send --from-file` as processes, on both wires: after any kill all lines arrive once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXTS = [f"{number}: {'x' * 1_500}" for number in range(LINES)]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of many messages to ann."""
+    """Return a file of many messages to ann."""
     path = tmp_path / "messages.jsonl"
     path.write_text("".join(json.dumps({"recipient": "ann", "text": text}) + "\n" for text in TEXTS))
     return path
@@ -47,11 +47,11 @@ class Booth:
         self.server = Server(self._folder, *self.server.ports())
 
     def stored(self) -> int:
-        """How many messages lie in ann's mailbox."""
+        """Return how many messages are in ann's mailbox."""
         return self._client.deliver(after=0, max_messages=1).opening.replaying
 
     def texts(self) -> list[str]:
-        """All texts in ann's mailbox."""
+        """Return all texts in ann's mailbox."""
         return [message.text for message in self._client.messages(after=0)]
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-def test_whoever_is_killed_each_line_is_stored_once_and_in_order(booth: Booth, file: Path) -> None:
+def test_after_any_kill_each_line_is_stored_once_and_in_order(booth: Booth, file: Path) -> None:
     first = booth.chatbooth.start("send", "--from-file", str(file))
     wait_until(lambda: booth.stored() >= 2_000)
     first.kill()
@@ -94,7 +94,7 @@ def test_whoever_is_killed_each_line_is_stored_once_and_in_order(booth: Booth, f
     assert booth.stored() == LINES
 
 
-def test_a_run_that_is_interrupted_says_how_far_it_came_and_goes_on(booth: Booth, file: Path) -> None:
+def test_an_interrupted_run_reports_its_progress_and_resumes(booth: Booth, file: Path) -> None:
     running = booth.chatbooth.start("send", "--from-file", str(file))
     wait_until(lambda: booth.stored() >= 2_000)
     running.send_signal(signal.SIGINT)
@@ -123,7 +123,7 @@ def test_a_text_over_the_servers_limit_fails_alone(booth: Booth, tmp_path: Path)
     assert [len(text) for text in booth.texts()] == [3, 1_000_000, 5, 7]
 
 
-def test_a_server_that_stays_away_is_an_error_that_says_how_far_it_came(booth: Booth, file: Path) -> None:
+def test_if_the_server_stays_away_the_error_reports_the_progress(booth: Booth, file: Path) -> None:
     running = booth.chatbooth.start("send", "--from-file", str(file), "--timeout", "1")
     wait_until(lambda: booth.stored() >= 2_000)
     booth.server.process.kill()
@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_is_an_error_that_says_how_far_it_came(booth: B
     assert int(far.split()[0].replace(",", "")) <= booth.stored()
 
 
-def test_a_closed_pipe_ends_it(chatbooth: CommandLine, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_run(chatbooth: CommandLine, tmp_path: Path) -> None:
     name = f"pip-{uuid.uuid4().hex[:12]}"
     assert chatbooth("signup", name).code == 0
     path = tmp_path / "bad.jsonl"
@@ -152,7 +152,7 @@ def test_a_closed_pipe_ends_it(chatbooth: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of forkpty:DeprecationWarning")
-def test_a_person_sees_how_far_it_is(booth: Booth, file: Path) -> None:
+def test_a_terminal_shows_the_progress(booth: Booth, file: Path) -> None:
     environment = {**booth.chatbooth.environment(), "TERM": "xterm"}
     words = [*CLIENT[1:], "send", "--from-file", str(file)]
     child = pexpect.spawn(CLIENT[0], words, env=environment, encoding="utf-8", timeout=60, dimensions=(24, 80))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at every command while the server is frozen: it ends soon, and says what it left open."""
+"""Ctrl-C and SIGTERM while the server is frozen: every command ends soon, with advice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
     "menu": ([], "Whether it was stored is not known"),
 }
-"""Each command that calls the server, and the words by which it says what it left open."""
+"""Each command that calls the server, and its words for an unknown outcome."""
 
 
 class Seat:
@@ -71,7 +71,7 @@ class Seat:
         return running
 
     def is_connected(self, pid: int) -> bool:
-        """Whether a process has a connection to the server."""
+        """Return whether a process has a connection to the server."""
         return has_connection(pid, self._port, ESTABLISHED)
 
 
@@ -79,7 +79,7 @@ ESTABLISHED, SYN_SENT = "01", "02"
 
 
 def has_connection(pid: int, port: int, state: str) -> bool:
-    """Whether a process has a connection to a port in one state, as the system's tables tell."""
+    """Return whether a process has a connection to a port in this state, from the system's tables."""
     tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table]
     sockets = {line[9] for line in lines if line[3] == state and int(line[2].rpartition(":")[2], 16) == port}
@@ -87,7 +87,7 @@ def has_connection(pid: int, port: int, state: str) -> bool:
 
 
 def own_sockets(pid: int) -> set[str]:
-    """The numbers of the sockets that a process holds."""
+    """Return the numbers of the sockets that a process holds."""
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ def own_sockets(pid: int) -> set[str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server of the test's own, on both wires."""
+    """Return a server of the test's own, on both wires."""
     running = ServerProcess(tmp_path / "chatbooth.db", flags=["--wire-port", "0"])
     yield running
     running.end()
@@ -105,7 +105,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_every_command_ends_soon_and_says_what_it_left_open(
+def test_every_command_ends_soon_and_reports_an_unknown_outcome(
     server: ServerProcess, tmp_path: Path, wire: str, number: signal.Signals
 ) -> None:
     seat = Seat(server, wire, tmp_path)
@@ -125,7 +125,9 @@ def test_every_command_ends_soon_and_says_what_it_left_open(
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_a_program_reads_how_to_repeat_what_was_in_flight(server: ServerProcess, tmp_path: Path, wire: str) -> None:
+def test_a_program_gets_the_command_that_repeats_a_call_in_flight(
+    server: ServerProcess, tmp_path: Path, wire: str
+) -> None:
     seat = Seat(server, wire, tmp_path)
     server.freeze()
     running = seat.chatbooth.start("--json", "send", "ann", "tea?")
@@ -143,7 +145,7 @@ def test_a_program_reads_how_to_repeat_what_was_in_flight(server: ServerProcess,
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port at which nothing answers, not even that nobody listens: its queue of connections is full."""
+    """Return a port that does not even refuse a connection: its queue of connections is full."""
     with socket.socket() as listener, contextlib.ExitStack() as waiting:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -156,7 +158,9 @@ def silent_port() -> Iterator[int]:
 
 @pytest.mark.parametrize("scheme", ["", "wire://"])
 @pytest.mark.parametrize("command", ["listen", "send", "outbox --send"])
-def test_an_address_that_is_silent_holds_nobody_up(silent_port: int, tmp_path: Path, scheme: str, command: str) -> None:
+def test_an_address_that_does_not_answer_delays_no_command(
+    silent_port: int, tmp_path: Path, scheme: str, command: str
+) -> None:
     chatbooth = CommandLine(f"{scheme}127.0.0.1:{silent_port}", tmp_path / "state")
     sessions = SessionDirectory(tmp_path / "state" / "chatbooth", chatbooth.server)
     sessions.save(SavedSession(chatbooth.server, Session(b"t" * 16, 7, "ann", b"e" * 16)))
@@ -174,7 +178,7 @@ def test_an_address_that_is_silent_holds_nobody_up(silent_port: int, tmp_path: P
 
 
 def test_an_interrupt_while_the_command_starts_ends_without_a_traceback(tmp_path: Path) -> None:
-    """Nearly all of its start is imports, here stretched by a module that waits."""
+    """The start of a command is mostly imports. A module that waits makes it longer here."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "grpc.py").write_text("print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
     command = CommandLine("127.0.0.1:1", tmp_path / "state")

@@ -1,4 +1,4 @@
-"""`listen` and `send --queue` as a person uses them, while the server comes and goes."""
+"""`listen` and `send --queue` as processes, while the server stops and starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 
 class Listener:
-    """A running `listen`, and what it has printed so far."""
+    """A running `listen`, and its output so far."""
 
     def __init__(self, command: CommandLine, *words: str) -> None:
         self.process = command.start(*words)
@@ -32,16 +32,16 @@ class Listener:
             thread.start()
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
-        """Wait until what was printed satisfies a test."""
+        """Wait until the output satisfies a condition."""
         with self._news:
             assert self._news.wait_for(holds, PATIENCE), (self.out, self.err)
 
     def texts(self) -> list[str]:
-        """The texts shown so far."""
+        """Return the texts shown so far."""
         return [line.partition("ann: ")[2].strip() for line in self.out]
 
     def end(self, number: signal.Signals) -> int:
-        """End it by a signal; return its exit code."""
+        """End it by a signal, and return its exit code."""
         self.process.send_signal(number)
         code = self.process.wait(PATIENCE)
         for thread in self._threads:
@@ -60,7 +60,7 @@ class Listener:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[ServerProcess, CommandLine]]:
-    """A server of the test's own, and ann and ben logged in."""
+    """Return a server of the test's own, where ann and ben are logged in."""
     server = ServerProcess(tmp_path / "chatbooth.db")
     command = CommandLine(server.address, tmp_path / "state")
     assert command("signup", "ann").code == 0
@@ -82,21 +82,25 @@ def test_messages_are_shown_as_they_come_and_acknowledged(place: tuple[ServerPro
     assert command("--as", "ben", "deliver").out == ""
 
 
-def test_a_listener_that_is_killed_has_shown_nothing_in_vain(place: tuple[ServerProcess, CommandLine]) -> None:
+def test_a_killed_listener_does_not_repeat_what_it_has_shown(place: tuple[ServerProcess, CommandLine]) -> None:
     _, command = place
     listener = Listener(command, "--as", "ben", "listen")
     listener.wait_for(lambda: bool(listener.err))
     command("--as", "ann", "send", "ben", "shown")
     listener.wait_for(lambda: listener.texts() == ["shown"])
     command("--as", "ann", "send", "ben", "and one more")
-    listener.wait_for(lambda: len(listener.texts()) == 2)  # so the first was noted as shown
+    # So the first one was noted as shown.
+    listener.wait_for(lambda: len(listener.texts()) == 2)
     listener.end(signal.SIGKILL)
     command("--as", "ann", "send", "ben", "later")
     again = [line.partition("ann: ")[2] for line in command("--as", "ben", "deliver").out.splitlines()]
-    assert again in (["later"], ["and one more", "later"])  # the last may come again, if it was not noted yet
+    # The last one may come again, if it was not noted yet.
+    assert again in (["later"], ["and one more", "later"])
 
 
-def test_the_server_goes_away_while_someone_sends(place: tuple[ServerProcess, CommandLine], tmp_path: Path) -> None:
+def test_listen_shows_all_messages_although_the_server_goes_away(
+    place: tuple[ServerProcess, CommandLine], tmp_path: Path
+) -> None:
     server, command = place
     listener = Listener(command, "--as", "ben", "listen")
     listener.wait_for(lambda: bool(listener.err))
@@ -107,7 +111,8 @@ def test_the_server_goes_away_while_someone_sends(place: tuple[ServerProcess, Co
     assert [done.code for done in queued] == [0, 0, 0]
     assert all("is queued" in done.err for done in queued)
     assert len(command("--as", "ann", "outbox").out.splitlines()) == 3
-    threading.Event().wait(AWAY_SECONDS)  # what is tested is that time passes
+    # The time itself is tested.
+    threading.Event().wait(AWAY_SECONDS)
     back = ServerProcess(tmp_path / "chatbooth.db", server.port)
     done = command("--as", "ann", "send", "--queue", "ben", "back")
     assert (done.code, done.err.count("Sent to ben")) == (0, 4)
@@ -121,7 +126,9 @@ def test_the_server_goes_away_while_someone_sends(place: tuple[ServerProcess, Co
     back.end()
 
 
-def test_a_running_listen_empties_the_outbox(place: tuple[ServerProcess, CommandLine], tmp_path: Path) -> None:
+def test_a_running_listen_sends_the_messages_of_the_outbox(
+    place: tuple[ServerProcess, CommandLine], tmp_path: Path
+) -> None:
     server, command = place
     server.end(signal.SIGTERM)
     command("--as", "ann", "--timeout", "0.5", "send", "--queue", "ben", "waiting")
@@ -142,7 +149,7 @@ def test_a_refused_message_is_kept_until_it_is_dropped(place: tuple[ServerProces
     assert command("--as", "ann", "outbox", "--drop", record["message_id"]).code == 2
 
 
-def test_so_many_messages_and_no_more(place: tuple[ServerProcess, CommandLine]) -> None:
+def test_listen_ends_after_the_wanted_number_of_messages(place: tuple[ServerProcess, CommandLine]) -> None:
     _, command = place
     for text in ("one", "two", "three"):
         command("--as", "ann", "send", "ben", text)
@@ -152,9 +159,7 @@ def test_so_many_messages_and_no_more(place: tuple[ServerProcess, CommandLine]) 
 
 
 @pytest.mark.parametrize("command_of_second", ["listen", "deliver"])
-def test_a_second_reader_hears_at_once_that_another_listens(
-    place: tuple[ServerProcess, CommandLine], command_of_second: str
-) -> None:
+def test_a_second_listener_is_refused_at_once(place: tuple[ServerProcess, CommandLine], command_of_second: str) -> None:
     _, command = place
     listener = Listener(command, "--as", "ben", "listen")
     listener.wait_for(lambda: bool(listener.err))
@@ -164,7 +169,7 @@ def test_a_second_reader_hears_at_once_that_another_listens(
     listener.end(signal.SIGINT)
 
 
-def test_an_ended_session_ends_it(place: tuple[ServerProcess, CommandLine], tmp_path: Path) -> None:
+def test_an_ended_session_ends_listen(place: tuple[ServerProcess, CommandLine], tmp_path: Path) -> None:
     server, command = place
     listener = Listener(command, "--as", "ben", "listen")
     listener.wait_for(lambda: bool(listener.err))

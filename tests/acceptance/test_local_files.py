@@ -1,4 +1,4 @@
-"""Every file that the command line keeps, damaged or unusable: a clear line, no traceback, and nothing thrown away."""
+"""The files of the command line, damaged or unusable: a clear line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Seat:
             return outbox.put("ann", "queued").hex()
 
     def files(self) -> dict[str, Path]:
-        """Each file that is kept, by what it is."""
+        """Return each file that the command line keeps, by its kind."""
         folder = self.session.parent
         return {
             "session": self.session,
@@ -65,7 +65,7 @@ class Seat:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """A server of the test's own, over the wire, where a command starts fastest."""
+    """Return the address of a server over the wire, where a command starts fastest."""
     server = ServerProcess(tmp_path / "chatbooth.db", flags=["--wire-port", "0"])
     yield server.addresses["wire"]
     server.end()
@@ -119,7 +119,7 @@ def test_no_command_ends_in_a_traceback(seat: Seat, name: str, damage: Callable[
     assert damage is a_folder or damage is a_broken_link or seat.chatbooth("deliver").code == 0
 
 
-def test_a_damaged_outbox_beside_listen_is_spoken_of_once_and_the_next_message_goes_out(seat: Seat) -> None:
+def test_listen_reports_a_damaged_outbox_once_and_sends_the_next_message(seat: Seat) -> None:
     garbage(seat.outbox)
     listener = Listener(seat.chatbooth, "listen")
     kept = f"{seat.outbox}.damaged-1"
@@ -134,7 +134,7 @@ def test_a_damaged_outbox_beside_listen_is_spoken_of_once_and_the_next_message_g
     assert message_id
 
 
-def test_an_outbox_that_cannot_be_used_beside_listen_is_spoken_of_once(seat: Seat) -> None:
+def test_listen_reports_an_unusable_outbox_once(seat: Seat) -> None:
     seat.outbox.unlink()
     seat.outbox.mkdir()
     listener = Listener(seat.chatbooth, "--json", "listen")
@@ -148,7 +148,7 @@ def test_an_outbox_that_cannot_be_used_beside_listen_is_spoken_of_once(seat: Sea
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few pages."""
+    """Return a file system of a few pages."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if not shutil.which("mount"):
@@ -176,7 +176,7 @@ def make_read_only(disk: Path) -> None:
 
 
 @pytest.mark.parametrize("trouble", [fill, make_read_only])
-def test_a_disk_that_takes_nothing_is_named(address: str, small_disk: Path, trouble: Callable[[Path], None]) -> None:
+def test_a_full_disk_is_named(address: str, small_disk: Path, trouble: Callable[[Path], None]) -> None:
     seat = Seat(address, small_disk / "state")
     trouble(small_disk)
     for words, codes in {
@@ -198,7 +198,7 @@ def test_a_disk_that_takes_nothing_is_named(address: str, small_disk: Path, trou
 
 
 POWERLESS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-"""Starts a program of the administrator's to which the modes of files apply as to anybody else."""
+"""Starts a program of root's to which the modes of files apply as to any other user."""
 
 
 def run_powerless(chatbooth: CommandLine, *words: str) -> Done:
@@ -219,8 +219,9 @@ def run_powerless(chatbooth: CommandLine, *words: str) -> Done:
 
 @pytest.mark.parametrize("mode", [0o000, 0o400])
 @pytest.mark.parametrize("name", [*FILES, "folder"])
-def test_a_file_that_may_not_be_used_is_named(seat: Seat, name: str, mode: int) -> None:
-    assert seat.chatbooth("send", "--queue", "ann", "tea?").code == 0  # all files are there now
+def test_a_file_without_permission_is_named(seat: Seat, name: str, mode: int) -> None:
+    # All files exist now.
+    assert seat.chatbooth("send", "--queue", "ann", "tea?").code == 0
     path = {**seat.files(), "folder": seat.session.parent}[name]
     path.touch() if name != "folder" else None
     path.chmod(mode)

@@ -1,4 +1,4 @@
-"""An older copy of the store's file, put back beside the log of a killed server, is refused."""
+"""An older copy of the store's file beside the log of a killed server is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.acceptance.processes import PASSWORD, ServerProcess, environment
 
 
 class Place:
-    """A store, an older copy of its file, and what a server that was killed left of the store."""
+    """A store, an older copy of its file, and the files that a killed server left."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -50,7 +50,7 @@ class Place:
         return found
 
     def refusal(self) -> str:
-        """Start a server, which must refuse, change nothing and say so in one line."""
+        """Start a server, which must refuse, change nothing and report that in one line."""
         before = (self.file.read_bytes(), self.log.read_bytes())
         command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--store", str(self.file)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
@@ -62,13 +62,13 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A folder for a store."""
+    """Return a folder for a store."""
     return Place(tmp_path / "place")
 
 
 @pytest.fixture
 def ann(place: Place) -> Session:
-    """The session of ann, whose store was backed up with one message, and killed with three: the third in the log."""
+    """Return ann's session. Her store was copied with one message and killed with three: the third in the log."""
     session = place.serve(signal.SIGTERM, None, "one")
     shutil.copy(place.file, place.backup)
     place.serve(signal.SIGTERM, session, "two")
@@ -84,17 +84,17 @@ def test_the_server_refuses_to_start_and_says_what_to_do(place: Place, ann: Sess
     assert place.refusal() == words
 
 
-def test_with_the_right_file_put_back_everything_is_there(place: Place, ann: Session) -> None:
+def test_with_the_right_file_put_back_every_message_is_there(place: Place, ann: Session) -> None:
     place.refusal()
     place.kept.replace(place.file)
     assert place.texts(ann) == ["one", "two", "three"]
 
 
-def test_with_the_log_moved_away_the_older_state_is_there_whole(place: Place, ann: Session) -> None:
+def test_with_the_log_moved_away_the_older_state_is_complete(place: Place, ann: Session) -> None:
     place.refusal()
     moved = place.log.rename(place.log.with_name("moved"))
     assert place.texts(ann) == ["one"]
-    # The log that was moved away is still good with its own file.
+    # The log that was moved away still fits its own file.
     moved.replace(place.log)
     place.kept.replace(place.file)
     assert place.texts(ann) == ["one", "two", "three"]
@@ -108,7 +108,7 @@ def test_a_log_without_its_file_stops_the_server_and_is_kept(place: Place, ann: 
     assert place.texts(ann) == ["one", "two", "three"]
 
 
-def test_the_copy_that_the_log_goes_on_from_fits(place: Place) -> None:
+def test_a_copy_from_which_the_log_continues_is_accepted(place: Place) -> None:
     session = place.serve(signal.SIGTERM, None, "one")
     shutil.copy(place.file, place.backup)
     place.serve(signal.SIGKILL, session, "two")

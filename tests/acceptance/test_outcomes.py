@@ -1,4 +1,4 @@
-"""Every command in every kind of outcome: which code it ends with, and that its streams stay apart."""
+"""Every command with every kind of outcome: its exit code, and its output streams."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ COMMANDS: dict[str, list[str]] = {
 """One good call of each command. A message waits for ME, and another one is in the outbox."""
 
 DATA = {"whoami", "list", "deliver", "listen", "outbox"}
-"""The commands that print what was asked for. The others do something, and say so."""
+"""The commands that print data. The others change something and report it."""
 
 LOCAL = {"outbox", "outbox --drop"}
-"""The commands that ask the server nothing."""
+"""The commands that do not call the server."""
 
 
 def codes(usual: int, **others: int) -> dict[str, int]:
-    """The exit code of each command in one kind of outcome. `_` stands for ` --`."""
+    """Return the exit code of each command for one kind of outcome. `_` stands for ` --`."""
     named = {name.replace("_", " --").replace("from --file", "from-file"): code for name, code in others.items()}
     assert named.keys() <= COMMANDS.keys()
     return {name: named.get(name, usual) for name in COMMANDS}
 
 
 class Seat:
-    """Someone who is logged in, with a message in the mailbox and another in the outbox."""
+    """A person who is logged in, with a message in the mailbox and another in the outbox."""
 
     def __init__(self, server: str, folder: Path) -> None:
         self.name = f"u-{uuid.uuid4().hex[:12]}"
@@ -76,12 +76,12 @@ class Seat:
             self._queued = outbox.put(self.name, "queued").hex()
 
     def words(self, command: str) -> list[str]:
-        """The words of a command of this person's."""
+        """Return the words of a command of this person."""
         places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self._queued}
         return [places.get(word, word) for word in COMMANDS[command]]
 
     def move_to(self, server: str) -> None:
-        """Have another server's address for the same sessions and outbox."""
+        """Use another server's address for the same sessions and outbox."""
         sessions = self.chatbooth.state / "chatbooth" / "sessions"
         there = sessions / server.replace("://", ":")
         (sessions / self.chatbooth.server.replace("://", ":")).rename(there)
@@ -90,20 +90,20 @@ class Seat:
         self.chatbooth.server = server
 
     def end_session(self) -> None:
-        """End the session from elsewhere."""
+        """End the session from another machine."""
         with ChatClient.connect(self._server) as elsewhere:
             elsewhere.log_in(self.name, PASSWORD)
             elsewhere.change_password(PASSWORD, OTHER_PASSWORD)
         self.chatbooth.variables["CHATBOOTH_PASSWORD"] = OTHER_PASSWORD
 
     def texts(self) -> list[str]:
-        """The texts in the mailbox, without acknowledging any."""
+        """Return the texts in the mailbox, without acknowledging them."""
         return [record["text"] for record in self.chatbooth("deliver", "--keep", "--after", "0", "--json").records]
 
 
 @pytest.fixture(scope="module")
 def wire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that answers over the wire, where a command starts fastest."""
+    """Return a server that answers over the wire, where a command starts fastest."""
     server = ServerProcess(tmp_path_factory.mktemp("outcomes") / "chatbooth.db", flags=["--wire-port", "0"])
     yield server
     server.end()
@@ -165,7 +165,7 @@ def test_every_command_is_in_the_table() -> None:
     assert {words[0] for words in COMMANDS.values()} == set(TABLE)
 
 
-# A listener of a server that is away waits until it comes back.
+# If the server is away, a listener waits until it returns.
 CASES = [
     pytest.param(outcome, command, code, id=f"{outcome.__name__}-{command}")
     for outcome, table in OUTCOMES.items()
@@ -175,7 +175,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("outcome", "command", "code"), CASES)
-def test_the_exit_code_tells_the_outcome(
+def test_the_exit_code_is_that_of_the_outcome(
     seat: Seat, outcome: Callable[[Seat, str], Done], command: str, code: int
 ) -> None:
     came = outcome(seat, command)
@@ -185,11 +185,12 @@ def test_the_exit_code_tells_the_outcome(
     if code == 6:
         assert_said_on_the_other_stream(came, by_program=outcome is not deaf_person)
     if outcome in (full, closed) and command in {"deliver", "listen"}:
-        assert "waiting" in seat.chatbooth("deliver").out  # it was not acknowledged
+        # The message was not acknowledged.
+        assert "waiting" in seat.chatbooth("deliver").out
 
 
 def assert_said_on_the_other_stream(came: Done, *, by_program: bool) -> None:
-    """Check that the result that one stream did not take came on the other."""
+    """Check that a result that one stream did not accept was printed on the other."""
     if by_program:
         record = json.loads(came.err.splitlines()[-1])
         assert (record["error"], record["exit_code"]) == ("DONE_BUT_NOT_PRINTED", 6)
@@ -202,7 +203,7 @@ def assert_said_on_the_other_stream(came: Done, *, by_program: bool) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("outcome", [done, ended], ids=["done", "refused"])
-def test_without_standard_error_words_stay_out_of_the_data(
+def test_without_standard_error_no_words_are_mixed_with_the_data(
     seat: Seat, command: str, outcome: Callable[[Seat, str], Done]
 ) -> None:
     code = OUTCOMES[outcome][command]
@@ -215,7 +216,7 @@ def test_without_standard_error_words_stay_out_of_the_data(
 
 
 @pytest.mark.parametrize("command", ["send", "send --queue", "send --from-file", "signup", "delete", "passwd"])
-def test_a_closed_pipe_does_not_hide_what_was_done(seat: Seat, command: str) -> None:
+def test_a_closed_pipe_does_not_hide_the_outcome(seat: Seat, command: str) -> None:
     running = seat.chatbooth.start("--json", *seat.words(command))
     for stream in (running.stdout, running.stdin):
         assert stream is not None
@@ -228,8 +229,8 @@ def test_a_closed_pipe_does_not_hide_what_was_done(seat: Seat, command: str) -> 
 
 @pytest.mark.parametrize("closings", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("program", [["-m", "chatbooth_grpc.server", "--no-grpc"], ["main.py", "--server"]])
-def test_a_server_without_streams_keeps_its_store_whole(tmp_path: Path, closings: str, program: list[str]) -> None:
-    """No file of the server's has the number of a stream, so that no word can get into the store."""
+def test_a_server_without_streams_does_not_damage_its_store(tmp_path: Path, closings: str, program: list[str]) -> None:
+    """No file of the server has the number of a standard stream, so no log line can get into the store."""
     port_flag = "--port" if program[0] == "main.py" else "--wire-port"
     words = [sys.executable, *program, port_flag, "0", "--store", str(tmp_path / "chatbooth.db")]
     shell = ["sh", "-c", f'exec "$@" {closings}', "sh", *words]
@@ -246,7 +247,7 @@ def test_a_server_without_streams_keeps_its_store_whole(tmp_path: Path, closings
 
 
 def listening_port(pid: int) -> int | None:
-    """The port on which a process listens, read from the system; None: on none yet."""
+    """Return the port on which a process listens, from the system's tables. None means that it does not listen yet."""
     own = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):

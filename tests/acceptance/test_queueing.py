@@ -1,4 +1,4 @@
-"""`send --queue` as processes: whatever ends the command, a queued message was spoken of and arrives once."""
+"""`send --queue` as processes: after any end the message was reported and arrives once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server of the test's own, on both wires."""
+    """Return a server of the test's own, on both wires."""
     running = ServerProcess(tmp_path / "chatbooth.db", flags=["--wire-port", "0"])
     yield running
     running.end()
@@ -26,25 +26,25 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture(params=["grpc", "wire"])
 def ann(server: ServerProcess, tmp_path: Path, request: pytest.FixtureRequest) -> CommandLine:
-    """Ann's command line, over one wire, then over the other."""
+    """Return ann's command line, over one wire, then over the other."""
     command = CommandLine(server.addresses[request.param], tmp_path / "state")
     assert command("signup", "ann").code == 0
     return command
 
 
 def texts(command: CommandLine) -> list[str]:
-    """The texts that wait for ann."""
+    """Return the texts that wait for ann."""
     return [record["text"] for record in command("deliver", "--json").records]
 
 
 def sent_at_last(command: CommandLine) -> list[str]:
-    """The texts that wait for ann after all that is queued went out."""
+    """Return the texts that wait for ann after all queued messages were sent."""
     assert command("outbox", "--send").code == 0
     return texts(command)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_whatever_ends_it_the_message_was_spoken_of(
+def test_after_any_end_the_queued_message_was_reported_and_arrives_once(
     server: ServerProcess, ann: CommandLine, number: signal.Signals
 ) -> None:
     server.freeze()
@@ -60,16 +60,19 @@ def test_whatever_ends_it_the_message_was_spoken_of(
 
 
 @pytest.mark.parametrize("state", ["frozen", "down"])
-def test_a_server_that_is_away_is_not_waited_for(server: ServerProcess, ann: CommandLine, state: str) -> None:
+def test_the_command_does_not_wait_for_a_server_that_is_away(
+    server: ServerProcess, ann: CommandLine, state: str
+) -> None:
     server.freeze() if state == "frozen" else server.end()
     started = time.monotonic()
     done = ann("send", "--queue", "--json", "ann", "tea?")
-    assert time.monotonic() - started < 5.0  # its limit was ten seconds, and the machine may be busy
+    # The limit was ten seconds, and the machine may be busy.
+    assert time.monotonic() - started < 5.0
     assert (done.code, [record["type"] for record in done.records]) == (0, ["queued"])
     server.send_signal(signal.SIGCONT) if state == "frozen" else None
 
 
-def test_each_of_many_at_once_says_what_became_of_its_message(ann: CommandLine) -> None:
+def test_each_of_many_commands_at_once_reports_the_outcome_of_its_message(ann: CommandLine) -> None:
     running = [ann.start("--json", "send", "--queue", "ann", str(number)) for number in range(6)]
     said = [each.communicate(timeout=PATIENCE)[0].decode() for each in running]
     assert [each.returncode for each in running] == [0] * len(running)
@@ -77,7 +80,7 @@ def test_each_of_many_at_once_says_what_became_of_its_message(ann: CommandLine) 
     assert sorted(sent_at_last(ann), key=int) == [str(number) for number in range(len(running))]
 
 
-def test_an_ended_session_ends_with_its_own_code_and_leaves_the_message_queued(
+def test_after_an_ended_session_the_exit_code_says_so_and_the_message_stays_queued(
     server: ServerProcess, ann: CommandLine, tmp_path: Path
 ) -> None:
     elsewhere = CommandLine(ann.server, tmp_path / "elsewhere")
@@ -89,7 +92,7 @@ def test_an_ended_session_ends_with_its_own_code_and_leaves_the_message_queued(
     assert sent_at_last(ann) == ["tea?"]
 
 
-def test_the_exit_code_is_the_outcome(ann: CommandLine) -> None:
+def test_the_exit_code_is_that_of_the_outcome(ann: CommandLine) -> None:
     refused = ann("send", "--queue", "nemo", "hi")
     assert (refused.code, refused.err.count("Not sent to nemo")) == (5, 1)
     for _ in range(2):
@@ -100,7 +103,7 @@ def test_the_exit_code_is_the_outcome(ann: CommandLine) -> None:
     assert ann("outbox", "--send").code == 0
 
 
-def test_an_interrupted_command_does_not_outlive_its_grace(server: ServerProcess, ann: CommandLine) -> None:
+def test_an_interrupted_command_ends_within_its_grace(server: ServerProcess, ann: CommandLine) -> None:
     server.freeze()
     sending = ann.start("outbox", "--send")
     sending.terminate()

@@ -1,4 +1,4 @@
-"""The README's bot, as it stands there: killed at random moments, it answers each message once, in one session."""
+"""The README's bot, killed at random moments, answers each message once, in one session."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from tests.waiting import wait_until
 MESSAGES = int(os.environ.get("CHATBOOTH_TEST_BOT_MESSAGES", "200"))
 KILLS = int(os.environ.get("CHATBOOTH_TEST_BOT_KILLS", "3"))
 SEED = os.environ.get("CHATBOOTH_TEST_BOT_SEED", "")
-"""How many messages the bot answers, how often it is killed, and what decides when. The full size: 1500 and 8."""
+"""How many messages the bot answers, how often it is killed, and the seed. The full size is 1500 and 8."""
 
 PATIENCE = 90.0
 
 
 class Server:
-    """A server on one wire, which can be killed and started again where it was."""
+    """A server on one wire, which can be killed and started again on the same port."""
 
     def __init__(self, store: Path, wire: str) -> None:
         self.store = store
@@ -48,7 +48,7 @@ class Server:
         self._running = ServerProcess(self.store, self._running.port, self._flags)
 
     def back_up(self, backup: Path) -> None:
-        """Copy its store as SQLite's own backup does."""
+        """Copy its store by SQLite's own backup."""
         with (
             closing(apsw.Connection(str(self.store))) as source,
             closing(apsw.Connection(str(backup))) as target,
@@ -57,7 +57,7 @@ class Server:
             copying.step()
 
     def restore(self, backup: Path) -> None:
-        """Kill it, put a copy of its store back in another epoch, and start another in its place."""
+        """Kill it, put back a copy of its store with another epoch, and start another in its place."""
         self._running.end(signal.SIGKILL)
         for file in self.store.parent.glob(f"{self.store.name}*"):
             file.unlink()
@@ -72,7 +72,7 @@ class Server:
 
 
 class Bot:
-    """The bot under a supervisor that starts it again whenever it ends."""
+    """The bot under a supervisor that starts it again each time that it ends."""
 
     def __init__(self, folder: Path, program: str, address: str) -> None:
         self.killed = 0
@@ -87,14 +87,14 @@ class Bot:
         self._supervisor.start()
 
     def kill(self, *, again_after: float | None) -> None:
-        """Kill the bot, as by `kill -9`, and the next one too, so many seconds later."""
+        """Kill the bot, as by `kill -9`, and the next one too, this many seconds later."""
         self._kill_running()
         if again_after is not None:
             time.sleep(again_after)
             self._kill_running()
 
     def end(self) -> None:
-        """Let no bot run any more."""
+        """Stop the bot, and start no other."""
         self._ending.set()
         self._process.kill()
         self._supervisor.join(PATIENCE)
@@ -123,7 +123,7 @@ class Bot:
 
 @contextmanager
 def echo_bot(folder: Path, address: str) -> Iterator[Bot]:
-    """The README's bot at work."""
+    """Run the README's bot."""
     folder.mkdir(exist_ok=True)
     [program] = [block for block in blocks("README.md", "python") if "reply_id" in block]
     bot = Bot(folder, program, address)
@@ -135,7 +135,7 @@ def echo_bot(folder: Path, address: str) -> Iterator[Bot]:
 
 @contextmanager
 def signed_up(address: str) -> Iterator[ChatClient]:
-    """A client that acts for ann, beside an account for the bot that has no session."""
+    """Return a client that acts for ann. The bot has an account without a session."""
     with ChatClient.connect(address, timeout=PATIENCE) as ann:
         ann.sign_up("echo", PASSWORD)
         ann.log_out()
@@ -144,12 +144,12 @@ def signed_up(address: str) -> Iterator[ChatClient]:
 
 
 def sessions_of(store: Path, username: str) -> object:
-    """Count an account's sessions in the store."""
+    """Return the number of an account's sessions in the store."""
     return _asked(store, "SELECT count(*) FROM sessions JOIN accounts USING (account_id)", username)
 
 
 def cursor_of(store: Path, username: str) -> int:
-    """Return up to which sequence any session of an account has acknowledged."""
+    """Return the highest sequence that any session of an account has acknowledged."""
     cursor = _asked(store, "SELECT max(cursor) FROM sessions JOIN accounts USING (account_id)", username)
     return cursor if isinstance(cursor, int) else 0
 
@@ -162,7 +162,7 @@ def _asked(store: Path, query: str, username: str) -> object:
 
 @dataclass
 class Weather:
-    """What goes wrong, and when: the numbers of echoes after which the bot, or the server, is killed."""
+    """The faults, and when they come: after which numbers of echoes the bot or the server is killed."""
 
     chance: random.Random
     bot_killed_at: set[int]
@@ -175,7 +175,7 @@ class Weather:
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_each_message_is_answered_once_though_bot_and_server_are_killed(tmp_path: Path, wire: str) -> None:
+def test_each_message_is_answered_once_although_bot_and_server_are_killed(tmp_path: Path, wire: str) -> None:
     server = Server(tmp_path / "chatbooth.db", wire)
     weather = Weather.of(f"{wire} {SEED}")
     texts = [f"message {number}" for number in range(MESSAGES)]
@@ -196,7 +196,7 @@ def test_each_message_is_answered_once_though_bot_and_server_are_killed(tmp_path
 
 
 def _listen_through(weather: Weather, ann: ChatClient, bot: Bot, server: Server) -> None:
-    """Take echoes until each message has one, and let things go wrong meanwhile."""
+    """Take echoes until each message has one, and let the faults happen."""
     seen: set[str] = set()
     with ann.listen() as events:
         for event in events:
@@ -214,7 +214,7 @@ def _listen_through(weather: Weather, ann: ChatClient, bot: Bot, server: Server)
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_a_restored_store_has_nothing_answered_anew_and_nothing_skipped(tmp_path: Path, wire: str) -> None:
+def test_after_a_restore_nothing_is_answered_twice_or_skipped(tmp_path: Path, wire: str) -> None:
     (tmp_path / "store").mkdir()
     server = Server(tmp_path / "store" / "chatbooth.db", wire)
     before, lost, after = ([f"{when} {number}" for number in range(10)] for when in ("before", "lost", "after"))
@@ -243,16 +243,16 @@ def _send(ann: ChatClient, texts: list[str]) -> None:
 
 
 def _await(ann: ChatClient, texts: list[str]) -> None:
-    """Wait until the mailbox holds so many messages as these, and see that it holds these."""
+    """Wait until the mailbox has as many messages as these, and check that it has exactly these."""
     wait_until(lambda: len(ann.deliver(after=0).messages) >= len(texts), PATIENCE)
     assert [message.text for message in ann.deliver(after=0).messages] == texts
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_a_log_in_that_is_cut_off_leaves_no_session_that_nobody_knows(
+def test_a_log_in_that_is_cut_off_leaves_no_unknown_session(
     tmp_path: Path, wire: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut off after the server has opened the session, and before the client has noted it."""
+    """The bot is killed after the server has opened the session, and before the bot has noted it."""
     server = Server(tmp_path / "chatbooth.db", wire)
     state = tmp_path / "echo.state"
     try:

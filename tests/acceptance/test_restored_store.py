@@ -1,4 +1,4 @@
-"""A server that starts on a backup, while a client that has shown more goes on listening."""
+"""A server starts on a backup while a client that has shown later messages listens."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def send(address: str, session: Session, *texts: str) -> None:
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 @pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-def test_everything_that_is_sent_after_a_restore_is_shown(tmp_path: Path, wire: str, ends: signal.Signals) -> None:
+def test_every_message_that_is_sent_after_a_restore_is_shown(tmp_path: Path, wire: str, ends: signal.Signals) -> None:
     (folder := tmp_path / "data").mkdir()
     path, backup = folder / "chatbooth.db", tmp_path / "backup.db"
     with serving(path) as server:
@@ -88,7 +88,7 @@ def test_everything_that_is_sent_after_a_restore_is_shown(tmp_path: Path, wire: 
         assert server.lines(FRESH) == 0, "a restart is no restore"
 
 
-def test_the_operator_may_say_that_it_was_restored(tmp_path: Path) -> None:
+def test_the_operator_may_declare_a_restore(tmp_path: Path) -> None:
     (folder := tmp_path / "data").mkdir()
     path = folder / "chatbooth.db"
     with serving(path) as server, ChatClient.connect(server.grpc) as client:

@@ -1,4 +1,4 @@
-"""A server whose files are taken away while clients send: whatever it has acknowledged is found again."""
+"""A server whose files disappear while clients send: every acknowledged message is kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENDERS = 4
 
 
 class Sender(threading.Thread):
-    """Sends under new ids until it is stopped, and notes what was acknowledged, and when it was begun."""
+    """Sends messages under new ids until it is stopped. Notes which were acknowledged, and when each was begun."""
 
     def __init__(self, address: str, session: Session) -> None:
         super().__init__(daemon=True)
@@ -51,14 +51,14 @@ class Sender(threading.Thread):
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the store lies: in a folder of its own."""
+    """Return the path of the store, in a folder of its own."""
     (folder := tmp_path / "data").mkdir()
     return folder / "chatbooth.db"
 
 
 @pytest.fixture
 def server(path: Path) -> Iterator[LoggedServer]:
-    """A server of the store."""
+    """Return a server of the store."""
     server = LoggedServer(path)
     yield server
     server.process.kill()
@@ -66,13 +66,13 @@ def server(path: Path) -> Iterator[LoggedServer]:
 
 
 def stored_ids(path: Path) -> set[bytes]:
-    """The ids of ann's messages in a store that nobody serves."""
+    """Return the ids of ann's messages in a store that nobody serves."""
     with SQLiteStore(path) as store:
         return {message.message_id for message in mailbox(store, log_in(store, "ann"))}
 
 
 def started_senders(address: str) -> list[Sender]:
-    """Sign ann up, and let her send to herself from several clients until some of it is acknowledged."""
+    """Sign ann up, and let her send to herself from several clients until some messages are acknowledged."""
     with ChatClient.connect(address) as client:
         session = client.sign_up("ann", PASSWORD)
     senders = [Sender(address, session) for _ in range(SENDERS)]
@@ -83,7 +83,7 @@ def started_senders(address: str) -> list[Sender]:
 
 
 def stop_and_gather(senders: list[Sender]) -> dict[bytes, float]:
-    """Return what was acknowledged, with the moment at which each send was begun."""
+    """Return the acknowledged messages, with the moment at which each send was begun."""
     for sender in senders:
         sender.stopped.set()
     for sender in senders:
@@ -93,10 +93,10 @@ def stop_and_gather(senders: list[Sender]) -> dict[bytes, float]:
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 @pytest.mark.parametrize("take", [rename_folder, replace_folder, rename_file, replace_both])
-def test_whatever_is_acknowledged_is_in_the_files_that_were_taken_away(
+def test_every_acknowledged_message_is_in_the_files_that_were_taken_away(
     server: LoggedServer, path: Path, wire: str, take: Take, tmp_path: Path
 ) -> None:
-    """After a kill: the files lie somewhere else, so this brings them together there and compares."""
+    """After a kill the files lie in different places. The test brings them together and compares."""
     senders = started_senders(server.addresses[wire])
     undo = take(path)
     taken = time.monotonic()
@@ -112,7 +112,7 @@ def test_whatever_is_acknowledged_is_in_the_files_that_were_taken_away(
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_after_its_log_was_removed_a_stop_saves_all_of_it(server: LoggedServer, path: Path, wire: str) -> None:
+def test_after_its_log_was_removed_a_clean_stop_saves_all_messages(server: LoggedServer, path: Path, wire: str) -> None:
     senders = started_senders(server.addresses[wire])
     remove_log(path)
     wait_until(lambda: all(sender.refused for sender in senders))
@@ -122,7 +122,7 @@ def test_after_its_log_was_removed_a_stop_saves_all_of_it(server: LoggedServer, 
     assert acknowledged.keys() <= stored_ids(path)
 
 
-def test_health_and_the_log_say_it_once_and_say_when_it_is_over(server: LoggedServer, path: Path) -> None:
+def test_health_and_the_log_report_it_once_and_report_when_it_is_over(server: LoggedServer, path: Path) -> None:
     with watching_health(server.grpc) as whole, watching_health(server.grpc, SERVICE_NAME) as service:
         assert [next(whole), next(service)] == [SERVING, SERVING]
         undo = rename_folder(path)

@@ -1,4 +1,4 @@
-"""The command line at a terminal: prompts that don't echo, confirmations, the menu, Ctrl-C and Ctrl-D."""
+"""The command line at a terminal: hidden passwords, questions, the menu, Ctrl-C, Ctrl-D."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Terminal = Callable[..., "pexpect.spawn[str]"]
 
 @pytest.fixture
 def terminal(chatbooth: CommandLine) -> Iterator[Terminal]:
-    """Start the command line at a terminal; no password is in the environment."""
+    """Start the command line at a terminal. No password is in the environment."""
     chatbooth.variables.clear()
     started: list[pexpect.spawn[str]] = []
 
@@ -51,25 +51,25 @@ def terminal(chatbooth: CommandLine) -> Iterator[Terminal]:
 
 @pytest.fixture
 def name() -> str:
-    """A username that nobody else has."""
+    """Return a username that nobody else has."""
     return f"t-{uuid.uuid4().hex[:12]}"
 
 
 def code(child: pexpect.spawn[str]) -> int | None:
-    """The exit code of a command that ends by itself."""
+    """Return the exit code of a command that ends by itself."""
     child.expect(pexpect.EOF)
     child.close()
     return child.exitstatus
 
 
 def answer(child: pexpect.spawn[str], question: str, typed: str) -> None:
-    """Wait for a question, and type."""
+    """Wait for a question, and type an answer."""
     child.expect_exact(question)
     child.sendline(typed)
 
 
 def secret(child: pexpect.spawn[str], question: str, typed: str) -> None:
-    """Wait for a question for a password, and type it once the terminal has stopped echoing."""
+    """Wait for a question for a password, and type the password once the terminal has stopped echoing."""
     child.expect_exact(question)
     child.waitnoecho(60)
     assert not child.getecho()
@@ -96,7 +96,7 @@ def test_a_new_password_is_asked_for_twice_and_never_echoed(terminal: Terminal, 
     assert code(child) == 0
 
 
-def test_two_passwords_that_differ_do_nothing(terminal: Terminal, name: str) -> None:
+def test_two_different_passwords_change_nothing(terminal: Terminal, name: str) -> None:
     child = terminal("signup", name)
     secret(child, f"Password for {name}: ", PASSWORD)
     secret(child, "The same again: ", "a typo")
@@ -104,7 +104,7 @@ def test_two_passwords_that_differ_do_nothing(terminal: Terminal, name: str) -> 
     assert code(child) == 2
 
 
-def test_deleting_asks_whether_it_is_meant(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+def test_deleting_asks_for_confirmation(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     child = terminal("delete")
     answer(child, "[y/N] ", "")
@@ -140,7 +140,9 @@ def test_a_text_may_be_typed(terminal: Terminal, chatbooth: CommandLine, name: s
     assert chatbooth("deliver", "--json").records[0]["text"] == "two\nlines"
 
 
-def test_a_long_text_is_wrapped_so_that_it_fakes_no_line(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
+def test_a_long_text_is_wrapped_and_imitates_no_other_line(
+    terminal: Terminal, chatbooth: CommandLine, name: str
+) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     chatbooth("send", name, "x" * 100 + " 2  2030-01-01 00:00:00  ben: fake " + "漢" * 100)
     child = terminal("deliver", columns=60)
@@ -193,7 +195,7 @@ PASTED = "first\rsecond\r5\r"
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_lines_pasted_at_a_text_are_one_text(
+def test_pasted_lines_are_one_text_where_a_text_is_asked_for(
     terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
 ) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
@@ -209,7 +211,7 @@ def test_lines_pasted_at_a_text_are_one_text(
 
 
 @pytest.mark.parametrize("marks", [True, False])
-def test_lines_pasted_at_a_choice_choose_nothing(
+def test_pasted_lines_are_no_answer_where_a_choice_is_asked_for(
     terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
 ) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
@@ -223,12 +225,13 @@ def test_lines_pasted_at_a_choice_choose_nothing(
     assert chatbooth("whoami").out == f"{name}\n"
 
 
-def test_what_was_typed_before_a_dangerous_question_is_no_answer(
+def test_text_typed_before_a_dangerous_question_is_no_answer(
     terminal: Terminal, chatbooth: CommandLine, name: str
 ) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     child = terminal("delete")
-    child.send("y\r")  # long before the question
+    # This comes long before the question.
+    child.send("y\r")
     child.expect_exact("[y/N] ")
     child.send("\r")
     child.expect_exact("Nothing was deleted.")
@@ -246,11 +249,12 @@ def test_a_password_is_pasted_without_its_marks(terminal: Terminal, chatbooth: C
 
 def test_a_text_of_any_length_is_pasted_whole(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    text = "0123456789" * 2_000  # more than a line that the kernel collects may have
+    # This is longer than any line that the kernel collects.
+    text = "0123456789" * 2_000
     child = terminal("send", name)
     child.expect_exact("Ctrl-D")
     child.expect_exact("\x1b[?2004h")
-    # A terminal shows while it pastes: what is pasted waits for what is shown, and the other way about.
+    # A terminal shows text while it pastes: the paste waits for the output, and the output for the paste.
     pasting = threading.Thread(target=child.send, args=(f"{PASTE_START}{text}{PASTE_END}\r",))
     pasting.start()
     child.expect_exact("789\r\n")
@@ -297,7 +301,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no shell with job control")
 @pytest.mark.parametrize("stop", ["\x1a", "SIGSTOP"])
-def test_a_question_goes_on_after_it_was_stopped(chatbooth: CommandLine, name: str, stop: str) -> None:
+def test_a_question_continues_after_the_command_was_stopped(chatbooth: CommandLine, name: str, stop: str) -> None:
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     environment = {**chatbooth.environment(), "TERM": "xterm", "PS1": "ready> ", "HISTFILE": ""}
     shell = pexpect.spawn(
@@ -355,7 +359,7 @@ def test_a_password_is_hidden_again_after_a_stop(chatbooth: CommandLine, name: s
         shell.close(force=True)
 
 
-def test_a_terminal_that_is_open_for_reading_alone_is_written_to(
+def test_a_terminal_that_is_open_for_reading_only_is_written_to(
     terminal: Terminal, chatbooth: CommandLine, name: str
 ) -> None:
     environment = {**chatbooth.environment(), "TERM": "xterm"}
@@ -378,7 +382,7 @@ def test_half_a_text_is_not_sent_when_the_terminal_closes(chatbooth: CommandLine
     chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
     master, slave = os.openpty()
     environment = {**chatbooth.environment(), "TERM": "xterm"}
-    # In a session of its own this terminal is not the controlling one: no SIGHUP ends the command.
+    # In a session of its own this terminal is not the controlling one, so no SIGHUP ends the command.
     sending = subprocess.Popen(
         [*CLIENT, "send", name], stdin=slave, stderr=subprocess.PIPE, env=environment, start_new_session=True
     )
@@ -395,7 +399,7 @@ def test_half_a_text_is_not_sent_when_the_terminal_closes(chatbooth: CommandLine
     assert chatbooth("deliver").err == "No new messages.\n"
 
 
-def test_a_terminal_that_knows_no_marks_is_sent_none(terminal: Terminal) -> None:
+def test_a_terminal_that_does_not_know_marks_gets_none(terminal: Terminal) -> None:
     child = terminal("login", term="dumb")
     answer(child, "Username: ", "somebody")
     child.expect_exact("Password of somebody: ")

@@ -1,4 +1,4 @@
-"""P10 on the command line: what a newer server stored is shown once as unknown, and all that follows it is shown."""
+"""P10 on the command line: unknown content is shown once, and all that follows it, too."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def newer_store(path: Path, names: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with both wires over such a store."""
+    """Return a server with both wires over such a store."""
     store = tmp_path_factory.mktemp("newer") / "chatbooth.db"
     newer_store(store, tuple(f"{what}-{wire}" for what in ("listener", "reader") for wire in ("grpc", "wire")))
     running = ServerProcess(store, flags=["--wire-port", "0"])
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
-def test_listen_shows_it_once_and_goes_on(server: ServerProcess, wire: str, tmp_path: Path) -> None:
+def test_listen_shows_it_once_and_continues(server: ServerProcess, wire: str, tmp_path: Path) -> None:
     command = CommandLine(server.addresses[wire], tmp_path)
     name = f"listener-{wire}"
     assert command("login", name).code == 0
@@ -56,7 +56,7 @@ def test_listen_shows_it_once_and_goes_on(server: ServerProcess, wire: str, tmp_
     assert (before["text"], after["text"]) == ("before", "after")
     assert (unknown["sequence"], unknown["kind"], base64.b64decode(unknown["content"])) == (2, 200, RAW)
     assert command("send", name, "later").code == 0
-    # Neither another listen nor the server shows again what was shown.
+    # Neither another listen nor the server shows a message again.
     assert [record.get("text") for record in command("--json", "listen", "--max", "1").records] == ["later"]
     assert command("deliver").out == ""
 

@@ -1,4 +1,4 @@
-"""A server that cannot be reached: the error names the cause, over both wires, to programs and to persons."""
+"""A server that cannot be reached: the error names the cause, over both wires."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEB_PAGE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
-    """Start listeners that answer whatever comes with some bytes, then close; give the address of each."""
+    """Start listeners that answer anything with some bytes, then close. Yield the address of each."""
     with ExitStack() as stack:
 
         def start(answer: bytes) -> str:
@@ -50,7 +50,7 @@ def _answer(listener: socket.socket, answer: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def wire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that speaks the wire protocol alone."""
+    """Return the address of a server that speaks the wire protocol alone."""
     folder = tmp_path_factory.mktemp("wire")
     server = ServerProcess(folder / "chatbooth.db", flags=("--no-grpc", "--wire-port", "0"))
     yield server.address
@@ -58,7 +58,7 @@ def wire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def cause(address: str, timeout: float = 10.0) -> str:
-    """The cause that the library names for an address."""
+    """Return the cause that the library names for an address."""
     with ChatClient.connect(address, timeout=timeout) as client, pytest.raises(ServerUnreachable) as caught:
         client.log_in("ann", PASSWORD)
     assert caught.value.cause in causes.CAUSES
@@ -70,7 +70,7 @@ def unused_port() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_over_grpc(answering: Callable[[bytes], str], wire_server: str) -> None:
+def test_the_library_names_the_cause_over_grpc(answering: Callable[[bytes], str], wire_server: str) -> None:
     assert cause(unused_port()) == causes.REFUSED
     assert cause("nosuch.invalid:1") == causes.NAME_UNKNOWN
     assert cause(wire_server) == causes.SPEAKS_WIRE
@@ -80,7 +80,9 @@ def test_over_grpc(answering: Callable[[bytes], str], wire_server: str) -> None:
     assert cause(answering(b"")) == causes.CLOSED
 
 
-def test_over_the_wire(answering: Callable[[bytes], str], shared_server: ServerProcess) -> None:
+def test_the_library_names_the_cause_over_the_wire(
+    answering: Callable[[bytes], str], shared_server: ServerProcess
+) -> None:
     assert cause(f"wire://{unused_port()}") == causes.REFUSED
     assert cause("wire://nosuch.invalid:1") == causes.NAME_UNKNOWN
     assert cause("wire://a..b:1") == causes.NAME_UNKNOWN
@@ -92,7 +94,7 @@ def test_over_the_wire(answering: Callable[[bytes], str], shared_server: ServerP
 
 @pytest.fixture
 def silent_port() -> Iterator[str]:
-    """An address where packets get no answer, as behind a firewall: its queue of connections is full."""
+    """Return an address where packets get no answer, as from a firewall: its queue of connections is full."""
     with socket.socket() as listener, ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -104,7 +106,7 @@ def silent_port() -> Iterator[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse a connection that finds the queue full")
-def test_where_nothing_answers(silent_port: str) -> None:
+def test_an_address_that_does_not_answer_is_named_as_such(silent_port: str) -> None:
     assert cause(silent_port, timeout=60.0) == causes.TIMED_OUT
     assert cause(f"wire://{silent_port}", timeout=2.0) == causes.TIMED_OUT
 
@@ -118,7 +120,7 @@ def test_where_nothing_answers(silent_port: str) -> None:
         (errno.ETIMEDOUT, causes.TIMED_OUT),
     ],
 )
-def test_what_the_system_says_of_a_connection(number: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systems_errors_become_causes(number: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -127,7 +129,7 @@ def test_what_the_system_says_of_a_connection(number: int, expected: str, monkey
 
 
 @pytest.mark.parametrize("variable", ["grpc_proxy", "https_proxy", "http_proxy"])
-def test_a_proxy_in_the_way_is_named(
+def test_a_proxy_on_the_way_is_named(
     variable: str, answering: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("grpc_proxy", "https_proxy", "http_proxy", "no_proxy", "no_grpc_proxy"):
@@ -138,12 +140,13 @@ def test_a_proxy_in_the_way_is_named(
             client.log_in("ann", PASSWORD)
         assert (caught.value.cause, caught.value.variable) == (causes.PROXY, variable)
         assert f"The variable {variable} sends the connection through a proxy" in str(caught.value)
-    assert cause(unused_port()) == causes.REFUSED  # gRPC takes no proxy to this machine
+    # gRPC uses no proxy to this machine.
+    assert cause(unused_port()) == causes.REFUSED
     monkeypatch.setenv("no_proxy", "elsewhere.invalid,chat.invalid")
     assert cause("chat.invalid:50051") == causes.NAME_UNKNOWN
 
 
-def test_a_person_reads_what_to_do_and_a_program_the_code(
+def test_a_person_reads_advice_and_a_program_the_cause(
     wire_server: str, shared_server: ServerProcess, tmp_path: Path
 ) -> None:
     chatbooth = CommandLine(wire_server, tmp_path)
@@ -166,7 +169,7 @@ def test_a_person_reads_what_to_do_and_a_program_the_code(
         ("[1::2::3]:4", "write HOST:PORT"),
     ],
 )
-def test_an_address_that_is_none_says_why(address: str, words: str, tmp_path: Path) -> None:
+def test_the_error_of_a_malformed_address_says_what_is_wrong(address: str, words: str, tmp_path: Path) -> None:
     done = CommandLine(address, tmp_path)("list")
     assert done.code == 2
     assert words in done.err

@@ -1,4 +1,4 @@
-"""The environment of the command line: variables that are empty, misspelt or Kubernetes' own."""
+"""The variables of the command line that are empty, misspelt or of Kubernetes."""
 
 from __future__ import annotations
 
