@@ -1,1 +1,1 @@
-"""Benchmarks and long-running checks; nothing here is part of what runs."""
+"""Benchmarks and long-running checks. The package does not need them to run."""

@@ -1,4 +1,4 @@
-"""Messages for a store that has no server, by the way that a connection's messages take."""
+"""Fills a mailbox of a store without a server, in the way that a connection sends."""
 
 from __future__ import annotations
 

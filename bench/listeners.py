@@ -1,4 +1,4 @@
-"""python -m bench.listeners: what thousands of open Listen streams cost, and how fast a message arrives live."""
+"""python -m bench.listeners: the cost of open Listen streams, and the live latency."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 PASSWORD = "password"  # noqa: S105
 _SETTLE = 2.0
 _SESSIONS = 50
-_AT_ONCE = 200  # gRPC refuses calls while a thousand or more of them wait to be looked at
+# gRPC refuses calls while a thousand or more of them wait for the server.
+_AT_ONCE = 200
 
 
 def main() -> int:
-    """Measure with and without listeners; print figures and ratios."""
+    """Measure with listeners and without, and print figures and ratios."""
     parser = argparse.ArgumentParser(prog="python -m bench.listeners", description=__doc__)
     parser.add_argument("--listeners", type=int, default=5_000, help="(default: %(default)s)")
     parser.add_argument("--connections", type=int, default=50, help="that they share (default: %(default)s)")
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def _fill_pool(server: ServerProcess) -> None:
-    """Make calls until the pool of calls has all its threads; a Send alone would take none."""
+    """Make calls until the pool of calls has started all its threads. A Send alone would start none."""
     with ChatClient.connect(server.grpc, timeout=60) as client, ThreadPoolExecutor(64) as callers:
         client.sign_up("caller", PASSWORD)
         for delivered in [callers.submit(client.deliver) for _ in range(5_000)]:
@@ -64,7 +65,7 @@ def _fill_pool(server: ServerProcess) -> None:
 
 
 def _open(server: ServerProcess, listeners: int, connections: int) -> tuple[list[grpc.Channel], list[Any]]:
-    """Open the streams, as those of a few accounts, and wait for each one's opening."""
+    """Open the streams for a few accounts, and wait for the opening of each stream."""
     with ChatClient.connect(server.grpc) as client:
         sessions = [client.sign_up(f"listener{number}", PASSWORD) for number in range(_SESSIONS)]
     metadata = [_bearer(session.token) for session in sessions]
@@ -84,12 +85,12 @@ def _open(server: ServerProcess, listeners: int, connections: int) -> tuple[list
 
 
 def _arrival(server: ServerProcess, messages: int) -> tuple[float, float]:
-    """Return the p50, in milliseconds, from sending a message to having it, and of a no-op unary call."""
+    """Return two p50s in milliseconds: from the send of a message to its arrival, and of a no-op unary call."""
     arrivals, no_ops = [], []
     with ChatClient.connect(server.grpc) as client, grpc.insecure_channel(server.grpc) as channel:
         session = client.sign_up("both", PASSWORD)
         stub, health = pb_grpc.ChatServiceStub(channel), health_pb2_grpc.HealthStub(channel)
-        check: Any = health.Check  # type: ignore[attr-defined]  # typed only in an extra package
+        check: Any = health.Check  # type: ignore[attr-defined]  # its types are not installed
         stream = stub.Listen(pb.ListenRequest(), metadata=_bearer(session.token))
         next(stream)
         for number in range(1, messages + 1):

@@ -1,4 +1,4 @@
-"""python -m bench.listing: how fast a pattern goes through a million accounts, and how soon a first page comes."""
+"""python -m bench.listing: how fast a list of a million accounts and its first page are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$" + "x" * 66
 
 @dataclass
 class Figures:
-    """Names a second by pattern, and first pages in microseconds, of the small store and of the large one."""
+    """Names a second by pattern, and first pages in microseconds, for the small store and the large one."""
 
     accounts: tuple[int, int]
     scanned_per_second: dict[str, float]
@@ -37,13 +37,13 @@ class Figures:
 
 @dataclass
 class Lister:
-    """A booth of many accounts, and someone who lists them."""
+    """A booth of many accounts, and the token of an account that lists them."""
 
     booth: Booth
     token: bytes
 
     def scan_rate(self, pattern: str, accounts: int) -> float:
-        """List from the first page to the last; return how many names a second that looked at."""
+        """List from the first page to the last. Return how many names a second were searched."""
         started, page_token = time.perf_counter(), ""
         while True:
             page_token = self.booth.list(self.token, pattern, "", MAX_PAGE_SIZE, page_token).next_page_token
@@ -51,14 +51,14 @@ class Lister:
                 return accounts / (time.perf_counter() - started)
 
     def first_page(self, pattern: str, prefix: str) -> float:
-        """Return how many microseconds a first page of the default size takes."""
+        """Return how long a first page of the default size takes, in microseconds."""
         started = time.perf_counter()
         self.booth.list(self.token, pattern, prefix, 0, "")
         return 1e6 * (time.perf_counter() - started)
 
 
 def main() -> int:
-    """Measure in this process, without a transport; print the figures."""
+    """Measure in this process, without a transport, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.listing", description=__doc__)
     parser.add_argument("--accounts", type=int, default=1_000_000, help="in the large store (default: %(default)s)")
     parser.add_argument("--pages", type=int, default=300, help="first pages of each kind (default: %(default)s)")
@@ -87,7 +87,7 @@ def _measure(folder: Path, sizes: tuple[int, int], pages: int) -> Figures:
 
 
 def _first_pages(small: Lister, large: Lister, pattern: str, prefix: str, pages: int) -> tuple[float, float]:
-    """Return the p50s. The two take turns, so that other work of the machine slows both."""
+    """Return the p50s. The two stores take turns, so that other work of the machine slows both."""
     taken = [(small.first_page(pattern, prefix), large.first_page(pattern, prefix)) for _ in range(pages)]
     return statistics.median(one for one, _ in taken), statistics.median(other for _, other in taken)
 

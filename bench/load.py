@@ -1,4 +1,4 @@
-"""A load generator: closed-loop senders in a process of their own; prints what they saw as JSON."""
+"""A process of closed-loop senders, which prints their latencies and rates as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSWORD = "password"  # noqa: S105
 
 
 def main() -> None:
-    """Send with `--clients` threads, each on a connection of its own, for `--seconds`."""
+    """Send with `--clients` threads, each on its own connection, for `--seconds`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--clients", type=int, required=True)

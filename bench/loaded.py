@@ -1,4 +1,4 @@
-"""Latency, throughput and server CPU under closed-loop load, and pipelined sends on the wire."""
+"""Latency, throughput and server CPU under load, and pipelined sends on the wire."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REPLY_SIZE = 15
 
 @dataclass(frozen=True)
 class Load:
-    """What some clients saw: latencies in milliseconds, rates in messages a second, CPU in ms per 1,000 messages."""
+    """The result of a load: latencies in milliseconds, messages a second, and CPU in ms per 1,000 messages."""
 
     clients: int
     p50: float
@@ -37,7 +37,7 @@ class Load:
 
 
 def closed_loop(server: ServerProcess, address: str, clients: int, seconds: float) -> Load:
-    """Send one message after another from each client, for a time; every one is committed before its reply."""
+    """Send one message after another from each client, for a time. The server commits each before its reply."""
     processes = min(clients, MOST_PROCESSES)
     recipient = f"sink{time.time_ns() % 10**9}"
     with ChatClient.connect(address) as client:
@@ -64,7 +64,7 @@ def closed_loop(server: ServerProcess, address: str, clients: int, seconds: floa
 
 
 def pipelined(server: ServerProcess, address: str, messages: int) -> tuple[float, float]:
-    """Send many messages over one wire connection without waiting; return messages a second and CPU ms per 1,000."""
+    """Send many messages over one wire connection without waiting. Return messages a second and CPU ms per 1,000."""
     recipient = f"sink{time.time_ns() % 10**9}"
     with ChatClient.connect(address) as client:
         client.sign_up(recipient, PASSWORD)

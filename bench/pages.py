@@ -1,4 +1,4 @@
-"""Figures' places in the pages of docs: between two marks, with prose around them that stays as it is."""
+"""Writes figures into the pages of docs, between two marks, and leaves the rest."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def marks(name: str) -> tuple[str, str]:
-    """Return the two lines that a page has figures between."""
+    """Return the two lines between which a page has its figures."""
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def write_between(page: Path, name: str, figures: str) -> None:
-    """Put Markdown between the marks of that name. Raises ValueError: the page has none."""
+    """Put Markdown between the marks of that name. Raises ValueError if the page has no such marks."""
     begin, end = marks(name)
     text = page.read_text(encoding="utf-8")
     text, found = re.subn(f"{begin}.*?{end}", lambda _: f"{begin}\n\n{figures}\n{end}", text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""python -m bench.pool: what --threads should be, on this disk and on one whose fsync takes 5 ms longer."""
+"""python -m bench.pool: the best --threads, on this disk and on one with a slow fsync."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIENTS = (1, 8, 64)
 
 
 def main() -> int:
-    """Measure durable unary sends by pool size; print rates, their ratio to the default's, and latencies."""
+    """Measure durable unary sends for each pool size. Print rates, their ratio to the default's, and latencies."""
     parser = argparse.ArgumentParser(prog="python -m bench.pool", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load (default: %(default)s)")
     parsed = parser.parse_args()

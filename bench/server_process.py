@@ -1,4 +1,4 @@
-"""A chatbooth server as a process of its own, with both wires, and what it uses."""
+"""A chatbooth server in its own process, with both wires, and its use of resources."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from types import TracebackType
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_LIMIT = 30.0
-_FORGET_PEAK = "5"  # what proc(5) says to write
+# The value that proc(5) documents for this.
+_FORGET_PEAK = "5"
 
 
 class ServerProcess:
-    """`python -m chatbooth_grpc.server` on free ports and a store of its own, stopped at the end of the block."""
+    """`python -m chatbooth_grpc.server` on free ports with its own store. It is stopped at the end of the block."""
 
     def __init__(
         self, *flags: str, module: str = "chatbooth_grpc.server", store: Path | None = None, in_place: bool = False
     ) -> None:
-        """`module`: what runs the server, for one with something changed; `store`: a file to begin with a copy of.
+        """`module` runs the server, perhaps with a change. The server begins with a copy of the file `store`.
 
-        `in_place`: with that file itself.
+        With `in_place`, it begins with that file itself.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="chatbooth-bench-")
         folder = Path(self._folder.name)
@@ -49,22 +50,22 @@ class ServerProcess:
         return self._process.pid
 
     def cpu_seconds(self) -> float:
-        """CPU time used so far, in the kernel too."""
+        """The CPU time used so far, including time in the kernel."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def resident_bytes(self) -> int:
-        """Memory held now."""
+        """The memory that the process holds now."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def peak_resident_bytes(self) -> int:
-        """Most memory held since it was last asked for, by the kernel's own count."""
+        """The most memory that the process held since the last call of this, as the kernel counts it."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         Path(f"/proc/{self.pid}/clear_refs").write_text(_FORGET_PEAK)
         return int(status.partition("VmHWM:")[2].split()[0]) << 10
 
     def threads(self) -> int:
-        """Threads alive now."""
+        """The number of threads alive now."""
         return sum(1 for _ in Path(f"/proc/{self.pid}/task").iterdir())
 
     def __enter__(self) -> ServerProcess:

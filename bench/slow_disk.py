@@ -1,4 +1,4 @@
-"""python -m bench.slow_disk: the server, on a disk whose every fsync takes longer."""
+"""python -m bench.slow_disk: the server, on a disk where every fsync takes longer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import apsw
 from chatbooth_grpc.server.__main__ import main
 
 VARIABLE = "BENCH_FSYNC_MILLISECONDS"
-"""The environment variable that says how much longer; 0 if it is not set."""
+"""The environment variable that says how much longer. Unset means 0."""
 
 
 _SYSTEM = apsw.vfs_names()[0]
@@ -31,7 +31,7 @@ class SlowFile(apsw.VFSFile):
 
 
 class SlowDisk(apsw.VFS):
-    """The system's files, with `SlowFile` for each; becomes SQLite's default."""
+    """The system's files, each as a `SlowFile`. It becomes SQLite's default VFS."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""python -m bench.starting: how long a command takes from its start to its end, beside the import of gRPC alone."""
+"""python -m bench.starting: how long commands take, beside the import of gRPC alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PASSWORD = "a long password"  # noqa: S105
 
 @dataclass
 class Figure:
-    """What a command took: the median in milliseconds, and of its ratios to the floor of the same turn."""
+    """The time of a command: its median in milliseconds, and the median of its ratios to the floor of the same turn."""
 
     milliseconds: float
     ratio: float
@@ -32,7 +32,7 @@ class Figure:
 
 
 def main() -> int:
-    """Run everything in turns; print the medians and whether the targets are reached."""
+    """Run all commands in turns. Print the medians, and whether the targets are reached."""
     parser = argparse.ArgumentParser(prog="python -m bench.starting", description=__doc__)
     parser.add_argument("--repeats", type=int, default=21, help="of each, in turns (default: %(default)s)")
     parsed = parser.parse_args()
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return an environment with sessions and bytecode in `folder`: commands are found compiled, as after a use."""
+    """Return an environment with sessions and bytecode in `folder`. The commands are compiled, as after a first use."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHATBOOTH_", "PYTHON"))}
     return {
         **inherited,
@@ -79,7 +79,7 @@ def _programs(server: ServerProcess) -> dict[str, Sequence[str]]:
 def _in_turns(
     programs: Mapping[str, Sequence[str]], environment: Mapping[str, str], repeats: int
 ) -> dict[str, list[float]]:
-    """Return the milliseconds of each run; the first of each, which compiles, does not count."""
+    """Return the milliseconds of each run. The first run of each command compiles it, so it does not count."""
     taken: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(1 + repeats):
         for name, arguments in programs.items():

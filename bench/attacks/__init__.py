@@ -1,1 +1,1 @@
-"""Attacks on a running server, and the honest client that works meanwhile."""
+"""Attacks on a running server, and an honest client that works at the same time."""

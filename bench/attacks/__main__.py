@@ -1,4 +1,4 @@
-"""python -m bench.attacks: attack a server, and print what an honest client sees before, during and after."""
+"""python -m bench.attacks: attack a server, and print the latencies of an honest client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.chat_client import ChatClient
 
 _GATHERING = 1.5
-"""Seconds that an attacker gets before the honest client begins."""
+"""How long an attacker attacks before the honest client begins, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Attack:
     streams: int
     connections: int
     waiting: int = 0
-    """Messages that wait in the attacker's mailbox."""
+    """How many messages wait in the attacker's mailbox."""
     mails: bool = False
-    """Whether the attacker's mailbox goes on growing."""
+    """Whether the attacker's mailbox keeps growing."""
 
     @property
     def is_wire(self) -> bool:
@@ -78,7 +78,8 @@ def _run(name: str, attack: Attack, seconds: float, flags: list[str]) -> None:
             if attack.mails:
                 attackers.enter_context(_attacker("mail", server.wire, token, attack, username))
             time.sleep(_GATHERING)
-            server.peak_resident_bytes()  # forgets what came before
+            # This resets the peak.
+            server.peak_resident_bytes()
             same = _begin(attacked, seconds)
             across = _begin(other, seconds)
             _say(f"{name}: attacked", _end(same), server.peak_resident_bytes())
@@ -99,7 +100,7 @@ def _prepare(address: str, waiting: int) -> tuple[bytes, str]:
 
 @contextlib.contextmanager
 def _attacker(name: str, address: str, token: bytes, attack: Attack, method: str) -> Iterator[None]:
-    """Run an attacker during the block. Raises RuntimeError: it stopped by itself, so the figures mean nothing."""
+    """Run an attacker during the block. Raises RuntimeError if it stopped by itself, which voids the figures."""
     command = [sys.executable, "-m", "bench.attacks.attacker", name, "--server", address, "--token", token.hex()]
     command += ["--streams", str(attack.streams), "--connections", str(attack.connections), "--method", method]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -123,7 +124,7 @@ def _begin(address: str, seconds: float) -> subprocess.Popen[str]:
 
 
 def _end(process: subprocess.Popen[str]) -> str:
-    """Wait for an honest client; return what it saw, in words."""
+    """Wait for an honest client, and return its result in words."""
     out, error = process.communicate()
     if process.returncode:
         return f"the honest client failed: {_last_line(error)}"
@@ -144,7 +145,7 @@ def _say(name: str, seen: str, memory: int) -> None:
 
 
 def _three(latencies: list[float]) -> str:
-    """Return the median, the 99th percentile and the longest, in milliseconds."""
+    """Return the median, the 99th percentile and the longest latency, in milliseconds."""
     if not latencies:
         return "none"
     ordered = sorted(latencies)

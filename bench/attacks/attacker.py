@@ -1,4 +1,4 @@
-"""The attackers, each a loop that runs until it is killed: python -m bench.attacks.attacker NAME …"""
+"""The attackers: loops that run until killed. python -m bench.attacks.attacker NAME …"""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _SERVICE = "/chatbooth.v1.ChatService/"
 _PAUSE = 0.05
 _REPLIES_BEFORE_LISTEN = 2
 MESSAGE_SIZE = 4_000
-"""Bytes of each text in the attacker's mailbox: 256 of them, a stream's window, are about 1 MiB."""
-_ESTABLISHED = 1  # in the first byte of tcp_info
+"""The bytes of each text in the attacker's mailbox. A stream's window of 256 texts is about 1 MiB."""
+# The first byte of tcp_info has this value for an open connection.
+_ESTABLISHED = 1
 
 
 def deaf_grpc(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
-    """Keep this many calls open and take none of their answers. Make a call again when the server has ended it."""
+    """Keep this many calls open, and take none of their answers. When the server ends a call, make it again."""
     path = method if method.startswith("/") else _SERVICE + method
     headers = call_headers(address, path, token)
     opened: list[DeafConnection] = []
@@ -88,12 +89,12 @@ def deaf_wire(address: str, token: bytes, streams: int, connections: int, method
 
 
 def _has_ended(connected: socket.socket) -> bool:
-    """Say whether the server has ended the connection, without reading what it wrote."""
+    """Return whether the server has ended the connection, without reading from it."""
     return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
 
 
 def mail(address: str, token: bytes, streams: int, connections: int, method: str) -> None:  # noqa: ARG001
-    """Send to the attacker's own mailbox, so that its listeners have something to be sent."""
+    """Send to the attacker's own mailbox, so that the server has messages for its listeners."""
     with ChatClient.connect(address, session=Session(token, 0, method, b"")) as client:
         while True:
             client.send(method, "x" * MESSAGE_SIZE)

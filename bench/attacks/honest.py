@@ -1,4 +1,4 @@
-"""The honest client: one sends to another who listens, message after message; prints what they saw as JSON."""
+"""The honest client: it sends messages to a listener, and prints the latencies as JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 
 PASSWORD = "password"  # noqa: S105
 _PAUSE = 0.01
-"""Seconds between two messages: an honest client does not flood."""
+"""The seconds between two messages. An honest client does not flood the server."""
 
 
 def main() -> None:
-    """Send for `--seconds`; each message's text is its number."""
+    """Send for `--seconds`. The text of each message is its number."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--seconds", type=float, required=True)
@@ -65,7 +65,7 @@ class _Seen:
                     self._changed.notify()
 
     def wait_for(self, count: int, patience: float = 10.0) -> None:
-        """Wait until that many messages have arrived, or for as long as the patience lasts."""
+        """Wait until `count` messages have arrived, but at most `patience` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.arrivals) >= count, patience)
 

@@ -1,4 +1,4 @@
-"""An attacker's gRPC connection: HTTP/2 frames by hand, with windows that are never opened."""
+"""An attacker's gRPC connection: hand-made HTTP/2 frames, and windows that stay closed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _GOAWAY = 7
 
 
 class DeafConnection:
-    """Makes calls and takes none of their answers: each stream's window is zero.
+    """Makes calls and takes none of their answers, because each stream's window is zero.
 
-    A thread reads what the server says about the streams, so that the attacker knows how many are open.
+    A thread reads the server's frames, so that the attacker knows how many streams are open.
     """
 
     def __init__(self, address: str) -> None:
@@ -92,7 +92,7 @@ class DeafConnection:
 
 
 def encode_resets(headers: bytes, message: bytes, calls: int) -> bytes:
-    """Encode all that a connection writes which makes calls and cancels each at once."""
+    """Encode all bytes of a connection that makes calls and cancels each at once."""
     frames = [_PREFACE + encode_frame(SETTINGS, 0, 0, b"")]
     for stream in range(1, 2 * calls, 2):
         frames.append(encode_frame(HEADERS, END_HEADERS, stream, headers))
@@ -102,7 +102,7 @@ def encode_resets(headers: bytes, message: bytes, calls: int) -> bytes:
 
 
 def write_all(address: str, written: bytes) -> None:
-    """Connect, write, and leave, while a thread reads and forgets what comes. Raises OSError."""
+    """Connect, write and close, while a thread reads the answers and drops them. Raises OSError."""
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port))) as connected:
         threading.Thread(target=_forget_received, args=(connected,), daemon=True).start()

@@ -1,1 +1,1 @@
-"""The comparison of the two wires: what gRPC costs and gives against a hand-made protocol."""
+"""The comparison of the two wires: the costs and gains of gRPC and of a hand-made one."""

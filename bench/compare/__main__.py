@@ -1,4 +1,4 @@
-"""python -m bench.compare: measure both wires in one run; print the table, write docs/comparison.md and plots."""
+"""python -m bench.compare: measure both wires, and write docs/comparison.md and plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much code each wire takes: lines that are neither blank, comment nor docstring."""
+"""The code size of each wire, without blank lines, comments and docstrings."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SOURCES = {
     ],
     "wire": ["chatbooth_grpc/wire/*.py"],
 }
-"""What each wire needs beyond the booth, the store and live delivery. gRPC's server folder holds the flags too."""
+"""The code of each wire, without the booth, the store and live delivery. gRPC's server folder has the flags too."""
 
 
 def code_lines(wire: str) -> int:
-    """Lines of code written for a wire; generated code not counted."""
+    """Return the lines of code written for a wire. Generated code does not count."""
     files = [path for pattern in SOURCES[wire] for path in ROOT.glob(pattern)]
     return sum(_proto_lines(path) if path.suffix == ".proto" else _python_lines(path) for path in files)
 

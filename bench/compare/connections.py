@@ -1,4 +1,4 @@
-"""What connections cost: the time to a first reply, and the server's memory for one that is idle."""
+"""The cost of connections: the time to a first reply, and the memory of an idle one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SETTLE = 1.0
 
 
 def first_reply(address: str, tries: int) -> float:
-    """Median milliseconds from opening a connection to the first reply on it."""
+    """Return the median milliseconds from the opening of a connection to its first reply."""
     with ChatClient.connect(address) as client:
         session = client.sign_up(f"first{time.time_ns() % 10**9}", PASSWORD)
     times = []
@@ -29,7 +29,7 @@ def first_reply(address: str, tries: int) -> float:
 
 
 def idle_memory(server: ServerProcess, address: str, connections: int) -> float:
-    """KiB of server memory for each idle connection that has made an authenticated call."""
+    """Return the KiB of server memory for each idle connection that has made an authenticated call."""
     with ChatClient.connect(address) as client:
         session = client.sign_up(f"idle{time.time_ns() % 10**9}", PASSWORD)
     time.sleep(_SETTLE)
@@ -45,7 +45,7 @@ def idle_memory(server: ServerProcess, address: str, connections: int) -> float:
 
 
 def bare_thread_memory(threads: int) -> float:
-    """KiB of memory for each bare Python thread that only waits, in this process."""
+    """Return the KiB of this process's memory for each bare Python thread that only waits."""
     waiting = threading.Event()
     before = _own_resident_bytes()
     started = [threading.Thread(target=waiting.wait, daemon=True) for _ in range(threads)]

@@ -1,4 +1,4 @@
-"""A TCP proxy that counts: what goes each way, as payload bytes and as chunks read."""
+"""A TCP proxy that counts the payload bytes and the chunks in each direction."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _READ_SIZE = 64 << 10
 
 @dataclass
 class Traffic:
-    """What went through: the sizes of the chunks each way, in order. A chunk is about a packet on loopback."""
+    """The sizes of the chunks in each direction, in order. A chunk is about a packet on loopback."""
 
     to_server: list[int] = field(default_factory=list)
     to_client: list[int] = field(default_factory=list)
 
     @property
     def total(self) -> int:
-        """Bytes of payload both ways."""
+        """The bytes of payload in both directions."""
         return sum(self.to_server) + sum(self.to_client)
 
     @property
     def packets(self) -> list[int]:
-        """The sizes of all chunks, both ways."""
+        """The sizes of all chunks in both directions."""
         return self.to_server + self.to_client
 
 
@@ -43,12 +43,12 @@ class CountingProxy:
 
     @property
     def address(self) -> str:
-        """Where clients are to connect."""
+        """The address to which clients connect."""
         host, port = self._listening.getsockname()
         return f"{host}:{port}"
 
     def cut(self) -> Traffic:
-        """Return what was counted since the last cut."""
+        """Return the traffic since the last cut."""
         with self._lock:
             traffic, self._traffic = self._traffic, Traffic()
         return traffic

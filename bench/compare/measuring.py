@@ -1,4 +1,4 @@
-"""Everything that the comparison measures, on one server in one run."""
+"""All measurements of the comparison, in one run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLIENTS = (1, 8, 64)
 
 @dataclass(frozen=True)
 class WireFigures:
-    """What one wire cost. Bytes, milliseconds, messages a second, CPU ms per 1,000 messages, KiB."""
+    """The figures of one wire: bytes, milliseconds, messages a second, CPU ms per 1,000 messages, KiB."""
 
     original: list[tuple[str, Traffic]]
     actions: dict[str, ActionCost]
@@ -30,7 +30,7 @@ class WireFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both wires, and what stands beside them."""
+    """The figures of both wires, and the figures to compare them with."""
 
     grpc: WireFigures
     wire: WireFigures
@@ -40,7 +40,7 @@ class Comparison:
 
 
 def measure(*, seconds: float, connections: int, messages: int, say: Callable[[str], None]) -> Comparison:
-    """Measure both wires, one after the other, each on a server of its own."""
+    """Measure both wires, one after the other, each on its own server."""
     bare_thread = bare_thread_memory(connections)
     figures = {}
     for name in ("gRPC", "wire"):

@@ -1,4 +1,4 @@
-"""The comparison's plots, legible on a light page and on a dark one."""
+"""The plots of the comparison, legible on a light page and on a dark one."""
 
 from __future__ import annotations
 
@@ -59,5 +59,6 @@ def _finish(plt: Any, figure: Any, axes: Any, path: Path) -> None:
     if axes is not None:
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    figure.savefig(path, dpi=150, facecolor="white")  # its own white paper: legible on any page
+    # With a white background, the plot is legible on any page.
+    figure.savefig(path, dpi=150, facecolor="white")
     plt.close(figure)

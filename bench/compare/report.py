@@ -19,11 +19,11 @@ ELSEWHERE = {
     "XMPP": 363,
     "the original's gRPC": 646,
 }
-"""Bytes for the same message elsewhere, for orientation; measured once, not by this command."""
+"""The bytes of the same message in other services, for orientation. They were measured once, not by this command."""
 
 
 def write_report(comparison: Comparison, page: Path) -> None:
-    """Put the figures into the page, between its marks; the prose around them stays."""
+    """Put the figures into the page, between its marks. The text around them stays."""
     write_between(page, "figures", figures_table(comparison))
 
 

@@ -1,4 +1,4 @@
-"""Bytes on the wire: each action's first and steady cost, a message's cost, and the original's own table."""
+"""Bytes on the wire: the costs of actions and messages, and the original's own table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 TEXT = "x" * 60
 PASSWORD = "password"  # noqa: S105  # the original's own
 _STEADY_AFTER = 20
-_QUIET = 0.15  # seconds in which what belongs to a call has gone through
+# After this many seconds, all bytes of a call have gone through.
+_QUIET = 0.15
 
 
 @dataclass(frozen=True)
 class ActionCost:
-    """Payload bytes of one action, both ways: on a new connection, and on one that has been in use."""
+    """The payload bytes of one action in both directions, on a new connection and on one that was used before."""
 
     first: int
     steady: int
@@ -27,7 +28,7 @@ class ActionCost:
 
 @dataclass(frozen=True)
 class MessageCost:
-    """Payload bytes of one message in the steady state: the send, its reply, and the push to a listener."""
+    """The payload bytes of one message in the steady state: the send, its reply, and the push to a listener."""
 
     send: int
     reply: int
@@ -35,12 +36,12 @@ class MessageCost:
 
     @property
     def total(self) -> int:
-        """All three."""
+        """The sum of the three."""
         return self.send + self.reply + self.push
 
 
 def original_table(server: str) -> list[tuple[str, Traffic]]:
-    """The steps of the original's comparison: start, create user test, list, quit; what each sent."""
+    """Return the traffic of each step of the original's comparison: start, create user test, list, quit."""
     with CountingProxy(_bare(server)) as proxy:
         client = ChatClient.connect(_through(server, proxy))
         steps: list[tuple[str, Callable[[], object]]] = [
@@ -53,7 +54,7 @@ def original_table(server: str) -> list[tuple[str, Traffic]]:
 
 
 def action_costs(server: str, sender: str, recipient: str) -> dict[str, ActionCost]:
-    """First and steady cost of the actions that repeat. `sender` and `recipient` are five letters long, and new."""
+    """Return the costs of the actions that repeat. `sender` and `recipient` are new names of five letters."""
     with CountingProxy(_bare(server)) as proxy, ChatClient.connect(server) as plain:
         plain.sign_up(recipient, PASSWORD)
         session = plain.sign_up(sender, PASSWORD)
@@ -83,7 +84,7 @@ def action_costs(server: str, sender: str, recipient: str) -> dict[str, ActionCo
 
 
 def message_cost(server: str, sender: str, recipient: str) -> MessageCost:
-    """What one message costs between a sender and a listener who have talked for a while."""
+    """Return the cost of one message between a sender and a listener that have exchanged messages for a while."""
     with CountingProxy(_bare(server)) as sending, CountingProxy(_bare(server)) as listening:
         here = ChatClient.connect(_through(server, sending))
         there = ChatClient.connect(_through(server, listening))

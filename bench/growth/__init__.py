@@ -1,1 +1,1 @@
-"""The same figures with more and more messages, accounts and listeners, and memory while many messages pass."""
+"""The same figures while messages, accounts and listeners grow, and the memory."""

@@ -1,4 +1,4 @@
-"""python -m bench.growth: the same figures along three axes, and memory while ten million messages pass through."""
+"""python -m bench.growth: figures along three axes, and memory over ten million messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _QUICK = Plan(repeats=2, duration=Duration(warm_up=0.05, counted=0.1), scale=0.0
 
 
 def main() -> int:
-    """Measure, print a table for each axis, and write what was asked for."""
+    """Measure, print a table for each axis, and write the files that the flags ask for."""
     parser = _parser()
     parsed = parser.parse_args()
     names = parsed.names or NAMES
@@ -44,7 +44,8 @@ def main() -> int:
         parser.error(f"no such axis: {', '.join(sorted(unknown))}")
     if parsed.write and importlib.util.find_spec("matplotlib") is None:
         parser.error("--write needs matplotlib: scripts/setup.sh dev")
-    os.environ["TMPDIR"] = parsed.folder  # a disk, where /tmp may be memory; the processes of the loads inherit it
+    # /tmp may be in memory, so this is a folder on a disk. The processes of the loads inherit the variable.
+    os.environ["TMPDIR"] = parsed.folder
     plan = _QUICK if parsed.quick else Plan(parsed.repeats, Duration(counted=parsed.seconds))
     records = {}
     for name in names:
@@ -83,14 +84,14 @@ def _joined(sizes: tuple[int, ...]) -> str:
 
 
 def _sizes(parsed: argparse.Namespace) -> Sizes:
-    """Return the sizes that were asked for, and the usual ones of what was not."""
+    """Return the sizes that the flags ask for, and the usual sizes of the other axes."""
     asked: dict[str, Any] = {name: getattr(parsed, name) for name in (*AXES, "passing")}
     asked = {name: sizes for name, sizes in asked.items() if sizes is not None}
     return dataclasses.replace(QUICK if parsed.quick else Sizes(), **asked)
 
 
 def _measured(name: str, plan: Plan, sizes: Sizes) -> tuple[str, Axis | Passing]:
-    """Measure one axis; return when and on what, and what it gave."""
+    """Measure one axis. Return a heading with the time and the machine, and the result."""
     busy = busy_cores()
     if name == MEMORY:
         return measured_on(busy), measure_memory(sizes)

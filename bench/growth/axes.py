@@ -1,4 +1,4 @@
-"""What grows: messages stored, accounts, open live streams; everything else stays as it is."""
+"""The axes along which one number grows: stored messages, accounts, or live streams."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bench.server_process import ServerProcess
 
 
 def measure_messages(plan: Plan, sizes: Sizes) -> Axis:
-    """Measure with more and more messages stored, and what each takes of the file."""
+    """Measure with more and more messages stored, and measure the bytes of the file for each message."""
     with _folder() as folder, ExitStack() as running:
         say("  filling the stores")
         stores = make_growing_stores(folder, BASE_ACCOUNTS, sizes.messages)
@@ -51,7 +51,7 @@ def measure_accounts(plan: Plan, sizes: Sizes) -> Axis:
 
 
 def measure_listeners(plan: Plan, sizes: Sizes) -> Axis:
-    """Measure with more and more live streams open, each of an account of its own, that nothing is sent to."""
+    """Measure with more and more live streams open. Each belongs to another account, and nobody sends to them."""
     with _folder() as folder, ExitStack() as running:
         base = make_store(folder / "base.db", BASE_ACCOUNTS)
         tokens = add_sessions(base.path, sizes.listeners[-1])
@@ -63,7 +63,7 @@ def measure_listeners(plan: Plan, sizes: Sizes) -> Axis:
 
 
 def _opened(running: ExitStack, server: ServerProcess, tokens: Sequence[bytes]) -> str:
-    """Open a stream for each token, until the end of the block; return a sentence about what they took."""
+    """Open a stream for each token, until the end of the block. Return a sentence about their cost."""
     say(f"  opening {len(tokens):,} streams")
     memory, threads = server.resident_bytes(), server.threads()
     running.enter_context(IdleStreams(server.grpc, tokens))
@@ -81,7 +81,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _started(running: ExitStack, stores: Mapping[int, Store]) -> dict[int, Subject]:
-    """Start a server on each store itself; they run until the end of the block, side by side."""
+    """Start a server on each store itself. All of them run at the same time, until the end of the block."""
     return {
         size: Subject(running.enter_context(ServerProcess(store=store.path, in_place=True)), store)
         for size, store in stores.items()
@@ -103,7 +103,7 @@ def _file_sizes(stores: Mapping[int, Store]) -> dict[int, int]:
 
 
 def _file_figures(files: Mapping[int, int], each: str) -> list[Figure]:
-    """Return the files' sizes before the loads, and by how much they have grown since the smallest."""
+    """Return the files' sizes before the loads, and how much each is larger than the smallest."""
     (first, smallest), *others = files.items()
     whole = {size: [taken / MIB] for size, taken in files.items()}
     growth = {size: [(taken - smallest) / (size - first)] for size, taken in others}

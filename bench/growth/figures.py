@@ -1,4 +1,4 @@
-"""What an axis gave: each figure at each size, every repeat of it, and its ratio from the first size to the last."""
+"""The results of an axis: each figure at each size, with its repeats and its ratio."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure along an axis: at each size that has it an entry for each repeat, those of one index in one turn."""
+    """One figure along an axis. Each size has an entry for each repeat. Entries of one index are of one turn."""
 
     name: str
     unit: str
     repeats: dict[int, list[float]]
     is_compared: bool = True
-    """Whether it should stay as it is while the axis grows; a file's size should not."""
+    """Whether the figure should stay the same while the axis grows. The size of a file should not."""
 
     def median(self, size: int) -> float:
         """Return the median at a size."""
@@ -22,7 +22,7 @@ class Figure:
 
     @property
     def ratios(self) -> list[float]:
-        """Each repeat's figure at the last size to that at the first; empty if there is nothing to compare."""
+        """The ratio of the last size's figure to the first size's, for each repeat. Empty if there is only one size."""
         if not self.is_compared or len(self.repeats) < 2:
             return []
         first, *_, last = self.repeats.values()
@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Axis:
-    """What grew, every figure, and sentences about what no table has room for."""
+    """The name of the axis, every figure, and sentences for which no table has room."""
 
     name: str
     what: str
@@ -49,7 +49,7 @@ class Axis:
         return list(self.figures[0].repeats)
 
     def record(self) -> dict[str, object]:
-        """Return everything, for JSON."""
+        """Return all values, for JSON."""
         return {
             "what": self.what,
             "figures": [

@@ -1,4 +1,4 @@
-"""Live streams that nothing is sent to, held open by a process that answers the server's pings and nothing else."""
+"""Idle live streams, held open by a process that only answers the server's pings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from types import TracebackType
 
 from bench.performance.listening import GrpcListener
 
-STREAMS_PER_CONNECTION = 100  # so that thousands of streams need few files, here and in the server
+# With this, thousands of streams need few descriptors, here and in the server.
+STREAMS_PER_CONNECTION = 100
 
 
 class IdleStreams:
     """One open Listen over gRPC for each token, until the end of the block."""
 
     def __init__(self, address: str, tokens: Sequence[bytes]) -> None:
-        """Raises RuntimeError: not all of them could be opened."""
+        """Raises RuntimeError if not all streams could be opened."""
         spawn = multiprocessing.get_context("spawn")
         self._control, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_hold, args=(address, tokens, theirs))
@@ -30,7 +31,7 @@ class IdleStreams:
             raise RuntimeError(f"{len(tokens):,} live streams could not be opened") from None
 
     def wait(self, seconds: float) -> None:
-        """Wait as long as they stay open and idle, at most this number of seconds."""
+        """Wait while the streams stay open and idle, at most this number of seconds."""
         self._process.join(seconds)
 
     def __enter__(self) -> IdleStreams:
@@ -39,7 +40,7 @@ class IdleStreams:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raises RuntimeError: a stream has ended, or brought something."""
+        """Raises RuntimeError if a stream has ended, or has received an event."""
         self._control.close()
         self._process.join()
         if self._process.exitcode and error is None:

@@ -1,4 +1,4 @@
-"""The figures that are the same on every axis: what servers of different sizes do, in turns."""
+"""The loads of every axis, which run against servers of different sizes in turns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Load:
-    """A load that gives one or more figures: their names and units, and what to run against a server."""
+    """A load that gives one or more figures: their names and units, and the function to run against a server."""
 
     figures: tuple[tuple[str, str], ...]
     run: Callable[[Plan, Subject], Sequence[float]]
@@ -87,7 +87,7 @@ LOADS = (
 
 
 def measure(plan: Plan, subjects: Mapping[int, Subject]) -> list[Figure]:
-    """Run each load against each server in turn, and that for every repeat."""
+    """Run each load against each server in turn, once for every repeat."""
     before = _memory(subjects, "server memory, before the loads")
     figures = []
     for load in LOADS:
@@ -128,6 +128,6 @@ def _memory(subjects: Mapping[int, Subject], name: str) -> Figure:
 
 
 def tell(figure: Figure) -> None:
-    """Say what a figure came to."""
+    """Print a figure."""
     medians = [f"{short(statistics.median(taken))}{figure.unit}" for taken in figure.repeats.values()]
     say(f"  {figure.name}: {', '.join(medians)}")

@@ -1,4 +1,4 @@
-"""A server's memory while millions of messages pass through it: sent, stored, delivered, acknowledged."""
+"""A server's memory while clients send, read and acknowledge millions of messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_ROWS = 11
 
 @dataclass(frozen=True)
 class Sample:
-    """The memory after this number of messages, and the most since the sample before, in MiB."""
+    """The memory after a number of messages, and the peak since the sample before, in MiB."""
 
     messages: int
     memory: float
@@ -25,23 +25,23 @@ class Sample:
 
 @dataclass(frozen=True)
 class Passing:
-    """The samples, the first of them before any message."""
+    """The samples. The first is from before any message."""
 
     samples: list[Sample]
 
     @property
     def warm(self) -> list[Sample]:
-        """The samples from the first mailbox on: before it, a server has yet to load and allocate what it needs."""
+        """The samples after the first mailbox. Before that, a server has not loaded and allocated all that it needs."""
         return self.samples[1:]
 
     @property
     def ratio(self) -> float:
-        """The last sample to the first warm one."""
+        """The ratio of the last sample to the first warm one."""
         return self.warm[-1].memory / self.warm[0].memory
 
     @property
     def distance(self) -> float:
-        """How far the warm sample that is furthest from their median is from it, as a part of it."""
+        """The largest distance of a warm sample from their median, as a part of the median."""
         middle = statistics.median(sample.memory for sample in self.warm)
         return max(abs(sample.memory / middle - 1) for sample in self.warm)
 
@@ -56,13 +56,13 @@ class Passing:
         return found
 
     def record(self) -> dict[str, object]:
-        """Return everything, for JSON."""
+        """Return all values, for JSON."""
         samples = [dataclasses.asdict(sample) for sample in self.samples]
         return {"samples": samples, "ratio": self.ratio, "distance": self.distance}
 
 
 def measure_memory(sizes: Sizes) -> Passing:
-    """Have messages pass through one server, a mailbox of them at a time."""
+    """Let messages pass through one server, one mailbox after another."""
     with ServerProcess() as server:
         samples = [_sample(server, 0)]
         while samples[-1].messages < sizes.passing:

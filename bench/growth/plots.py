@@ -1,4 +1,4 @@
-"""A plot of each axis: every figure on a panel of its own, from zero, so that flat looks flat."""
+"""A plot of each axis. Each figure has its own panel, from zero, so that flat looks flat."""
 
 from __future__ import annotations
 
@@ -78,5 +78,6 @@ def _plain(panel: Any) -> None:
 
 def _save(plt: Any, paper: Any, path: Path) -> None:
     paper.tight_layout()
-    paper.savefig(path, dpi=110, facecolor="white")  # its own white paper: legible on any page
+    # With a white background, the plot is legible on any page.
+    paper.savefig(path, dpi=110, facecolor="white")
     plt.close(paper)

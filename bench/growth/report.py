@@ -1,4 +1,4 @@
-"""The tables, and their places in docs/performance.md."""
+"""The tables of the growth figures, for docs/performance.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far each axis goes, and by which steps."""
+"""The sizes along each axis."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from bench.performance.pipelined_load import IN_FLIGHT
 
 BASE_ACCOUNTS = 1_000
-"""Accounts where they are not what grows."""
+"""The number of accounts on the other axes."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes along each axis, smallest first, and how many messages pass through one server, by how many each."""
+    """The sizes along each axis, smallest first, and how many messages pass through one server, in which portions."""
 
     messages: tuple[int, ...] = (0, 1_000_000, 10_000_000)
     accounts: tuple[int, ...] = (BASE_ACCOUNTS, 1_000_000)
@@ -30,11 +30,11 @@ QUICK = Sizes(
     passing=8 * IN_FLIGHT,
     passing_each=4 * IN_FLIGHT,
 )
-"""So small that the figures mean nothing."""
+"""Sizes for a quick try. They are too small for useful figures."""
 
 
 def ascending(text: str) -> tuple[int, ...]:
-    """Read sizes as the command line has them: `1000,1000000`."""
+    """Read sizes in the form of the command line: `1000,1000000`."""
     try:
         sizes = tuple(map(int, text.split(",")))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Stores of a given size, made without a server, and what their files are full of."""
+"""Stores of a given size, made without a server, and the contents of their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 MAILBOXES = 200
-"""How many mailboxes the messages lie in."""
+"""The number of mailboxes over which the messages are spread."""
 
 TEXT = b"x" * 60
 _PER_TURN = 1_000
@@ -28,7 +28,7 @@ _TABLES = ("messages", "recent_message_ids")
 
 @dataclass(frozen=True)
 class Store:
-    """A store's file, how many accounts were made in it, and the session of one more."""
+    """A store's file, the number of accounts that were made in it, and the session of one more account."""
 
     path: Path
     accounts: int
@@ -36,7 +36,7 @@ class Store:
 
     @property
     def late_prefix(self) -> str:
-        """A prefix that a hundred names have, after nearly all others. Reading to it from the first name would show."""
+        """A prefix of a hundred names that sort after nearly all others. A scan from the first name would be slow."""
         return f"user{self.accounts - 100:07}"[:-2]
 
 
@@ -86,7 +86,7 @@ def add_sessions(path: Path, count: int) -> list[bytes]:
 
 
 def count_messages(path: Path) -> int:
-    """Count what mailboxes have taken, while a server may be at work on the file."""
+    """Count the messages that mailboxes have received. A server may use the file at the same time."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         return int(connection.execute("SELECT total(last_sequence) FROM mailboxes").get)
@@ -95,7 +95,7 @@ def count_messages(path: Path) -> int:
 
 
 def file_parts(path: Path) -> dict[str, tuple[int, int]]:
-    """Return what the file is full of: of each table its rows' bytes, and those of the pages that they lie in."""
+    """Return the contents of the file: for each table the bytes of its rows, and the bytes of its pages."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         parts = {

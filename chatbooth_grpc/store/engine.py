@@ -64,7 +64,7 @@ class Engine(Protocol[TransactionT_co]):
         """Note how a transaction ended. The writer calls this before any caller learns of it."""
 
     def announce(self, *, committed: bool) -> None:
-        """Tell the watchers which mailboxes a transaction changed. The writer calls this after it answers the callers."""
+        """Tell the watchers which mailboxes a transaction changed. The writer answers the callers first."""
 
     def rest(self) -> None:
         """Do the work that can wait a little. The writer calls this when no other work has come for a while."""
