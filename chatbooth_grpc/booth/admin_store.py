@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -88,6 +89,26 @@ class Vacuumed:
     size_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A file that was looked at: its schema, how many messages it holds, and whether all checks could be made.
+
+    The checks beyond the file itself need the newest schema.
+    """
+
+    schema: int
+    messages: int
+    is_of_newest_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A finished restore: how many messages the store has now, and where the store before it is kept."""
+
+    messages: int
+    former: Path | None
+
+
 class AdminStore(Protocol):
     """The operations of an administrator on a store, whether a server serves it or not.
 
@@ -132,3 +153,19 @@ class AdminStore(Protocol):
 
     def vacuum(self) -> Iterator[Progress | Vacuumed]:
         """Write the store's file anew, without its free space. Messages wait meanwhile. The last item is Vacuumed."""
+
+
+class StorePlace(Protocol):
+    """Where a store's data lies, whether a server serves it or not. The methods raise MaintenanceFailed."""
+
+    def open(self) -> AbstractContextManager[AdminStore]:
+        """Open the store for as long as the block lasts. Refused if there is no store, or if a server serves it."""
+
+    def verify(self, file: Path) -> Iterator[Progress | Finding | Verified]:
+        """Look whether a backup is intact and keeps a store's invariants. The last item is Verified."""
+
+    def restore(self, file: Path) -> Iterator[Progress | Restored]:
+        """Put a backup in the store's place, with a new epoch. Keep the store before it. The last item is Restored.
+
+        Refused if a server serves the store.
+        """

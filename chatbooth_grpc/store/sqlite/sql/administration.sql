@@ -116,3 +116,7 @@ SELECT account_id FROM accounts JOIN held_names USING (username) LIMIT 20
 -- name: check_store
 -- The number of rows that the table of the store has, if it is not one.
 SELECT count(*) FROM store HAVING count(*) <> 1
+
+-- name: renew_epoch
+-- Give a store that is being restored another epoch, whatever its schema.
+UPDATE store SET epoch = randomblob(16)

@@ -1,0 +1,147 @@
+"""Putting a backup in a store's place, so that a crash at any moment leaves the one store or the other.
+
+The order of the steps matters:
+
+1. Both the store's file and the file that comes in its place are locked, so no server starts meanwhile.
+2. The backup is copied beside the store, gets another epoch, and is on stable storage.
+3. The log of a crashed server is copied into the old file, which then is a whole store alone. If that is not possible,
+   no server could serve the old file either; the log is then kept under another name, beside the old file.
+4. The old file gets a second name, under which it is kept.
+5. One rename puts the new file in place. Before it the store is the old one, after it the new one.
+6. The seal and the shared memory of the old store are removed. A seal that is left by a crash does no harm: the epoch
+   in the new file is new.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import apsw
+
+from chatbooth_grpc.booth.admin_store import Finding, MaintenanceFailed, Progress, Restored, Verified
+from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, open_alone, sync_folder
+from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
+from chatbooth_grpc.store.sqlite.lock import StoreLock
+from chatbooth_grpc.store.sqlite.opening import StoreOpenError, connect, lock_store
+from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
+from chatbooth_grpc.store.sqlite.verifying import verify
+
+_KEPT = ".before-restore-"
+
+
+def restore(path: Path, file: Path) -> Iterator[Progress | Restored]:
+    """Restore as `StorePlace.restore` describes. `path` is the store's real path."""
+    if path.exists() and file.exists() and file.samefile(path):
+        raise MaintenanceFailed(f"{file} is the store itself. Name the backup that is to take its place.")
+    messages = yield from _verified(file)
+    with ExitStack() as locks:
+        _lock(path, locks)
+        _remove_second_names(path)
+        with new_file(path, force=True) as part:
+            with closing(open_alone(file)) as source:
+                yield from copy_pages(source, part)
+            _renew_epoch(part)
+            # The lock belongs to the file and stays when the file is renamed.
+            locks.callback(StoreLock(part).release)
+            former = _keep_former(path)
+        for ending in ("-wal", "-shm", ".seal"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        sync_folder(path.parent)
+    yield Restored(messages, former)
+
+
+def _verified(file: Path) -> Generator[Progress, None, int]:
+    """Check the backup, and return how many messages it has. Raises MaintenanceFailed."""
+    messages = 0
+    for item in verify(file):
+        if isinstance(item, Finding):
+            raise MaintenanceFailed(f"{file} is damaged, so nothing was changed: {item.words}. Restore another backup.")
+        if isinstance(item, Verified):
+            messages = item.messages
+        else:
+            yield item
+    return messages
+
+
+def _lock(path: Path, locks: ExitStack) -> None:
+    """Lock the store's file. If there is none, an empty file is made, and removed again if the restore fails."""
+    is_new = not path.exists()
+    try:
+        lock = lock_store(path)
+    except StoreOpenError as error:
+        raise MaintenanceFailed(f"{error}. Nothing was changed.") from error
+    locks.callback(lock.release)
+    if is_new:
+        locks.callback(_remove_empty, path)
+
+
+def _remove_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        path.unlink()
+
+
+def _renew_epoch(part: Path) -> None:
+    connection = apsw.Connection(str(part))
+    try:
+        # Without a log, the file alone is the whole store.
+        connection.execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL").fetchall()
+        connection.execute(ADMIN_SQL["renew_epoch"])
+    finally:
+        connection.close()
+
+
+def _keep_former(path: Path) -> Path | None:
+    """Give the old store a second name, and return that. None: there is no old store."""
+    is_whole = _copy_log(path)
+    if is_whole and path.stat().st_size == 0:
+        return None
+    former = _free_name(path)
+    os.link(path, former)
+    if not is_whole:
+        for ending in ("-wal", "-journal"):
+            if Path(f"{path}{ending}").exists():
+                Path(f"{path}{ending}").rename(f"{former}{ending}")
+    sync_folder(path.parent)
+    return former
+
+
+def _copy_log(path: Path) -> bool:
+    """Copy the log into the old file, and return whether the file is whole now."""
+    log, journal = Path(f"{path}-wal"), Path(f"{path}-journal")
+    if not any(each.exists() and each.stat().st_size for each in (log, journal)):
+        return True
+    try:
+        if why_leftovers_do_not_fit(path, None) is not None:
+            return False
+        connection = connect(path, None)
+        try:
+            # SQLite opens the log with the first read.
+            connection.pragma("user_version")
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            # Closing the last connection removes the log.
+            connection.close()
+    except apsw.Error:
+        return False
+    return not log.exists() and not journal.exists()
+
+
+def _free_name(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    name = former = Path(f"{path}{_KEPT}{stamp}")
+    number = 1
+    while os.path.lexists(former):
+        number += 1
+        former = Path(f"{name}-{number}")
+    return former
+
+
+def _remove_second_names(path: Path) -> None:
+    """Remove the second names of the store's file that a restore has left which was killed before its end."""
+    for former in path.parent.glob(f"*{_KEPT}*"):
+        if former.name.startswith(f"{path.name}{_KEPT}") and former.samefile(path):
+            former.unlink()
