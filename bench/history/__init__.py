@@ -1,1 +1,1 @@
-"""The history checker: clients, faults, and whether what the clients were told keeps the promises."""
+"""The history checker: clients, faults, and a check of the promises afterwards."""

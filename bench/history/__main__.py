@@ -1,4 +1,4 @@
-"""python -m bench.history: break things for a number of rounds, then check what the clients were told."""
+"""python -m bench.history: cause faults in rounds, then check what the clients recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAULTS = ("kill", "term", "stop", "reset", "restore", "mixed")
 
 
 def main() -> int:
-    """Run the history checker; return 1 if a promise was broken."""
+    """Run the history checker. Return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
     add = parser.add_argument
     add("--fault", choices=FAULTS, default="mixed", help="(default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Copies of a store: taken in the ways in which people take them, and put back in the ways in which they do that."""
+"""Copies of a store, taken and put back in the ways in which people do that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 LOG = "-wal"
 _BESIDE = (LOG, "-shm")
 
-# How often the log of a killed server is left beside the file that is put back, where there is one.
+# How often the log of a killed server, if there is one, is left beside the file that is put back.
 _LEFT_LOG = 0.5
 
 
@@ -28,23 +28,25 @@ class Backup:
 
     file: Path
     holds_through: float
-    """What was acknowledged before this moment, on the monotonic clock, is in it."""
+    """The copy has all messages that were acknowledged before this moment of the monotonic clock."""
 
 
 def take(server: Server, folder: Path, dice: random.Random) -> tuple[str, Backup]:
-    """Copy the running server's store into a new folder; return in which way, and the copy."""
+    """Copy the running server's store into a new folder. Return the way in which it was copied, and the copy."""
     folder.mkdir()
     way = dice.choice(sorted(_WAYS_TO_TAKE))
     backup = _WAYS_TO_TAKE[way](server, folder / "backup.db")
-    while not _is_sound(backup.file):  # a copy of a file that changes may be torn: whoever takes one looks at it
+    # A copy of a file that changes may be torn. A careful operator checks the copy, and so does this.
+    while not _is_sound(backup.file):
         backup = _WAYS_TO_TAKE[way](server, folder / "backup.db")
     return way, backup
 
 
 def put_back(backup: Backup, server: Server, folder: Path, dice: random.Random) -> tuple[str, float]:
-    """Put a copy in place of an ended server's store and start the server; return in which way, and what it holds.
+    """Put a copy in place of an ended server's store, and start the server.
 
-    That is a moment as in `Backup`. `folder` is a new one, in which the server may start instead.
+    Return the way in which this was done, and the moment up to which the store has all messages, as in `Backup`. The
+    server may start in `folder` instead, which is a new one.
     """
     leaves_log = not _beside(backup.file, LOG).exists() and _beside(server.store, LOG).exists()
     if leaves_log and dice.random() < _LEFT_LOG:
@@ -56,7 +58,7 @@ def put_back(backup: Backup, server: Server, folder: Path, dice: random.Random) 
 
 
 def _put_beside_the_log(backup: Backup, server: Server) -> tuple[str, float]:
-    """Put a file back and leave the log of a killed server; follow the server's advice if it refuses that."""
+    """Put a file back, and leave the log of a killed server. If the server refuses that, follow its advice."""
     server.store.write_bytes(backup.file.read_bytes())
     try:
         server.start()
@@ -79,7 +81,7 @@ def _stopped(server: Server, file: Path) -> Backup:
 
 
 def _file_alone(server: Server, file: Path) -> Backup:
-    # A server that starts copies its log into the file. What came after that may be in the log alone.
+    # A server that starts copies its log into the file. Later messages may be in the log alone.
     taken = server.start_time
     shutil.copy(server.store, file)
     return Backup(file, taken)

@@ -1,4 +1,4 @@
-"""Senders and receivers: applications on chatbooth's own library, which record what it tells them."""
+"""Senders and receivers: applications on chatbooth's library, which record its results."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from chatbooth_grpc.client.state.outbox import Outbox
 _CALL_TIMEOUT = 5.0
 _LONGEST_PAUSE = 0.03
 
-# How often a receiver asks for what waits, again and again, instead of listening.
+# How often a receiver asks for its waiting messages, again and again, instead of listening.
 _ASKING = 0.5
 
-# Long enough for a call to go on after a restore, as the library's do unless they are told otherwise.
+# With this timeout, a call can continue after a restore. So can calls with the library's default timeout.
 _ASKING_TIMEOUT = 20.0
 
 
 class Sender(threading.Thread):
-    """Sends one message after another, each until it is acknowledged; through an outbox, if it has one."""
+    """Sends one message after another, each until it is acknowledged. If it has an outbox, it sends through that."""
 
     def __init__(
         self, address: str, session: Session, recipients: list[str], dice: random.Random, outbox: Path | None
@@ -45,11 +45,11 @@ class Sender(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Send no new message; the one in hand still goes out."""
+        """Send no new message. The current one is still sent."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Send until told to stop."""
+        """Send until `stop` is called."""
         try:
             self._send_on()
         except ChatboothError as error:
@@ -76,7 +76,7 @@ class Sender(threading.Thread):
                 return self._client.send(recipient, text, message_id=message_id)
 
     def _send_by_outbox(self, path: Path, recipient: str, text: str, message_id: bytes) -> None:
-        """Put it in, then flush by an outbox opened anew, as after a crash in between."""
+        """Put a message into the outbox, then open the outbox again and flush it, as after a crash in between."""
         with Outbox(path) as outbox:
             outbox.put(recipient, text, message_id)
         waiting = True
@@ -90,9 +90,9 @@ class Sender(threading.Thread):
 
 
 class Receiver(threading.Thread):
-    """Listens or asks, and keeps what it was shown; now and then it dies without a word and is started again.
+    """Listens or asks, and keeps the messages that it was shown. Sometimes it dies suddenly and is started again.
 
-    What stays of it then is what an application keeps durably: the last sequence shown, and its epoch.
+    After that it has only the state that an application keeps durably: the last sequence shown, and its epoch.
     """
 
     def __init__(self, address: str, session: Session, dice: random.Random) -> None:
@@ -100,7 +100,8 @@ class Receiver(threading.Thread):
         self.username = session.username
         self.shown: list[Seen] = []
         self.gaps: set[int] = set()
-        self.told = 0  # how often it was told that the store was restored
+        # How often the library has reported that the store was restored.
+        self.told = 0
         self.failure: ChatboothError | None = None
         self._address = address
         self._session = session
@@ -110,7 +111,7 @@ class Receiver(threading.Thread):
         self._listening: Listening | None = None
 
     def run(self) -> None:
-        """Listen until told to stop."""
+        """Listen until `stop` is called."""
         try:
             while not self._stopping.is_set():
                 self._live(self._dice.randrange(20, 150))
@@ -125,7 +126,7 @@ class Receiver(threading.Thread):
             listening.close()
 
     def end_of_mailbox(self, address: str) -> int:
-        """Return the last sequence of its mailbox, asked by a connection of its own."""
+        """Return the last sequence of its mailbox. This asks on another connection."""
         with ChatClient.connect(address, session=self._session, timeout=60) as client:
             return client.deliver(after=0, max_messages=1).opening.last_sequence
 
@@ -151,7 +152,7 @@ class Receiver(threading.Thread):
                 self.shown += [self._seen(message) for message in event.messages]
 
     def _ask(self, client: ChatClient) -> None:
-        """Ask for what waits, slowly enough for the store to be restored between two batches."""
+        """Ask for the waiting messages, slowly enough for the store to be restored between two batches."""
         batches = Batches(
             client.deliver, client.acknowledge, after=self._after(), epoch=self._epoch, max_messages=3, strict=False
         )
@@ -181,7 +182,7 @@ class Receiver(threading.Thread):
 
 
 class Filler:
-    """Lets mailboxes grow past what their receivers were shown, so that their length alone tells nothing."""
+    """Lets mailboxes grow past the messages that receivers were shown, so that their length alone tells nothing."""
 
     def __init__(self, session: Session) -> None:
         self.username = session.username
@@ -189,7 +190,7 @@ class Filler:
         self._session = session
 
     def fill(self, address: str, receivers: list[Receiver]) -> None:
-        """Send each receiver a few more messages than it takes, by a connection of its own."""
+        """Send each receiver a few more messages than it needs for that, on another connection."""
         with ChatClient.connect(address, session=self._session, timeout=60) as client:
             for receiver in receivers:
                 shown = receiver.shown[-1].sequence if receiver.shown else 0
@@ -205,7 +206,7 @@ class Filler:
 
 
 def stored_messages(address: str, session: Session) -> list[Seen]:
-    """Return what a mailbox holds, from its beginning."""
+    """Return all messages in a mailbox, from its beginning."""
     found: list[Seen] = []
     with ChatClient.connect(address, session=session, timeout=60) as client:
         more = True

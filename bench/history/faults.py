@@ -1,4 +1,4 @@
-"""Faults: a server that is killed, drained or frozen, and a proxy that cuts, delays and truncates."""
+"""Faults: a server that is killed, drained or frozen, and a proxy that cuts connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
+# With this SO_LINGER, closing a socket sends a reset.
+_RESET = struct.pack("ii", 1, 0)
 _READ_SIZE = 16 << 10
 _START_LIMIT = 30.0
 
@@ -24,7 +25,7 @@ class Server:
     """A server process on one port and one file, however often it dies."""
 
     def __init__(self, folder: Path, source: Path, *, wire: bool) -> None:
-        """`source` is the folder whose package is run."""
+        """`source` is the folder of the package to run."""
         self._source = source
         self._wire = wire
         self._log = folder / "server.log"
@@ -41,11 +42,11 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where it listens, without a proxy in between."""
+        """The server's own address, without a proxy in between."""
         return f"wire://127.0.0.1:{self.port}" if self._wire else f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start the server, and wait until it listens."""
         self.start_time = time.monotonic()
         with self._log.open("w") as stderr:
             environment = {**os.environ, "PYTHONPATH": str(self._source)}
@@ -58,36 +59,36 @@ class Server:
             time.sleep(0.02)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         assert self._process is not None  # noqa: S101
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end; return its exit code."""
+        """Wait for the server's end, and return its exit code."""
         assert self._process is not None  # noqa: S101
         return self._process.wait(60)
 
     def end(self) -> None:
-        """End it, if it still runs."""
+        """End the server, if it still runs."""
         if self._process is not None and self._process.poll() is None:
             self.send_signal(signal.SIGTERM)
             self.wait()
 
     def restart(self, number: signal.Signals) -> None:
-        """End it by a signal, and start the next."""
+        """End the server by a signal, and start the next one."""
         self.send_signal(number)
         self.wait()
         self.start()
 
     def freeze(self, seconds: float) -> None:
-        """Stop it for a while, as a machine that hangs."""
+        """Stop the server for a while, like a machine that hangs."""
         self.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
         self.send_signal(signal.SIGCONT)
 
 
 class FaultyProxy:
-    """Forwards connections to a port on loopback; on demand it resets them, whole or in the middle of a chunk."""
+    """Forwards connections to a port on loopback. On demand it resets them, between chunks or within one."""
 
     def __init__(self, port: int, dice: random.Random) -> None:
         self._port = port
@@ -102,7 +103,7 @@ class FaultyProxy:
 
     @property
     def address(self) -> str:
-        """Where clients connect."""
+        """The address to which clients connect."""
         return f"127.0.0.1:{self._listening.getsockname()[1]}"
 
     def reset(self) -> None:
@@ -112,11 +113,11 @@ class FaultyProxy:
                 _reset(one)
 
     def truncate(self) -> None:
-        """Let the next chunk through in part, then cut its connection."""
+        """Forward a part of the next chunk, then cut its connection."""
         self._truncate.set()
 
     def shut(self) -> None:
-        """Cut every connection, and each new one at once, until it is opened."""
+        """Cut every connection, and each new one at once, until `open` is called."""
         self._is_shut = True
         self.reset()
 
@@ -125,7 +126,7 @@ class FaultyProxy:
         self._is_shut = False
 
     def close(self) -> None:
-        """Take no more connections, and cut the rest."""
+        """Accept no more connections, and cut all open ones."""
         self._listening.close()
         self.reset()
 
@@ -162,7 +163,8 @@ class FaultyProxy:
             self._open -= {source, sink}
         for one in (source, sink):
             _reset(one)
-        source.close()  # the sink is the other direction's source
+        # The sink is the source of the other direction, which closes it.
+        source.close()
 
 
 def _reset(one: socket.socket) -> None:
@@ -174,7 +176,7 @@ def _reset(one: socket.socket) -> None:
 def faults(
     kind: str, server: Server, proxy: FaultyProxy, dice: random.Random, restore: Callable[[], None]
 ) -> dict[str, Callable[[], None]]:
-    """Return what may happen in a run of a kind: kill, term, stop, reset, restore, or mixed (any of them)."""
+    """Return the faults of a kind of run: kill, term, stop, reset, restore, or mixed (any of them)."""
 
     def delayed() -> None:
         proxy.delay = 0.05

@@ -1,4 +1,4 @@
-"""The restore fault: a store is put back from a copy, and everyone goes on."""
+"""The restore fault: a store is put back from a copy, and all clients continue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bench.history.recording import Restore
 # How often the server is stopped and started after the copy was taken, so that the copy does not fit the log.
 _NEW_LOG = 0.5
 
-# How often mailboxes grow past what was shown, so that their length does not tell that the store was put back.
+# How often mailboxes grow past the messages that were shown. Then their length does not show that the store was put
+# back.
 _REGROWN = 0.5
 
 
@@ -28,11 +29,11 @@ class Restoring:
     def __init__(
         self, server: Server, proxy: FaultyProxy, dice: random.Random, folder: Path, *, keeps_epoch: bool
     ) -> None:
-        """`folder` takes the copies. `keeps_epoch` sets the old epoch back each time, which the check must notice."""
+        """The copies go into `folder`. `keeps_epoch` puts the old epoch back each time, which the check must notice."""
         self.restores: list[Restore] = []
         self.ways: Counter[str] = Counter()
         self.regrow: Callable[[], None] = lambda: None
-        """Lets each mailbox grow past what its receiver was shown, before the receivers are let in again."""
+        """Lets each mailbox grow past the messages that its receiver was shown, before receivers may connect again."""
         self._server = server
         self._proxy = proxy
         self._dice = dice

@@ -1,4 +1,4 @@
-"""One run: senders and receivers through a proxy, faults in rounds, then quiet, then the verdict."""
+"""One run: senders and receivers through a proxy, faults in rounds, quiet, the verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CALM = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made of. `seconds` None: the rounds decide its length."""
+    """The parameters of a run. If `seconds` is None, the rounds decide its length."""
 
     fault: str
     rounds: int
@@ -39,7 +39,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did and found."""
+    """The figures of a run, and its verdict."""
 
     verdict: Verdict
     faults: Counter[str]
@@ -90,16 +90,16 @@ class _Cast:
         ]
 
     def start(self) -> None:
-        """Let everyone go to work."""
+        """Start all senders and receivers."""
         for thread in (*self._receivers, *self._senders):
             thread.start()
 
     def regrow(self, address: str) -> None:
-        """Let each mailbox grow past what its receiver was shown."""
+        """Let each mailbox grow past the messages that its receiver was shown."""
         self._filler.fill(address, self._receivers)
 
     def finish(self, restores: list[Restore]) -> History:
-        """Wait for the calls in flight, and return what everyone recorded."""
+        """Wait for the calls in flight, and return the records of all clients."""
         for sender in self._senders:
             sender.stop()
         for sender in self._senders:
@@ -141,7 +141,7 @@ def _rounds(plan: Plan, possible: dict[str, Callable[[], None]], dice: random.Ra
 
 
 def _catch_up(receivers: list[Receiver], stored: dict[str, list[Seen]]) -> None:
-    """Wait until each receiver was shown the last message that its mailbox holds, or long enough."""
+    """Wait until each receiver was shown the last message of its mailbox, but at most `_CALM` seconds."""
     deadline = time.monotonic() + _CALM
     for receiver in receivers:
         last = [one.identity for one in stored[receiver.username][-1:]]
