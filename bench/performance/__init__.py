@@ -1,1 +1,1 @@
-"""The performance harness: what chatbooth reaches, beside the floors of what it is built on."""
+"""The performance harness: chatbooth's figures, beside the floors below it."""

@@ -1,4 +1,4 @@
-"""python -m bench.performance: measure everything side by side in one run, and print the table of ratios."""
+"""python -m bench.performance: measure all in one run, and print the table of ratios."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ QUICK = Plan(repeats=1, duration=Duration(warm_up=0.1, counted=0.2), scale=0.02)
 
 
 def main() -> int:
-    """Measure, print the table, and write what was asked for."""
+    """Measure, print the table, and write the files that the flags ask for."""
     parser = argparse.ArgumentParser(prog="python -m bench.performance", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)} (default: all)")
     parser.add_argument("--repeats", type=int, default=5, help="(default: %(default)s)")
@@ -50,7 +50,8 @@ def main() -> int:
     parsed = parser.parse_args()
     if unknown := set(parsed.names) - set(MEASUREMENTS):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    os.environ["TMPDIR"] = parsed.folder  # a disk, where /tmp may be memory; the processes of the loads inherit it
+    # /tmp may be in memory, so this is a folder on a disk. The processes of the loads inherit the variable.
+    os.environ["TMPDIR"] = parsed.folder
     plan = QUICK if parsed.quick else Plan(parsed.repeats, Duration(counted=parsed.seconds))
     above = heading(plan, busy_cores())
     rows = []

@@ -1,4 +1,4 @@
-"""Accounts for a load, and what lies in their mailboxes afterwards."""
+"""Accounts for a load, and a check of their mailboxes afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backlog delivered to one reader, over gRPC and over the wire."""
+"""Delivery of a backlog to one reader, over gRPC and over the wire."""
 
 from __future__ import annotations
 

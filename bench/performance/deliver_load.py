@@ -1,4 +1,4 @@
-"""Delivering a backlog, batch by batch, acknowledging as it goes; messages are counted, not looked at."""
+"""A load that delivers a backlog in batches, acknowledges each, and counts messages."""
 
 from __future__ import annotations
 

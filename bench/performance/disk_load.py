@@ -1,4 +1,4 @@
-"""The disk by itself: how long until a page is on it."""
+"""The disk by itself: the time to write and fsync a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = bytes(4_096)
 
 
 def disk_load(duration: Duration) -> Outcome:
-    """Append pages to a file, each fsynced before the next, for a time."""
+    """Append pages to a file for a time. Fsync each before the next."""
     with tempfile.TemporaryFile(prefix="chatbooth-bench-", buffering=0) as file:
         tally = Tally(os.getpid(), duration)
         while not tally.is_over():

@@ -1,4 +1,4 @@
-"""python -m bench.performance.echo_server: a bare socket, a thread for each connection, what comes goes back."""
+"""python -m bench.performance.echo_server: a bare socket server that echoes all bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _serve(client: socket.socket) -> None:
 
 
 def main() -> None:
-    """Serve until killed; print the address."""
+    """Print the address, and serve until killed. Each connection has a thread."""
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening:
         print(f"listening on 127.0.0.1:{listening.getsockname()[1]}", flush=True)
         while True:

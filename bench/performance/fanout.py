@@ -1,4 +1,4 @@
-"""What one mailbox's 1,000 live streams are sent in all, over gRPC and over the wire."""
+"""The rate of pushes to 1,000 live streams of one mailbox, over gRPC and over the wire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.server_process import ServerProcess
 
 _STREAMS = 1_000
 _AHEAD = (1, 64)
-"""How many messages are on the way to the slowest: with one alone, none can share a push with another."""
+"""How many messages are in flight to the slowest listener. With one, no two messages can share a push."""
 
 
 def fanout(plan: Plan) -> list[Row]:

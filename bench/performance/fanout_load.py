@@ -1,4 +1,4 @@
-"""One sender and very many live streams of one mailbox: how many messages they are sent in all."""
+"""A load of one sender and very many live streams of one mailbox, which counts pushes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.pairs_load import Couple
 from bench.performance.senders import Sender, UnarySender, WireSender
 
-_STREAMS_PER_CONNECTION = 20  # over gRPC; the wire has one stream a connection
+# This is for gRPC. The wire has one stream for each connection.
+_STREAMS_PER_CONNECTION = 20
 _ACKNOWLEDGE_AFTER = 64
 _MESSAGES = 20_000
 
 
 class _Fanout:
-    """A sender that keeps `ahead` messages on the way, and how many listeners each of them has yet to reach."""
+    """A sender that keeps `ahead` messages in flight, and the number of listeners that each has not reached yet."""
 
     def __init__(self, sender: Sender, listeners: list[Listener], streams: int, ahead: int) -> None:
         self._sender = sender
@@ -29,7 +30,7 @@ class _Fanout:
 
     @property
     def is_done(self) -> bool:
-        """Whether all that was sent has reached all."""
+        """Whether each message has reached each listener."""
         return not self._left
 
     @property
@@ -38,14 +39,14 @@ class _Fanout:
         return self._sent == _MESSAGES
 
     def send(self) -> None:
-        """Send as many as may be on the way."""
+        """Send as many messages as may be in flight."""
         while len(self._left) < self._ahead and not self.is_exhausted:
             self._sent += 1
             self._left[self._sent], self._began[self._sent] = self._streams, time.perf_counter()
             self._sender.send()
 
     def arrived(self, sequences: list[int]) -> list[float]:
-        """Note what arrived somewhere; return the latencies of the messages that all have by that."""
+        """Note the messages that arrived at a listener. Return the latencies of those that all listeners have now."""
         latencies = []
         for sequence in sequences:
             self._left[sequence] -= 1
@@ -61,7 +62,7 @@ class _Fanout:
 def fanout_load(
     address: str, server_pid: int, duration: Duration, *, couple: Couple, streams: int, ahead: int
 ) -> Outcome:
-    """Count what all streams receive; latencies are until the last of them has a message."""
+    """Count the messages that all streams receive. A latency lasts until the last stream has the message."""
     sender, listeners = _opened(address, couple, streams)
     selector = selectors.DefaultSelector()
     selector.register(sender, selectors.EVENT_READ)

@@ -1,7 +1,7 @@
-"""python -m bench.performance.floor_server: gRPC alone, the floor that chatbooth is measured against.
+"""python -m bench.performance.floor_server: gRPC alone, which is the floor of chatbooth.
 
-`Send` is the floor F: chatbooth's own generated stubs and messages on a plain `grpc.server`, whose answer is ready.
-`/bench.Floor/Echo` sends every message of a bidirectional stream back as it came.
+`Send` is the floor F: chatbooth's own generated stubs and messages on a plain `grpc.server` that always gives the same
+answer. `/bench.Floor/Echo` sends every message of a bidirectional stream back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _echo(requests: Iterator[bytes], _context: grpc.ServicerContext) -> Iterator
 
 
 def main() -> None:
-    """Serve until told to stop; print the address."""
+    """Print the address, and serve until a signal stops this."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=16)
     parsed = parser.parse_args()

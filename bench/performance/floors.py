@@ -1,4 +1,4 @@
-"""Raw floors, for orientation, and whether the load generator is one."""
+"""Raw floors, for orientation, and a check that the load generator is no bottleneck."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TWO = "gRPC no-op, 32 in flight by each of two generators"
 
 
 def floors(plan: Plan) -> list[Row]:
-    """Measure a socket, a gRPC stream and a disk with nothing around them, and F by two generators at once."""
+    """Measure a bare socket, a bare gRPC stream and a bare disk, and F with two generators at once."""
     with (
         PlainServer(FLOOR_SERVER) as plain,
         PlainServer(FLOOR_SERVER, *ECHO_THREADS) as stream,
@@ -49,7 +49,7 @@ def floors(plan: Plan) -> list[Row]:
 
 
 def _no_op_by_two(plan: Plan, server: PlainServer) -> Outcome:
-    """Run F with two processes that share the calls: were one the bottleneck, two would reach more."""
+    """Run F with two processes that share the calls. If one process is the bottleneck, two reach more."""
     with ThreadPoolExecutor(_GENERATORS) as pool:
         running = [pool.submit(no_op, plan, server, 64 // _GENERATORS) for _ in range(_GENERATORS)]
         outcomes = [outcome.result() for outcome in running]

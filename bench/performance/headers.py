@@ -1,4 +1,4 @@
-"""HPACK for the raw client: requests as plain literals, replies checked for their grpc-status."""
+"""HPACK for the raw client: it encodes requests, and checks the grpc-status of replies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hpack import Decoder
 
 _NEVER_INDEXED = 0x10
 _SEVEN_BITS = 0x7F
-_FIRST_INDEXED = 0x80  # a field that stands in a table takes one byte from here on
+# A field that is in a table takes one byte of this value or more.
+_FIRST_INDEXED = 0x80
 
 
 class CallFailed(Exception):
@@ -16,7 +17,7 @@ class CallFailed(Exception):
 
 
 def encode_headers(fields: list[tuple[str, str]]) -> bytes:
-    """Encode fields as never-indexed literals, without Huffman: no table, so a block may be sent again as it is."""
+    """Encode fields as never-indexed literals, without Huffman. This needs no table, so a block can be sent again."""
     return b"".join(bytes((_NEVER_INDEXED,)) + _string(name) + _string(value) for name, value in fields)
 
 
@@ -32,10 +33,10 @@ def _string(text: str) -> bytes:
 
 
 class ReplyHeaders:
-    """Reads the header blocks of one connection, in their order; every block is checked.
+    """Reads and checks the header blocks of one connection, in their order.
 
-    A block of nothing but table entries leaves the table as it is and means the same each time, so its meaning is
-    kept until a block that does change the table comes: a server that answers alike is decoded once.
+    A block of table entries alone does not change the table, and has the same meaning each time. So this caches its
+    meaning until a block changes the table. If a server answers all calls alike, one block is decoded.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class ReplyHeaders:
         return found
 
     def check_trailers(self, block: bytes) -> None:
-        """Decode the block that ends a call. Raises CallFailed: its status is not OK."""
+        """Decode the block that ends a call. Raises CallFailed if its status is not OK."""
         fields = self.fields(block)
         if fields.get("grpc-status") != "0":
             raise CallFailed(f"grpc-status {fields.get('grpc-status')}: {fields.get('grpc-message')}")

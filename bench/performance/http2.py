@@ -1,8 +1,8 @@
-"""A raw HTTP/2 client for gRPC, for benchmarks only: frames prepared beforehand, replies told apart by their headers.
+"""A raw HTTP/2 client for gRPC, for benchmarks only, which sends prepared frames.
 
-It does what a server needs to go on at full speed and no more: it announces windows so large that the server never
-waits for them, returns what it has used of them, answers SETTINGS and PING, and keeps to the server's windows for what
-it sends itself. A stream's DATA comes back as bytes; the status of every call that ends is checked.
+It does only what a server needs to work at full speed. It announces windows so large that the server never waits for
+them, and gives back the used parts of them. It answers SETTINGS and PING. When it sends, it keeps to the server's
+windows. It returns the DATA of a stream as bytes, and checks the status of every call that ends.
 """
 
 from __future__ import annotations
@@ -17,23 +17,27 @@ DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 
 END_STREAM = ACK = 1
 END_HEADERS = 4
 PREFIX_SIZE = 5
-"""Bytes of gRPC's own before each message."""
+"""How many bytes gRPC puts before each message."""
 _PADDED_OR_PRIORITY = 0x28
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 4, 5  # the numbers of these settings
+# The numbers of these settings.
+_INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 4, 5
 _WINDOW = (1 << 31) - 1
 _DEFAULT_WINDOW = (1 << 16) - 1
-_MAX_FRAME = 1 << 20  # what the server may send in one
-_RETURN_AFTER = 64 << 20  # bytes received before their part of the connection's window is given back
+# How much the server may send in one frame.
+_MAX_FRAME = 1 << 20
+# After it has received this many bytes, the client gives their part of the connection's window back.
+_RETURN_AFTER = 64 << 20
 _READ_SIZE = 1 << 20
 
-_HEADER = struct.Struct(">HBBBI")  # size in two parts, type, flags, stream
+# The size in two parts, the type, the flags, the stream.
+_HEADER = struct.Struct(">HBBBI")
 _NUMBER = struct.Struct(">I")
 _SETTING = struct.Struct(">HI")
 
 Frame = tuple[int, int, int, bytes]
-"""Type, flags, stream, payload."""
+"""The type, flags, stream and payload of a frame."""
 
 
 def encode_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -42,12 +46,12 @@ def encode_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def encode_message(message: bytes) -> bytes:
-    """Put gRPC's prefix before a message: not compressed, and its size."""
+    """Put gRPC's prefix before a message. It says that the message is not compressed, and its size."""
     return b"\0" + _NUMBER.pack(len(message)) + message
 
 
 def cut_messages(data: bytes) -> tuple[list[bytes], bytes]:
-    """Cut the DATA of a stream into messages; return those that are whole, and the rest."""
+    """Cut the DATA of a stream into messages. Return the messages that are complete, and the rest."""
     messages = []
     start = 0
     while len(data) - start >= PREFIX_SIZE:
@@ -60,7 +64,7 @@ def cut_messages(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def call_headers(authority: str, method: str, token: bytes | None = None) -> bytes:
-    """Encode the header block of a call; `method` is /package.Service/Method."""
+    """Encode the header block of a call. `method` is /package.Service/Method."""
     fields = [(":method", "POST"), (":scheme", "http"), (":path", method), (":authority", authority)]
     fields += [("content-type", "application/grpc"), ("te", "trailers"), ("user-agent", "grpc-bench/1")]
     if token is not None:
@@ -76,7 +80,7 @@ def encode_call(stream: int, headers: bytes, message: bytes) -> bytes:
 
 
 class Http2Connection:
-    """One connection: sends what it is given, returns the frames that matter to who measures."""
+    """One connection. It sends frames, and returns the frames that matter for a measurement."""
 
     def __init__(self, address: str) -> None:
         """`address` is HOST:PORT."""
@@ -85,10 +89,14 @@ class Http2Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self._headers = ReplyHeaders()
-        self._unreturned = 0  # bytes of DATA received whose part of the window is not given back yet
-        self._window = self._initial_window = _DEFAULT_WINDOW  # bytes of DATA that the server takes, over all streams
-        self._stream_windows: dict[int, int] = {}  # the same for each stream that stays open to send more
-        self._waiting: deque[tuple[bytes, int, int]] = deque()  # frames, size of their DATA, stream
+        # How many bytes of DATA were received whose part of the window is not given back yet.
+        self._unreturned = 0
+        # How many bytes of DATA the server accepts now, over all streams.
+        self._window = self._initial_window = _DEFAULT_WINDOW
+        # The same for each stream that stays open to send more.
+        self._stream_windows: dict[int, int] = {}
+        # The frames that wait, the size of their DATA, and their stream.
+        self._waiting: deque[tuple[bytes, int, int]] = deque()
         self._is_welcomed = False
         settings = _SETTING.pack(_INITIAL_WINDOW_SIZE, _WINDOW) + _SETTING.pack(_MAX_FRAME_SIZE, _MAX_FRAME)
         self._socket.sendall(
@@ -113,12 +121,12 @@ class Http2Connection:
         self.send(encode_frame(HEADERS, END_HEADERS, stream, headers), 0)
 
     def send_message(self, stream: int, message: bytes) -> None:
-        """Send one more message, smaller than a frame, on a stream that was opened so."""
+        """Send one more message, smaller than a frame, on a stream from `open_stream`."""
         data = encode_message(message)
         self.send(encode_frame(DATA, 0, stream, data), len(data), stream)
 
     def send(self, frames: bytes, data_size: int, stream: int = 0) -> None:
-        """Send frames with `data_size` bytes of DATA, at once or, past the server's window, while receiving later."""
+        """Send frames with `data_size` bytes of DATA. If the server's window is full, `receive` sends them later."""
         self._waiting.append((frames, data_size, stream))
         self._flush()
 
@@ -134,7 +142,7 @@ class Http2Connection:
             self._socket.sendall(frames)
 
     def receive(self) -> list[Frame]:
-        """Wait for bytes; return the HEADERS and DATA frames that are whole by now. Raises CallFailed."""
+        """Wait for bytes. Return the HEADERS and DATA frames that are complete now. Raises CallFailed."""
         data = self._socket.recv(_READ_SIZE)
         if not data:
             raise CallFailed("the server has ended the connection")

@@ -1,4 +1,4 @@
-"""Who listens and counts: live streams over either wire, each message exactly once and in order."""
+"""Listeners that count: live streams over either wire, checked for order and repeats."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ACKNOWLEDGE = "/chatbooth.v1.ChatService/Acknowledge"
 
 
 class Listener(Protocol):
-    """A connection with one or more live streams, opened when it is made."""
+    """A connection with one or more live streams, which are opened together with it."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
 
     def receive(self) -> list[int]:
-        """Wait for bytes; return the sequences that they brought, over all streams."""
+        """Wait for bytes. Return the sequences of the messages that came, over all streams."""
 
     def acknowledge(self, through: int) -> None:
-        """Acknowledge for the session, of several the first, without waiting for the reply."""
+        """Acknowledge for the session, or for the first of several, without waiting for the reply."""
 
 
 class WireListener:
@@ -59,7 +59,7 @@ class WireListener:
 
 
 class GrpcListener:
-    """Listen over gRPC: one or more streams that share a connection, a token for each."""
+    """Listen over gRPC: one or more streams that share a connection. Each has its own token."""
 
     def __init__(self, address: str, *tokens: bytes) -> None:
         self._address = address
@@ -83,7 +83,8 @@ class GrpcListener:
         found: list[int] = []
         for kind, flags, stream, payload in self._connection.receive():
             if stream not in self._parts:
-                continue  # the reply to an acknowledgement, whose status has been checked
+                # This is the reply to an acknowledgement. Its status has been checked.
+                continue
             if flags & http2.END_STREAM:
                 raise CallFailed("the server has ended a live stream")
             if kind == http2.DATA:
@@ -107,7 +108,7 @@ class GrpcListener:
 
 
 def checked_order(last: int, sequences: list[int]) -> int:
-    """Return the last sequence of a stream. Raises RuntimeError: one is missing, repeated or out of order."""
+    """Return the last sequence of a stream. Raises RuntimeError if one is missing, repeated or out of order."""
     if sequences and sequences != list(range(last + 1, last + 1 + len(sequences))):
         raise RuntimeError(f"after {last} came {sequences[:3]}")
     return sequences[-1] if sequences else last

@@ -1,4 +1,4 @@
-"""Live and stored: 50 pairs, over the wire beside F, over gRPC beside a bare bidirectional echo."""
+"""Live and stored messages of 50 pairs, beside F and beside a bare bidirectional echo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 
 _PAIRS = 50
 _FEWEST_MESSAGES = 2_000  # for each pair
-ECHO_THREADS = ("--threads", "64")  # a stream of a plain server keeps a thread
+# On a plain server, each stream holds a thread.
+ECHO_THREADS = ("--threads", "64")
 _MESSAGES = 100_000
 _KINDS: dict[str, tuple[str, Target]] = {"wire": ("no-op", at_least(2.2)), "unary": ("stream echo", at_least(0.6))}
 if hasattr(pb, "SendManyRequest"):
@@ -25,7 +26,7 @@ if hasattr(pb, "SendManyRequest"):
 
 
 def pairs(plan: Plan) -> int:
-    """How many pairs there are."""
+    """Return how many pairs there are."""
     return max(4, plan.scaled(_PAIRS))
 
 
@@ -83,9 +84,9 @@ def live_pairs(plan: Plan, server: ServerProcess, kind: str, count: int, rate: f
 def echoes(
     plan: Plan, server: PlainServer, kind: str, rate: float | None = None, *, count: int | None = None
 ) -> Outcome:
-    """Run a floor without a store once: "stream echo" or "socket echo"; `rate` as `pairs_load` has it.
+    """Run a floor without a store once: "stream echo" or "socket echo". `rate` is as in `pairs_load`.
 
-    `count`: how many pairs; None: as many as the other measurements have.
+    `count` is the number of pairs. None means as many as the other measurements have.
     """
     count = count or pairs(plan)
     return in_own_process(

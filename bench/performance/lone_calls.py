@@ -1,4 +1,4 @@
-"""One unary gRPC call after another on one connection, each waiting for its reply."""
+"""Unary gRPC calls on one connection, each after the reply to the one before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LoneCalls:
         self._streams = itertools.count(1, 2)
 
     def call(self, request: bytes) -> bytes:
-        """Send a serialised request; return the response. Raises CallFailed."""
+        """Send a serialised request, and return the response. Raises CallFailed."""
         call = http2.encode_call(next(self._streams), self._headers, request)
         self._connection.send(call, len(http2.encode_message(request)))
         reply: list[bytes] = []

@@ -1,4 +1,4 @@
-"""A lone pair: from sending to the listener having the message, beside one commit and one round trip."""
+"""The live latency of a lone pair, beside one commit and one round trip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.performance.store_load import store_load
 from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 
-# By the kind of pair: its name, the round trip that its floor has beside the commit, and the target.
+# For each kind of pair: its name, the round trip that is added to the commit for its floor, and the target.
 _KINDS: dict[str, tuple[str, str, Target]] = {
     "unary": ("gRPC", "no-op", at_most(3)),
     "wire": ("wire", "socket echo", at_most(2)),
@@ -21,7 +21,7 @@ _KINDS: dict[str, tuple[str, str, Target]] = {
 
 
 def lone_pair(plan: Plan) -> list[Row]:
-    """Measure one sender and one listener, who wait for nobody else."""
+    """Measure one sender and one listener, without other load."""
     with (
         PlainServer(FLOOR_SERVER) as floor,
         PlainServer("bench.performance.echo_server") as bare,

@@ -1,4 +1,4 @@
-"""What a load saw, and the clock that a load runs by: a warm-up, then the time that counts."""
+"""The result of a load, and the clock of a load: a warm-up, then the time that counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.performance.processes import cpu_seconds
 
 @dataclass(frozen=True)
 class Duration:
-    """Seconds of a load: those that warm up, and those that count."""
+    """The seconds of a load: of its warm-up, and of the time that counts."""
 
     warm_up: float = 0.5
     counted: float = 2.0
@@ -18,7 +18,7 @@ class Duration:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of the time that counts: how many were done, in how many seconds, latencies and CPU, all in seconds."""
+    """The result of the time that counts: the number of operations, and seconds, latencies and CPU, all in seconds."""
 
     count: int
     seconds: float
@@ -26,16 +26,17 @@ class Outcome:
     generator_cpu: float
     p50: float = 0.0
     p99: float = 0.0
-    sent: int = 0  # with the warm-up: what has to be there afterwards
+    # How many messages must be in the mailbox afterwards. This includes the warm-up.
+    sent: int = 0
 
     @property
     def rate(self) -> float:
-        """How many a second."""
+        """How many operations a second."""
         return self.count / self.seconds
 
 
 class Tally:
-    """Counts what a load gets done: `count`, and `latencies` in seconds where they are known; emptied once warm."""
+    """Counts the operations of a load, with `latencies` in seconds if they are known. The warm-up is not counted."""
 
     def __init__(self, server_pid: int, duration: Duration) -> None:
         self._pid = server_pid
@@ -46,7 +47,7 @@ class Tally:
         self._start()
 
     def add(self, latencies: list[float]) -> None:
-        """Count what was done, one for each latency."""
+        """Count an operation for each latency."""
         self.latencies += latencies
         self.count += len(latencies)
 
@@ -57,7 +58,7 @@ class Tally:
         self._started = time.perf_counter()
 
     def is_over(self) -> bool:
-        """Look at the clock; say whether the time that counts has passed."""
+        """Return whether the time that counts has passed."""
         passed = time.perf_counter() - self._started
         if not self._is_warm and passed >= self._duration.warm_up:
             self._is_warm = True
@@ -66,7 +67,7 @@ class Tally:
         return self._is_warm and passed >= self._duration.counted
 
     def finish(self) -> Outcome:
-        """Return what was done in the time that counts."""
+        """Return the result of the time that counts."""
         seconds = time.perf_counter() - self._started
         server, own = cpu_seconds(self._pid) - self._server, time.process_time() - self._own
         if not self._is_warm or not self.count:

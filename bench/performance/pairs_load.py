@@ -1,4 +1,4 @@
-"""Pairs in a closed loop: each sender sends on once its message was answered and its listener has it."""
+"""Pairs in a closed loop: a sender waits for the reply, and until the listener has it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ACKNOWLEDGE_AFTER = 100
 
 @dataclass(frozen=True)
 class Couple:
-    """Who sends to whom: the sender's token, the recipient's token and name."""
+    """A sender and a recipient: the sender's token, and the recipient's token and name."""
 
     sender: bytes
     recipient: bytes
@@ -46,10 +46,10 @@ class Couple:
 
 
 class _Pair:
-    """One sender and its listener; an echo is its own listener."""
+    """One sender and its listener. An echo is its own listener."""
 
     def __init__(self, sender: Sender, listener: Listener | None, acknowledges_at: int) -> None:
-        """`acknowledges_at`: after which of every _ACKNOWLEDGE_AFTER messages the listener acknowledges."""
+        """The listener acknowledges after one of every _ACKNOWLEDGE_AFTER messages: number `acknowledges_at`."""
         self.sender = sender
         self._acknowledges_at = acknowledges_at
         self.listener = listener
@@ -63,11 +63,11 @@ class _Pair:
 
     @property
     def is_done(self) -> bool:
-        """Whether all that was sent was answered and has arrived."""
+        """Whether each message was answered and has arrived."""
         return self._answered == self._arrived == self.sent
 
     def receive(self, *, from_listener: bool) -> float | None:
-        """Take what has come; return the time that the message took to arrive, once it was answered too."""
+        """Read the bytes that have come. Return the time that the message took to arrive, if it was answered too."""
         if from_listener:
             assert self.listener is not None  # noqa: S101  # it was registered
             if not (arrived := len(self.listener.receive())):
@@ -93,16 +93,17 @@ def pairs_load(
     messages: int,
     rate: float | None = None,
 ) -> Outcome:
-    """Run pairs for a time, each with its share of `messages`; latencies are from sending to the listener having it.
+    """Run pairs for a time, each with its share of `messages`. A latency lasts until the listener has the message.
 
-    `kind` is one of `_SENDERS`; `rate`: the most messages a second in all, spread evenly over the pairs.
+    `kind` is one of `_SENDERS`. `rate` is the most messages a second in all, spread evenly over the pairs.
     """
     share = messages // len(couples)
     pairs = [
         _Pair(
             _SENDERS[kind](address, couple.sender, couple.name, share),
             _LISTENERS[kind](address, couple.recipient) if kind in _LISTENERS else None,
-            number % _ACKNOWLEDGE_AFTER,  # clients are not in step with each other
+            # The listeners acknowledge at different times.
+            number % _ACKNOWLEDGE_AFTER,
         )
         for number, couple in enumerate(couples)
     ]
@@ -131,24 +132,25 @@ def pairs_load(
 
 
 class _Pace:
-    """When each pair may send again: at once, or at its next turn; the turns are spread by chance."""
+    """When each pair may send again: at once, or at its next turn. The turns are spread by chance."""
 
     def __init__(self, pairs: Sequence[_Pair], rate: float | None) -> None:
         now = time.perf_counter()
         self._interval = len(pairs) / rate if rate else 0.0
         chance = random.Random(1)  # noqa: S311  # the same each time
-        self._numbers = itertools.count()  # so that pairs need not be compared
+        # With these, the heap never compares two pairs.
+        self._numbers = itertools.count()
         self._turn = {pair: now + chance.random() * self._interval for pair in pairs}
         self._due: list[tuple[float, int, _Pair]] = []
         for pair in pairs:
             self.add(pair)
 
     def add(self, pair: _Pair) -> None:
-        """Have a pair send at its next turn."""
+        """Let a pair send at its next turn."""
         heapq.heappush(self._due, (self._turn[pair], next(self._numbers), pair))
 
     def send_due(self) -> None:
-        """Have every pair send whose turn has come."""
+        """Let every pair whose turn has come send."""
         now = time.perf_counter()
         while self._due and self._due[0][0] <= now:
             pair = heapq.heappop(self._due)[2]
@@ -156,5 +158,5 @@ class _Pace:
             pair.send()
 
     def seconds_to_next(self) -> float | None:
-        """Return how long to wait for the next turn, None: there is none."""
+        """Return how long to wait for the next turn. None means that there is none."""
         return max(0.0, self._due[0][0] - time.perf_counter()) if self._due else None

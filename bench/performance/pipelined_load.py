@@ -1,4 +1,4 @@
-"""Durable sends over one wire connection without waiting for each: as many replies come, as many more leave."""
+"""A load of pipelined durable sends over one wire connection."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import replace
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection, sends
 
-IN_FLIGHT = 4_096  # more than the server reads at once
+# This is more than the server reads at once.
+IN_FLIGHT = 4_096
 
 
 def pipelined_load(
     address: str, server_pid: int, duration: Duration, *, token: bytes, recipient: str, most: float = math.inf
 ) -> Outcome:
-    """Keep requests in flight for a time, or until `most` were made."""
+    """Keep requests in flight for a time, or until `most` were sent. Each reply lets another request leave."""
     requests = sends(recipient, token)
     connection = WireConnection(address)
     tally = Tally(server_pid, duration)

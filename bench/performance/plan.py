@@ -1,4 +1,4 @@
-"""How a measurement is run: repeats that take turns, on servers of their own."""
+"""The plan of a measurement: repeats that take turns, each on its own server."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FLOOR_SERVER = "bench.performance.floor_server"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is the same for every measurement; `scale` shrinks the numbers of messages and listeners."""
+    """The parameters of every measurement. `scale` shrinks the numbers of messages and listeners."""
 
     repeats: int = 5
     duration: Duration = field(default_factory=Duration)
     scale: float = 1.0
 
     def scaled(self, number: int) -> int:
-        """Return a number of messages or listeners, as large as this plan wants it."""
+        """Return a number of messages or listeners, shrunk by the plan's scale."""
         return max(1, round(number * self.scale))
 
     def take_turns(self, runs: Mapping[str, Callable[[], Outcome]]) -> dict[str, list[Outcome]]:
-        """Run each in turn, once for every repeat, so that other work of the machine slows all alike."""
+        """Run each in turn, once for every repeat, so that other work of the machine slows all of them alike."""
         outcomes: dict[str, list[Outcome]] = {name: [] for name in runs}
         for repeat in range(self.repeats):
             for name, run in runs.items():
@@ -36,5 +36,5 @@ class Plan:
 
 
 def say(words: str) -> None:
-    """Tell whoever waits how far it is."""
+    """Print the progress for the person who waits."""
     print(words, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The processes of a measurement: servers, and loads that each run in one of their own."""
+"""The processes of a measurement: servers, and a process for each load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class PlainServer:
-    """A server that prints its address: `python -m MODULE`, stopped at the end of the block."""
+    """A server that prints its address: `python -m MODULE`. It is stopped at the end of the block."""
 
     def __init__(self, module: str, *flags: str) -> None:
         command = [sys.executable, "-m", module, *flags]
@@ -44,24 +44,24 @@ class PlainServer:
 
 
 def in_own_process(load: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Call a load in a fresh process, which has nothing else to do, and return what it returns."""
+    """Call a load in a fresh process, which does nothing else, and return the result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(load, *arguments, **options).result()
 
 
 def busy_cores(seconds: float = 1.0) -> float:
-    """How many cores are busy, over a time in which this process does nothing: what others take from a measurement."""
+    """Return how many cores are busy while this process does nothing. Other processes take these from a measurement."""
     before = _busy_seconds()
     time.sleep(seconds)
     return (_busy_seconds() - before) / seconds
 
 
 def _busy_seconds() -> float:
-    """Seconds that all cores together have worked, or been kept from working by the machine's other guests."""
+    """Return the seconds that all cores together worked, or could not work because of the machine's other guests."""
     user, nice, system, _idle, _waiting, *interrupts = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     return sum(map(int, (user, nice, system, *interrupts))) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used so far, threads that have ended too, in the kernel too; Linux's own clock."""
+    """Return the CPU time that a process has used so far, including ended threads and the kernel. Linux only."""
     return time.clock_gettime((~pid << 3) | 2)

@@ -1,4 +1,4 @@
-"""A raw client of the wire protocol, for benchmarks only: requests prepared beforehand, every status checked."""
+"""A raw client of the wire protocol, for benchmarks only, which sends prepared requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sends(recipient: str, token: bytes) -> Sends:
 
 
 class WireConnection:
-    """One connection: sends what it is given, returns the frames that matter to who measures."""
+    """One connection. It sends frames, and returns the frames that matter for a measurement. It checks every status."""
 
     def __init__(self, address: str) -> None:
         """`address` is wire://HOST:PORT."""
@@ -53,7 +53,7 @@ class WireConnection:
         return received[0][1][1:]
 
     def receive(self) -> list[tuple[int, bytes]]:
-        """Wait for bytes; return actions and bodies of what is whole by now. Raises CallFailed."""
+        """Wait for bytes. Return the actions and bodies of the frames that are complete now. Raises CallFailed."""
         data = self._socket.recv(_READ_SIZE)
         if not data:
             raise CallFailed("the server has ended the connection")
@@ -78,7 +78,7 @@ class WireConnection:
 
 
 def pushed_sequences(body: bytes) -> list[int]:
-    """Return the sequences of a push, none if it is no batch, without decoding its messages."""
+    """Return the sequences of a push, without decoding its messages. The list is empty if the push is no batch."""
     sequences: list[int] = []
     if body[0] != pushes.BATCH:
         return sequences

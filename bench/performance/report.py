@@ -1,4 +1,4 @@
-"""What was measured where, and the table's place in docs/performance.md."""
+"""The heading of a measurement, and the place of its table in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BEGIN, END = marks(FIGURES)
 
 
 def heading(plan: Plan, busy: float) -> str:
-    """Return when, on what and how often was measured; `busy`: the cores that others used just before."""
+    """Return the time, the machine and the repeats of a measurement. Other processes used `busy` cores just before."""
     return f"{measured_on(busy)} Median of {plan.repeats}, {plan.duration.counted:g} seconds each."
 
 
 def measured_on(busy: float) -> str:
-    """Return when and on what was measured, and how many cores others used just before."""
+    """Return the time and the machine of a measurement. Other processes used `busy` cores just before."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "protobuf", "apsw"))
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return (
@@ -34,7 +34,7 @@ def measured_on(busy: float) -> str:
 
 
 def write_page(page: Path, heading: str, rows: Sequence[Row]) -> None:
-    """Put the table into the page, between its marks; the prose around them stays."""
+    """Put the table into the page, between its marks. The text around them stays."""
     write_between(page, FIGURES, f"{heading}\n\n{table(rows)}")
 
 

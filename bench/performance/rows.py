@@ -1,4 +1,4 @@
-"""The rows of the table: figures of every repeat, what they stand beside, and the target that they are held to."""
+"""The rows of the table: the figures of every repeat, their floors, and their target."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.performance.outcome import Outcome
 
 @dataclass(frozen=True)
 class Target:
-    """What a row's ratio, or its figure if it has no floor, is to be."""
+    """The target for a row's ratio, or for its figure if it has no floor."""
 
     bound: float
     at_least: bool
 
     def is_met_by(self, value: float) -> bool:
-        """Say whether it is reached."""
+        """Return whether a value reaches the target."""
         return value >= self.bound if self.at_least else value <= self.bound
 
     def __str__(self) -> str:
@@ -26,18 +26,18 @@ class Target:
 
 
 def at_least(bound: float) -> Target:
-    """A target that more meets, too."""
+    """Return a target that larger values meet too."""
     return Target(bound, at_least=True)
 
 
 def at_most(bound: float) -> Target:
-    """A target that less meets, too."""
+    """Return a target that smaller values meet too."""
     return Target(bound, at_least=False)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; the lists have an entry for each repeat, those of one index taken one after the other."""
+    """One line of the table. The lists have an entry for each repeat. Entries of one index were measured together."""
 
     measurement: str
     name: str
@@ -46,7 +46,8 @@ class Row:
     floor_name: str = ""
     floors: list[float] | None = None
     target: Target | None = None
-    server_cores: float | None = None  # medians of the cores that were busy
+    # The medians of the cores that were busy.
+    server_cores: float | None = None
     generator_cores: float | None = None
 
     @property
@@ -61,7 +62,7 @@ class Row:
 
     @property
     def ratios(self) -> list[float]:
-        """Each figure to the floor that was taken beside it; without floors, the figures."""
+        """The ratio of each figure to the floor that was measured beside it. Without floors, the figures."""
         if self.floors is None:
             return self.figures
         return [figure / floor for figure, floor in zip(self.figures, self.floors, strict=True)]
@@ -73,11 +74,11 @@ class Row:
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met. None if there is no target."""
         return None if self.target is None else self.target.is_met_by(self.ratio)
 
     def record(self) -> dict[str, object]:
-        """Return everything, for JSON."""
+        """Return all values, for JSON."""
         return {
             "measurement": self.measurement,
             "name": self.name,
@@ -105,7 +106,7 @@ def rate_row(
     floors: Iterable[float] | None = None,
     target: Target | None = None,
 ) -> Row:
-    """Return the row of a rate, with the cores that server and generator kept busy."""
+    """Return the row of a rate, with the cores that the server and the generator kept busy."""
     return Row(
         measurement,
         name,
@@ -120,7 +121,7 @@ def rate_row(
 
 
 def cpu_row(measurement: str, name: str, outcomes: Sequence[Outcome], target: Target | None = None) -> Row:
-    """Return the row of the server's CPU milliseconds for 1,000."""
+    """Return the row of the server's CPU milliseconds for 1,000 operations."""
     figures = [1e6 * outcome.server_cpu / outcome.count for outcome in outcomes]
     return Row(measurement, name, " ms/1,000", figures, target=target)
 
@@ -147,5 +148,5 @@ def _cells(row: Row) -> list[str]:
 
 
 def short(value: float) -> str:
-    """Return a number with about three digits that count."""
+    """Return a number with about three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""Who sends one message at a time and hears that it was stored: one class for each way to send."""
+"""Senders of one message at a time, which wait for the receipt: a class for each way."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.message_ids import new_message_id
 
 SEND_MANY = "/chatbooth.v1.ChatService/SendMany"
-_ECHOED = b"x" * 100  # about a send's size
+# This has about the size of a send.
+_ECHOED = b"x" * 100
 
 
 class Sender(Protocol):
-    """A connection that sends; it is prepared for a number of messages and may not be asked for more."""
+    """A connection that sends. It is prepared for a number of messages, and cannot send more."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -27,7 +28,7 @@ class Sender(Protocol):
         """Send the next message."""
 
     def receive(self) -> int:
-        """Wait for bytes; return how many messages were answered by them."""
+        """Wait for bytes. Return how many messages they answer."""
 
 
 class WireSender:
@@ -48,11 +49,12 @@ class WireSender:
         return len(self._connection.receive())
 
 
-_MOST_OPEN = 100  # calls of a connection, beyond which the server refuses them and gRPC's clients wait
+# The server refuses more open calls than this on a connection. gRPC's clients wait instead.
+_MOST_OPEN = 100
 
 
 class UnarySender:
-    """Send over gRPC: a call for each message. Like gRPC's clients, it waits where too many calls are open."""
+    """Send over gRPC: a call for each message. Like gRPC's clients, it waits while too many calls are open."""
 
     def __init__(self, address: str, token: bytes, recipient: str, messages: int) -> None:
         self._connection = http2.Http2Connection(address)
@@ -148,7 +150,7 @@ class SocketEchoSender:
 
 
 def send_many_entries(recipient: str) -> Sends:
-    """Return what a SendManyRequest is made of: its messages are its one field, repeated."""
+    """Return the entries of SendManyRequests. The messages are the one field of such a request, repeated."""
     message_id = new_message_id()
     message = pb.SendRequest(recipient=recipient, message_id=message_id, text=unary_load.TEXT)
     return Sends(pb.SendManyRequest(messages=[message]).SerializeToString(), message_id)

@@ -1,4 +1,4 @@
-"""Sends that differ in nothing but their ids: encoded once, and repeated as fast as ids can be made."""
+"""Sends that differ only in their ids. They are encoded once, so that they are fast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from chatbooth_grpc.booth.message_ids import new_message_id
 
 
 class Sends:
-    """What `encode` makes of one id, for as many ids as are asked for."""
+    """An encoded send, with a new id each time."""
 
     def __init__(self, encoded: bytes, message_id: bytes) -> None:
-        """`encoded`: a send with that id."""
+        """`encoded` is a send with the id `message_id`."""
         before, behind = encoded.split(message_id)
         self._before, self._between, self._behind = before, behind + before, behind
 

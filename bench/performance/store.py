@@ -1,4 +1,4 @@
-"""The store alone: its ceiling, whatever is in front of it."""
+"""The store alone: the ceiling for every server in front of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store by itself, without a server: how many messages a second it takes, and how long one commit lasts."""
+"""A load on the store by itself, without a server: messages a second, and commit times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RECIPIENT = "sink"
 
 
 def store_load(duration: Duration, *, batch: int, threads: int = 1) -> Outcome:
-    """Append batches from each thread, one after another, for a time; a latency is that of a whole batch."""
+    """Append batches from each thread, one after another, for a time. A latency is that of a whole batch."""
     with (
         tempfile.TemporaryDirectory(prefix="chatbooth-bench-") as folder,
         SQLiteStore(Path(folder) / "store.db") as store,
@@ -29,7 +29,8 @@ def store_load(duration: Duration, *, batch: int, threads: int = 1) -> Outcome:
         store.create_account(_RECIPIENT, "no password", os.urandom(32))
         session = store.create_account("sender", "no password", os.urandom(32))
         outcome = _appended(store, session, duration, batch, threads)
-    return replace(outcome, count=outcome.count * batch, generator_cpu=0.0)  # what is measured is this process
+    # This process is the measured one, so there is no generator.
+    return replace(outcome, count=outcome.count * batch, generator_cpu=0.0)
 
 
 def _appended(store: SQLiteStore, session: StoredSession, duration: Duration, batch: int, threads: int) -> Outcome:
@@ -53,7 +54,8 @@ def _appended(store: SQLiteStore, session: StoredSession, duration: Duration, ba
         time.sleep(0.01)
     with lock:
         outcome = tally.finish()
-    if threads == 1:  # the messages themselves are made in between
+    if threads == 1:
+        # The thread makes the messages in between. That time does not count.
         outcome = replace(outcome, seconds=sum(tally.latencies[: outcome.count]))
     is_over.set()
     for thread in running:

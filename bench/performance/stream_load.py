@@ -1,4 +1,4 @@
-"""Durable sends over one gRPC stream without waiting for each: requests of many messages, several on the way."""
+"""A load of durable sends over one gRPC stream, with several large requests in flight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bench.performance.raw_wire import read_varint
 from bench.performance.senders import SEND_MANY, send_many_entries
 
 _MESSAGES_PER_REQUEST = 64
-_IN_FLIGHT = 4_096  # messages, as many as the wire's pipelined load has
+# In messages. The wire's pipelined load has as many in flight.
+_IN_FLIGHT = 4_096
 _STREAM = 1
 _FIELD_ONE = 0x0A
 
@@ -52,7 +53,7 @@ def stream_load(
 
 
 def _answers(connection: http2.Http2Connection, reply: bytes) -> tuple[int, bytes]:
-    """Wait for bytes; return how many messages they answer, and the response that is not whole yet."""
+    """Wait for bytes. Return how many messages they answer, and the response that is not complete yet."""
     for kind, flags, _, payload in connection.receive():
         if flags & http2.END_STREAM:
             raise CallFailed("the server has ended the stream")

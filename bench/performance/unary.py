@@ -1,4 +1,4 @@
-"""Unary durable Send over gRPC, beside a call that does nothing and beside one commit."""
+"""Unary durable Send over gRPC, beside a no-op call and beside one commit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _IN_FLIGHT: dict[int, tuple[Target | None, Target | None]] = {
     8: (at_least(0.85), at_most(300)),
     64: (at_least(0.85), at_most(300)),
 }
-"""How many calls are in flight at once, and the targets for the rate to F and for the CPU."""
+"""How many calls are in flight at once, and the targets for the ratio to F and for the CPU."""
 
 
 def unary(plan: Plan) -> list[Row]:
-    """Measure Send at each concurrency, and a lone one's latency."""
+    """Measure Send at each concurrency, and the latency of a lone Send."""
     rows: list[Row] = []
     with PlainServer(FLOOR_SERVER) as floor, ServerProcess() as server:
         for in_flight, (to_floor, cpu) in _IN_FLIGHT.items():
@@ -62,7 +62,7 @@ def no_op(plan: Plan, floor: PlainServer, in_flight: int) -> Outcome:
 
 
 def send(plan: Plan, server: ServerProcess, in_flight: int) -> Outcome:
-    """Run Send once, to a new account, and look whether all of it is there."""
+    """Run Send once, to a new account, and check that all messages are stored."""
     sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
     outcome = in_own_process(
         unary_load,

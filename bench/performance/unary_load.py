@@ -1,4 +1,4 @@
-"""A closed loop of unary Sends: each stream's successor leaves as soon as its reply has come."""
+"""A closed loop of unary Sends: each reply lets the next call begin."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TEXT = "x" * 60
 
 
 def encode_send(recipient: str) -> bytes:
-    """Serialise a SendRequest with an id of its own."""
+    """Serialise a SendRequest with a new id."""
     return pb.SendRequest(recipient=recipient, message_id=new_message_id(), text=TEXT).SerializeToString()
 
 
 class _Lane:
-    """One connection, the calls that it has left to make, and when each call in flight began."""
+    """One connection, the calls that it has not made yet, and the time at which each call in flight began."""
 
     def __init__(self, address: str, token: bytes, recipient: str, calls: int) -> None:
         self.connection = http2.Http2Connection(address)
@@ -33,7 +33,7 @@ class _Lane:
 
     @property
     def in_flight(self) -> int:
-        """Calls in flight."""
+        """How many calls are in flight."""
         return len(self._began)
 
     @property
@@ -42,7 +42,7 @@ class _Lane:
         return self.sent >= len(self._calls)
 
     def send(self, count: int) -> None:
-        """Begin this number of calls, or as many as are left."""
+        """Begin this number of calls, or all that are left."""
         calls = self._calls[self.sent : self.sent + count]
         now = time.perf_counter()
         for number in range(self.sent, self.sent + len(calls)):
@@ -52,7 +52,7 @@ class _Lane:
             self.connection.send(b"".join(calls), len(calls) * self._data_size)
 
     def receive(self) -> list[float]:
-        """Wait for replies; return their latencies."""
+        """Wait for replies, and return their latencies."""
         frames = self.connection.receive()
         now = time.perf_counter()
         return [
@@ -73,7 +73,7 @@ def unary_load(
     connections: int,
     calls: int = 30_000,
 ) -> Outcome:
-    """Keep calls in flight for a time, or until one connection has made its share; every reply is checked."""
+    """Keep calls in flight for a time, or until one connection has made its share. Check every reply."""
     lanes = [_Lane(address, token, recipient, calls // connections) for _ in range(connections)]
     selector = selectors.DefaultSelector()
     for lane in lanes:

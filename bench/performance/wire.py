@@ -1,4 +1,4 @@
-"""Pipelined durable sends on one connection, beside the store's ceiling and beside unary Send over gRPC."""
+"""Pipelined durable sends on one connection, beside the store and beside unary Send."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FLOORS: dict[str, dict[str, Target]] = {
 
 
 def wire(plan: Plan) -> list[Row]:
-    """Measure one connection of the wire that never waits, and one SendMany stream."""
+    """Measure one wire connection with pipelined sends, and one SendMany stream."""
     with ServerProcess() as server:
         floors = {
             "store, batches of 512": partial(in_own_process, store_load, plan.duration, batch=512),
@@ -51,7 +51,7 @@ def _pipelined(plan: Plan, server: ServerProcess, kind: str) -> Outcome:
 def pipelined(
     server: ServerProcess, duration: Duration, most: float = math.inf, kind: str = WIRE
 ) -> tuple[Outcome, Session]:
-    """Send for a time, or until `most` were sent, to a new account; look whether all is there; return who has it."""
+    """Send to a new account for a time, or until `most` were sent. Check that all is stored, and return the account."""
     sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
     is_wire = kind == WIRE
     outcome = in_own_process(
