@@ -17,7 +17,7 @@ from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 
 OpenStream = Callable[[socket.socket], ByteStream]
-"""Makes the stream of a connected socket. It may wait for the server for as long as the socket's timeout says."""
+"""Makes the stream of a connected socket. It may wait for the server, up to the socket's timeout."""
 
 _GREETING_LIMIT = 0.3
 """How long to wait for the first byte of a server of another protocol, in seconds."""
@@ -31,7 +31,8 @@ def connect(server: str, timeout: float, open_stream: OpenStream = PlainStream) 
     host, _, port = server.rpartition(":")
     try:
         connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
-    except (OSError, UnicodeError) as error:  # Python raises UnicodeError for a name that is no host's
+    except (OSError, UnicodeError) as error:
+        # Python raises UnicodeError for a name that is no host's.
         raise unreachable(server, error) from error
     try:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,7 +49,7 @@ def foreign_greeting(server: str) -> UnknownVersion | None:
 
     None means that the server sends nothing first, or a byte of this protocol. Servers of other protocols, such as
     gRPC, send first. They end a connection that begins with a request of this protocol, perhaps before the client has
-    read their bytes. So this makes a connection of its own, and sends nothing.
+    read their bytes. So this makes another connection, and sends nothing.
     """
     try:
         with closing(connect(server, _GREETING_LIMIT)) as stream:

@@ -45,7 +45,7 @@ class WireTransport:
     """A Transport to the wire server at a normalized address, `HOST:PORT`. It connects at the first call.
 
     The calls of many threads share one connection, and are pipelined. If the connection breaks, the calls that wait on
-    it fail, and the next call opens another one. Each live stream and each stream of SENDs has a connection of its own.
+    it fail, and the next call opens another one. Each live stream and each stream of SENDs has its own connection.
     Every wait has the call's deadline.
     """
 
@@ -81,7 +81,7 @@ class WireTransport:
         return self._call(codecs.SEND, message, token, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
-        """Open a stream of batches on a connection of its own."""
+        """Open a stream of batches on another connection."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
         return WireSendStream(self._server, token, self._open_stream)
@@ -101,7 +101,7 @@ class WireTransport:
         return self._call(codecs.DELIVER, request, token, timeout)
 
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
-        """Open a live stream on a connection of its own."""
+        """Open a live stream on another connection."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
         return WireEventStream(self._server, token, after, self._open_stream)
@@ -150,7 +150,7 @@ class WireTransport:
 
 
 class WireEventStream:
-    """An EventStream on a connection of its own, which it opens when it is first read."""
+    """An EventStream on its own connection, which it opens when it is first read."""
 
     def __init__(self, server: str, token: bytes, after: int | None, open_stream: OpenStream) -> None:
         self._server = server
@@ -195,7 +195,7 @@ class WireEventStream:
 
 
 class WireSendStream:
-    """A SendStream of pipelined SENDs on a connection of its own, which it opens for the first batch."""
+    """A SendStream of pipelined SENDs on its own connection, which it opens for the first batch."""
 
     def __init__(self, server: str, token: bytes, open_stream: OpenStream) -> None:
         self._server = server

@@ -8,13 +8,13 @@ from chatbooth_grpc.booth.model import Removal, Session
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader, BodyWriter, encode_extension
 
-# The tag of the extension of SIGN_UP and LOG_IN that holds the token which the client drew.
+# The tag of the extension of SIGN_UP and LOG_IN that holds the client's token.
 _TOKEN_TAG = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LogInRequest:
-    """The body of SIGN_UP and LOG_IN. The token is empty if the client drew none."""
+    """The body of SIGN_UP and LOG_IN. The token is empty if the client lets the server choose it."""
 
     username: str
     password: str

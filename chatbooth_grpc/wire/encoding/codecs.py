@@ -1,4 +1,4 @@
-"""How each action's request and reply are encoded: one row an action, for server and client."""
+"""The encoding of each action's request and reply: one row for each action."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 
 OK = 0
 OTHER = 255
-"""The code of an error that has no code of its own."""
+"""The code of an error that has no other code."""
 
 CODES: dict[type[ChatboothError], int] = {
     errors.MalformedRequest: 1,
@@ -43,7 +43,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.DeadlineExceeded: 80,
     errors.Internal: 90,
 }
-"""The status byte of each error. A number once given is never given to another."""
+"""The status byte of each error. Another error never gets the same number."""
 
 _BRANCHES: dict[int, type[ChatboothError]] = {
     0: errors.InvalidArgument,

@@ -15,9 +15,9 @@ _EPOCH_TAG = 1
 
 @dataclass(frozen=True, slots=True)
 class DeliverRequest:
-    """The body of DELIVER: acknowledge through, most messages (0: the default), and perhaps where to start.
+    """The body of DELIVER: acknowledge through, most messages (0 means the default), and perhaps where to start.
 
-    `epoch` is the one in which the acknowledged sequence counts. Empty stands for any epoch that the store has.
+    `epoch` is the one in which the acknowledged sequence counts. An empty one means the store's epoch.
     """
 
     acknowledge_through: int

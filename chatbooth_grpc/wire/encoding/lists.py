@@ -10,7 +10,7 @@ from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """The body of LIST: pattern, prefix, page size (0: the default), page token (empty: the first page)."""
+    """The body of LIST: pattern, prefix, page size (0 means the default), page token (empty for the first page)."""
 
     pattern: str
     prefix: str

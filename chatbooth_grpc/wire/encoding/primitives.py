@@ -187,7 +187,7 @@ def decode_number(body: bytes) -> int:
 
 
 def encode_empty(_nothing: None) -> bytes:
-    """Encode the body of LOG_OUT, and of a reply that says nothing but its success."""
+    """Encode the body of LOG_OUT, and of a reply that reports only success."""
     return b""
 
 

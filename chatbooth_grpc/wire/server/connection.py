@@ -4,10 +4,10 @@ A connection has a thread, which reads requests and answers them in their order.
 few small messages at a time, that thread waits, and the shared reader reads for it.
 
 SENDs hold no thread while the disk works. The SENDs that were read together make a run. The thread hands the run to the
-store in one call, and reads on. The store's callback writes the replies, on whichever thread it runs. Replies keep the
-order of the requests: each run has its place, and its replies are written after those of all earlier runs
-(`booth/ordered_sends`). A few runs are in flight at once. Any other request waits until the runs before it are
-answered. The replies to the other requests that were read together are written together (`held_replies`).
+store in one call, and reads on. The store's callback writes the replies, on any thread. Replies keep the order of the
+requests, because the replies of a run are written after those of all earlier runs (`booth/ordered_sends`). A few runs
+are in flight at once. Any other request waits until the runs before it are answered. The replies to the other requests
+that were read together are written together (`held_replies`).
 
 The pushes of the live stream (`live_stream`) and the server's pings come from other threads. All of them write through
 the frame writer (`frame_writer`), which never blocks them. A client that does not read blocks only the connection's own
@@ -55,7 +55,7 @@ from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 _FIRST_READ = READ_SIZE
 _FURTHER_READ = 256 << 10
 _RUNS_IN_FLIGHT = 4
-# After so many reads of nothing but SENDs, the shared reader takes over. Lending and giving back cost more than a read.
+# After this many reads of only SENDs, the shared reader takes over. To lend and give back costs more than a read.
 _READS_BEFORE_LENDING = 8
 _PING = encode_frame(actions.PING, pinging.encode_ping(pinging.ASK))
 
@@ -108,7 +108,7 @@ class Connection:
         self._shared_reader = shared_reader
         # How many reads in a row were small, and had nothing but SENDs.
         self._reads_of_sends = 0
-        # The bytes or the error with which the shared reader gives the connection back. Made on first use.
+        # The bytes or the error with which the shared reader gives the connection back. It is made on first use.
         self._returned: queue.SimpleQueue[bytes | OSError] | None = None
         # The runs of SENDs in flight. Only the thread that reads begins one.
         self._runs: OrderedSends[tuple[bytes, bool]] = OrderedSends(_RUNS_IN_FLIGHT, self._write_run)
@@ -150,7 +150,8 @@ class Connection:
             if not self.is_listening:
                 self._writer.wait_until_written()
         except OSError:
-            pass  # the client has gone, or the watchdog has ended the connection
+            # The client has gone, or the watchdog has ended the connection.
+            pass
         finally:
             self._end()
 
@@ -163,8 +164,8 @@ class Connection:
         self._stream.stop_receiving()
 
     def ask(self, now: float) -> None:
-        """Send a ping. Never blocks."""
-        # This comes first, since the answer sets it back.
+        """Send a ping. This never blocks."""
+        # This comes first, because the answer sets it back.
         self.asked_since = now
         with contextlib.suppress(OSError):
             self._writer.put(_PING)
@@ -188,7 +189,7 @@ class Connection:
         return True
 
     def give_back(self, data: bytes | OSError) -> None:
-        """Have the connection's thread go on with the bytes that the shared reader has read."""
+        """Let the connection's thread continue with the bytes that the shared reader has read."""
         assert self._returned is not None  # noqa: S101  # made before it was lent
         self._returned.put(data)
 
@@ -307,7 +308,8 @@ class Connection:
         """Write the replies of a run, and the connection's end if the store has failed the run. It never blocks."""
         replies, has_failed = settled
         if self.over_since is None:
-            with contextlib.suppress(OSError):  # the connection's own thread gets it too
+            # The connection's own thread gets the same error.
+            with contextlib.suppress(OSError):
                 self._writer.put(replies)
             if has_failed:
                 # Nothing may follow these replies.
@@ -328,13 +330,13 @@ class Connection:
         self.last_used = time.monotonic()
 
     def _note_account(self, token: bytes) -> None:
-        """Note for which account the answers are, since they can be large."""
+        """Note the account that the answers are for, because they can be large."""
         session = self._dispatcher.booth.cached_session(token)
         if session is not None:
             self._writer.account_id = session.account_id
 
     def _answer_ping(self, frame: Frame) -> None:
-        """Answer a ping of the client. Nothing is left to do for its answer to a ping of the server."""
+        """Answer a ping of the client. The client's answer to a ping of the server needs no answer."""
         try:
             kind, payload = pinging.decode_ping(frame.body)
         except BodyError:

@@ -1,4 +1,4 @@
-"""Performs the action of a request frame on the booth, and returns the body of the reply."""
+"""Performs the action of a request on the booth, and returns the body of the reply."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Dispatcher:
         return answered(partial(answer, frame), frame.action, peer)
 
     def _add(self, codec: Codec[Request, Reply], perform: Callable[[bytes, Request], Reply]) -> None:
-        """Have `perform` answer an action. It gets the token of the request and the decoded body."""
+        """Let `perform` answer an action. It gets the token of the request and the decoded body."""
         is_large = ACTIONS[codec.action].large_answers > 0
 
         def answer(frame: Frame) -> bytes:

@@ -68,7 +68,7 @@ class FrameWriter:
         self.writing_since: float | None = None
 
     def put(self, frames: bytes) -> None:
-        """Write whole frames as far as the stream takes them, and leave the rest. Never blocks. Raises OSError."""
+        """Write whole frames as far as the stream takes them, and leave the rest. This never blocks. Raises OSError."""
         with self._lock:
             self._check()
             sent = 0 if self._is_slow else self._write_now(frames)
@@ -96,7 +96,7 @@ class FrameWriter:
         return not self._is_slow
 
     def call_when_free(self, call: Callable[[], None]) -> bool:
-        """Have the slow writer's thread call `call` once, when no bytes are left. Return False if none are left now."""
+        """Let the slow writer's thread call `call` once, when no bytes are left. Return False if none are left now."""
         with self._lock:
             if self._is_slow:
                 self._call_when_free = call
@@ -117,7 +117,7 @@ class FrameWriter:
                 self._wait()
 
     def cut_off(self) -> None:
-        """End the connection at once, from any thread. Never blocks."""
+        """End the connection at once. Any thread may call this. It never blocks."""
         self._stream.cut_off()
 
     def close(self) -> None:

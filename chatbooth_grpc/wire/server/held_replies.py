@@ -1,4 +1,4 @@
-"""Replies that a connection's thread holds back for a moment, so that one write sends many."""
+"""Replies that a connection's thread holds for a moment, so that one write sends many."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HeldReplies:
             self.flush()
 
     def flush(self) -> None:
-        """Write all that is held, in one go. Raises OSError."""
+        """Write all held frames in one write. Raises OSError."""
         if self._frames:
             together = b"".join(self._frames)
             self._frames, self._size = [], 0

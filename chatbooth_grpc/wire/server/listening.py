@@ -41,7 +41,7 @@ class ListeningSockets:
                 yield self._sockets[number]
 
     def stop(self) -> None:
-        """Have `ready` end. Any thread may call this."""
+        """Make `ready` end. Any thread may call this."""
         self._waker.wake()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A connection's live stream: opened by LISTEN, written to by live delivery, one at a time."""
+"""A connection's live stream. LISTEN opens it, and live delivery writes to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _encode_push = EncodeOnce(lambda event: encode_frame(actions.MESSAGE, pushes.enc
 class LiveStream:
     """The live stream, and the sink to which the switchboard writes its events.
 
-    `_lock` guards which listener is open. It is never held while a thread waits for anything.
+    A connection has one at a time. `_lock` guards which listener is open. No thread waits for anything while it holds
+    the lock.
     """
 
     __slots__ = ("_listener", "_lock", "_switchboard", "_writer")
@@ -49,7 +50,8 @@ class LiveStream:
                 raise AlreadyListening
             self._writer.account_id = session.account_id
             self._listener = self._switchboard.open(session, after, self)
-            with suppress(OSError):  # the next read ends the connection
+            # If this fails, the next read ends the connection.
+            with suppress(OSError):
                 self._writer.put(_OPENED)
 
     def close(self) -> None:
@@ -71,7 +73,8 @@ class LiveStream:
     def send(self, event: Event) -> bool:
         frame = _encode_push(event)
         with self._lock:
-            pass  # the reply to LISTEN is written first
+            # This waits until the reply to LISTEN is written.
+            pass
         try:
             self._writer.put(frame)
         except OSError:

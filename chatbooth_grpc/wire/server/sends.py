@@ -25,7 +25,7 @@ from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.server.dispatch import Peer
 
 Settle = Callable[[tuple[bytes, bool]], None]
-"""Called with the replies, as frames, and whether the store has failed. If so, no other reply may follow them.
+"""A callback that gets the replies, as frames, and whether the store has failed. If so, no other reply may follow them.
 
 It must return at once.
 """
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(NamedTuple):
-    """The SENDs of one connection: their number, lane and callback. `calls` has one a SEND, if calls are logged."""
+    """The SENDs of one connection: their number, lane and callback, and a call for each SEND if calls are logged."""
 
     size: int
     lane: Lane

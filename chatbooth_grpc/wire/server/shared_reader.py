@@ -6,7 +6,7 @@ connection that keeps sending is lent to the shared reader. In each round the sh
 that have bytes, and hands their SENDs to the store in one call.
 
 Handling some bytes could block, and some bytes are no SENDs. The shared reader gives the connection back with such
-bytes. The connection's own thread waits for that, and goes on with the bytes.
+bytes. The connection's own thread waits for that, and continues with the bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chatbooth_grpc.wire.server.waker import Waker
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream, new_buffer
 
 READ_SIZE = 2_048
-"""A read of this size or more is given back: a client that sends so much is served better by a thread of its own."""
+"""A read of this size or more is given back, because its own thread serves a client better that sends this much."""
 
 CAN_SHARE = hasattr(select, "epoll")
 
@@ -39,7 +39,7 @@ class Lender(Protocol):
         """
 
     def give_back(self, data: bytes | OSError) -> None:
-        """Go on with `data`, which nobody has handled. Empty data means that the client has ended the connection."""
+        """Continue with `data`, which nobody has handled. Empty data means that the client has ended the connection."""
 
 
 class SharedReader:
@@ -47,7 +47,8 @@ class SharedReader:
 
     def __init__(self, booth: Booth) -> None:
         self._booth = booth
-        self._lent: dict[int, tuple[ByteStream, Lender]] = {}  # by the streams' descriptors
+        # The connections that are lent, by the descriptors of their streams.
+        self._lent: dict[int, tuple[ByteStream, Lender]] = {}
         self._epoll = select.epoll()
         self._buffer = new_buffer(READ_SIZE)
         self._waker = Waker()
@@ -58,13 +59,14 @@ class SharedReader:
     def lend(self, stream: ByteStream, lender: Lender) -> bool:
         """Read from the stream for `lender`, which must not read itself until the stream is given back.
 
-        Returns False if the stream cannot be watched: the system watches only a limited number of descriptors.
+        Returns False if the stream cannot be watched, because the system watches only a limited number of descriptors.
         """
         number = stream.fileno()
         self._lent[number] = stream, lender
         try:
             self._epoll.register(number, select.EPOLLIN)
-        except (OSError, ValueError):  # a ValueError means that the stream is closed
+        except (OSError, ValueError):
+            # A ValueError means that the stream is closed.
             del self._lent[number]
             return False
         return True

@@ -44,7 +44,7 @@ class SlowWriter:
         self._thread.start()
 
     def add(self, number: int, leaver: Leaver) -> None:
-        """Have the thread write what `leaver` has left to the descriptor `number`, until it settles. Never blocks."""
+        """Let the thread write the bytes that `leaver` has left to the descriptor `number`. This never blocks."""
         self._put((number, leaver))
 
     def stop(self) -> None:

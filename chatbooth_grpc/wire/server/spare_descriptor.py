@@ -17,7 +17,8 @@ class SpareDescriptor:
     def lent(self) -> Iterator[None]:
         """Close the descriptor, so that the block can open one, and open a new one after the block.
 
-        Raises OSError if there is none to close: another thread took it the last time, and none has become free since.
+        Raises OSError if there is none to close. Then another thread took it the last time, and none has become free
+        since.
         """
         if self._descriptor is None:
             self._descriptor = _open()

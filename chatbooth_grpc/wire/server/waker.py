@@ -21,7 +21,7 @@ class Waker:
         return self._woken
 
     def wake(self) -> None:
-        """Wake the thread that waits, from any thread. Never blocks."""
+        """Wake the thread that waits. Any thread may call this. It never blocks."""
         # If the pipe is full, the thread wakes anyway.
         with suppress(BlockingIOError):
             os.write(self._wake, b"x")

@@ -141,18 +141,19 @@ class WireServer:
             self._slow_writer.stop()
 
     def cut_short(self) -> None:
-        """Have a drain wait no longer for its connections. Any thread may call this. Returns at once."""
+        """Make a drain stop waiting for its connections. Any thread may call this. It returns at once."""
         with self._lock:
             left = list(self._connections)
         for connection in left:
             connection.shut_down()
 
     def _accept(self) -> None:
-        assert self._listening is not None  # noqa: S101  # set before the thread starts
+        assert self._listening is not None  # noqa: S101  # `start` sets it
         for listening in self._listening.ready():
             try:
                 client, address = listening.accept()
-            except (BlockingIOError, ConnectionError):  # the client has gone
+            except (BlockingIOError, ConnectionError):
+                # The client has gone.
                 continue
             except OSError as error:
                 self._refuse_next(listening, error)
@@ -183,7 +184,7 @@ class WireServer:
             self._refusing.refused(f"{limit} are open")
             self._refuse(stream, limit)
             return
-        assert self._slow_writer is not None  # noqa: S101  # made before the thread that accepts starts
+        assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
         writer = FrameWriter(stream, self._slow_writer, self._unread)
         connection = Connection(
@@ -194,7 +195,8 @@ class WireServer:
             self._connections[connection] = thread
         try:
             thread.start()
-        except RuntimeError:  # the system allows no more threads
+        except RuntimeError:
+            # The system allows no more threads.
             self._forget(connection)
             self._refusing.refused("the system allows no more threads")
             self._refuse(stream, "threads")

@@ -18,7 +18,7 @@ import ctypes
 from typing import Protocol
 
 MOST = 64 << 10
-"""The most bytes that one call of `send_quickly` sends. Copying them must not take long: it holds up all threads."""
+"""The most bytes that one call of `send_quickly` sends. Copying them holds up all threads, so it must not take long."""
 
 Buffer = ctypes.Array[ctypes.c_char]
 """Memory that the caller lends for one call of `receive_quickly`, and that no other thread may use meanwhile."""
@@ -36,7 +36,7 @@ class ByteStream(Protocol):
         """Return the descriptor, which may only be waited for. It is -1 after `close`."""
 
     def set_timeout(self, seconds: float | None, /) -> None:
-        """Have `receive` raise TimeoutError after a silence. None, the default, means that it waits for ever.
+        """Make `receive` raise TimeoutError after a silence. None, the default, means that it waits for ever.
 
         With a timeout, the calls that do not wait may wait as long too.
         """
@@ -45,7 +45,7 @@ class ByteStream(Protocol):
         """Wait for bytes and return about `size` of them. An empty result means that the peer sends no more."""
 
     def receive_now(self, size: int, /) -> bytes | None:
-        """Return what has come, about `size` bytes of it, without waiting. None means that nothing has come."""
+        """Return about `size` of the bytes that have come, without waiting. None means that no bytes have come."""
 
     def receive_quickly(self, buffer: Buffer, /) -> bytes | None:
         """Do the same without letting another thread run, if that is possible. The buffer's size counts."""
@@ -57,13 +57,13 @@ class ByteStream(Protocol):
         """Do the same for at most MOST bytes, without letting another thread run if that is possible."""
 
     def end(self) -> None:
-        """Tell the peer that no more bytes follow. Receiving goes on. Call this only when all bytes were taken."""
+        """Tell the peer that no more bytes follow. Receiving continues. Call this only when all bytes were taken."""
 
     def stop_receiving(self) -> None:
-        """Have `receive` return the bytes that are here already, and then report the end. Sending goes on."""
+        """Make `receive` return the bytes that have come already, and then report the end. Sending continues."""
 
     def cut_off(self) -> None:
-        """End the connection at once, in both directions, whatever a thread waits for. Never blocks."""
+        """End the connection at once, in both directions, also while a thread waits for it. This never blocks."""
 
     def close(self) -> None:
         """Give the descriptor back. No other thread may use the stream any more."""

@@ -31,7 +31,7 @@ class PlainStream:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        # The descriptor, and -1 once the socket is closed: the number may be another connection's by then.
+        # The descriptor, and -1 after the socket is closed, because another connection may have the number by then.
         self._number = connected.fileno()
         # The socket's own methods, so that a read costs no call of Python code.
         self.receive = connected.recv
@@ -80,7 +80,8 @@ class PlainStream:
         self._socket.close()
 
     def _shut_down(self, how: int) -> None:
-        with suppress(OSError):  # it has ended already
+        # The connection may have ended already.
+        with suppress(OSError):
             self._socket.shutdown(how)
 
 

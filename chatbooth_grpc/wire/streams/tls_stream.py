@@ -1,22 +1,23 @@
-"""A byte stream over a socket whose bytes travel encrypted, by TLS 1.3.
+"""A byte stream over a socket, encrypted with TLS 1.3.
 
-The TLS library works on memory alone here. Cipher text is read from the socket into `_incoming`, and what the library
-wants to send is taken out of `_outgoing`. So the socket is read and written as a plain stream does it: a thread that
-waits to receive holds no lock, and nobody who sends ever waits for the network.
+The TLS library works on memory alone here. This class reads cipher text from the socket into `_incoming`, and takes the
+cipher text that the library wants to send out of `_outgoing`. So it reads and writes the socket as a plain stream does.
+A thread that waits to receive holds no lock, and a thread that sends never waits for the network.
 
-`_lock` guards the library's state, since one thread may receive while another sends. It is held only for as long as
-bytes are encrypted, decrypted or handed to the socket without waiting.
+`_lock` guards the library's state, because one thread may receive while another sends. A thread holds it only while it
+encrypts bytes, decrypts them, or hands them to the socket without waiting.
 
-- Receiving. Whoever receives decrypts all that came before it returns. Nothing readable stays in the library's buffers,
-  where select, poll and epoll do not see it. A part of a record yields no bytes, and is kept until the rest comes.
+- Receiving. A call that receives decrypts all bytes that have come before it returns. So no readable bytes stay in the
+  library's buffers, where select, poll and epoll do not see them. A part of a record yields no bytes, and is kept until
+  the rest comes.
 - Sending. Bytes that were encrypted must reach the peer as they are, and before any others. `_unsent` is the cipher
-  text that the socket did not take, and `_sealed` how many of the caller's bytes it stands for. They count as taken
-  once it is gone, so the caller keeps asking, with the same bytes in front.
+  text that the socket did not take. `_sealed` is how many of the caller's bytes it contains. They count as taken only
+  after the socket has taken all of it. Until then the caller calls again, with the same bytes in front.
 - The handshake. A client completes it before its stream is made. On the server, the first calls that receive do it.
   A server has nothing to send before its first request, so a write that comes earlier is an error. In TLS 1.3 no
   write ever waits for a read after the handshake.
-- Ending. `end` sends the closing alert of TLS, and then ends the socket's direction. A peer that ends without the alert
-  is believed: frames have their sizes, so a truncated one is never taken for a whole one.
+- Ending. `end` sends the closing alert of TLS, and then ends the socket's direction. If a peer ends without the alert,
+  that counts as an end too. Frames have their sizes, so a truncated frame never counts as complete.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _RECORD = 16 << 10
 """The most bytes that one record of TLS holds. A longer read would not return more at once."""
 
 _MOST_OWED = 64 << 10
-"""How much of its own, such as alerts and new keys, TLS may owe to a peer that sends but does not read."""
+"""How many bytes of alerts, new keys and the like TLS may owe to a peer that sends but does not read."""
 
 
 class TlsFailed(ConnectionError):
@@ -42,13 +43,13 @@ class TlsFailed(ConnectionError):
 
 
 def tls_server(context: ssl.SSLContext) -> Callable[[socket.socket], TlsStream]:
-    """Return what opens the streams of a server. `context` has the certificate. Opening never blocks."""
+    """Return a function that opens the streams of a server. `context` has the certificate. Opening never blocks."""
     _require_version(context)
     return lambda connected: TlsStream(connected, context, None)
 
 
 def tls_client(context: ssl.SSLContext, hostname: str) -> Callable[[socket.socket], TlsStream]:
-    """Return what opens the streams of a client, which trusts a server of that name alone. Opening waits for it."""
+    """Return a function that opens the streams of a client. It trusts only a server of that name, and waits for it."""
     _require_version(context)
 
     def open_stream(connected: socket.socket) -> TlsStream:
@@ -60,7 +61,10 @@ def tls_client(context: ssl.SSLContext, hostname: str) -> Callable[[socket.socke
 
 
 def _require_version(context: ssl.SSLContext) -> None:
-    """In earlier versions either side may ask for another handshake at any time, and a write then waits for a read."""
+    """Refuse versions before TLS 1.3.
+
+    There, either side may ask for another handshake at any time, and a write then waits for a read.
+    """
     if context.minimum_version < ssl.TLSVersion.TLSv1_3:
         raise ValueError("the TLS context must ask for TLS 1.3 at least")
 
@@ -71,7 +75,7 @@ class TlsStream:
     __slots__ = ("_incoming", "_is_over", "_lock", "_outgoing", "_sealed", "_socket", "_tls", "_unsent")
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, hostname: str | None) -> None:
-        """`hostname` is the server's, on a client. None makes this the server's side."""
+        """On a client, `hostname` is the server's name. None makes this the server's side."""
         self._socket = connected
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         is_server = hostname is None
@@ -79,9 +83,9 @@ class TlsStream:
         self._lock = threading.Lock()
         # Cipher text that the socket has not taken.
         self._unsent = memoryview(b"")
-        # How many bytes of a caller's the unsent cipher text stands for.
+        # How many of a caller's bytes the unsent cipher text contains.
         self._sealed = 0
-        # The peer sends no more.
+        # Whether the peer has ended its direction.
         self._is_over = False
 
     def shake_hands(self) -> None:
@@ -132,7 +136,7 @@ class TlsStream:
 
     def end(self) -> None:
         with self._lock, suppress(OSError):
-            # The library has made the alert, and wants to wait for the peer's: receiving goes on.
+            # The library has made the alert, and wants to wait for the peer's. This does not, because receiving continues.
             with suppress(ssl.SSLError):
                 self._tls.unwrap()
             self._flush()
@@ -165,7 +169,7 @@ class TlsStream:
             raise TlsFailed("bytes were sent before TLS was agreed") from None
 
     def _take_in(self, raw: bytes | None) -> bytes:
-        """Take in cipher text, and return all that can be read by now. Empty cipher text means that none follows."""
+        """Decrypt cipher text, and return all bytes that can be read now. Empty cipher text means that none follows."""
         with self._lock:
             if raw:
                 self._incoming.write(raw)
@@ -175,7 +179,7 @@ class TlsStream:
                 with _failing():
                     return self._decrypt()
             finally:
-                # The handshake's answer, or the alert that says what was wrong.
+                # This sends the handshake's answer, or the alert that names the fault.
                 self._flush()
 
     def _decrypt(self) -> bytes:
@@ -205,7 +209,7 @@ class TlsStream:
         return True
 
     def _wait_while_owing(self) -> None:
-        """Wait until there are bytes to receive. Hand over what TLS owes meanwhile, since the peer may wait for it."""
+        """Wait until there are bytes to receive. Send the bytes that TLS owes meanwhile. The peer may wait for them."""
         if not (self._unsent or self._outgoing.pending):
             return
         waiting = select.poll()
@@ -221,13 +225,14 @@ class TlsStream:
                 self._flush()
 
     def _shut_down(self, how: int) -> None:
-        with suppress(OSError):  # it has ended already
+        # The connection may have ended already.
+        with suppress(OSError):
             self._socket.shutdown(how)
 
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """Raise the library's errors as this module's. Their numbers are not those of the system's errors."""
+    """Raise the library's errors as `TlsFailed`. The numbers of the library's errors are not those of the system's."""
     try:
         yield
     except ssl.SSLWantReadError:
