@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -152,6 +153,12 @@ def refusal(body: bytes) -> ChatboothError:
     return decode_error(body)
 
 
+def refusal_of(peer: Peer, action: int, body: bytes = b"", token: bytes = b"") -> ChatboothError:
+    """Send a request that must be refused, and return the error."""
+    peer.send(action, body, token)
+    return refusal(peer.reply())
+
+
 def send_body(recipient: str, text: str = "hello", message_id: bytes | None = None) -> bytes:
     """The body of a SEND, under a new id if none is given."""
     return sending.encode_outgoing(OutgoingMessage(recipient, message_id or os.urandom(16), text.encode()))
@@ -163,3 +170,8 @@ LISTEN = pushes.encode_listen_request(None)
 def peer_text() -> str:
     """Return the address that the logs give a client which has no connection."""
     return "127.0.0.1:1"
+
+
+def connection_threads() -> int:
+    """How many connections' threads are alive, of all servers here."""
+    return sum(thread.name == "wire-connection" for thread in threading.enumerate())

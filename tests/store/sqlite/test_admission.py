@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tests.store.disk_actions import Failing
 from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Disk
 from tests.store.serving_process import ROOT, ServingProcess
+from tests.store.sqlite.copies import PUT_BACK, TAKEN, all_files, by_cp_with_times, remove_log, the_file, vacuum_into
 from tests.waiting import wait_until
 
 A_MOMENT = 0.05
@@ -47,84 +47,6 @@ def let_a_moment_pass() -> None:
     end = time.monotonic() + 2 * A_MOMENT
     while time.monotonic() < end:
         time.sleep(A_MOMENT / 4)
-
-
-# How a copy is taken. Each copies into an empty folder.
-
-
-def the_file(path: Path, folder: Path) -> None:
-    shutil.copy2(path, folder)
-
-
-def all_files(path: Path, folder: Path) -> None:
-    for file in path.parent.iterdir():
-        shutil.copy2(file, folder)
-
-
-def the_file_and_its_log(path: Path, folder: Path) -> None:
-    for file in path.parent.iterdir():
-        if not file.name.endswith(".seal"):
-            shutil.copy2(file, folder)
-
-
-def sqlites_backup(path: Path, folder: Path) -> None:
-    source, copy = apsw.Connection(str(path)), apsw.Connection(str(folder / path.name))
-    with copy.backup("main", source, "main") as backup:
-        backup.step()
-    source.close()
-    copy.close()
-
-
-def vacuum_into(path: Path, folder: Path) -> None:
-    connection = apsw.Connection(str(path))
-    connection.execute("VACUUM INTO ?", (str(folder / path.name),))
-    connection.close()
-
-
-# How a copy is put back. Each returns where the store is to be started.
-
-
-def _remove_log(path: Path) -> None:
-    for ending in ("-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def by_cp(copy: Path, path: Path) -> Path:
-    """Write into the files that are there; `shutil.copyfile` opens them as cp does."""
-    _remove_log(path)
-    for file in copy.iterdir():
-        shutil.copyfile(file, path.with_name(file.name))
-    return path
-
-
-def by_cp_with_times(copy: Path, path: Path) -> Path:
-    _remove_log(path)
-    for file in copy.iterdir():
-        shutil.copy2(file, path.with_name(file.name))
-    return path
-
-
-def by_mv(copy: Path, path: Path) -> Path:
-    _remove_log(path)
-    for file in copy.iterdir():
-        file.replace(path.with_name(file.name))
-    return path
-
-
-def in_another_folder(copy: Path, path: Path) -> Path:
-    other = path.parent.with_name("another machine")
-    shutil.copytree(copy, other)
-    return other / path.name
-
-
-def by_renaming_folders(copy: Path, path: Path) -> Path:
-    path.parent.rename(path.parent.with_name("before"))
-    copy.rename(path.parent)
-    return path
-
-
-TAKEN = [the_file, the_file_and_its_log, all_files, sqlites_backup, vacuum_into]
-PUT_BACK = [by_cp, by_cp_with_times, by_mv, in_another_folder, by_renaming_folders]
 
 
 # A stopped store is one file and its seal, of which SQLite's own copies differ in nothing.
@@ -211,7 +133,7 @@ def test_a_log_that_was_removed_after_a_crash_is_noticed(home: SQLiteHome, caplo
     process = ServingProcess(home.path)
     process.store("two", "three")
     process.kill()
-    _remove_log(home.path)
+    remove_log(home.path)
     with home.open() as store:
         assert store.epoch != process.epoch
         assert texts(store, log_in(store, "ann")) == ["one"]
@@ -230,7 +152,7 @@ def test_messages_that_are_missing_after_a_crash_are_counted(
     process.kill()
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.close()
-    _remove_log(home.path)
+    remove_log(home.path)
     with home.open() as store:
         assert store.epoch != process.epoch
     assert causes(caplog) == ["it lacks 2 messages that were stored"]

@@ -6,9 +6,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
@@ -19,102 +18,19 @@ from chatbooth_grpc.booth.errors import (
     Internal,
     RecipientNotFound,
     ServerUnreachable,
-    SessionInvalid,
     TooBusy,
 )
 from chatbooth_grpc.booth.model import (
-    End,
-    EndReason,
-    Gap,
-    GapReason,
-    MessageBatch,
-    Opening,
     OutgoingMessage,
-    UnknownEvent,
 )
-from chatbooth_grpc.wire.client import wire_transport as client
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
-from chatbooth_grpc.wire.encoding import pinging, pushes
-from chatbooth_grpc.wire.encoding.codes import encode_error
-from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_frame
+from chatbooth_grpc.wire.encoding import pinging
+from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
 from tests.waiting import wait_until
+from tests.wire.client.scripted_server import DONE, TOKEN, answering, deaf_until, requests, scripted, silent
 from tests.wire.running import PATIENCE, TEXT_SIZE, Running
-
-TOKEN = bytes(range(16))
-OPENED = encode_frame(actions.MESSAGE, pushes.encode_event(Opening(bytes(16), 1, 0, 0)))
-DONE = encode_frame(actions.RESPONSE, b"\x00")
-
-
-@pytest.fixture
-def transport(running: Running) -> Iterator[WireTransport]:
-    """A transport to the running server."""
-    transport = WireTransport(running.address)
-    yield transport
-    transport.close()
-
-
-@contextmanager
-def scripted(*answers: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve one connection after another, each by a function; give the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(PATIENCE)
-
-        def serve() -> None:
-            for answer in answers:
-                connected, _ = listening.accept()
-                with connected:
-                    connected.settimeout(PATIENCE)
-                    answer(connected)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-
-
-def requests(connected: socket.socket) -> Iterator[Frame]:
-    """Yield what a client asks, to the end of its connection."""
-    decoder = FrameDecoder(1 << 30, from_client=True)
-    while data := _received(connected):
-        yield from decoder.feed(data)
-
-
-def _received(connected: socket.socket) -> bytes:
-    try:
-        return connected.recv(64 << 10)
-    except ConnectionError:
-        return b""
-
-
-def answering(*replies: bytes) -> Callable[[socket.socket], None]:
-    """Return a server's side that answers each request with the next bytes, then waits for the client to go."""
-
-    def answer(connected: socket.socket) -> None:
-        left = list(replies)
-        for _ in requests(connected):
-            if left:
-                connected.sendall(left.pop(0))
-
-    return answer
-
-
-def silent(connected: socket.socket) -> None:
-    """Read, and say nothing."""
-    for _ in requests(connected):
-        pass
-
-
-def deaf_until(gate: Gate) -> Callable[[socket.socket], None]:
-    """Return a server's side that reads nothing until the gate is opened, as a frozen one."""
-
-    def answer(connected: socket.socket) -> None:
-        gate.hold()
-        silent(connected)
-
-    return answer
 
 
 def reader_threads() -> int:
@@ -309,95 +225,3 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
         wait_until(lambda: bool(answers))
         transport.close()
     assert pinging.decode_ping(answers[0].body) == (pinging.ANSWER, b"hi")
-
-
-# Streams
-
-
-def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
-    gap = Gap(3, 4, GapReason.RETENTION)
-    newer = b"".join(encode_frame(action, b"\x63what is this?") for action in (actions.MESSAGE, actions.PING, 77))
-    told = encode_frame(actions.MESSAGE, pushes.encode_event(gap))
-    ending = encode_frame(actions.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
-    with scripted(answering(DONE + OPENED + newer + told + ending)) as address:
-        events = []
-        with pytest.raises(SessionInvalid):  # noqa: PT012  # what came before it counts
-            for event in WireTransport(address).listen(TOKEN, None):
-                events.append(event)  # noqa: PERF402  # a list() would be lost
-    assert events == [Opening(bytes(16), 1, 0, 0), UnknownEvent(0x63), gap, End(EndReason.SESSION_ENDED, 9)]
-
-
-def test_a_refused_stream_raises_its_refusal() -> None:
-    with (
-        scripted(answering(encode_frame(actions.RESPONSE, encode_error(TooBusy("2 open streams"))))) as address,
-        pytest.raises(TooBusy, match="2 open streams"),
-    ):
-        next(iter(WireTransport(address).listen(TOKEN, None)))
-
-
-def test_a_silent_stream_asks_and_goes_on_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "KEEPALIVE_TIME", 0.1)
-    pings: list[Frame] = []
-
-    def answer(connected: socket.socket) -> None:
-        asked = requests(connected)
-        next(asked)
-        connected.sendall(DONE + OPENED)
-        for _ in range(3):
-            pings.append(next(asked))
-            kind, payload = pinging.decode_ping(pings[-1].body)
-            assert kind == pinging.ASK
-            connected.sendall(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
-        connected.sendall(encode_frame(actions.MESSAGE, pushes.encode_event(MessageBatch([]))))
-        silent(connected)
-
-    with scripted(answer) as address:
-        events = iter(WireTransport(address).listen(TOKEN, None))
-        assert isinstance(next(events), Opening)
-        assert next(events) == MessageBatch([])
-        events.close()  # type: ignore[attr-defined]  # it is a generator
-    assert len(pings) == 3
-
-
-def test_a_frozen_server_is_found_by_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "KEEPALIVE_TIME", 0.1)
-    monkeypatch.setattr(client, "KEEPALIVE_TIMEOUT", 0.2)
-    with scripted(answering(DONE + OPENED)) as address:
-        events = iter(WireTransport(address).listen(TOKEN, None))
-        assert isinstance(next(events), Opening)
-        started = time.monotonic()
-        with pytest.raises(ServerUnreachable):
-            next(events)
-        assert time.monotonic() - started < 5
-
-
-def test_a_cancelled_stream_frees_its_reader_and_its_place(running: Running, transport: WireTransport) -> None:
-    session = transport.sign_up("ann", PASSWORD, timeout=PATIENCE)
-    stream = transport.listen(session.token, None)
-    opened = threading.Event()
-    ends: list[Exception] = []
-
-    def read() -> None:
-        try:
-            for event in stream:
-                assert isinstance(event, Opening)
-                opened.set()
-        except ChatboothError as error:
-            ends.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert opened.wait(PATIENCE)
-    stream.cancel()
-    reader.join(PATIENCE)
-    assert [type(end) for end in ends] == [ServerUnreachable]
-    wait_until(lambda: running.switchboard.count == 0)
-
-
-def test_a_stream_that_was_cancelled_before_it_was_read_says_nothing(
-    running: Running, transport: WireTransport
-) -> None:
-    stream = transport.listen(TOKEN, None)
-    stream.cancel()
-    assert list(stream) == []
-    wait_until(lambda: running.server.count == 0)
