@@ -32,8 +32,9 @@ class ScriptedStream:
     def arrive(self, *items: bytes | OSError | None) -> None:
         """Let calls that receive return or raise these. None: something came that makes no bytes readable yet."""
         for item in items:
-            self._arrived.put(item)
+            # The item comes last: a stream whose end has arrived may be closed at once.
             self._far.send(b"x")
+            self._arrived.put(item)
 
     def fileno(self) -> int:
         return self._near.fileno()
