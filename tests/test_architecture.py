@@ -21,13 +21,14 @@ ROOMS: dict[str, set[str]] = {
     "live": {"booth"},
     "rpc": {"booth", "_gen"},
     "rpc.grpcio": {"booth", "live"},
-    "rpc.server": {"booth", "live", "rpc", "rpc.grpcio", "_gen", "addresses"},
+    "rpc.server": {"booth", "live", "rpc", "rpc.grpcio", "tls", "_gen", "addresses"},
+    "tls": set(),
     "wire": set(),
     "wire.encoding": {"booth"},
     "wire.streams": set(),
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
-    "server": {"booth", "live", "addresses", "environment"},
+    "server": {"booth", "live", "tls", "addresses", "environment"},
     "client": {"booth", "client.library", "client.state"},
     "client.failures": {"booth", "server_address"},
     "client.state": {"booth", "client.failures", "server_address"},
@@ -43,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
 """The rooms that each room may import, beside itself. A room is a folder, and "" is the package's own."""
 
 ONLY_IN_MAIN = {
-    "server": {"store.sqlite", "rpc.server", "wire.server", "generated", "streams"},
+    "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams"},
     "client": {"client.commands", "client.failures", "client.terminal", *TOP_LEVEL},
 }
 """The imports of a room's __main__ alone, which wires everything up."""
@@ -53,6 +54,7 @@ STRANGERS = {
     "booth": {"grpc", "google", "apsw", "sqlite3", "socket"},
     "store": {"grpc", "google", "socket", "apsw", "sqlite3"},
     "live": {"grpc", "google", "apsw", "sqlite3", "socket"},
+    "tls": {"grpc", "google", "apsw", "sqlite3"},
     "wire": {"grpc", "google", "apsw", "sqlite3"},
     "wire.encoding": {"socket", "threading", "select", "selectors"},
     "client.state": {"grpc", "google", "socket"},

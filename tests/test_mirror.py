@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "booth/model.py": "contract/test_conformance.py",
     "booth/store.py": "contract/test_store.py",
     "booth/unicode.py": "acceptance/test_hostile_input.py",
+    "tls/certificate_files.py": "tls/test_server_certificate.py",
     "client/__main__.py": "acceptance/test_command_line.py",
     "client/commands/running.py": "acceptance/test_outcomes.py",
     "client/commands/tasks/outbox_flushing.py": "client/commands/tasks/test_queueing.py",

@@ -16,6 +16,8 @@ class ScriptedStream:
     long as something has arrived, and always writable.
     """
 
+    is_ready = True
+
     def __init__(self, *takes: int | OSError) -> None:
         self.sent = bytearray()
         # The bytes that each call was asked to send.
@@ -35,6 +37,9 @@ class ScriptedStream:
             # The item comes last: a stream whose end has arrived may be closed at once.
             self._far.send(b"x")
             self._arrived.put(item)
+
+    def shake_hands(self) -> None:
+        pass
 
     def fileno(self) -> int:
         return self._near.fileno()

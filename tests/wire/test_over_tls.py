@@ -7,13 +7,13 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.errors import RecipientNotFound, ServerUnreachable, SessionInvalid
+from chatbooth_grpc.booth.errors import RecipientNotFound, ServerUnreachable, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import MessageBatch, Opening, OutgoingMessage, Receipt
 from chatbooth_grpc.wire.client.connecting import connect
 from chatbooth_grpc.wire.client.wire_transport import WireTransport
@@ -36,7 +36,7 @@ def running(
     """A server that encrypts."""
     if request.param == "lent at once":
         monkeypatch.setattr(connection, "_READS_BEFORE_LENDING", 0)
-    with Running(tmp_path / "chatbooth.db", open_stream=tls_server(certificate.server())) as running:
+    with Running(tmp_path / "chatbooth.db", open_stream=tls_server(certificate.server)) as running:
         yield running
 
 
@@ -261,25 +261,55 @@ def test_a_client_that_speaks_plainly_costs_nothing_and_the_others_go_on(
     assert caplog.text == ""
 
 
-def test_a_client_that_never_agrees_is_ended_by_the_watchdog(certificate: Certificate, tmp_path: Path) -> None:
-    """The ping cannot be sent, which must end the connection, and not have the slow writer try for ever."""
-    opening = tls_server(certificate.server())
-    with Running(tmp_path / "chatbooth.db", open_stream=opening, keepalive_time=0.2) as running:
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"], ids=["silent", "stalled"])
+def test_a_client_that_never_agrees_is_ended_by_the_watchdog(
+    certificate: Certificate, tmp_path: Path, sent: bytes
+) -> None:
+    """Nothing can be asked of such a client, so only the limit of a handshake ends it."""
+    opening = tls_server(certificate.server)
+    with Running(tmp_path / "chatbooth.db", open_stream=opening, handshake_limit=0.2) as running:
         peer = running.peer()
-        peer.socket.sendall(b"\x16\x03\x01")
+        peer.socket.sendall(sent)
         assert peer.is_ended()
         wait_until(lambda: running.server.count == 0)
 
 
-def test_a_client_over_the_limit_is_let_go_at_once(
+def test_stalled_handshakes_count_as_connections_and_others_work_meanwhile(
+    running: Running, transport: WireTransport
+) -> None:
+    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    for _ in range(200):
+        running.peer().socket.sendall(b"\x16\x03\x01\x02\x00")
+    wait_until(lambda: running.server.count == 201)
+    for number in range(20):
+        transport.send(token, message("ann", f"{number}"), timeout=PATIENCE)
+    assert texts_delivered(transport, token) == [str(number) for number in range(20)]
+
+
+def test_bytes_that_are_no_handshake_end_the_connection_and_leave_no_trace(
+    running: Running, transport: WireTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(600), os.urandom(3_000), b"\x16\x03\x01\x00\x05hello"):
+        peer = running.peer()
+        peer.socket.sendall(garbage)
+        # The server's alert may come first, or a reset.
+        with suppress(ConnectionError):
+            while peer.socket.recv(1 << 16):
+                pass
+    transport.acknowledge(token, 0, timeout=PATIENCE)
+    wait_until(lambda: running.server.count == 1)
+    assert caplog.text == ""
+
+
+def test_a_client_over_the_limit_reads_why_it_is_refused(
     certificate: Certificate, tmp_path: Path, open_stream: Callable[[socket.socket], TlsStream]
 ) -> None:
-    """The refusal cannot be sent before the two agree, and agreeing could hold up the thread that accepts."""
-    opening = tls_server(certificate.server())
+    opening = tls_server(certificate.server)
     with Running(tmp_path / "chatbooth.db", open_stream=opening, max_connections=1) as running:
         first, second = (WireTransport(running.address, open_stream) for _ in range(2))
         token = first.sign_up("ann", PASSWORD, timeout=PATIENCE).token
-        with pytest.raises(ServerUnreachable):
+        with pytest.raises(TooBusy, match="1 connections"):
             second.sign_up("ben", PASSWORD, timeout=PATIENCE)
         first.acknowledge(token, 0, timeout=PATIENCE)
         first.close()

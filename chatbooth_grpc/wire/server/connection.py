@@ -125,6 +125,11 @@ class Connection:
         self.over_since: float | None = None
 
     @property
+    def opening_since(self) -> float | None:
+        """Since when the connection has been opened, while its handshake is not over."""
+        return None if self._stream.is_ready else self.last_used
+
+    @property
     def is_answering(self) -> bool:
         """Whether a request waits for its answer."""
         return self._is_taking or len(self._runs) > 0

@@ -9,13 +9,13 @@ Its threads are:
 - the watchdog, which looks at every connection a few times a second.
 
 The watchdog ends a connection that is unused for longer than the idle timeout, where a live stream counts as use. It
-also ends one whose frame stays incomplete, whose client takes no bytes, or that does not answer a ping. TCP's own
-keepalive finds a peer that is cut off. It does not find a process that is stopped, because the kernel still answers.
+also ends one whose handshake or frame stays incomplete, whose client takes no bytes, or that does not answer a ping.
+TCP's own keepalive finds a peer that is cut off. It does not find a process that is stopped, because the kernel still
+answers.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import socket
@@ -25,23 +25,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatbooth_grpc.addresses import Host, address_text, bind
-from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
-from chatbooth_grpc.wire.encoding.codes import encode_error
-from chatbooth_grpc.wire.encoding.frames import encode_frame
 from chatbooth_grpc.wire.server.connection import Connection
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.listening import ListeningSockets
+from chatbooth_grpc.wire.server.refusing import Refusals
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, SharedReader
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
 from chatbooth_grpc.wire.server.spare_descriptor import SpareDescriptor
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
+
+HANDSHAKE_LIMIT = 10.0
+"""How long the handshake of TLS may take, in seconds."""
 
 FRAME_LIMIT = 10.0
 """How long a frame may take from its first byte to its last, in seconds."""
@@ -67,6 +67,7 @@ class WireSettings:
     idle_timeout: float = 600.0
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
+    handshake_limit: float = HANDSHAKE_LIMIT
     frame_limit: float = FRAME_LIMIT
     stuck_limit: float = STUCK_LIMIT
 
@@ -95,6 +96,7 @@ class WireServer:
         self._shared_reader: SharedReader | None = None
         self._spare = SpareDescriptor()
         self._refusing = LastingState(_log, "new wire connections are refused", "new wire connections are taken again")
+        self._refusals = Refusals(settings.handshake_limit)
         self._slow_writer: SlowWriter | None = None
         self._threads = [
             threading.Thread(target=self._accept, name="wire-accept", daemon=True),
@@ -135,6 +137,7 @@ class WireServer:
         for connection, thread in left.items():
             connection.shut_down()
             thread.join()
+        self._refusals.stop()
         if self._shared_reader is not None:
             self._shared_reader.stop()
         if self._slow_writer is not None:
@@ -172,7 +175,12 @@ class WireServer:
         try:
             with self._spare.lent():
                 client, _ = listening.accept()
-                self._refuse(self._open_stream(client), "open files")
+                stream = self._open_stream(client)
+                if stream.is_ready:
+                    self._refusals.refuse(stream, "open files")
+                else:
+                    # The handshake would keep the spare descriptor, which the next client needs.
+                    stream.close()
         except OSError:
             self._stopping.wait(_WATCH_INTERVAL)
 
@@ -182,7 +190,7 @@ class WireServer:
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
-            self._refuse(stream, limit)
+            self._refusals.refuse(stream, limit)
             return
         assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
@@ -199,7 +207,7 @@ class WireServer:
             # The system allows no more threads.
             self._forget(connection)
             self._refusing.refused("the system allows no more threads")
-            self._refuse(stream, "threads")
+            self._refusals.refuse(stream, "threads")
         else:
             self._refusing.worked()
 
@@ -216,12 +224,6 @@ class WireServer:
         with self._lock:
             self._connections.pop(connection, None)
 
-    def _refuse(self, stream: ByteStream, limit: str) -> None:
-        # An OSError means that the client has gone.
-        with contextlib.closing(stream), contextlib.suppress(OSError):
-            stream.send_now(encode_frame(actions.RESPONSE, encode_error(TooBusy(limit))))
-            stream.end()
-
     def _watch(self) -> None:
         next_unread = time.monotonic() + _UNREAD_INTERVAL
         while not self._stopping.wait(_WATCH_INTERVAL):
@@ -230,13 +232,19 @@ class WireServer:
                 connections = list(self._connections)
             for connection in connections:
                 self._look_at(connection, now)
+            self._refusals.cut_off_late(now)
             if now >= next_unread:
                 next_unread = now + _UNREAD_INTERVAL
                 self._unread.cut_off_late()
 
     def _look_at(self, connection: Connection, now: float) -> None:
         settings = self._settings
-        if _is_over(connection.writing_since, now, settings.stuck_limit):
+        opening_since = connection.opening_since
+        if opening_since is not None:
+            # Until the handshake is over, nothing can be asked of the client.
+            if _is_over(opening_since, now, settings.handshake_limit):
+                connection.shut_down()
+        elif _is_over(connection.writing_since, now, settings.stuck_limit):
             connection.shut_down()
         elif connection.is_answering:
             # The server reads nothing from this client now, so it cannot judge the client's silence or its frames.

@@ -32,6 +32,13 @@ def new_buffer(size: int) -> Buffer:
 class ByteStream(Protocol):
     """A connection. Every method that receives or sends raises OSError when the connection is broken."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether bytes can be sent. On a server's encrypted stream they cannot before the handshake is over."""
+
+    def shake_hands(self) -> None:
+        """Agree on keys with the peer, within the timeout in all. A plain stream has nothing to agree on."""
+
     def fileno(self) -> int:
         """Return the descriptor, which may only be waited for. It is -1 after `close`."""
 

@@ -29,6 +29,8 @@ class PlainStream:
 
     __slots__ = ("_number", "_socket", "receive", "set_timeout")
 
+    is_ready = True
+
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         # The descriptor, and -1 after the socket is closed, because another connection may have the number by then.
@@ -36,6 +38,9 @@ class PlainStream:
         # The socket's own methods, so that a read costs no call of Python code.
         self.receive = connected.recv
         self.set_timeout = connected.settimeout
+
+    def shake_hands(self) -> None:
+        pass
 
     def fileno(self) -> int:
         return self._number

@@ -13,7 +13,8 @@ encrypts bytes, decrypts them, or hands them to the socket without waiting.
 - Sending. Bytes that were encrypted must reach the peer as they are, and before any others. `_unsent` is the cipher
   text that the socket did not take. `_sealed` is how many of the caller's bytes it contains. They count as taken only
   after the socket has taken all of it. Until then the caller calls again, with the same bytes in front.
-- The handshake. A client completes it before its stream is made. On the server, the first calls that receive do it.
+- The handshake. A client completes it before its stream is made. On the server, `shake_hands` or the first calls that
+  receive do it.
   A server has nothing to send before its first request, so a write that comes earlier is an error. In TLS 1.3 no
   write ever waits for a read after the handshake.
 - Ending. `end` sends the closing alert of TLS, and then ends the socket's direction. If a peer ends without the alert,
@@ -26,6 +27,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -33,6 +35,9 @@ from chatbooth_grpc.wire.streams.byte_stream import MOST, Buffer
 
 _RECORD = 16 << 10
 """The most bytes that one record of TLS holds. A longer read would not return more at once."""
+
+_SHORTEST_WAIT = 0.001
+"""A socket whose timeout is 0 would not wait at all, and report another error."""
 
 _MOST_OWED = 64 << 10
 """How many bytes of alerts, new keys and the like TLS may owe to a peer that sends but does not read."""
@@ -42,10 +47,13 @@ class TlsFailed(ConnectionError):
     """The peer does not speak TLS, was not trusted, or broke the protocol."""
 
 
-def tls_server(context: ssl.SSLContext) -> Callable[[socket.socket], TlsStream]:
-    """Return a function that opens the streams of a server. `context` has the certificate. Opening never blocks."""
-    _require_version(context)
-    return lambda connected: TlsStream(connected, context, None)
+def tls_server(context: Callable[[], ssl.SSLContext]) -> Callable[[socket.socket], TlsStream]:
+    """Return a function that opens the streams of a server. Opening never blocks.
+
+    `context` returns the context that has the present certificate. It is called for each stream.
+    """
+    _require_version(context())
+    return lambda connected: TlsStream(connected, context(), None)
 
 
 def tls_client(context: ssl.SSLContext, hostname: str) -> Callable[[socket.socket], TlsStream]:
@@ -72,7 +80,7 @@ def _require_version(context: ssl.SSLContext) -> None:
 class TlsStream:
     """A ByteStream over a connected socket in blocking mode, which it takes over."""
 
-    __slots__ = ("_incoming", "_is_over", "_lock", "_outgoing", "_sealed", "_socket", "_tls", "_unsent")
+    __slots__ = ("_incoming", "_is_over", "_lock", "_outgoing", "_sealed", "_socket", "_tls", "_unsent", "is_ready")
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, hostname: str | None) -> None:
         """On a client, `hostname` is the server's name. None makes this the server's side."""
@@ -87,14 +95,24 @@ class TlsStream:
         self._sealed = 0
         # Whether the peer has ended its direction.
         self._is_over = False
+        # The handshake is over.
+        self.is_ready = False
 
     def shake_hands(self) -> None:
-        """Agree on keys with the server, within the socket's timeout for each wait. Raises OSError."""
+        """Agree on keys with the peer, within the socket's timeout in all. Raises OSError."""
+        timeout = self._socket.gettimeout()
+        deadline = None if timeout is None else time.monotonic() + timeout
         while not self._has_shaken_hands():
+            if deadline is not None:
+                self._socket.settimeout(max(_SHORTEST_WAIT, deadline - time.monotonic()))
             raw = self._socket.recv(_RECORD)
             if not raw:
-                raise TlsFailed("the server ended the connection before TLS was agreed")
-            self._incoming.write(raw)
+                raise TlsFailed("the peer ended the connection before TLS was agreed")
+            with self._lock:
+                self._incoming.write(raw)
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError("the handshake takes too long")
+        self._socket.settimeout(timeout)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -136,7 +154,8 @@ class TlsStream:
 
     def end(self) -> None:
         with self._lock, suppress(OSError):
-            # The library has made the alert, and wants to wait for the peer's. This does not, because receiving continues.
+            # The library has made the alert, and wants to wait for the peer's. This does not wait, because receiving
+            # continues.
             with suppress(ssl.SSLError):
                 self._tls.unwrap()
             self._flush()
@@ -159,6 +178,7 @@ class TlsStream:
                 return False
             finally:
                 self._flush()
+        self.is_ready = True
         return True
 
     def _encrypt(self, data: bytes | memoryview) -> int:
@@ -177,7 +197,10 @@ class TlsStream:
                 self._incoming.write_eof()
             try:
                 with _failing():
-                    return self._decrypt()
+                    data = self._decrypt()
+                # Reading has done the handshake too.
+                self.is_ready = self.is_ready or self._tls.version() is not None
+                return data
             finally:
                 # This sends the handshake's answer, or the alert that names the fault.
                 self._flush()

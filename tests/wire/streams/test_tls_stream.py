@@ -27,7 +27,7 @@ class Link:
         self._client_end, self.client_side = socket.socketpair()
         self._server_end.setblocking(False)
         self._client_end.setblocking(False)
-        self.server = tls_server(certificate.server())(self.server_side)
+        self.server = tls_server(certificate.server)(self.server_side)
         self._client_context = certificate.client()
 
     def shake_hands(self) -> TlsStream:
@@ -300,7 +300,7 @@ def test_a_server_under_another_name_or_of_another_certificate_is_not_reached(ce
 
         def refuse() -> None:
             accepted, _ = listening.accept()
-            stream = tls_server(certificate.server())(accepted)
+            stream = tls_server(certificate.server)(accepted)
             with accepted, pytest.raises(TlsFailed):
                 stream.receive(100)
 
@@ -318,6 +318,6 @@ def test_an_earlier_version_of_tls_is_refused_at_once(certificate: Certificate) 
     context = certificate.server()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(ValueError, match=r"TLS 1\.3"):
-        tls_server(context)
+        tls_server(lambda: context)
     with pytest.raises(ValueError, match=r"TLS 1\.3"):
         tls_client(context, "localhost")

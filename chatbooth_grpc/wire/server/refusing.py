@@ -1,0 +1,87 @@
+"""Refuses a client over a limit with an answer that it can read, also if the connection is encrypted."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.wire.encoding.codes import encode_error
+from chatbooth_grpc.wire.encoding.frames import encode_frame
+from chatbooth_grpc.wire.streams.byte_stream import ByteStream
+
+_AT_ONCE = 16
+"""How many encrypted connections are refused at once. Those beyond it are closed without an answer."""
+
+_READ_SIZE = 4_096
+
+
+class Refusals:
+    """Answers clients that are refused, and closes their streams.
+
+    An encrypted answer needs a handshake first, and the client may take its time. So a thread of its own does it, and
+    the thread that accepts connections goes on.
+    """
+
+    def __init__(self, limit: float) -> None:
+        """A refusal takes `limit` seconds at most."""
+        self._limit = limit
+        self._lock = threading.Lock()
+        # The streams that a thread answers, each with its start in monotonic seconds.
+        self._answering: dict[ByteStream, float] = {}
+
+    def refuse(self, stream: ByteStream, limit: str) -> None:
+        """Say which limit is reached, and end the connection. Never blocks."""
+        answer = encode_frame(actions.RESPONSE, encode_error(TooBusy(limit)))
+        if stream.is_ready:
+            # An OSError means that the client has gone.
+            with contextlib.closing(stream), contextlib.suppress(OSError):
+                stream.send_now(answer)
+                stream.end()
+        elif self._begin(stream):
+            thread = threading.Thread(target=self._answer, args=(stream, answer), name="wire-refusal", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system allows no more threads
+                self._finish(stream)
+        else:
+            stream.close()
+
+    def cut_off_late(self, now: float) -> None:
+        """End the refusals that take too long. `now` is in monotonic seconds."""
+        with self._lock:
+            for stream, since in self._answering.items():
+                if now - since > self._limit:
+                    stream.cut_off()
+
+    def stop(self) -> None:
+        """End all refusals at once."""
+        self.cut_off_late(time.monotonic() + self._limit + 1)
+
+    def _begin(self, stream: ByteStream) -> bool:
+        with self._lock:
+            if len(self._answering) >= _AT_ONCE:
+                return False
+            self._answering[stream] = time.monotonic()
+            return True
+
+    def _answer(self, stream: ByteStream, answer: bytes) -> None:
+        try:
+            stream.shake_hands()
+            stream.send_now(answer)
+            stream.end()
+            # If the server closed the socket while a request comes, the client could lose the answer.
+            while stream.receive(_READ_SIZE):
+                pass
+        except OSError:
+            pass  # the client has gone, or took too long
+        finally:
+            self._finish(stream)
+
+    def _finish(self, stream: ByteStream) -> None:
+        # No thread may cut off the stream after it is closed: a new connection may have its descriptor.
+        with self._lock:
+            del self._answering[stream]
+            stream.close()
