@@ -33,6 +33,10 @@ SERVER_VARIABLES = frozenset(
         "SESSION_EXPIRY",
         "STORE",
         "THREADS",
+        "TLS",
+        "TLS_CERT",
+        "TLS_CLIENT_CA",
+        "TLS_KEY",
         "WIRE_PORT",
     )
 )

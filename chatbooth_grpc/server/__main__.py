@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.addresses import ListenError
@@ -21,8 +21,12 @@ from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 if TYPE_CHECKING:
+    import socket
+
     from chatbooth_grpc.server.descriptors import Shares
+    from chatbooth_grpc.tls.reloading import CurrentCertificate
     from chatbooth_grpc.wire.server.wire_server import WireSettings
+    from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 _SCRIPT = "chatbooth-server"
 """The command that an installed chatbooth has."""
@@ -74,11 +78,12 @@ def _run(settings: Settings) -> int:
 
     from chatbooth_grpc.server.memory import tune_memory
     from chatbooth_grpc.store.sqlite.opening import StoreOpenError
+    from chatbooth_grpc.tls.certificate_files import CertificateUnusable
 
     tune_memory()
     try:
         _serve(settings, signals)
-    except (StoreOpenError, ListenError) as error:
+    except (StoreOpenError, ListenError, CertificateUnusable) as error:
         return _fail(error, 1)
     return 0
 
@@ -90,7 +95,7 @@ def _fail(error: Exception, exit_code: int) -> int:
 
 
 def _serve(settings: Settings, signals: Signals) -> None:
-    """Serve until a signal ends the server, then drain. Raises StoreOpenError, ListenError."""
+    """Serve until a signal ends the server, then drain. Raises StoreOpenError, ListenError, CertificateUnusable."""
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
@@ -100,21 +105,26 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.wire.server.wire_server import WireServer
 
+    certificate = _certificate(settings)
+    signals.reload = certificate.reload if certificate else None
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
         booth = Booth(store, limits=settings.limits, listens=switchboard.listens)
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
         shares = _shares(settings)
-        wire = WireServer(booth, switchboard, _wire_settings(settings, shares.wire)) if shares.wire else None
+        wire_settings = _wire_settings(settings, shares.wire)
+        wire = WireServer(booth, switchboard, wire_settings, _open_stream(certificate)) if shares.wire else None
         connections = GrpcConnections(shares.grpc, others=lambda: wire.count if wire else 0)
-        server = ChatServer(booth, switchboard, settings, connections) if settings.grpc else None
+        server = ChatServer(booth, switchboard, settings, connections, certificate) if settings.grpc else None
         if server:
             store.watch_availability(server.say_available)
         wire_address = wire.start() if wire else None
         address = server.start() if server else None
         reaper.start()
+        if certificate:
+            certificate.start()
         return_memory()
-        _greet(address, wire_address, str(settings.store))
+        _greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
         received = signals.wait_for_end()
         _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
 
@@ -132,7 +142,37 @@ def _serve(settings: Settings, signals: Signals) -> None:
             switchboard.drain(settings.drain_grace / 2)
         if wire:
             wire.drain(max(1.0, deadline - time.monotonic()))
+        if certificate:
+            certificate.stop()
         _log.info("stopped")
+
+
+def _certificate(settings: Settings) -> CurrentCertificate | None:
+    """Read the server's certificate. None means plain text. Raises CertificateUnusable."""
+    if settings.encryption is None:
+        return None
+    from chatbooth_grpc.tls.reloading import CurrentCertificate
+
+    if settings.encryption.makes_certificate:
+        import socket
+
+        from chatbooth_grpc.tls.self_signed import make_certificate_once
+
+        make_certificate_once(
+            settings.encryption.files, [settings.host.name, *settings.host.addresses, socket.gethostname()]
+        )
+    return CurrentCertificate(settings.encryption.files)
+
+
+def _open_stream(certificate: CurrentCertificate | None) -> Callable[[socket.socket], ByteStream]:
+    """Return what makes the byte stream of a client of the wire protocol."""
+    if certificate is None:
+        from chatbooth_grpc.wire.streams.plain_stream import PlainStream
+
+        return PlainStream
+    from chatbooth_grpc.wire.streams.tls_stream import tls_server
+
+    return tls_server(lambda: certificate.now.context)
 
 
 def _shares(settings: Settings) -> Shares:
@@ -157,8 +197,8 @@ def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
     )
 
 
-def _greet(address: str | None, wire_address: str | None, store: str) -> None:
-    """Say where the server listens, and which command to type next."""
+def _greet(address: str | None, wire_address: str | None, store: str, fingerprint: str | None) -> None:
+    """Say where the server listens, and which command to type next. Without a fingerprint, there is no TLS."""
     served = [
         (protocol, listening)
         for protocol, listening in (("grpc", address), ("wire", wire_address))
@@ -166,13 +206,19 @@ def _greet(address: str | None, wire_address: str | None, store: str) -> None:
     ]
     for protocol, listening in served:
         name, scheme = ("wire protocol ", "wire://") if protocol == "wire" else ("", "")
+        if fingerprint:
+            scheme = f"{protocol}+tls://"
         text = (
             f"chatbooth {__version__} {name}listening on {listening}, store {store}\n"
             f"  sign up:  {_client_command()} --server {scheme}{_reachable(listening)} signup NAME"
         )
         if (protocol, listening) == served[-1]:
+            text += f"\n  TLS certificate: {fingerprint}" if fingerprint else ""
             text += "\n  stop:     Ctrl-C"
-        announce("listening", text=text, protocol=protocol, address=listening, store=store, version=__version__)
+        shown: dict[str, Any] = {"fingerprint": fingerprint} if fingerprint else {}
+        announce(
+            "listening", text=text, protocol=protocol, address=listening, store=store, version=__version__, **shown
+        )
 
 
 def _program() -> Program:

@@ -79,6 +79,26 @@ def _add_only_port(group: _Group, wire_port: int) -> None:
 
 def _add_encryption(group: _Group) -> None:
     group.add_argument(
+        "--tls",
+        choices=["auto", "off"],
+        help="auto: encrypt by TLS, with a certificate that the server makes once and keeps beside the store; clients "
+        "trust it by its fingerprint (default: off, or TLS if --tls-cert is given)",
+    )
+    group.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="encrypt by TLS, with the certificate in this PEM file, which holds those up to the authority too; it is "
+        "read again when it changes",
+    )
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="the private key of --tls-cert, in PEM")
+    group.add_argument(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="accept only clients with a certificate of one of the authorities in this PEM file",
+    )
+    group.add_argument(
         "--insecure",
         action="store_true",
         help="allow plain text on an address that others can reach",

@@ -14,6 +14,7 @@ import chatbooth_grpc
 from chatbooth_grpc.addresses import Host, look_up
 from chatbooth_grpc.booth.model import Limits
 from chatbooth_grpc.environment import PREFIX, value_of
+from chatbooth_grpc.server.encryption import Encryption, encryption_of, refuse_plain_text
 from chatbooth_grpc.server.flag_groups import add_groups
 from chatbooth_grpc.server.twins import FlagError, FlagParser
 
@@ -46,6 +47,7 @@ class Settings:
     port: int
     wire_port: int | None
     grpc: bool
+    encryption: Encryption | None
     store: Path
     restored: bool
     insecure: bool
@@ -78,16 +80,15 @@ def parse_settings(
         switch = "--no-grpc" if parser.written["no_grpc"].startswith("-") else f"{parser.written['no_grpc']}1"
         raise FlagError(f"{switch} leaves nothing to serve; give --wire-port (CHATBOOTH_WIRE_PORT) too")
     host = look_up(parsed.host, resolve)
-    if not parsed.insecure and not host.is_loopback:
-        raise FlagError(
-            f"{parser.written['host']}{host.name} would send passwords and messages in plain text over the network; "
-            "put a TLS proxy in front and keep 127.0.0.1, or say --insecure (CHATBOOTH_INSECURE=1) if you mean it"
-        )
+    encryption = encryption_of(parsed, parser.written)
+    if encryption is None and not parsed.insecure:
+        refuse_plain_text(host, parser.written["host"])
     return Settings(
         host=host,
         port=parsed.port if serves_grpc else 0,
         wire_port=parsed.wire_port,
         grpc=serves_grpc,
+        encryption=encryption,
         store=parsed.store,
         restored=parsed.restored,
         insecure=parsed.insecure,

@@ -47,6 +47,8 @@ class Signals:
 
     def __init__(self) -> None:
         ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+        # What SIGHUP does where it does not end the server.
+        self.reload: Callable[[], None] | None = None
         self._ending = _ENDING | {signal.SIGHUP} if ends_with_terminal else _ENDING
         self._held = self._ending | _IGNORED | {signal.SIGHUP}
         # Python has a handler of its own for SIGINT, and a shell that starts a program with `&` makes it ignore SIGINT.
@@ -60,7 +62,10 @@ class Signals:
             number = signal.sigwait(self._held)
             if number in self._ending:
                 return _name(number)
-            _log_ignored(number)
+            if number == signal.SIGHUP and self.reload is not None:
+                self.reload()
+            else:
+                _log_ignored(number)
 
     def watch_drain(self, cut_short: Callable[[], None]) -> None:
         """Start a thread that calls `cut_short` once, when a second request to end comes."""

@@ -44,6 +44,9 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--log-format", "CHATBOOTH_LOG_FORMAT", "json", "json"),
 ]
 
+ENCRYPTION = ("--tls", "--tls-cert", "--tls-key", "--tls-client-ca")
+"""Flags that mean something only together. tests/server/test_encryption.py tests them and their twins."""
+
 WRONG: list[tuple[str, str, str]] = [
     ("--port", "65536", "65536 is not within 0 and 65,535"),
     ("--port", "-1", "-1 is not within"),
@@ -108,7 +111,8 @@ def test_no_flag_lacks_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    assert flags == {twin[0] for twin in TWINS} | {"--help", "--version", "--insecure", "--no-grpc", "--restored"}
+    switches = {"--help", "--version", "--insecure", "--no-grpc", "--restored"}
+    assert flags == {twin[0] for twin in TWINS} | switches | set(ENCRYPTION)
 
 
 def flags_in_help(capsys: pytest.CaptureFixture[str], program: Program) -> dict[str, str]:

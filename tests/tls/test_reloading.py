@@ -13,7 +13,7 @@ from chatbooth_grpc.tls import reloading
 from chatbooth_grpc.tls.certificate_files import CertificateFiles, CertificateUnusable
 from chatbooth_grpc.tls.reloading import CurrentCertificate
 from tests.tls.issuing import PAST, Authority, replace
-from tests.wire.running import wait_until
+from tests.waiting import wait_until
 
 SELDOM = 3_600.0
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health_pb2_grpc
 
@@ -21,12 +22,16 @@ from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
+from chatbooth_grpc.rpc.server.credentials import Credentials
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
 from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.tls.reloading import CurrentCertificate
 
 _PASSWORD_THREADS = (os.cpu_count() or 1) + 1
 _PASSWORD_CAPACITY = 128
@@ -60,9 +65,14 @@ class ChatServer:
         switchboard: Switchboard,
         settings: GrpcSettings,
         connections: ConnectionLimit | None = None,
+        certificate: CurrentCertificate | None = None,
     ) -> None:
-        """`connections` limits the number of connections. None means no limit."""
+        """`connections` limits the number of connections. None means no limit.
+
+        Without a `certificate`, the server speaks plain text.
+        """
         self._settings = settings
+        self._credentials = Credentials(certificate) if certificate else None
         self._connections = connections
         self._switchboard = switchboard
         answers = Unread(most=_UNREAD_ANSWERS * settings.max_calls)
@@ -126,12 +136,17 @@ class ChatServer:
             # For a single address, gRPC chooses a free port itself, so that no other process can take the port first.
             wanted = port or (free_port if len(addresses) > 1 else 0)
             try:
-                port = self._server.add_insecure_port(address_text(address, wanted))
+                port = self._add_port(address_text(address, wanted))
             except RuntimeError as error:
                 raise ListenError(
                     f"cannot listen on {address_text(address, wanted)}: the port was just taken"
                 ) from error
         return port
+
+    def _add_port(self, address: str) -> int:
+        if self._credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._credentials.for_address())
 
     def say_available(self, is_available: bool) -> None:
         """Tell the clients that ask for the server's health whether the store is available."""

@@ -14,8 +14,9 @@ from chatbooth_grpc.wire.encoding.frames import FrameDecoder
 from chatbooth_grpc.wire.server import refusing
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.tls_stream import tls_client, tls_server
+from tests.waiting import wait_until
 from tests.wire.certificates import Certificate
-from tests.wire.running import PATIENCE, Running, refusal, wait_until
+from tests.wire.running import PATIENCE, Running, refusal
 
 OpenStream = Callable[[socket.socket], ByteStream]
 
