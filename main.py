@@ -29,7 +29,7 @@ _SWITCHES = {"--server", "-h", "--help", "--json", "-q", "--quiet", "--version"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server or the client; return its exit code."""
+    """Run the server or the client, and return its exit code."""
     open_closed_streams()
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     command = _command_index(words)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command_index(words: Sequence[str]) -> int:
-    """Return where the client's command stands. Words after it are the client's alone: one may be a text."""
+    """Return the index of the client's command. Words after it are for the client alone, because one may be a text."""
     index = 0
     while index < len(words) and words[index].startswith("-"):
         index += 1 if words[index] in _SWITCHES or "=" in words[index] else 2
@@ -101,7 +101,7 @@ def _say(words: str) -> None:
 
 
 def _host_and_port(parsed: argparse.Namespace) -> tuple[str | None, str | None, list[str]]:
-    """Split a port off the host, where it has one: HOST:PORT or [IPv6]:PORT. Return warnings, too."""
+    """Split a port off the host, if it has one: HOST:PORT or [IPv6]:PORT. Return host, port and warnings."""
     host: str | None = parsed.host
     port: str | None = parsed.port
     if host is None:

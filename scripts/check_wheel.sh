@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the sdist, and from it the wheel, and tries the wheel in an environment of its own outside the tree.
+# Builds the sdist, and from it the wheel, and tries the wheel in a new environment outside the tree.
 #
 # usage: scripts/check_wheel.sh
 set -euo pipefail

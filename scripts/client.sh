@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the client, after setting up whatever is missing; standard output holds nothing but the client's.
+# Runs the client, after installing anything that is missing. Standard output has only the output of the client.
 #
 # usage: scripts/client.sh [the client's arguments; --help lists them]
 set -euo pipefail

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests and reports which lines and branches of the package they do not reach, those of started processes too.
+# Runs the tests, and reports the lines and branches of the package that they do not reach. Processes that the tests
+# start count too.
 #
 # usage: scripts/coverage.sh [pytest's arguments]
 set -euo pipefail
@@ -20,4 +21,4 @@ failed=
 "$venv/bin/python" -m coverage run -m pytest -n auto "$@" || failed=yes
 "$venv/bin/python" -m coverage combine --quiet
 "$venv/bin/python" -m coverage report
-[ -z "$failed" ] || die "some tests failed, so the report may lack what they would have reached"
+[ -z "$failed" ] || die "some tests failed, so the report may lack lines that they would have reached"

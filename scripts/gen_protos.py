@@ -1,9 +1,8 @@
-"""Generates the Python stubs of the .proto: the one place that knows how."""
+"""Generates the Python stubs of the .proto. All other scripts do it through this one."""
 
-# scripts/gen_protos.sh, scripts/setup.sh and the wheel's build hook (hatch_build.py) all run this
-# file. It needs nothing but the standard library and grpcio-tools, and runs on the Python whose
-# grpcio-tools is to be used: generated code refuses to import on an older grpcio or protobuf than
-# the one that generated it.
+# scripts/gen_protos.sh, scripts/setup.sh and the wheel's build hook (hatch_build.py) all run this file. It needs only
+# the standard library and grpcio-tools. It runs on the Python whose grpcio-tools must be used, because generated code
+# cannot be imported with an older grpcio or protobuf than the one that generated it.
 
 from __future__ import annotations
 
@@ -22,14 +21,14 @@ PACKAGE = "chatbooth_grpc/_gen"
 
 
 class GenerationError(Exception):
-    """The stubs could not be generated; what lay in the output folder is untouched."""
+    """The stubs could not be generated. The files in the output folder are unchanged."""
 
 
 def generate(out: Path, protos: Path = PROTOS) -> list[str]:
-    """Writes the stubs of every .proto in `protos` into `out`; returns the names of the files.
+    """Write the stubs of every .proto in `protos` into `out`, and return the names of the files.
 
-    Runs at once may share `out`: each file is put in place whole, and `__init__.py`, which tells
-    whether the others are current, comes last. Raises GenerationError.
+    Several runs may write into `out` at once, because each file is put in place whole. `__init__.py` comes last. It
+    tells whether the others are current. Raises GenerationError.
     """
     inputs = fingerprint(protos)
     out.mkdir(parents=True, exist_ok=True)
@@ -46,7 +45,7 @@ def generate(out: Path, protos: Path = PROTOS) -> list[str]:
 
 
 def is_current(out: Path, protos: Path = PROTOS) -> bool:
-    """Tells whether `out` holds what `generate` would write with this Python's packages."""
+    """Return whether `out` has the files that `generate` would write with this Python's packages."""
     try:
         return (out / "__init__.py").read_text(encoding="utf-8") == _init_text(fingerprint(protos))
     except FileNotFoundError:
@@ -54,7 +53,7 @@ def is_current(out: Path, protos: Path = PROTOS) -> bool:
 
 
 def fingerprint(protos: Path = PROTOS) -> str:
-    """Returns a digest of all that decides what the stubs hold."""
+    """Return a digest of all inputs that decide the contents of the stubs."""
     digest = hashlib.sha256()
     for path in (Path(__file__), *_proto_files(protos)):
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
@@ -64,7 +63,7 @@ def fingerprint(protos: Path = PROTOS) -> str:
 
 
 def tools_version() -> str:
-    """Returns the version of this Python's grpcio-tools; raises GenerationError without one."""
+    """Return the version of this Python's grpcio-tools. Raises GenerationError if there is none."""
     version = _version_of("grpcio-tools")
     if version is None:
         raise GenerationError(
@@ -75,8 +74,8 @@ def tools_version() -> str:
 
 
 def _run_protoc(protos: Path, out: Path) -> None:
-    # The mapping makes protoc see the files where their stubs will be imported from, so that the
-    # grpc stub imports the messages by their full name and nothing needs rewriting afterwards.
+    # The mapping makes protoc see the files at the place from which their stubs are imported. So the grpc stub imports
+    # the messages by their full name, and nobody has to rewrite it.
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PACKAGE}={protos}"]
     prefix_include = Path(sys.prefix, "include")
     if (prefix_include / "google/protobuf/descriptor.proto").is_file():
@@ -95,7 +94,7 @@ def _run_protoc(protos: Path, out: Path) -> None:
 
 
 def _grpc_types(out: Path) -> list[str]:
-    """Asks for types of the grpc stub where mypy-protobuf is installed: only mypy reads them."""
+    """Return the arguments that make types of the grpc stub, if mypy-protobuf is installed. Only mypy reads them."""
     plugin = Path(sysconfig.get_path("scripts"), "protoc-gen-mypy_grpc")
     if _version_of("mypy-protobuf") is None or not plugin.is_file():
         return []
@@ -103,7 +102,7 @@ def _grpc_types(out: Path) -> list[str]:
 
 
 def _remove_others(out: Path, names: list[str]) -> None:
-    """Removes stubs of a .proto or a plugin that is gone, but not another run's scratch folder."""
+    """Remove the stubs of a .proto or a plugin that is gone. Leave the scratch folders of other runs."""
     for path in out.iterdir():
         if path.is_file() and path.name not in (*names, "__init__.py"):
             path.unlink(missing_ok=True)
@@ -128,7 +127,7 @@ def _init_text(inputs: str) -> str:
 
 
 def main() -> int:
-    """Runs the command line; returns the exit status."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="gen_protos", description=__doc__)
     parser.add_argument(
         "--out",

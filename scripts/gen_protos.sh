@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Generates the Python stubs of proto/ into chatbooth_grpc/_gen, with the grpcio-tools of the Python that it uses:
-# $PYTHON, else the active venv's or conda environment's, else .venv's, else python3.
+# Generates the Python stubs of proto/ into chatbooth_grpc/_gen, with the grpcio-tools of the Python that it uses. That
+# is $PYTHON, or else the Python of the active venv or conda environment, or else that of .venv, or else python3.
 #
 # usage: scripts/gen_protos.sh [--if-changed] [--out DIR]
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks style, types and the .proto, after setting up whatever is missing.
+# Checks style, types and the .proto, after installing anything that is missing.
 #
 # usage: scripts/lint.sh
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the server, after setting up whatever is missing.
+# Starts the server, after installing anything that is missing.
 #
 # usage: scripts/serve.sh [the server's flags; --help lists them]
 set -euo pipefail

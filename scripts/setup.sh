@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv, and installs the packages that the other scripts need. It is quick if that has been done.
+# Makes .venv, and installs the packages that the other scripts need. It is quick if that was done before.
 #
 # usage: scripts/setup.sh [runtime|test|dev]
 #
 # The other scripts source this file and call `set_up SET`. It prints nothing on standard output, which is theirs.
-# PYTHON names the Python to use, CHATBOOTH_VENV a place other than .venv. Runs on macOS's bash 3.2 too.
+# PYTHON names the Python to use. CHATBOOTH_VENV names another folder than .venv. This runs on macOS's bash 3.2 too.
 set -euo pipefail
 
 # The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
@@ -52,7 +52,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 ' "$root" "$@"
 }
 
-# Tells whether a set, or one that includes it, was installed from the present files of the tree.
+# Returns whether a set, or one that includes it, was installed from the present files of the tree.
 is_set_up() {
     local wanted set
     venv_fits || return 1
@@ -72,7 +72,7 @@ sets_with() {
     esac
 }
 
-# Prints a digest of everything that decides which packages are installed. Fails if the venv's Python does not run.
+# Prints a digest of all inputs that decide which packages are installed. Fails if the venv's Python does not run.
 stamp() {
     "$venv/bin/python" -I - "$root" 2>/dev/null <<'END'
 import hashlib, pathlib, sys
@@ -89,7 +89,7 @@ install_set() {
     if ! venv_fits || ! new_enough "$venv/bin/python"; then
         make_venv "$venv"
     fi
-    say "installing what $1 needs into $venv (a minute, the first time)"
+    say "installing the packages for $1 into $venv (this takes a minute the first time)"
     case $1 in
         runtime) install_into "$venv" -r "$root/requirements.txt" ;;
         *) install_into "$venv" -e "${root}[$1]" ;;
@@ -98,7 +98,8 @@ install_set() {
     stamp >"$venv/.chatbooth-$1"
 }
 
-# Tells whether the venv is one, lies where it was made (its scripts hold that path) and is of the Python asked for.
+# Returns whether the venv is one, is in the folder where it was made, and has the Python that PYTHON names. The scripts
+# in a venv have the path of its folder.
 venv_fits() {
     [ -f "$venv/pyvenv.cfg" ] || return 1
     [ ! -f "$venv/.chatbooth-place" ] || [ "$(cat "$venv/.chatbooth-place")" = "$venv" ] || return 1
@@ -122,20 +123,20 @@ make_venv() {
         "on Debian or Ubuntu: apt-get install python3-venv"
 }
 
-# Gives a virtual environment its pip without ensurepip, which Debian keeps in a package of its own.
+# Installs pip in a virtual environment without ensurepip, which Debian has in another package than Python.
 bring_pip() {
     local python=$1 folder=$2
     command -v uv >/dev/null && uv pip install --quiet --python "$folder/bin/python" pip && return
     "$python" -I -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check pip 2>/dev/null
 }
 
-# Installs into the environment of a folder; the other arguments are those of `pip install`.
+# Installs into the environment of a folder. The other arguments are those of `pip install`.
 install_into() {
     local folder=$1
     shift
     if command -v uv >/dev/null; then
         uv pip install --quiet --python "$folder/bin/python" "$@" && return
-        say "uv could not; trying pip, which may be set up otherwise"
+        say "uv could not install them; trying pip, which may have other settings"
     fi
     "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@" || die "installing failed"
 }
@@ -160,8 +161,8 @@ find_python() {
 new_enough() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 version_of() { "$1" -I -c 'import platform; print(platform.python_version())' 2>/dev/null || echo missing; }
 
-# One set-up at a time: a server and a client started together on a fresh checkout must not both make the venv.
-# The lock is a symbolic link, which appears at once and whole with its owner's process id as its target.
+# One set-up runs at a time. A server and a client that are started together on a fresh checkout must not both make the
+# venv. The lock is a symbolic link, whose target is its owner's process id. The system makes both in one step.
 lock() {
     local owner told=
     mkdir -p "${venv%/*}"
@@ -170,9 +171,10 @@ lock() {
         if [ -z "$owner" ]; then
             [ -w "${venv%/*}" ] || die "cannot write into ${venv%/*}"
         elif ! kill -0 "$owner" 2>/dev/null; then
-            rm -f "$venv.lock" # it was killed
+            # The owner was killed.
+            rm -f "$venv.lock"
         else
-            [ -n "$told" ] || say "another set-up is under way; waiting for it"
+            [ -n "$told" ] || say "another set-up is running; waiting for it"
             told=yes
             sleep 1
         fi

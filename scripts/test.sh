@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests on all cores, after setting up whatever is missing.
+# Runs the tests on all cores, after installing anything that is missing.
 #
-# usage: scripts/test.sh [pytest's arguments; paths are relative to the project's root, `-n 0` runs in one process]
+# usage: scripts/test.sh [pytest's arguments; paths are relative to the project's root, and `-n 0` uses one process]
 set -euo pipefail
 # The folder of this script, also where it is called through symbolic links; macOS has no readlink -f.
 script=${BASH_SOURCE[0]}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a few tests on every other Python that chatbooth supports and that is found: a server, both wires, the command line.
+# Runs a few tests on each other supported Python that is found. They test a server, both wires and the command line.
 #
 # usage: scripts/test_pythons.sh [pytest's arguments, instead of those few tests]
 #
@@ -22,7 +22,7 @@ smoke=(
     tests/test_streams.py
 )
 
-# Prints the path of a Python of a version; fails where there is none.
+# Prints the path of a Python of a version. Fails if there is none.
 find_version() {
     local candidate
     for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
