@@ -49,7 +49,17 @@ ONLY_IN_MAIN = {
 }
 """The imports of a room's __main__ alone, which wires everything up."""
 
-CLIENT_OF_BOOTH = {"causes", "error_reasons", "errors", "message_ids", "model", "repeating", "rules", "unicode"}
+CLIENT_OF_BOOTH = {
+    "actions",
+    "causes",
+    "error_reasons",
+    "errors",
+    "message_ids",
+    "model",
+    "repeating",
+    "rules",
+    "unicode",
+}
 STRANGERS = {
     "booth": {"grpc", "google", "apsw", "sqlite3", "socket"},
     "store": {"grpc", "google", "socket", "apsw", "sqlite3"},

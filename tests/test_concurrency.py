@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.addresses import look_up
+from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Opening
@@ -169,7 +170,7 @@ def live_through(address: str, name: str) -> None:
 
 def follow(transport: Transport, name: str) -> threading.Thread:
     """Listen on a thread, until the server's drain ends the stream."""
-    session = transport.sign_up(name, PASSWORD, timeout=PATIENCE)
+    session = transport.call(SIGN_UP, b"", LogInRequest(name, PASSWORD), PATIENCE)
     stream = transport.listen(session.token, None)
     assert isinstance(next(iter(stream)), Opening)
 

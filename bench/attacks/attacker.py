@@ -63,7 +63,7 @@ def resets(address: str, token: bytes, streams: int, connections: int, method: s
 def deaf_wire(address: str, token: bytes, streams: int, connections: int, method: str) -> None:
     """Keep connections that make many requests and read none of the replies."""
     deliver = frames.encode_request(
-        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1_000, None)), token
+        actions.DELIVER, delivering.encode_deliver_request(actions.DeliverRequest(max_messages=1_000)), token
     )
     listen = frames.encode_request(actions.LISTEN, pushes.encode_listen_request(None), token)
     each_time = max(1, streams // connections)

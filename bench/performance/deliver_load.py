@@ -36,7 +36,7 @@ def _wire_deliver(address: str, token: bytes) -> Callable[[int], int]:
     connection = WireConnection(address)
 
     def deliver(through: int) -> int:
-        request = delivering.encode_deliver_request(delivering.DeliverRequest(through, MAX_MESSAGES, None))
+        request = delivering.encode_deliver_request(actions.DeliverRequest(through, max_messages=MAX_MESSAGES))
         reader = BodyReader(connection.ask(frames.encode_request(actions.DELIVER, request, token)))
         reader.fixed(EPOCH_SIZE)
         for _ in ("account id", "resumed after", "replaying"):

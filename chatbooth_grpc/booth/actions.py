@@ -1,8 +1,14 @@
-"""Every action of chatbooth, one row each. Both wires use these constants and sets."""
+"""Every action of chatbooth, one row each, and the requests of those that have one reply."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from chatbooth_grpc.booth.model import Delivery, Page, Removal, Session
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
 
 LOG_INS = "log-ins at once"
 LISTS = "lists at once"
@@ -27,6 +33,78 @@ class Action(NamedTuple):
     """
     is_wire_only: bool
     """Whether only the wire protocol needs it: for a reply, a push or a ping. gRPC brings those itself."""
+    subject: str
+    """The module that encodes its request and its reply: one of this name in `rpc/`, another in `wire/encoding/`.
+
+    Empty if the action is more than one request and one reply, or has quicker code of its own.
+    """
+
+
+class UnaryAction(int, Generic[Request, Reply]):
+    """The number of an action that has one request and one reply, with the types of both."""
+
+    __slots__ = ()
+
+
+# The requests. Both wires make the same object of a request's bytes, and the client makes it for both wires.
+
+
+class LogInRequest(NamedTuple):
+    """Sign up, or log in."""
+
+    username: str
+    password: str
+    token: bytes = b""
+    """The 16 bytes of token that the client drew for the session. Empty lets the server draw them."""
+
+
+class ChangePasswordRequest(NamedTuple):
+    """Change the password. The reply is how many other sessions ended."""
+
+    old_password: str
+    new_password: str
+
+
+class DeleteRequest(NamedTuple):
+    """Delete the account."""
+
+    password: str
+
+
+class ListRequest(NamedTuple):
+    """List the usernames that an RE2 pattern finds."""
+
+    pattern: str = ""
+    prefix: str = ""
+    page_size: int = 0
+    """The most names that the page may have. 0 leaves the number to the server."""
+    page_token: str = ""
+    """The `next_page_token` of the page before. Empty for the first page."""
+
+
+class DeliverRequest(NamedTuple):
+    """Acknowledge messages, then deliver the next ones."""
+
+    acknowledge_through: int = 0
+    """A sequence of `epoch`. 0 acknowledges nothing."""
+    after: int | None = None
+    """The sequence to start after. None starts after the session's cursor."""
+    max_messages: int = 0
+    """The most messages that the reply may have. 0 leaves the number to the server."""
+    epoch: bytes = b""
+    """A store of another epoch acknowledges nothing. An empty epoch fits every store."""
+
+
+class AcknowledgeRequest(NamedTuple):
+    """Advance the session's cursor."""
+
+    through: int
+    """A sequence of `epoch`."""
+    epoch: bytes = b""
+    """As in `DeliverRequest`."""
+
+
+# The rows
 
 
 ACTIONS: dict[int, Action] = {}
@@ -41,28 +119,40 @@ def _row(
     bulkhead: str = "",
     large_answers: int = 0,
     is_wire_only: bool = False,
+    subject: str = "",
 ) -> int:
     """Add a row and return its number, since a frame's action is compared with a plain int for every message."""
-    ACTIONS[number] = Action(number, name, needs_session, bulkhead, large_answers, is_wire_only)
+    ACTIONS[number] = Action(number, name, needs_session, bulkhead, large_answers, is_wire_only, subject)
     return number
 
 
-SIGN_UP = _row(1, "SIGN_UP", needs_session=False, bulkhead=LOG_INS)
-LIST = _row(2, "LIST", bulkhead=LISTS, large_answers=64)
+def _unary(
+    subject: str, number: int, name: str, *, needs_session: bool = True, bulkhead: str = "", large_answers: int = 0
+) -> UnaryAction[Request, Reply]:
+    """Add the row of an action that the booth performs by one call."""
+    _row(number, name, needs_session=needs_session, bulkhead=bulkhead, large_answers=large_answers, subject=subject)
+    return UnaryAction(number)
+
+
+SIGN_UP: UnaryAction[LogInRequest, Session] = _unary("sessions", 1, "SIGN_UP", needs_session=False, bulkhead=LOG_INS)
+LIST: UnaryAction[ListRequest, Page] = _unary("lists", 2, "LIST", bulkhead=LISTS, large_answers=64)
 SEND = _row(3, "SEND")
-DELIVER = _row(4, "DELIVER", large_answers=32)
-DELETE = _row(5, "DELETE", bulkhead=LOG_INS)
-LOG_IN = _row(6, "LOG_IN", needs_session=False, bulkhead=LOG_INS)
-LOG_OUT = _row(7, "LOG_OUT")
+DELIVER: UnaryAction[DeliverRequest, Delivery] = _unary("delivering", 4, "DELIVER", large_answers=32)
+DELETE: UnaryAction[DeleteRequest, Removal] = _unary("accounts", 5, "DELETE", bulkhead=LOG_INS)
+LOG_IN: UnaryAction[LogInRequest, Session] = _unary("sessions", 6, "LOG_IN", needs_session=False, bulkhead=LOG_INS)
+LOG_OUT: UnaryAction[None, None] = _unary("sessions", 7, "LOG_OUT")
 LISTEN = _row(8, "LISTEN")
-ACKNOWLEDGE = _row(9, "ACKNOWLEDGE")
+ACKNOWLEDGE: UnaryAction[AcknowledgeRequest, None] = _unary("delivering", 9, "ACKNOWLEDGE")
 RESPONSE = _row(10, "RESPONSE", is_wire_only=True)
 MESSAGE = _row(11, "MESSAGE", is_wire_only=True)
 PING = _row(12, "PING", is_wire_only=True)
-CHANGE_PASSWORD = _row(13, "CHANGE_PASSWORD", bulkhead=LOG_INS)
+CHANGE_PASSWORD: UnaryAction[ChangePasswordRequest, int] = _unary("accounts", 13, "CHANGE_PASSWORD", bulkhead=LOG_INS)
 
 WITHOUT_SESSION = frozenset(row.number for row in ACTIONS.values() if not row.needs_session)
 """The actions that need no session."""
+
+SUBJECTS = sorted({row.subject for row in ACTIONS.values() if row.subject})
+"""The names of the modules that encode unary actions."""
 
 
 def action_name(number: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from chatbooth_grpc.booth.actions import LISTS
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import LISTS, Reply, Request, UnaryAction
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
@@ -288,3 +290,21 @@ class Booth:
             self._unrenewed.refused(error.reason)
         else:
             self._unrenewed.worked()
+
+
+PERFORM: dict[int, Callable[[Booth, bytes, Any], Any]] = {}
+"""How the booth performs each unary action, by its number: with a session's token and a request."""
+
+
+def _row(action: UnaryAction[Request, Reply], perform: Callable[[Booth, bytes, Request], Reply]) -> None:
+    PERFORM[action] = perform
+
+
+_row(actions.SIGN_UP, lambda booth, _, request: booth.sign_up(*request))
+_row(actions.LOG_IN, lambda booth, _, request: booth.log_in(*request))
+_row(actions.LOG_OUT, lambda booth, token, _: booth.log_out(token))
+_row(actions.CHANGE_PASSWORD, lambda booth, token, request: booth.change_password(token, *request))
+_row(actions.DELETE, lambda booth, token, request: booth.delete(token, *request))
+_row(actions.LIST, lambda booth, token, request: booth.list(token, *request))
+_row(actions.DELIVER, lambda booth, token, request: booth.deliver(token, *request))
+_row(actions.ACKNOWLEDGE, lambda booth, token, request: booth.acknowledge(token, *request))

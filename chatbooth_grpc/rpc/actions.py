@@ -17,4 +17,9 @@ METHODS: dict[str, int] = {
 }
 """The action of each method, by the full path that a call has."""
 
+METHOD_NAMES: dict[int, str] = {
+    METHODS[f"/{SERVICE_NAME}/{method.name}"]: method.name for method in _SERVICE.methods if method.name != "SendMany"
+}
+"""The name of each action's method. An action has one, but SEND, whose other one is SendMany."""
+
 SEND_MANY_METHOD = f"/{SERVICE_NAME}/SendMany"

@@ -11,7 +11,6 @@ from chatbooth_grpc.booth.error_reasons import from_reason
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import (
     ContentKind,
-    Delivery,
     End,
     EndReason,
     Event,
@@ -22,7 +21,6 @@ from chatbooth_grpc.booth.model import (
     Opening,
     OutgoingMessage,
     Receipt,
-    Session,
     UnknownEvent,
 )
 from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_content, unknown_event_kind
@@ -47,21 +45,6 @@ def time_to_pb(microseconds: int) -> Timestamp:
 def time_from_pb(timestamp: Timestamp) -> int:
     """Decode a time into microseconds since 1970 UTC."""
     return timestamp.seconds * _MICROSECONDS + timestamp.nanos // 1_000
-
-
-def session_to_pb(session: Session) -> pb.Session:
-    """Encode the session that SignUp or LogIn returns."""
-    return pb.Session(
-        token=session.token,
-        account_id=session.account_id,
-        username=session.username,
-        epoch=session.epoch,
-    )
-
-
-def session_from_pb(session: pb.Session) -> Session:
-    """Decode the session that SignUp or LogIn returned."""
-    return Session(session.token, session.account_id, session.username, session.epoch)
 
 
 def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:
@@ -154,24 +137,6 @@ def opening_from_pb(opening: pb.Opening) -> Opening:
     """Decode where a delivery starts."""
     gap = _gap_from_pb(opening.gap) if opening.HasField("gap") else None
     return Opening(opening.epoch, opening.account_id, opening.resumed_after, opening.replaying, gap)
-
-
-def delivery_to_pb(delivery: Delivery) -> pb.DeliverResponse:
-    """Encode a batch of messages."""
-    return pb.DeliverResponse(
-        opening=opening_to_pb(delivery.opening),
-        messages=map(message_to_pb, delivery.messages),
-        more=delivery.more,
-    )
-
-
-def delivery_from_pb(response: pb.DeliverResponse) -> Delivery:
-    """Decode a batch of messages."""
-    return Delivery(
-        opening_from_pb(response.opening),
-        [message_from_pb(message) for message in response.messages],
-        response.more,
-    )
 
 
 def event_to_pb(event: Event) -> pb.ListenResponse:

@@ -23,7 +23,7 @@ from chatbooth_grpc.client.__main__ import main
 from chatbooth_grpc.client.failures import exit_codes
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from chatbooth_grpc.wire.encoding import accounts, delivering, lists, sending
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists, sending, sessions
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_frame
 from tests.acceptance.processes import PASSWORD
@@ -51,8 +51,8 @@ COMMANDS = [
 ]
 
 WIRE_REPLIES = [
-    b"\0" + accounts.encode_session(SESSION),
-    b"\0" + accounts.encode_session(Session(b"t" * 16, 1 << 60, EVIL, b"e" * 16)),
+    b"\0" + sessions.encode_session(SESSION),
+    b"\0" + sessions.encode_session(Session(b"t" * 16, 1 << 60, EVIL, b"e" * 16)),
     b"\0" + lists.encode_page(Page([EVIL, "b" * 500], "")),
     b"\0" + sending.encode_receipt(Receipt(1 << 62)),
     b"\0" + delivering.encode_delivery(Delivery(OPENING, [MESSAGE], more=False)),

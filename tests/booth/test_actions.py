@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, action_name
+from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, UnaryAction, action_name
+from chatbooth_grpc.booth.booth import PERFORM
 
 # The design's table. It is written down twice on purpose, because a number never changes.
 NUMBERS = {
@@ -34,7 +35,14 @@ def test_each_number_is_for_ever() -> None:
 
 
 def test_each_row_has_a_constant_of_its_name() -> None:
-    assert {name: value for name, value in vars(actions).items() if isinstance(value, int)} == NUMBERS
+    numbers = {name: value for name, value in vars(actions).items() if type(value) in {int, UnaryAction}}
+    assert numbers == NUMBERS
+
+
+def test_a_unary_action_has_a_subject_and_the_booth_performs_it() -> None:
+    unary = {name for name, value in vars(actions).items() if type(value) is UnaryAction}
+    assert unary == {row.name for row in ACTIONS.values() if row.subject}
+    assert unary == {action_name(number) for number in PERFORM}
 
 
 def test_only_signing_up_and_logging_in_need_no_session() -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction, action_name
+from chatbooth_grpc.booth.booth import PERFORM, Booth
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
@@ -38,25 +39,10 @@ class BoothTransport:
         self.streams: list[EventStream] = []
         self._booth = booth
 
-    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        self.before("sign_up")
-        return self._booth.sign_up(username, password, token)
-
-    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        self.before("log_in")
-        return self._booth.log_in(username, password, token)
-
-    def log_out(self, token: bytes, *, timeout: float) -> None:
-        self.before("log_out")
-        self._booth.log_out(token)
-
-    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        self.before("change_password")
-        return self._booth.change_password(token, old_password, new_password)
-
-    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        self.before("list")
-        return self._booth.list(token, pattern, prefix, page_size, page_token)
+    def call(self, action: UnaryAction[Request, Reply], token: bytes, request: Request, timeout: float) -> Reply:
+        self.before(action_name(action).lower())
+        perform: Callable[[Booth, bytes, Request], Reply] = PERFORM[action]
+        return perform(self._booth, token, request)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         self.before("send")
@@ -71,30 +57,9 @@ class BoothTransport:
         self.before("send_stream")
         return BoothSendStream(self._booth, token)
 
-    def deliver(
-        self,
-        token: bytes,
-        acknowledge_through: int,
-        after: int | None,
-        max_messages: int,
-        *,
-        timeout: float,
-        epoch: bytes = b"",
-    ) -> Delivery:
-        self.before("deliver")
-        return self._booth.deliver(token, acknowledge_through, after, max_messages, epoch)
-
     def listen(self, token: bytes, after: int | None) -> EventStream:
         self.before("listen")
         return self.streams.pop(0)
-
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        self.before("acknowledge")
-        self._booth.acknowledge(token, through, epoch)
-
-    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
-        self.before("delete")
-        return self._booth.delete(token, password)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

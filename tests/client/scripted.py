@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction, action_name
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.booth.model import (
     Delivery,
@@ -18,9 +19,7 @@ from chatbooth_grpc.booth.model import (
     Message,
     Opening,
     OutgoingMessage,
-    Page,
     Receipt,
-    Removal,
     Session,
     UnknownEvent,
 )
@@ -51,20 +50,8 @@ class ScriptedTransport:
     calls: list[Call] = field(default_factory=list)
     closed: bool = False
 
-    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        return self._answer("sign_up", timeout, username, password, token)
-
-    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        return self._answer("log_in", timeout, username, password, token)
-
-    def log_out(self, token: bytes, *, timeout: float) -> None:
-        return self._answer("log_out", timeout, token)
-
-    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        return self._answer("change_password", timeout, token, old_password, new_password)
-
-    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        return self._answer("list", timeout, token, pattern, prefix, page_size, page_token)
+    def call(self, action: UnaryAction[Request, Reply], token: bytes, request: Request, timeout: float) -> Reply:
+        return self._answer(action_name(action).lower(), timeout, token, request)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         return self._answer("send", timeout, token, message)
@@ -72,26 +59,8 @@ class ScriptedTransport:
     def send_stream(self, token: bytes) -> SendStream:
         return self._answer("send_stream", 0.0, token)
 
-    def deliver(
-        self,
-        token: bytes,
-        acknowledge_through: int,
-        after: int | None,
-        max_messages: int,
-        *,
-        timeout: float,
-        epoch: bytes = b"",
-    ) -> Delivery:
-        return self._answer("deliver", timeout, token, acknowledge_through, after, max_messages)
-
     def listen(self, token: bytes, after: int | None) -> EventStream:
         return self._answer("listen", 0.0, token, after)
-
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        return self._answer("acknowledge", timeout, token, through)
-
-    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
-        return self._answer("delete", timeout, token, password)
 
     def close(self) -> None:
         self.closed = True

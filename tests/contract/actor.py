@@ -5,6 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from chatbooth_grpc.booth.actions import (
+    ACKNOWLEDGE,
+    CHANGE_PASSWORD,
+    DELETE,
+    DELIVER,
+    LIST,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    AcknowledgeRequest,
+    ChangePasswordRequest,
+    DeleteRequest,
+    DeliverRequest,
+    ListRequest,
+    LogInRequest,
+)
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.library.transport import Transport
@@ -38,30 +54,30 @@ class Actor:
         return self.sessions.get(name, ZEROS)
 
     def sign_up(self, name: str, password: str) -> object:
-        return self._keep(name, self.transport.sign_up(name, password, timeout=TIMEOUT))
+        return self._keep(name, self.transport.call(SIGN_UP, b"", LogInRequest(name, password), TIMEOUT))
 
     def log_in(self, name: str, password: str) -> object:
-        return self._keep(name, self.transport.log_in(name, password, timeout=TIMEOUT))
+        return self._keep(name, self.transport.call(LOG_IN, b"", LogInRequest(name, password), TIMEOUT))
 
     def log_in_with(self, name: str, password: str, token: bytes) -> object:
-        return self._keep(name, self.transport.log_in(name, password, token=token, timeout=TIMEOUT))
+        return self._keep(name, self.transport.call(LOG_IN, b"", LogInRequest(name, password, token=token), TIMEOUT))
 
     def sign_up_with(self, name: str, password: str, token: bytes) -> object:
-        return self._keep(name, self.transport.sign_up(name, password, token=token, timeout=TIMEOUT))
+        return self._keep(name, self.transport.call(SIGN_UP, b"", LogInRequest(name, password, token=token), TIMEOUT))
 
     def log_out(self, name: str) -> object:
-        self.transport.log_out(self.token(name), timeout=TIMEOUT)
+        self.transport.call(LOG_OUT, self.token(name), None, TIMEOUT)
         return "done"
 
     def change_password(self, name: str, old: str, new: str) -> object:
-        return self.transport.change_password(self.token(name), old, new, timeout=TIMEOUT)
+        return self.transport.call(CHANGE_PASSWORD, self.token(name), ChangePasswordRequest(old, new), TIMEOUT)
 
     def delete(self, name: str, password: str) -> object:
-        return self.transport.delete(self.token(name), password, timeout=TIMEOUT)
+        return self.transport.call(DELETE, self.token(name), DeleteRequest(password), TIMEOUT)
 
     def list(self, name: str, pattern: str, prefix: str, page_size: int, page_token: str | None) -> object:
         token = self.page_token if page_token is None else page_token
-        page = self.transport.list(self.token(name), pattern, prefix, page_size, token, timeout=TIMEOUT)
+        page = self.transport.call(LIST, self.token(name), ListRequest(pattern, prefix, page_size, token), TIMEOUT)
         self.page_token = page.next_page_token
         return page
 
@@ -86,21 +102,21 @@ class Actor:
             stream.close()
 
     def deliver(self, name: str, through: int, after: int | None, most: int) -> object:
-        delivery = self.transport.deliver(self.token(name), through, after, most, timeout=TIMEOUT)
+        delivery = self.transport.call(DELIVER, self.token(name), DeliverRequest(through, after, most), TIMEOUT)
         return replace(delivery, opening=replace(delivery.opening, epoch=b""))
 
     def acknowledge(self, name: str, through: int) -> object:
-        self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT)
+        self.transport.call(ACKNOWLEDGE, self.token(name), AcknowledgeRequest(through), TIMEOUT)
         return "done"
 
     def deliver_of(self, epoch: bytes, name: str, through: int) -> object:
         """Acknowledge up to a sequence of that epoch, and deliver."""
-        delivery = self.transport.deliver(self.token(name), through, None, 0, timeout=TIMEOUT, epoch=epoch)
+        delivery = self.transport.call(DELIVER, self.token(name), DeliverRequest(through, None, 0, epoch), TIMEOUT)
         return replace(delivery, opening=replace(delivery.opening, epoch=b""))
 
     def acknowledge_of(self, epoch: bytes, name: str, through: int) -> object:
         """Acknowledge up to a sequence of that epoch."""
-        self.transport.acknowledge(self.token(name), through, timeout=TIMEOUT, epoch=epoch)
+        self.transport.call(ACKNOWLEDGE, self.token(name), AcknowledgeRequest(through, epoch=epoch), TIMEOUT)
         return "done"
 
     def _outcome(self, outcome: Receipt | ChatboothError) -> object:

@@ -9,6 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.actions import (
+    ACKNOWLEDGE,
+    CHANGE_PASSWORD,
+    DELETE,
+    DELIVER,
+    LIST,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    AcknowledgeRequest,
+    ChangePasswordRequest,
+    DeleteRequest,
+    DeliverRequest,
+    ListRequest,
+    LogInRequest,
+)
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.transport import Transport
@@ -51,24 +67,24 @@ def message(recipient: str, text: str = "hello") -> OutgoingMessage:
 
 def act(transport: Transport) -> None:
     """Perform every action, most of them once with success and once with a refusal."""
-    ann = transport.sign_up("Ann", PASSWORD, timeout=SECONDS).token
-    refused(lambda: transport.sign_up("ann", PASSWORD, timeout=SECONDS))
-    other = transport.log_in("ann", PASSWORD, timeout=SECONDS).token
+    ann = transport.call(SIGN_UP, b"", LogInRequest("Ann", PASSWORD), SECONDS).token
+    refused(lambda: transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), SECONDS))
+    other = transport.call(LOG_IN, b"", LogInRequest("ann", PASSWORD), SECONDS).token
     transport.send(ann, message("ann"), timeout=SECONDS)
     refused(lambda: transport.send(ann, message("nobody"), timeout=SECONDS))
     refused(lambda: transport.send(b"x" * 16, message("ann"), timeout=SECONDS))
-    transport.deliver(ann, 0, None, 0, timeout=SECONDS)
-    refused(lambda: transport.deliver(ann, 9, None, 0, timeout=SECONDS))
-    transport.acknowledge(ann, 1, timeout=SECONDS)
-    transport.list(ann, "a", "", 0, "", timeout=SECONDS)
+    transport.call(DELIVER, ann, DeliverRequest(), SECONDS)
+    refused(lambda: transport.call(DELIVER, ann, DeliverRequest(9), SECONDS))
+    transport.call(ACKNOWLEDGE, ann, AcknowledgeRequest(1), SECONDS)
+    transport.call(LIST, ann, ListRequest("a"), SECONDS)
     stream = transport.listen(ann, None)
     next(iter(stream))
     stream.cancel()
-    transport.change_password(ann, PASSWORD, "another password", timeout=SECONDS)
-    refused(lambda: transport.deliver(other, 0, None, 0, timeout=SECONDS))
-    refused(lambda: transport.delete(ann, PASSWORD, timeout=SECONDS))
-    transport.delete(ann, "another password", timeout=SECONDS)
-    transport.log_out(transport.sign_up("ben", PASSWORD, timeout=SECONDS).token, timeout=SECONDS)
+    transport.call(CHANGE_PASSWORD, ann, ChangePasswordRequest(PASSWORD, "another password"), SECONDS)
+    refused(lambda: transport.call(DELIVER, other, DeliverRequest(), SECONDS))
+    refused(lambda: transport.call(DELETE, ann, DeleteRequest(PASSWORD), SECONDS))
+    transport.call(DELETE, ann, DeleteRequest("another password"), SECONDS)
+    transport.call(LOG_OUT, transport.call(SIGN_UP, b"", LogInRequest("ben", PASSWORD), SECONDS).token, None, SECONDS)
 
 
 EVERY_CALL = [
@@ -105,13 +121,17 @@ def test_each_failed_log_in_is_one_warning(
     tmp_path: Path, lines: Lines, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     with transport_by(way, tmp_path / "store") as transport:
-        token = transport.sign_up("ann", PASSWORD, timeout=SECONDS).token
+        token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), SECONDS).token
         caplog.set_level(logging.INFO, "chatbooth_grpc")
-        transport.log_in("ann", PASSWORD, timeout=SECONDS)
-        refused(lambda: transport.log_in("Ann", "a wrong password", timeout=SECONDS))
-        refused(lambda: transport.log_in("nobody", PASSWORD, timeout=SECONDS))
-        refused(lambda: transport.log_in("a\npassword", PASSWORD, timeout=SECONDS))
-        refused(lambda: transport.change_password(token, "a wrong password", "a new password", timeout=SECONDS))
+        transport.call(LOG_IN, b"", LogInRequest("ann", PASSWORD), SECONDS)
+        refused(lambda: transport.call(LOG_IN, b"", LogInRequest("Ann", "a wrong password"), SECONDS))
+        refused(lambda: transport.call(LOG_IN, b"", LogInRequest("nobody", PASSWORD), SECONDS))
+        refused(lambda: transport.call(LOG_IN, b"", LogInRequest("a\npassword", PASSWORD), SECONDS))
+        refused(
+            lambda: transport.call(
+                CHANGE_PASSWORD, token, ChangePasswordRequest("a wrong password", "a new password"), SECONDS
+            )
+        )
     assert lines("log-in failed") == [
         ("LOG_IN", "ann", "WRONG_CREDENTIALS"),
         ("LOG_IN", "nobody", "WRONG_CREDENTIALS"),
@@ -136,15 +156,15 @@ def test_a_bug_is_logged_with_the_call_that_it_failed(
 
     store = InterruptedStore(tmp_path / "chatbooth.db", clock=clock)
     with store, transport_to(store, way, clock) as transport:
-        token = transport.sign_up("ann", PASSWORD, timeout=SECONDS).token
+        token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), SECONDS).token
         # This caches the session.
-        transport.deliver(token, 0, None, 0, timeout=SECONDS)
+        transport.call(DELIVER, token, DeliverRequest(), SECONDS)
         store.before = fail
         if action == "SEND":
             refused(
                 lambda: transport.send(b"x" * 16 if method == "session" else token, message("ann"), timeout=SECONDS)
             )
         else:
-            refused(lambda: transport.deliver(token, 0, None, 0, timeout=SECONDS))
+            refused(lambda: transport.call(DELIVER, token, DeliverRequest(), SECONDS))
         store.before = lambda _: None
     assert lines("an action failed") == [(action, account, None)]

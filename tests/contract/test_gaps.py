@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.actions import ACKNOWLEDGE, DELIVER, AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.booth.model import Delivery, Event, Gap, GapReason, MessageBatch, Opening, Receipt, UnknownEvent
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.library.transport import Transport
@@ -39,13 +40,13 @@ class Devices:
 
     def remove_through(self, sequence: int) -> None:
         """Acknowledge on the quick device, and let retention remove the messages."""
-        self.transport.acknowledge(self.quick, sequence, timeout=TIMEOUT)
+        self.transport.call(ACKNOWLEDGE, self.quick, AcknowledgeRequest(sequence), TIMEOUT)
         self.clock.advance(60)
         retain(self.store, self.clock.now)
 
     def deliver(self, after: int | None = None) -> Delivery:
         """Deliver to the slow device."""
-        return self.transport.deliver(self.slow, 0, after, 0, timeout=TIMEOUT)
+        return self.transport.call(DELIVER, self.slow, DeliverRequest(0, after), TIMEOUT)
 
     def listen(self, after: int | None = None) -> Iterator[Event | UnknownEvent]:
         """Listen on the slow device."""
@@ -83,7 +84,7 @@ def test_a_delivery_names_the_gap(devices: Devices) -> None:
     devices.remove_through(5)
     delivery = devices.deliver()
     assert (delivery.opening.gap, delivery.messages, delivery.more) == (Gap(1, 5, GapReason.RETENTION), [], False)
-    assert devices.transport.deliver(devices.quick, 0, None, 0, timeout=TIMEOUT).opening.gap is None
+    assert devices.transport.call(DELIVER, devices.quick, DeliverRequest(), TIMEOUT).opening.gap is None
 
 
 @pytest.mark.parametrize("devices", ["grpc", "plain-grpc", "wire"], indirect=True)
@@ -108,7 +109,7 @@ def test_a_stream_that_fell_behind_gets_the_gap_in_its_place(devices: Devices) -
     while len(seen) < WINDOW_MESSAGES:
         seen += shown(next(events))
     devices.remove_through(end - 10)
-    devices.transport.acknowledge(devices.slow, seen[-1], timeout=TIMEOUT)
+    devices.transport.call(ACKNOWLEDGE, devices.slow, AcknowledgeRequest(seen[-1]), TIMEOUT)
     assert next(events) == Gap(WINDOW_MESSAGES + 1, end - 10, GapReason.RETENTION)
     while seen[-1] < end:
         seen += shown(next(events))

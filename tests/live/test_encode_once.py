@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.model import Event, Message, MessageBatch, OutgoingMessage
 from chatbooth_grpc.live import listener
 from chatbooth_grpc.live.encode_once import EncodeOnce
@@ -71,7 +72,7 @@ def test_all_listeners_of_a_mailbox_share_one_encoding(
         transport_to(store, way, Clock()) as transport,
         ExitStack() as ending,
     ):
-        ann = transport.sign_up("ann", PASSWORD, timeout=TIMEOUT)
+        ann = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), TIMEOUT)
         streams: list[Iterator[object]] = []
         for _ in range(LISTENERS):
             stream = transport.listen(ann.token, None)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import pytest
-from google.protobuf.message import Message as ProtobufMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,23 +10,18 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.model import (
     MAX_KIND,
     ContentKind,
-    Delivery,
     End,
     EndReason,
     Event,
     Gap,
     GapReason,
     Message,
-    MessageBatch,
     Opening,
     OutgoingMessage,
-    Session,
     UnknownEvent,
 )
 from chatbooth_grpc.rpc.messages import (
     NO_KIND,
-    delivery_from_pb,
-    delivery_to_pb,
     event_from_pb,
     event_to_pb,
     message_from_pb,
@@ -38,40 +30,11 @@ from chatbooth_grpc.rpc.messages import (
     opening_to_pb,
     outgoing_from_pb,
     outgoing_to_pb,
-    session_from_pb,
-    session_to_pb,
     time_from_pb,
     time_to_pb,
 )
 from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_content
-
-P = TypeVar("P", bound=ProtobufMessage)
-
-numbers = st.integers(0, 2**64 - 1)
-times = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)  # the years 1 to 9999
-kinds_and_contents = st.tuples(st.just(ContentKind.TEXT), st.text(max_size=50).map(str.encode)) | st.tuples(
-    st.integers(2, MAX_KIND), st.binary(max_size=200)
-)
-
-sessions = st.builds(Session, st.binary(), numbers, st.text(), st.binary())
-outgoing_messages = st.builds(
-    lambda recipient, message_id, kind_and_content: OutgoingMessage(recipient, message_id, *reversed(kind_and_content)),
-    *(st.text(), st.binary(), kinds_and_contents),
-)
-messages = st.builds(
-    lambda *fields: Message(*fields[:-1], *reversed(fields[-1])),
-    *(numbers, st.text(), numbers, st.binary(), times, kinds_and_contents),
-)
-gaps = st.builds(Gap, numbers, numbers, st.sampled_from(GapReason))
-openings = st.builds(Opening, st.binary(), numbers, numbers, numbers, st.none() | gaps)
-deliveries = st.builds(Delivery, openings, st.lists(messages, max_size=4), st.booleans())
-ends = st.builds(End, st.sampled_from(EndReason), numbers)
-events = openings | gaps | ends | st.builds(MessageBatch, st.lists(messages, max_size=4))
-
-
-def travelled(message: P) -> P:
-    """The message as the other side reads it."""
-    return type(message).FromString(message.SerializeToString())
+from tests.rpc.values import events, messages, openings, outgoing_messages, times, travelled
 
 
 @given(times)
@@ -86,11 +49,6 @@ def test_times_of_a_finer_clock_are_cut(nanos: int) -> None:
     timestamp = time_to_pb(1_000_000)
     timestamp.nanos = nanos
     assert time_from_pb(timestamp) == 1_000_000 + nanos // 1_000
-
-
-@given(sessions)
-def test_sessions_travel(session: Session) -> None:
-    assert session_from_pb(travelled(session_to_pb(session))) == session
 
 
 @given(outgoing_messages)
@@ -152,11 +110,6 @@ def test_messages_travel(message: Message) -> None:
 @given(openings)
 def test_openings_travel(opening: Opening) -> None:
     assert opening_from_pb(travelled(opening_to_pb(opening))) == opening
-
-
-@given(deliveries)
-def test_deliveries_travel(delivery: Delivery) -> None:
-    assert delivery_from_pb(travelled(delivery_to_pb(delivery))) == delivery
 
 
 @given(events)

@@ -133,7 +133,7 @@ def test_a_later_second_signal_cuts_a_drain_short(serve: Callable[..., Served], 
         ann = peer.sign_up("ann")
         for _ in range(4):
             peer.ask(actions.SEND, send_body("ann", "x" * (1 << 19)), ann.token)
-        deliver = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None))
+        deliver = delivering.encode_deliver_request(actions.DeliverRequest())
         connection.sendall(encode_request(actions.DELIVER, deliver, ann.token) * 100)
         # The server answers.
         connection.recv(1, socket.MSG_PEEK)

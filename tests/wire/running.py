@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import accounts, pushes, sending
+from chatbooth_grpc.wire.encoding import pushes, sending, sessions
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder, encode_request
 from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
@@ -77,8 +77,8 @@ class Peer:
 
     def sign_up(self, name: str) -> Session:
         """Make an account."""
-        return accounts.decode_session(
-            self.ask(actions.SIGN_UP, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b"")))
+        return sessions.decode_session(
+            self.ask(actions.SIGN_UP, sessions.encode_log_in(actions.LogInRequest(name, PASSWORD)))
         )
 
     def is_ended(self) -> bool:

@@ -13,6 +13,16 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import (
+    ACKNOWLEDGE,
+    DELIVER,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    AcknowledgeRequest,
+    DeliverRequest,
+    LogInRequest,
+)
 from chatbooth_grpc.booth.errors import RecipientNotFound, ServerUnreachable, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import MessageBatch, Opening, OutgoingMessage, Receipt
 from chatbooth_grpc.wire.client.connecting import connect
@@ -61,27 +71,27 @@ def message(recipient: str, text: str) -> OutgoingMessage:
 def texts_delivered(transport: WireTransport, token: bytes) -> list[str]:
     """Return the texts of all messages of a mailbox."""
     texts = list[str]()
-    while messages := transport.deliver(token, 0, len(texts), 0, timeout=PATIENCE).messages:
+    while messages := transport.call(DELIVER, token, DeliverRequest(0, len(texts)), PATIENCE).messages:
         texts += [each.text for each in messages]
     return texts
 
 
 def test_calls_are_answered_and_refused(transport: WireTransport) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     transport.send(token, message("ann", "hello"), timeout=PATIENCE)
     with pytest.raises(RecipientNotFound):
         transport.send(token, message("nobody", "hello"), timeout=PATIENCE)
     large = "x" * TEXT_SIZE
     transport.send(token, message("ann", large), timeout=PATIENCE)
     assert texts_delivered(transport, token) == ["hello", large]
-    transport.log_out(token, timeout=PATIENCE)
+    transport.call(LOG_OUT, token, None, PATIENCE)
     with pytest.raises(SessionInvalid):
-        transport.acknowledge(token, 1, timeout=PATIENCE)
+        transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(1), PATIENCE)
 
 
 def test_calls_of_many_threads_share_a_connection(running: Running, transport: WireTransport) -> None:
     """Requests are encrypted on many threads while replies are decrypted on another."""
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     threads = [
         threading.Thread(
             target=lambda: [transport.send(token, message("ann", "x" * 999), timeout=PATIENCE) for _ in range(50)]
@@ -92,12 +102,12 @@ def test_calls_of_many_threads_share_a_connection(running: Running, transport: W
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
-    transport.acknowledge(token, 200, timeout=PATIENCE)
+    transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(200), PATIENCE)
     assert running.server.count == 1
 
 
 def test_pipelined_sends_are_stored_in_order(transport: WireTransport) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     with closing(transport.send_stream(token)) as stream:
         for batch in range(6):
             stream.send([message("ann", f"{batch}.{number} " + "x" * 300) for number in range(64)])
@@ -108,7 +118,7 @@ def test_pipelined_sends_are_stored_in_order(transport: WireTransport) -> None:
 
 
 def test_a_listener_hears_everything_in_order_and_its_end(running: Running, transport: WireTransport) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     events = iter(transport.listen(token, None))
     assert isinstance(next(events), Opening)
     texts = [f"{number} " + "x" * (number * 997 % 20_000) for number in range(40)]
@@ -127,7 +137,7 @@ def test_a_listener_hears_everything_in_order_and_its_end(running: Running, tran
 
 @pytest.mark.skipif(not CAN_SHARE, reason="the system has no epoll")
 def test_who_sends_steadily_is_read_for_by_the_shared_reader(running: Running, transport: WireTransport) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     for number in range(40):
         transport.send(token, message("ann", f"{number}"), timeout=PATIENCE)
     reader = running.server._shared_reader
@@ -138,13 +148,13 @@ def test_who_sends_steadily_is_read_for_by_the_shared_reader(running: Running, t
 def test_a_client_that_reads_nothing_holds_nobody_up_and_gets_all_at_last(
     running: Running, transport: WireTransport, open_stream: Callable[[socket.socket], TlsStream]
 ) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     with closing(connect(running.address, PATIENCE, open_stream)) as slow:
         slow.send_now(encode_request(actions.LISTEN, LISTEN, token))
         count = 16  # the two systems' buffers hold less
         for sequence in range(1, count + 1):
             transport.send(token, message("ann", f"{sequence} " + "x" * (TEXT_SIZE - 10)), timeout=PATIENCE)
-            transport.acknowledge(token, sequence, timeout=PATIENCE)  # opens the stream's window
+            transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(sequence), PATIENCE)  # opens the stream's window
         wait_until(lambda: any(one.writing_since for one in running.server._connections))
         transport.send(token, message("ann", "the last one"), timeout=PATIENCE)
         assert texts_of(slow, count + 1)[-1] == "the last one"
@@ -165,7 +175,7 @@ def texts_of(stream: ByteStream, count: int) -> list[str]:
 def test_a_request_in_pieces_and_several_in_one_record_are_answered(
     running: Running, transport: WireTransport, open_stream: Callable[[socket.socket], TlsStream]
 ) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     requests = b"".join(encode_request(actions.SEND, send_body("ann", str(number)), token) for number in range(50))
     with closing(connect(running.address, PATIENCE, open_stream)) as stream:
         for start in range(0, 1_000, 100):
@@ -182,7 +192,7 @@ def test_nothing_travels_in_plain(running: Running, open_stream: Callable[[socke
     """A wiretap between the two hears neither a token nor a text, whichever of the ways of writing it took."""
     with Wiretap(running.port) as tap:
         transport = WireTransport(tap.address, open_stream)
-        token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+        token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
         events = iter(transport.listen(token, None))
         assert isinstance(next(events), Opening)
         for _ in range(20):
@@ -192,7 +202,7 @@ def test_nothing_travels_in_plain(running: Running, open_stream: Callable[[socke
             event = next(events)
             assert isinstance(event, MessageBatch)
             heard += len(event.messages)
-        assert transport.deliver(token, 0, 0, 0, timeout=PATIENCE).messages[0].text == "a secret text"
+        assert transport.call(DELIVER, token, DeliverRequest(0, 0), PATIENCE).messages[0].text == "a secret text"
         transport.close()
     assert len(tap.heard) > 20 * len("a secret text")
     assert b"secret" not in tap.heard
@@ -251,12 +261,12 @@ class Wiretap:
 def test_a_client_that_speaks_plainly_costs_nothing_and_the_others_go_on(
     running: Running, transport: WireTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     plain = WireTransport(running.address)
     with pytest.raises(ServerUnreachable):
-        plain.log_in("ann", PASSWORD, timeout=PATIENCE)
+        plain.call(LOG_IN, b"", LogInRequest("ann", PASSWORD), PATIENCE)
     plain.close()
-    transport.acknowledge(token, 0, timeout=PATIENCE)
+    transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(0), PATIENCE)
     wait_until(lambda: running.server.count == 1)
     assert caplog.text == ""
 
@@ -277,7 +287,7 @@ def test_a_client_that_never_agrees_is_ended_by_the_watchdog(
 def test_stalled_handshakes_count_as_connections_and_others_work_meanwhile(
     running: Running, transport: WireTransport
 ) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     for _ in range(200):
         running.peer().socket.sendall(b"\x16\x03\x01\x02\x00")
     wait_until(lambda: running.server.count == 201)
@@ -289,7 +299,7 @@ def test_stalled_handshakes_count_as_connections_and_others_work_meanwhile(
 def test_bytes_that_are_no_handshake_end_the_connection_and_leave_no_trace(
     running: Running, transport: WireTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(600), os.urandom(3_000), b"\x16\x03\x01\x00\x05hello"):
         peer = running.peer()
         peer.socket.sendall(garbage)
@@ -297,7 +307,7 @@ def test_bytes_that_are_no_handshake_end_the_connection_and_leave_no_trace(
         with suppress(ConnectionError):
             while peer.socket.recv(1 << 16):
                 pass
-    transport.acknowledge(token, 0, timeout=PATIENCE)
+    transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(0), PATIENCE)
     wait_until(lambda: running.server.count == 1)
     assert caplog.text == ""
 
@@ -308,20 +318,20 @@ def test_a_client_over_the_limit_reads_why_it_is_refused(
     opening = tls_server(certificate.server)
     with Running(tmp_path / "chatbooth.db", open_stream=opening, max_connections=1) as running:
         first, second = (WireTransport(running.address, open_stream) for _ in range(2))
-        token = first.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+        token = first.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
         with pytest.raises(TooBusy, match="1 connections"):
-            second.sign_up("ben", PASSWORD, timeout=PATIENCE)
-        first.acknowledge(token, 0, timeout=PATIENCE)
+            second.call(SIGN_UP, b"", LogInRequest("ben", PASSWORD), PATIENCE)
+        first.call(ACKNOWLEDGE, token, AcknowledgeRequest(0), PATIENCE)
         first.close()
         wait_until(lambda: running.server.count == 0)
-        second.sign_up("ben", PASSWORD, timeout=PATIENCE)
+        second.call(SIGN_UP, b"", LogInRequest("ben", PASSWORD), PATIENCE)
         second.close()
 
 
 def test_a_drain_answers_what_was_read(running: Running, transport: WireTransport) -> None:
-    token = transport.sign_up("ann", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     transport.send(token, message("ann", "stored"), timeout=PATIENCE)
     running.drain()
     assert running.server.count == 0
     with pytest.raises(ServerUnreachable):
-        transport.acknowledge(token, 0, timeout=PATIENCE)
+        transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(0), PATIENCE)

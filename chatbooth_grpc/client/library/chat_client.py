@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, overload
 
+from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import (
+    AcknowledgeRequest,
+    ChangePasswordRequest,
+    DeleteRequest,
+    DeliverRequest,
+    ListRequest,
+    LogInRequest,
+    Reply,
+    Request,
+    UnaryAction,
+)
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -135,7 +148,9 @@ class ChatClient:
         check_unicode(username=username, password=password)
         token = os.urandom(TOKEN_SIZE)
         try:
-            self.session = self._transport.sign_up(username, password, token=token, timeout=self.timeout)
+            self.session = self._transport.call(
+                actions.SIGN_UP, b"", LogInRequest(username, password, token), self.timeout
+            )
         except (Unavailable, DeadlineExceeded) as lost:
             self.session = self._log_in_after(lost, username, password, token)
         return self.session
@@ -143,23 +158,23 @@ class ChatClient:
     def log_in(self, username: str, password: str) -> Session:
         """Open a session and act for it. Raises InvalidUsername, WrongCredentials, AccountDisabled."""
         check_unicode(username=username, password=password)
-        self.session = self._transport.log_in(username, password, timeout=self.timeout)
+        self.session = self._transport.call(actions.LOG_IN, b"", LogInRequest(username, password), self.timeout)
         return self.session
 
     def log_out(self) -> None:
         """End the session."""
-        self._transport.log_out(self._token(), timeout=self.timeout)
+        self._call(actions.LOG_OUT, None)
         self.session = None
 
     def change_password(self, old_password: str, new_password: str) -> int:
         """Change the password. Return how many other sessions ended. Raises InvalidPassword, WrongPassword."""
         check_unicode(old_password=old_password, new_password=new_password)
-        return self._transport.change_password(self._token(), old_password, new_password, timeout=self.timeout)
+        return self._call(actions.CHANGE_PASSWORD, ChangePasswordRequest(old_password, new_password))
 
     def delete(self, password: str) -> Removal:
         """Delete the account, at once and whole. Return what was deleted with it. Raises WrongPassword."""
         check_unicode(password=password)
-        removal = self._transport.delete(self._token(), password, timeout=self.timeout)
+        removal = self._call(actions.DELETE, DeleteRequest(password))
         self.session = None
         return removal
 
@@ -183,11 +198,7 @@ class ChatClient:
         """
         check_unicode(pattern=pattern, prefix=prefix, page_token=page_token)
         check_range(MAX_COUNT, page_size=page_size)
-        token = self._token()
-        return self._retrying.call(
-            lambda left: self._transport.list(token, pattern, prefix, page_size, page_token, timeout=left),
-            timeout=self.timeout,
-        )
+        return self._repeat(actions.LIST, ListRequest(pattern, prefix, page_size, page_token))
 
     @overload
     def send(self, recipient: OutgoingMessage, /) -> Receipt: ...
@@ -243,13 +254,7 @@ class ChatClient:
         """
         check_range(MAX_SEQUENCE, acknowledge_through=acknowledge_through, after=0 if after is None else after)
         check_range(MAX_COUNT, max_messages=max_messages)
-        token = self._token()
-        return self._retrying.call(
-            lambda left: self._transport.deliver(
-                token, acknowledge_through, after, max_messages, timeout=left, epoch=epoch or b""
-            ),
-            timeout=self.timeout,
-        )
+        return self._repeat(actions.DELIVER, DeliverRequest(acknowledge_through, after, max_messages, epoch or b""))
 
     def acknowledge(self, through: int, *, epoch: bytes | None = None) -> None:
         """Advance the session's cursor. Messages up to `through` are not delivered to it again. Raises CursorPastEnd.
@@ -257,11 +262,7 @@ class ChatClient:
         `epoch` is the one in which `through` counts, as in `deliver`.
         """
         check_range(MAX_SEQUENCE, through=through)
-        token = self._token()
-        self._retrying.call(
-            lambda left: self._transport.acknowledge(token, through, timeout=left, epoch=epoch or b""),
-            timeout=self.timeout,
-        )
+        self._repeat(actions.ACKNOWLEDGE, AcknowledgeRequest(through, epoch or b""))
 
     def batches(self, *, after: int | None = None, max_messages: int = 0, keep: bool = False) -> Batches:
         """Iterate over the messages that wait, in batches.
@@ -357,6 +358,15 @@ class ChatClient:
             after, epoch = self._kept.place
         return after, epoch, self._kept.keep_place
 
+    def _call(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
+        """Perform an action of the session, once."""
+        return self._transport.call(action, self._token(), request, self.timeout)
+
+    def _repeat(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
+        """Perform an action of the session, which may be repeated without harm."""
+        attempt = partial(self._transport.call, action, self._token(), request)
+        return self._retrying.call(attempt, timeout=self.timeout)
+
     def _token(self) -> bytes:
         if self.session is None:
             raise SessionInvalid("MISSING")
@@ -371,9 +381,8 @@ class ChatClient:
 
     def _log_in_once(self, username: str, password: str, token: bytes) -> Session:
         """Log in. This may be repeated, since repeats with one token open one session."""
-        return self._retrying.call(
-            lambda left: self._transport.log_in(username, password, token=token, timeout=left), timeout=self.timeout
-        )
+        attempt = partial(self._transport.call, actions.LOG_IN, b"", LogInRequest(username, password, token))
+        return self._retrying.call(attempt, timeout=self.timeout)
 
 
 def _transport(address: str) -> Transport:

@@ -13,27 +13,25 @@ import grpc
 from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction
 from chatbooth_grpc.booth.causes import PROXY
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import (
     MAX_TEXT_SIZE,
-    Delivery,
     Event,
     OutgoingMessage,
-    Page,
     Receipt,
-    Removal,
-    Session,
     UnknownEvent,
 )
 from chatbooth_grpc.client.library.apart import apart
 from chatbooth_grpc.client.library.proxies import proxy_variable
+from chatbooth_grpc.rpc.actions import METHOD_NAMES
+from chatbooth_grpc.rpc.converter import Converter
+from chatbooth_grpc.rpc.converters import CONVERTERS
 from chatbooth_grpc.rpc.messages import (
-    delivery_from_pb,
     event_from_pb,
     outcomes_from_pb,
     outgoing_to_pb,
-    session_from_pb,
     time_from_pb,
 )
 from chatbooth_grpc.server_address import is_loopback
@@ -75,31 +73,13 @@ class GrpcTransport:
         self._server = server
         self._channel = grpc.insecure_channel(server, options=_channel_options(server))
         self._stub = stubs.ChatServiceStub(self._channel)
+        self._methods = {action: getattr(self._stub, METHOD_NAMES[action]) for action in CONVERTERS}
 
-    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Make an account and its first session."""
-        request = pb.SignUpRequest(username=username, password=password, token=token)
-        return session_from_pb(self._call(self._stub.SignUp, request, b"", timeout).session)
-
-    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Open another session of an account."""
-        request = pb.LogInRequest(username=username, password=password, token=token)
-        return session_from_pb(self._call(self._stub.LogIn, request, b"", timeout).session)
-
-    def log_out(self, token: bytes, *, timeout: float) -> None:
-        """End the session."""
-        self._call(self._stub.LogOut, pb.LogOutRequest(), token, timeout)
-
-    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password. Return how many other sessions ended."""
-        request = pb.ChangePasswordRequest(old_password=old_password, new_password=new_password)
-        return self._call(self._stub.ChangePassword, request, token, timeout).sessions_ended
-
-    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        """Return one page of usernames."""
-        request = pb.ListRequest(pattern=pattern, prefix=prefix, page_size=page_size, page_token=page_token)
-        reply = self._call(self._stub.List, request, token, timeout)
-        return Page([*reply.usernames], reply.next_page_token)
+    def call(self, action: UnaryAction[Request, Reply], token: bytes, request: Request, timeout: float) -> Reply:
+        """Perform a unary action."""
+        converter: Converter[Request, Reply] = CONVERTERS[action]
+        message = converter.request_to_pb(request)
+        return converter.reply_from_pb(self._call(self._methods[action], message, token, timeout))
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
@@ -110,22 +90,6 @@ class GrpcTransport:
         """Open a stream of batches."""
         return GrpcSendStream(self._stub, token, self._server)
 
-    def deliver(
-        self,
-        token: bytes,
-        acknowledge_through: int,
-        after: int | None,
-        max_messages: int,
-        *,
-        timeout: float,
-        epoch: bytes = b"",
-    ) -> Delivery:
-        """Acknowledge, then return the next messages."""
-        request = pb.DeliverRequest(
-            acknowledge_through=acknowledge_through, after=after, max_messages=max_messages, epoch=epoch
-        )
-        return delivery_from_pb(self._call(self._stub.Deliver, request, token, timeout))
-
     def listen(self, token: bytes, after: int | None) -> GrpcEventStream:
         """Open a live stream."""
         try:
@@ -134,15 +98,6 @@ class GrpcTransport:
         except ValueError as error:
             raise ServerUnreachable(self._server) from error
         return GrpcEventStream(call, self._server)
-
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        """Advance the session's cursor."""
-        self._call(self._stub.Acknowledge, pb.AcknowledgeRequest(through=through, epoch=epoch), token, timeout)
-
-    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
-        """Delete the account."""
-        reply = self._call(self._stub.Delete, pb.DeleteRequest(password=password), token, timeout)
-        return Removal(reply.messages_removed, reply.sessions_ended)
 
     def close(self) -> None:
         """Close the channel."""

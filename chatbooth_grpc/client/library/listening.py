@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+from chatbooth_grpc.booth.actions import ACKNOWLEDGE, AcknowledgeRequest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
@@ -259,7 +260,8 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._due = None
             return
         try:
-            self._transport.acknowledge(self._token, self._taken, timeout=timeout, epoch=self._history.epoch or b"")
+            request = AcknowledgeRequest(self._taken, self._history.epoch or b"")
+            self._transport.call(ACKNOWLEDGE, self._token, request, timeout)
         except ChatboothError:
             self._due = self._clock() + ACKNOWLEDGE_DELAY
         else:

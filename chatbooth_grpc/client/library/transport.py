@@ -1,12 +1,13 @@
-"""The Transport protocol: one call for each action, in the model's nouns."""
+"""The Transport protocol: unary actions by one method, sending and listening by others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session, UnknownEvent
+from chatbooth_grpc.booth.model import Event, OutgoingMessage, Receipt, UnknownEvent
 
 
 class EventStream(Protocol):
@@ -45,20 +46,11 @@ class Transport(Protocol):
     may have taken effect. Strings are well-formed Unicode.
     """
 
-    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Make an account and its first session. `token` is 16 bytes, or empty to let the server draw one."""
+    def call(self, action: UnaryAction[Request, Reply], token: bytes, request: Request, timeout: float) -> Reply:
+        """Perform a unary action of `booth.actions`. `Booth` says what each of them does, and which errors it raises.
 
-    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Open another session of an account, as `sign_up` does. A repeat with the same `token` returns the first."""
-
-    def log_out(self, token: bytes, *, timeout: float) -> None:
-        """End the session."""
-
-    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password. Return how many other sessions ended."""
-
-    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        """Return one page of the usernames that `pattern` finds. `page_size` 0 means the server's default."""
+        An action that needs no session ignores `token`.
+        """
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox. A repeat under its id returns the first receipt."""
@@ -66,31 +58,8 @@ class Transport(Protocol):
     def send_stream(self, token: bytes) -> SendStream:
         """Open a stream of batches. Does not wait for the server."""
 
-    def deliver(
-        self,
-        token: bytes,
-        acknowledge_through: int,
-        after: int | None,
-        max_messages: int,
-        *,
-        timeout: float,
-        epoch: bytes = b"",
-    ) -> Delivery:
-        """Acknowledge up to a sequence, then return the next messages after the cursor, or after `after`.
-
-        `acknowledge_through` 0 acknowledges nothing. `max_messages` 0 leaves the number to the server. `epoch` is the
-        one in which `acknowledge_through` counts. A server with another epoch acknowledges nothing. An empty `epoch`
-        fits any server.
-        """
-
     def listen(self, token: bytes, after: int | None) -> EventStream:
         """Open a live stream after the session's cursor, or after `after`. Does not wait for the server."""
-
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        """Advance the session's cursor up to the sequence `through`, which counts in `epoch` as in `deliver`."""
-
-    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
-        """Delete the account, at once and whole."""
 
     def close(self) -> None:
         """Close the connection. Calls after this fail."""

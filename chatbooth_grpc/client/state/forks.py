@@ -32,5 +32,5 @@ class OneProcess:
 
     def check(self) -> None:
         """Raise UsedAfterFork in any other process."""
-        if not self.is_here:
+        if os.getpid() != self._process:
             raise UsedAfterFork

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health_pb2_grpc
 
@@ -93,9 +93,8 @@ class ChatServer:
         )
         self.send_streams = SendStreams(booth)
         self._health = Health(SERVICE_NAME, watches)
-        pb_grpc.add_ChatServiceServicer_to_server(
-            ChatServicer(booth, switchboard, self.send_streams, calls, pushes), self._server
-        )
+        servicer: Any = ChatServicer(booth, switchboard, self.send_streams, calls, pushes)
+        pb_grpc.add_ChatServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._stopped = threading.Event()
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)

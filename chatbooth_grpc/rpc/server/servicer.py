@@ -1,22 +1,27 @@
-"""The gRPC service: each method calls the booth and turns its result into a response."""
+"""The gRPC service: methods for the unary actions from a table, and those that answer later."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
+from typing import Any
 
 import grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.actions import ACTIONS
+from chatbooth_grpc.booth.booth import PERFORM, Booth
 from chatbooth_grpc.booth.call_log import log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.rpc.actions import METHOD_NAMES
+from chatbooth_grpc.rpc.converter import Converter
+from chatbooth_grpc.rpc.converters import CONVERTERS
 from chatbooth_grpc.rpc.grpcio.calls import ResponseStream, StreamCall
 from chatbooth_grpc.rpc.grpcio.marks import answers_later, writes_later
-from chatbooth_grpc.rpc.messages import delivery_to_pb, outgoing_from_pb, session_to_pb
+from chatbooth_grpc.rpc.messages import outgoing_from_pb
 from chatbooth_grpc.rpc.server.interceptors import current_token
 from chatbooth_grpc.rpc.server.listening import listen
 from chatbooth_grpc.rpc.server.reply import Reply
@@ -26,8 +31,11 @@ from chatbooth_grpc.rpc.server.send_streams import SendStreams
 _SMALL_TEXT = 16 << 10
 
 
-class ChatServicer(pb_grpc.ChatServiceServicer):
-    """Answers gRPC calls. It raises errors unchanged, and the interceptor answers them."""
+class ChatServicer:
+    """Answers gRPC calls. It raises errors unchanged, and the interceptor answers them.
+
+    The methods of unary actions are made from `CONVERTERS` and `PERFORM`. The methods below have code of their own.
+    """
 
     def __init__(
         self,
@@ -46,43 +54,11 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
         self._send_streams = send_streams
         self._calls = calls
         self._pushes = pushes
-
-    def SignUp(self, request: pb.SignUpRequest, context: grpc.ServicerContext) -> pb.SignUpResponse:
-        session = self._booth.sign_up(request.username, request.password, request.token)
-        return pb.SignUpResponse(session=session_to_pb(session))
-
-    def LogIn(self, request: pb.LogInRequest, context: grpc.ServicerContext) -> pb.LogInResponse:
-        session = self._booth.log_in(request.username, request.password, request.token)
-        return pb.LogInResponse(session=session_to_pb(session))
-
-    def LogOut(self, request: pb.LogOutRequest, context: grpc.ServicerContext) -> pb.LogOutResponse:
-        self._booth.log_out(current_token.get())
-        return pb.LogOutResponse()
-
-    def ChangePassword(
-        self, request: pb.ChangePasswordRequest, context: grpc.ServicerContext
-    ) -> pb.ChangePasswordResponse:
-        ended = self._booth.change_password(current_token.get(), request.old_password, request.new_password)
-        return pb.ChangePasswordResponse(sessions_ended=ended)
-
-    def Delete(self, request: pb.DeleteRequest, context: grpc.ServicerContext) -> pb.DeleteResponse:
-        removal = self._booth.delete(current_token.get(), request.password)
-        return pb.DeleteResponse(messages_removed=removal.messages, sessions_ended=removal.sessions)
-
-    def List(self, request: pb.ListRequest, context: grpc.ServicerContext) -> pb.ListResponse:
-        page = self._booth.list(
-            current_token.get(),
-            request.pattern,
-            request.prefix,
-            request.page_size,
-            request.page_token,
-        )
-        return pb.ListResponse(usernames=page.usernames, next_page_token=page.next_page_token)
+        for converter in CONVERTERS.values():
+            setattr(self, METHOD_NAMES[converter.action], _unary(booth, converter))
 
     @answers_later
-    def Send(  # type: ignore[override]  # in the mark's form
-        self, request: pb.SendRequest, context: grpc.ServicerContext, reply: Reply
-    ) -> None:
+    def Send(self, request: pb.SendRequest, context: grpc.ServicerContext, reply: Reply) -> None:
         token = current_token.get()
         session = self._booth.cached_session(token)
         if session is not None and len(request.text) <= _SMALL_TEXT:
@@ -103,26 +79,24 @@ class ChatServicer(pb_grpc.ChatServiceServicer):
             reply.refuse(Internal())
 
     @answers_later
-    def SendMany(  # type: ignore[override]  # in the mark's form
-        self, call: StreamCall, context: grpc.ServicerContext, reply: Reply
-    ) -> None:
+    def SendMany(self, call: StreamCall, context: grpc.ServicerContext, reply: Reply) -> None:
         self._send_streams.open(current_token.get(), call, reply.end)
 
-    def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> pb.DeliverResponse:
-        after = request.after if request.HasField("after") else None
-        delivery = self._booth.deliver(
-            current_token.get(), request.acknowledge_through, after, request.max_messages, request.epoch
-        )
-        return delivery_to_pb(delivery)
-
-    def Acknowledge(self, request: pb.AcknowledgeRequest, context: grpc.ServicerContext) -> pb.AcknowledgeResponse:
-        self._booth.acknowledge(current_token.get(), request.through, request.epoch)
-        return pb.AcknowledgeResponse()
-
     @writes_later
-    def Listen(  # type: ignore[override]  # in the mark's form
-        self, request: pb.ListenRequest, context: grpc.ServicerContext, responses: ResponseStream
-    ) -> None:
+    def Listen(self, request: pb.ListenRequest, context: grpc.ServicerContext, responses: ResponseStream) -> None:
         after = request.after if request.HasField("after") else None
         session = self._booth.authenticated(current_token.get())
         listen(self._switchboard, session, after, context, responses, unread=self._pushes)
+
+
+def _unary(booth: Booth, converter: Converter[Any, Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+    """Return the method of a unary action: it converts the request, asks the booth, and converts the reply."""
+    perform = PERFORM[converter.action]
+    # `bytes` makes the empty token of an action that needs no session.
+    token = current_token.get if ACTIONS[converter.action].needs_session else bytes
+    request_from_pb, reply_to_pb = converter.request_from_pb, converter.reply_to_pb
+
+    def answer(request: Any, _context: grpc.ServicerContext) -> Any:
+        return reply_to_pb(perform(booth, token(), request_from_pb(request)))
+
+    return answer

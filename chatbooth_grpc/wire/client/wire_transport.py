@@ -9,24 +9,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
     ServerUnreachable,
     SessionInvalid,
 )
-from chatbooth_grpc.booth.model import Delivery, Event, OutgoingMessage, Page, Receipt, Removal, Session, UnknownEvent
+from chatbooth_grpc.booth.model import Event, OutgoingMessage, Receipt, UnknownEvent
 from chatbooth_grpc.booth.repeating import PASSING
 from chatbooth_grpc.wire.client.calls import MAX_BODY, READ_SIZE, Calls, acquire_by, time_left
 from chatbooth_grpc.wire.client.connecting import OpenStream, answer_ping, connect, send_all, send_ping
 from chatbooth_grpc.wire.client.failures import unreachable
-from chatbooth_grpc.wire.encoding import codecs, pinging, pushes
-from chatbooth_grpc.wire.encoding.accounts import LogInRequest, PasswordChange
-from chatbooth_grpc.wire.encoding.codecs import Codec, Reply, Request
+from chatbooth_grpc.wire.encoding import pinging, pushes, sending
+from chatbooth_grpc.wire.encoding.codec import Codec
+from chatbooth_grpc.wire.encoding.codecs import CODECS
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
-from chatbooth_grpc.wire.encoding.delivering import AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, FrameError, encode_request
-from chatbooth_grpc.wire.encoding.lists import ListRequest
 from chatbooth_grpc.wire.encoding.primitives import BodyError
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 from chatbooth_grpc.wire.streams.plain_stream import PlainStream
@@ -56,29 +55,14 @@ class WireTransport:
         self._calls: Calls | None = None
         self._is_closed = False
 
-    def sign_up(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Make an account and its first session."""
-        return self._call(codecs.SIGN_UP, LogInRequest(username, password, token), b"", timeout)
-
-    def log_in(self, username: str, password: str, *, token: bytes = b"", timeout: float) -> Session:
-        """Open another session of an account."""
-        return self._call(codecs.LOG_IN, LogInRequest(username, password, token), b"", timeout)
-
-    def log_out(self, token: bytes, *, timeout: float) -> None:
-        """End the session."""
-        self._call(codecs.LOG_OUT, None, token, timeout)
-
-    def change_password(self, token: bytes, old_password: str, new_password: str, *, timeout: float) -> int:
-        """Change the password. Return how many other sessions this has ended."""
-        return self._call(codecs.CHANGE_PASSWORD, PasswordChange(old_password, new_password), token, timeout)
-
-    def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str, *, timeout: float) -> Page:
-        """Return one page of usernames."""
-        return self._call(codecs.LIST, ListRequest(pattern, prefix, page_size, page_token), token, timeout)
+    def call(self, action: UnaryAction[Request, Reply], token: bytes, request: Request, timeout: float) -> Reply:
+        """Perform a unary action."""
+        codec: Codec[Request, Reply] = CODECS[action]
+        return self._call(codec, request, token, timeout)
 
     def send(self, token: bytes, message: OutgoingMessage, *, timeout: float) -> Receipt:
         """Store a message in its recipient's mailbox."""
-        return self._call(codecs.SEND, message, token, timeout)
+        return self._call(sending.CODEC, message, token, timeout)
 
     def send_stream(self, token: bytes) -> WireSendStream:
         """Open a stream of batches on another connection."""
@@ -86,33 +70,11 @@ class WireTransport:
             raise ServerUnreachable(self._server)
         return WireSendStream(self._server, token, self._open_stream)
 
-    def deliver(
-        self,
-        token: bytes,
-        acknowledge_through: int,
-        after: int | None,
-        max_messages: int,
-        *,
-        timeout: float,
-        epoch: bytes = b"",
-    ) -> Delivery:
-        """Acknowledge messages, then return the next ones."""
-        request = DeliverRequest(acknowledge_through, max_messages, after, epoch)
-        return self._call(codecs.DELIVER, request, token, timeout)
-
     def listen(self, token: bytes, after: int | None) -> WireEventStream:
         """Open a live stream on another connection."""
         if self._is_closed:
             raise ServerUnreachable(self._server)
         return WireEventStream(self._server, token, after, self._open_stream)
-
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        """Advance the session's cursor."""
-        self._call(codecs.ACKNOWLEDGE, AcknowledgeRequest(through, epoch), token, timeout)
-
-    def delete(self, token: bytes, password: str, *, timeout: float) -> Removal:
-        """Delete the account."""
-        return self._call(codecs.DELETE, password, token, timeout)
 
     def close(self) -> None:
         """Close the connection."""
@@ -155,7 +117,7 @@ class WireEventStream:
     def __init__(self, server: str, token: bytes, after: int | None, open_stream: OpenStream) -> None:
         self._server = server
         self._open_stream = open_stream
-        self._request = encode_request(actions.LISTEN, codecs.LISTEN.encode_request(after), token)
+        self._request = encode_request(actions.LISTEN, pushes.encode_listen_request(after), token)
         self._stream: ByteStream | None = None
         self._cancelled = False
 
@@ -209,7 +171,7 @@ class WireSendStream:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Send a batch."""
-        bodies = [codecs.SEND.encode_request(message) for message in messages]
+        bodies = [sending.encode_outgoing(message) for message in messages]
         requests = b"".join(encode_request(actions.SEND, body, self._token) for body in bodies)
         if self._stream is None:
             self._stream = connect(self._server, CONNECT_TIMEOUT, self._open_stream)
@@ -252,7 +214,7 @@ class WireSendStream:
 def _send_outcome(reply: bytes) -> Receipt | ChatboothError:
     """Decode the reply to a SEND. Raises the errors that end the stream: a passing failure, the end of the session."""
     if reply[:1] == bytes((OK,)):
-        return codecs.SEND.decode_reply(reply[1:])
+        return sending.decode_receipt(reply[1:])
     error = decode_error(reply)
     if isinstance(error, (*PASSING, SessionInvalid)):
         raise error

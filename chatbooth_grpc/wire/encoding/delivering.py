@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chatbooth_grpc.booth.actions import ACKNOWLEDGE, DELIVER, AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.booth.model import Delivery, Gap, GapReason, Message, Opening
 from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE
+from chatbooth_grpc.wire.encoding.codec import EMPTY, codec
 from chatbooth_grpc.wire.encoding.content import read_content
-from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader, BodyWriter, encode_extension, encode_varint
+from chatbooth_grpc.wire.encoding.primitives import (
+    EPOCH_SIZE,
+    BodyReader,
+    BodyWriter,
+    encode_extension,
+    encode_varint,
+)
 
 # The tag of the extension of DELIVER and ACKNOWLEDGE that holds the epoch in which the acknowledged sequence counts.
 _EPOCH_TAG = 1
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverRequest:
-    """The body of DELIVER: acknowledge through, most messages (0 means the default), and perhaps where to start.
-
-    `epoch` is the one in which the acknowledged sequence counts. An empty one means the store's epoch.
-    """
-
-    acknowledge_through: int
-    max_messages: int
-    after: int | None
-    epoch: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class AcknowledgeRequest:
-    """The body of ACKNOWLEDGE: the sequence, and its epoch as in DELIVER."""
-
-    through: int
-    epoch: bytes = b""
 
 
 def encode_deliver_request(request: DeliverRequest) -> bytes:
@@ -43,7 +28,7 @@ def encode_deliver_request(request: DeliverRequest) -> bytes:
 def decode_deliver_request(body: bytes) -> DeliverRequest:
     reader = BodyReader(body)
     through, max_messages, after = reader.varint(), reader.varint(), reader.optional()
-    return DeliverRequest(through, max_messages, after, reader.extensions().get(_EPOCH_TAG, b""))
+    return DeliverRequest(through, after, max_messages, reader.extensions().get(_EPOCH_TAG, b""))
 
 
 def encode_delivery(delivery: Delivery) -> bytes:
@@ -125,3 +110,9 @@ def write_gap(writer: BodyWriter, gap: Gap) -> BodyWriter:
 
 def read_gap(reader: BodyReader) -> Gap:
     return Gap(reader.varint(), reader.varint(), GapReason(reader.varint()))
+
+
+CODECS = (
+    codec(DELIVER, (encode_deliver_request, decode_deliver_request), (encode_delivery, decode_delivery)),
+    codec(ACKNOWLEDGE, (encode_acknowledge_request, decode_acknowledge_request), EMPTY),
+)

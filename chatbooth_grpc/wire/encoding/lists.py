@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chatbooth_grpc.booth.actions import LIST, ListRequest
 from chatbooth_grpc.booth.model import Page
+from chatbooth_grpc.wire.encoding.codec import codec
 from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
-
-
-@dataclass(frozen=True, slots=True)
-class ListRequest:
-    """The body of LIST: pattern, prefix, page size (0 means the default), page token (empty for the first page)."""
-
-    pattern: str
-    prefix: str
-    page_size: int
-    page_token: str
 
 
 def encode_list_request(request: ListRequest) -> bytes:
@@ -45,3 +35,6 @@ def decode_page(body: bytes) -> Page:
     usernames = [reader.string() for _ in range(reader.varint())]
     reader.finish()
     return Page(usernames, next_page_token)
+
+
+CODECS = (codec(LIST, (encode_list_request, decode_list_request), (encode_page, decode_page)),)

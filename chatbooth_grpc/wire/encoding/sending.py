@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chatbooth_grpc.booth.actions import SEND
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.rules import MESSAGE_ID_SIZE
+from chatbooth_grpc.wire.encoding.codec import Codec
 from chatbooth_grpc.wire.encoding.content import read_content, write_content
 from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter, decode_number, encode_varint
 
@@ -29,3 +31,6 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 def decode_receipt(body: bytes) -> Receipt:
     return Receipt(decode_number(body))
+
+
+CODEC = Codec(SEND, encode_outgoing, decode_outgoing, encode_receipt, decode_receipt)

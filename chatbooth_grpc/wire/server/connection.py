@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.ordered_sends import OrderedSends
 from chatbooth_grpc.live.switchboard import Switchboard
-from chatbooth_grpc.wire.encoding import codecs, frames, pinging
+from chatbooth_grpc.wire.encoding import frames, pinging, pushes
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import (
     Frame,
@@ -360,7 +360,7 @@ class Connection:
             self._reply(refusal)
 
     def _open_stream(self, frame: Frame) -> bytes:
-        after = codecs.LISTEN.decode_request(frame.body)
+        after = pushes.decode_listen_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
         # A client that reads nothing could connect again and again, and have its messages sent each time.
         self._dispatcher.admit(frame.token)

@@ -18,10 +18,10 @@ from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.sending import Checked
 from chatbooth_grpc.booth.store import Outcome, StoredSession
-from chatbooth_grpc.wire.encoding import codecs
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, encode_frame
 from chatbooth_grpc.wire.encoding.primitives import BodyError
+from chatbooth_grpc.wire.encoding.sending import decode_outgoing, encode_receipt
 from chatbooth_grpc.wire.server.dispatch import Peer
 
 Settle = Callable[[tuple[bytes, bool]], None]
@@ -31,8 +31,6 @@ It must return at once.
 """
 
 _OK = bytes((OK,))
-_decode = codecs.SEND.decode_request
-_encode = codecs.SEND.encode_reply
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +82,7 @@ class Sends:
             if session is None:
                 return False
             try:
-                message = _decode(body)
+                message = decode_outgoing(body)
             except BodyError:
                 return False
             checked.append(self._booth.sending.checked(session, message, lane))
@@ -144,7 +142,7 @@ def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> 
 
 def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
     try:
-        return _decode(frame.body)
+        return decode_outgoing(frame.body)
     except BodyError:
         return MalformedRequest()
 
@@ -159,6 +157,6 @@ def _encode_replies(outcomes: Sequence[Outcome]) -> list[bytes]:
             replies.append(encode_frame(actions.RESPONSE, encode_error(outcome)))
             continue
         if outcome is not last:
-            last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + _encode(outcome))
+            last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + encode_receipt(outcome))
         replies.append(receipt)
     return replies

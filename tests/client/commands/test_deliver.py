@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chatbooth_grpc.booth.actions import DELIVER, UnaryAction
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import CursorPastEnd, ServerUnreachable
 from chatbooth_grpc.booth.model import Gap, GapReason, Opening, OutgoingMessage, Receipt, Session
@@ -290,12 +291,13 @@ def test_deliver_waits_for_another_deliver(desk: Desk, ann: Session) -> None:
 
 def with_opening(desk: Desk, monkeypatch: pytest.MonkeyPatch, change: Callable[[Opening], Opening]) -> None:
     """Let the transport change the opening of each delivery."""
-    genuine = desk.transport.deliver
-    monkeypatch.setattr(
-        desk.transport,
-        "deliver",
-        lambda *arguments, **settings: replace(found := genuine(*arguments, **settings), opening=change(found.opening)),
-    )
+    genuine = desk.transport.call
+
+    def changed(action: UnaryAction[Any, Any], *arguments: Any) -> Any:
+        reply = genuine(action, *arguments)
+        return replace(reply, opening=change(reply.opening)) if action == DELIVER else reply
+
+    monkeypatch.setattr(desk.transport, "call", changed)
 
 
 def test_a_gap_is_reported(desk: Desk, ann: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import (
     InvalidUsername,
@@ -39,9 +40,9 @@ def test_a_refused_log_in_keeps_the_old_session(desk: Desk, booth: Booth) -> Non
 
 def test_a_server_cannot_choose_the_file(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server gives the name in a session. That name must not lead out of the directory."""
-    session = desk.transport.sign_up("ann", PASSWORD, timeout=1)
+    session = desk.transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), 1)
     hostile = type(session)(session.token, 1, "../../../evil", session.epoch)
-    monkeypatch.setattr(desk.transport, "log_in", lambda *_, timeout: hostile)
+    monkeypatch.setattr(desk.transport, "call", lambda *_: hostile)
     with pytest.raises(InvalidUsername):
         log_in(desk.context(), "ann")
     assert list(tmp_path.rglob("*evil*")) == []

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from chatbooth_grpc.booth.actions import DeleteRequest, ListRequest, LogInRequest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -102,12 +103,13 @@ def test_a_sign_up_whose_reply_was_lost_logs_in(error: ChatboothError) -> None:
     client, transport = scripted_client(error, ServerUnreachable("s"), SESSION, session=None)
     assert client.sign_up("ann", "password") == SESSION
     assert client.session == SESSION
-    token = transport.calls[0].arguments[2]
+    token = transport.calls[0].arguments[1].token
     assert len(token) == len(TOKEN)
+    request = LogInRequest("ann", "password", token)
     assert [(call.action, call.arguments) for call in transport.calls] == [
-        ("sign_up", ("ann", "password", token)),
-        ("log_in", ("ann", "password", token)),
-        ("log_in", ("ann", "password", token)),
+        ("sign_up", (b"", request)),
+        ("log_in", (b"", request)),
+        ("log_in", (b"", request)),
     ]
 
 
@@ -128,7 +130,9 @@ def test_a_refused_sign_up_does_not_log_in() -> None:
 def test_list_reads_all_pages_even_after_an_empty_one() -> None:
     client, transport = scripted_client(Page(["a", "b"], "1"), Page([], "2"), Page(["c"], ""))
     assert [*client.list("x", prefix="p", page_size=2)] == ["a", "b", "c"]
-    assert [call.arguments for call in transport.calls] == [(TOKEN, "x", "p", 2, token) for token in ("", "1", "2")]
+    assert [call.arguments for call in transport.calls] == [
+        (TOKEN, ListRequest("x", "p", 2, page_token)) for page_token in ("", "1", "2")
+    ]
 
 
 def test_the_clients_session_is_that_of_the_last_sign_up_or_log_in() -> None:
@@ -140,7 +144,7 @@ def test_the_clients_session_is_that_of_the_last_sign_up_or_log_in() -> None:
     assert client.change_password("old", "new") == 2
     assert client.delete("password") == Removal(3, 1)
     assert client.session is None
-    assert transport.calls[-1].arguments == (TOKEN, "password")
+    assert transport.calls[-1].arguments == (TOKEN, DeleteRequest("password"))
 
 
 def test_a_wrong_password_keeps_the_session() -> None:

@@ -16,6 +16,22 @@ import pytest
 from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
+from chatbooth_grpc.booth.actions import (
+    ACKNOWLEDGE,
+    CHANGE_PASSWORD,
+    DELETE,
+    DELIVER,
+    LIST,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    AcknowledgeRequest,
+    ChangePasswordRequest,
+    DeleteRequest,
+    DeliverRequest,
+    ListRequest,
+    LogInRequest,
+)
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -42,8 +58,10 @@ from chatbooth_grpc.booth.model import (
 from chatbooth_grpc.client.library import grpc_transport
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
+from chatbooth_grpc.rpc.delivering import delivery_to_pb
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.rpc.messages import delivery_to_pb, event_to_pb, opening_to_pb, session_to_pb, time_to_pb
+from chatbooth_grpc.rpc.messages import event_to_pb, opening_to_pb, time_to_pb
+from chatbooth_grpc.rpc.sessions import session_to_pb
 from chatbooth_grpc.wire.client import wire_transport
 from tests.client.scripted import SESSION, TOKEN
 
@@ -54,35 +72,35 @@ BATCH = MessageBatch([MESSAGE])
 CALLS: list[tuple[str, Callable[[GrpcTransport], object], object, Any, object]] = [
     (
         "SignUp",
-        lambda transport: transport.sign_up("ann", "password", timeout=5),
+        lambda transport: transport.call(SIGN_UP, b"", LogInRequest("ann", "password"), 5),
         pb.SignUpResponse(session=session_to_pb(SESSION)),
         pb.SignUpRequest(username="ann", password="password"),
         SESSION,
     ),
     (
         "LogIn",
-        lambda transport: transport.log_in("ann", "password", timeout=5),
+        lambda transport: transport.call(LOG_IN, b"", LogInRequest("ann", "password"), 5),
         pb.LogInResponse(session=session_to_pb(SESSION)),
         pb.LogInRequest(username="ann", password="password"),
         SESSION,
     ),
     (
         "LogOut",
-        lambda transport: transport.log_out(TOKEN, timeout=5),
+        lambda transport: transport.call(LOG_OUT, TOKEN, None, 5),
         pb.LogOutResponse(),
         pb.LogOutRequest(),
         None,
     ),
     (
         "ChangePassword",
-        lambda transport: transport.change_password(TOKEN, "old", "new", timeout=5),
+        lambda transport: transport.call(CHANGE_PASSWORD, TOKEN, ChangePasswordRequest("old", "new"), 5),
         pb.ChangePasswordResponse(sessions_ended=3),
         pb.ChangePasswordRequest(old_password="old", new_password="new"),
         3,
     ),
     (
         "List",
-        lambda transport: transport.list(TOKEN, "x", "p", 2, "t", timeout=5),
+        lambda transport: transport.call(LIST, TOKEN, ListRequest("x", "p", 2, "t"), 5),
         pb.ListResponse(usernames=["a", "b"], next_page_token="n"),
         pb.ListRequest(pattern="x", prefix="p", page_size=2, page_token="t"),
         Page(["a", "b"], "n"),
@@ -96,28 +114,28 @@ CALLS: list[tuple[str, Callable[[GrpcTransport], object], object, Any, object]] 
     ),
     (
         "Deliver",
-        lambda transport: transport.deliver(TOKEN, 4, 0, 9, timeout=5),
+        lambda transport: transport.call(DELIVER, TOKEN, DeliverRequest(4, 0, 9), 5),
         delivery_to_pb(DELIVERY),
         pb.DeliverRequest(acknowledge_through=4, after=0, max_messages=9),
         DELIVERY,
     ),
     (
         "Deliver",
-        lambda transport: transport.deliver(TOKEN, 4, None, 9, timeout=5),
+        lambda transport: transport.call(DELIVER, TOKEN, DeliverRequest(4, None, 9), 5),
         delivery_to_pb(DELIVERY),
         pb.DeliverRequest(acknowledge_through=4, max_messages=9),
         DELIVERY,
     ),
     (
         "Acknowledge",
-        lambda transport: transport.acknowledge(TOKEN, 4, timeout=5),
+        lambda transport: transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(4), 5),
         pb.AcknowledgeResponse(),
         pb.AcknowledgeRequest(through=4),
         None,
     ),
     (
         "Delete",
-        lambda transport: transport.delete(TOKEN, "password", timeout=5),
+        lambda transport: transport.call(DELETE, TOKEN, DeleteRequest("password"), 5),
         pb.DeleteResponse(messages_removed=2, sessions_ended=1),
         pb.DeleteRequest(password="password"),
         Removal(2, 1),
@@ -193,14 +211,14 @@ def test_each_action_is_one_call_and_returns_the_models_nouns(
 @pytest.mark.parametrize("error", [RecipientNotFound("ben"), TooBusy("calls at once", 2.5)])
 def test_errors_are_those_of_the_error_tree(error: ChatboothError) -> None:
     with serving(error) as server, connected(server) as transport, pytest.raises(type(error)) as raised:
-        transport.acknowledge(TOKEN, 1, timeout=5)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 5)
     assert raised.value.attributes() == error.attributes()
 
 
 def test_an_error_of_another_server_keeps_its_words() -> None:
     reply = (grpc.StatusCode.DATA_LOSS, "odd")
     with serving(reply) as server, connected(server) as transport, pytest.raises(UnknownError, match="odd"):
-        transport.acknowledge(TOKEN, 1, timeout=5)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 5)
 
 
 def test_a_stream_names_the_events_that_it_does_not_know_and_continues() -> None:
@@ -219,19 +237,19 @@ def test_a_request_too_large_says_so() -> None:
 def test_the_largest_text_allowed_is_received() -> None:
     large = Delivery(DELIVERY.opening, [Message(5, "ben", 8, MESSAGE_ID, 0, b"x" * MAX_TEXT_SIZE)], more=False)
     with serving(delivery_to_pb(large)) as server, connected(server) as transport:
-        assert transport.deliver(TOKEN, 0, None, 0, timeout=20) == large
+        assert transport.call(DELIVER, TOKEN, DeliverRequest(), 20) == large
 
 
 def test_a_server_that_does_not_answer_is_unreachable_and_is_named() -> None:
     with serving() as server:
         pass
     with connected(server) as transport, pytest.raises(ServerUnreachable, match=server.address):
-        transport.acknowledge(TOKEN, 1, timeout=5)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 5)
 
 
 def test_a_call_without_time_left_raises_deadline_exceeded() -> None:
     with serving() as server, connected(server) as transport, pytest.raises(DeadlineExceeded):
-        transport.acknowledge(TOKEN, 1, timeout=-1)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), -1)
 
 
 def test_a_connection_to_this_machine_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,13 +258,13 @@ def test_a_connection_to_this_machine_uses_no_proxy(monkeypatch: pytest.MonkeyPa
     for variable in ("no_proxy", "no_grpc_proxy"):
         monkeypatch.delenv(variable, raising=False)
     with serving(pb.AcknowledgeResponse()) as server, connected(server) as transport:
-        transport.acknowledge(TOKEN, 1, timeout=5)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 5)
 
 
 def test_ipv6_addresses_work() -> None:
     try:
         with serving(pb.AcknowledgeResponse(), "[::1]:0") as server, connected(server) as transport:
-            transport.acknowledge(TOKEN, 1, timeout=5)
+            transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 5)
     except RuntimeError as error:
         pytest.skip(f"this machine has no IPv6: {error}")
 

@@ -134,7 +134,7 @@ def test_gaps_are_reported_and_acknowledged() -> None:
     inbox = client.messages()
     assert [*inbox] == []
     assert inbox.gaps == [GAP]
-    assert [(call.action, call.arguments[1]) for call in transport.calls] == [("deliver", 0), ("acknowledge", 4)]
+    assert [(call.action, call.arguments[1][0]) for call in transport.calls] == [("deliver", 0), ("acknowledge", 4)]
 
 
 def test_keep_acknowledges_nothing() -> None:

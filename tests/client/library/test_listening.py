@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatbooth_grpc.booth.actions import ACKNOWLEDGE, AcknowledgeRequest
 from chatbooth_grpc.booth.error_reasons import from_reason
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -48,13 +49,14 @@ class Breaking:
         self.starts.append(after)
         return ScriptedEvents(next(self._connections))
 
-    def acknowledge(self, token: bytes, through: int, *, timeout: float, epoch: bytes = b"") -> None:
-        assert epoch in (EPOCH, OTHER_EPOCH)
+    def call(self, action: int, token: bytes, request: AcknowledgeRequest, timeout: float) -> None:
+        assert (action, token) == (ACKNOWLEDGE, TOKEN)
+        assert request.epoch in (EPOCH, OTHER_EPOCH)
         assert timeout > 0
         self.timeouts.append(timeout)
         if not self.refusals.empty():
             raise self.refusals.get()
-        self.acknowledged.append(through)
+        self.acknowledged.append(request.through)
 
 
 def listening(transport: Breaking, **settings: object) -> Listening:

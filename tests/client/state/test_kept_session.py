@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chatbooth_grpc.booth.actions import AcknowledgeRequest, DeliverRequest
 from chatbooth_grpc.booth.errors import ServerUnreachable, SessionInvalid, WrongCredentials
 from chatbooth_grpc.client.library import chat_client
 from chatbooth_grpc.client.library.chat_client import ChatClient
@@ -180,7 +181,7 @@ def test_the_first_run_logs_in_and_the_next_one_resumes(path: Path, monkeypatch:
     client.close()
     client, transport = resumed(monkeypatch, path, None)
     assert (client.session, actions(transport)) == (SESSION, ["acknowledge"])
-    assert transport.calls[0].arguments == (SESSION.token, 0)
+    assert transport.calls[0].arguments == (SESSION.token, AcknowledgeRequest(0))
     client.close()
 
 
@@ -207,8 +208,7 @@ def test_a_log_in_whose_reply_was_lost_is_repeated_with_its_token(path: Path, mo
     lost = ServerUnreachable(SERVER)
     client, transport = resumed(monkeypatch, path, lost, SESSION, timeout=5.0)
     assert actions(transport) == ["log_in", "log_in"]
-    [(_, _, first), (_, _, second)] = [call.arguments for call in transport.calls]
-    assert first == second == token
+    assert [call.arguments[1].token for call in transport.calls] == [token, token]
     client.close()
 
 
@@ -254,7 +254,11 @@ def test_messages_start_at_the_kept_sequence_and_keep_the_new_one(path: Path, mo
     client, transport = resumed(monkeypatch, path, None, delivery(10, 11, more=True), delivery(12), None)
     assert [message.sequence for message in client.messages()] == [10, 11, 12]
     client.close()
-    assert [call.arguments[1:] for call in transport.calls[1:]] == [(0, 9, 0), (11, 11, 0), (12,)]
+    assert [call.arguments[1] for call in transport.calls[1:]] == [
+        DeliverRequest(0, 9, 0, EPOCH),
+        DeliverRequest(11, 11, 0, EPOCH),
+        AcknowledgeRequest(12, EPOCH),
+    ]
     one = kept(path)
     assert one.place == (12, EPOCH)
     one.close()

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     ServerUnreachable,
@@ -93,7 +94,7 @@ def test_a_frozen_server_is_found_by_the_stream(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_cancelled_stream_frees_its_reader_and_its_place(running: Running, transport: WireTransport) -> None:
-    session = transport.sign_up("ann", PASSWORD, timeout=PATIENCE)
+    session = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE)
     stream = transport.listen(session.token, None)
     opened = threading.Event()
     ends: list[Exception] = []

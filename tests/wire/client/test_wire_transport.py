@@ -12,6 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.actions import (
+    ACKNOWLEDGE,
+    CHANGE_PASSWORD,
+    DELIVER,
+    LIST,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    AcknowledgeRequest,
+    ChangePasswordRequest,
+    DeliverRequest,
+    ListRequest,
+    LogInRequest,
+)
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
@@ -42,19 +56,19 @@ def test_calls_of_many_threads_share_a_connection_and_get_their_own_replies(
     running: Running, transport: WireTransport
 ) -> None:
     names = [f"name{number}" for number in range(8)]
-    sessions = {name: transport.sign_up(name, PASSWORD, timeout=PATIENCE) for name in names}
+    sessions = {name: transport.call(SIGN_UP, b"", LogInRequest(name, PASSWORD), PATIENCE) for name in names}
 
     def work(name: str) -> list[str]:
         session = sessions[name]
         for number in range(30):
             message = OutgoingMessage(name, struct.pack(">QQ", number + 1, 7), f"{name} {number}".encode())
             transport.send(session.token, message, timeout=PATIENCE)
-            page = transport.list(session.token, f"^{name}$", "", 0, "", timeout=PATIENCE)
+            page = transport.call(LIST, session.token, ListRequest(f"^{name}$"), PATIENCE)
             assert page.usernames == [name]
             other = OutgoingMessage(f"not-{name}", message.message_id, b"x")
             with pytest.raises(RecipientNotFound, match=f"not-{name}"):
                 transport.send(session.token, other, timeout=PATIENCE)
-        delivery = transport.deliver(session.token, 0, None, 0, timeout=PATIENCE)
+        delivery = transport.call(DELIVER, session.token, DeliverRequest(), PATIENCE)
         return [message.text for message in delivery.messages]
 
     with ThreadPoolExecutor(8) as pool:
@@ -66,12 +80,12 @@ def test_calls_of_many_threads_share_a_connection_and_get_their_own_replies(
 def test_large_requests_and_large_replies_do_not_wait_for_each_other(
     running: Running, transport: WireTransport
 ) -> None:
-    session = transport.sign_up("ann", PASSWORD, timeout=PATIENCE)
+    session = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE)
 
     def work(number: int) -> None:
         message = OutgoingMessage("ann", struct.pack(">QQ", number + 1, 7), b"x" * TEXT_SIZE)
         transport.send(session.token, message, timeout=PATIENCE)
-        assert transport.deliver(session.token, 0, None, 0, timeout=PATIENCE).messages
+        assert transport.call(DELIVER, session.token, DeliverRequest(), PATIENCE).messages
 
     work(1_000)
     with ThreadPoolExecutor(16) as pool:
@@ -85,10 +99,10 @@ def test_a_call_has_its_deadline_and_gives_its_connection_up() -> None:
         transport = WireTransport(address)
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded):
-            transport.acknowledge(TOKEN, 1, timeout=0.2)
+            transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 0.2)
         assert time.monotonic() - started < 5
         wait_until(lambda: reader_threads() == before)
-        transport.acknowledge(TOKEN, 1, timeout=PATIENCE)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), PATIENCE)
         transport.close()
     wait_until(lambda: reader_threads() == before)
 
@@ -111,7 +125,7 @@ def test_a_write_has_the_deadline_too_and_so_has_who_waits_for_it() -> None:
         first.start()
         gate.wait_until_reached()
         with pytest.raises((DeadlineExceeded, ServerUnreachable)):
-            transport.acknowledge(TOKEN, 1, timeout=0.2)
+            transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 0.2)
         assert time.monotonic() - started < 5
         first.join(PATIENCE)
         assert time.monotonic() - started < 10
@@ -132,9 +146,9 @@ def test_one_call_that_waits_no_longer_leaves_the_others_waiting() -> None:
 
     with scripted(slow) as address, ThreadPoolExecutor(2) as pool:
         transport = WireTransport(address)
-        impatient = pool.submit(transport.acknowledge, TOKEN, 1, timeout=0.3)
+        impatient = pool.submit(transport.call, ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), 0.3)
         assert asked.acquire(timeout=PATIENCE)
-        patient = pool.submit(transport.acknowledge, TOKEN, 2, timeout=PATIENCE)
+        patient = pool.submit(transport.call, ACKNOWLEDGE, TOKEN, AcknowledgeRequest(2), PATIENCE)
         assert isinstance(impatient.exception(), DeadlineExceeded)
         answer_now.set()
         error = patient.exception()
@@ -143,12 +157,12 @@ def test_one_call_that_waits_no_longer_leaves_the_others_waiting() -> None:
 
 
 def test_a_server_that_closes_an_idle_connection_is_no_failure(running: Running, transport: WireTransport) -> None:
-    session = transport.sign_up("ann", PASSWORD, timeout=PATIENCE)
+    session = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE)
     for _ in range(3):
         for one in list(running.server._connections):
             one.shut_down()
         wait_until(lambda: transport._calls is None or transport._calls.is_over)
-        transport.acknowledge(session.token, 0, timeout=PATIENCE)
+        transport.call(ACKNOWLEDGE, session.token, AcknowledgeRequest(0), PATIENCE)
 
 
 def test_a_refusal_at_the_door_is_what_the_call_raises(start: Callable[..., Running]) -> None:
@@ -168,16 +182,16 @@ def test_nobody_there_is_said_with_the_address() -> None:
     for server in (f"127.0.0.1:{port}", f"[::1]:{port}"):
         transport = WireTransport(server)
         with pytest.raises(ServerUnreachable, match=str(port)):
-            transport.log_out(TOKEN, timeout=PATIENCE)
+            transport.call(LOG_OUT, TOKEN, None, PATIENCE)
         with pytest.raises(ServerUnreachable):
             next(iter(transport.listen(TOKEN, None)))
 
 
 def test_a_closed_transport_calls_no_more(running: Running, transport: WireTransport) -> None:
-    transport.sign_up("ann", PASSWORD, timeout=PATIENCE)
+    transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE)
     transport.close()
     with pytest.raises(ServerUnreachable):
-        transport.log_in("ann", PASSWORD, timeout=PATIENCE)
+        transport.call(LOG_IN, b"", LogInRequest("ann", PASSWORD), PATIENCE)
     with pytest.raises(ServerUnreachable):
         transport.listen(TOKEN, None)
     wait_until(lambda: running.server.count == 0)
@@ -195,7 +209,7 @@ def test_a_server_of_another_kind_is_not_reached(answer: bytes) -> None:
     with scripted(other, other) as address:
         transport = WireTransport(address)
         with pytest.raises(ServerUnreachable):
-            transport.acknowledge(TOKEN, 1, timeout=PATIENCE)
+            transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), PATIENCE)
         with pytest.raises(ServerUnreachable):
             list(transport.listen(TOKEN, None))
         transport.close()
@@ -206,7 +220,7 @@ def test_a_reply_that_cannot_be_read_is_a_defect(body: bytes) -> None:
     with scripted(answering(encode_frame(actions.RESPONSE, body))) as address:
         transport = WireTransport(address)
         with pytest.raises(Internal):
-            transport.change_password(TOKEN, "old", "new", timeout=PATIENCE)
+            transport.call(CHANGE_PASSWORD, TOKEN, ChangePasswordRequest("old", "new"), PATIENCE)
         transport.close()
 
 
@@ -221,7 +235,7 @@ def test_a_ping_of_the_servers_is_answered_while_nothing_else_is_asked() -> None
 
     with scripted(ask_and_read) as address:
         transport = WireTransport(address)
-        transport.acknowledge(TOKEN, 1, timeout=PATIENCE)
+        transport.call(ACKNOWLEDGE, TOKEN, AcknowledgeRequest(1), PATIENCE)
         wait_until(lambda: bool(answers))
         transport.close()
     assert pinging.decode_ping(answers[0].body) == (pinging.ANSWER, b"hi")

@@ -44,11 +44,11 @@ def test_pipelined_requests_are_answered_in_their_order(running: Running) -> Non
     requests = [
         (actions.SEND, send_body("ann", "one")),
         (actions.SEND, send_body("nobody")),
-        (actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 1, None))),
+        (actions.DELIVER, delivering.encode_deliver_request(actions.DeliverRequest(max_messages=1))),
         (99, b"what?"),
         (actions.SEND, send_body("ann", "two")),
         (actions.ACKNOWLEDGE, encode_varint(2)),
-        (actions.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, ""))),
+        (actions.LIST, lists.encode_list_request(actions.ListRequest())),
         (actions.LOG_OUT, b""),
         (actions.SEND, send_body("ann", "too late")),
     ]
@@ -93,7 +93,7 @@ def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None
     peer = running.peer()
     ann = peer.sign_up("ann")
     slow = Gate()
-    wanted = lists.encode_list_request(lists.ListRequest("", "", 0, ""))
+    wanted = lists.encode_list_request(actions.ListRequest())
 
     def before(method: str) -> None:
         if method == "usernames":
@@ -227,7 +227,7 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
     with served(running) as (peer, one, _):
         ann = peer.sign_up("ann")
         peer.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), ann.token)
-        peer.send(actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), ann.token)
+        peer.send(actions.DELIVER, delivering.encode_deliver_request(actions.DeliverRequest()), ann.token)
         wait_until(lambda: one.writing_since is not None)
         blocked = one.writing_since
         received = 0
@@ -236,7 +236,7 @@ def test_a_write_that_goes_on_piece_by_piece_is_not_a_blocked_one(running: Runni
         wait_until(lambda: one.writing_since != blocked)
 
 
-FROM_THE_START = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, 0))
+FROM_THE_START = delivering.encode_deliver_request(actions.DeliverRequest(after=0))
 
 
 def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Running) -> None:

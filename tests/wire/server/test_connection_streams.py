@@ -39,7 +39,7 @@ def test_a_push_never_tears_a_reply(running: Running) -> None:
             sending.ask(actions.SEND, send_body("ann", f"{number} " + "x" * (number * 37 % 3_000)), ben.token)
 
     def pipeline() -> None:
-        one = encode_request(actions.LIST, lists.encode_list_request(lists.ListRequest("", "", 0, "")), ann.token)
+        one = encode_request(actions.LIST, lists.encode_list_request(actions.ListRequest()), ann.token)
         for _ in range(requests // 8):
             listening.socket.sendall(one * 8)
 

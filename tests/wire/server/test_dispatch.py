@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, delivering, lists
+from chatbooth_grpc.wire.encoding import accounts, delivering, lists, sessions
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
@@ -32,21 +32,23 @@ from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 from tests.wire.running import peer_text, refusal, send_body, success
 
-GOOD = {
-    actions.SIGN_UP: accounts.encode_log_in(accounts.LogInRequest("cy", PASSWORD, b"")),
-    actions.LOG_IN: accounts.encode_log_in(accounts.LogInRequest("ann", PASSWORD, b"")),
-    actions.LIST: lists.encode_list_request(lists.ListRequest("", "", 0, "")),
+GOOD: dict[int, bytes] = {
+    actions.SIGN_UP: sessions.encode_log_in(actions.LogInRequest("cy", PASSWORD)),
+    actions.LOG_IN: sessions.encode_log_in(actions.LogInRequest("ann", PASSWORD)),
+    actions.LIST: lists.encode_list_request(actions.ListRequest()),
     actions.SEND: send_body("ann"),
-    actions.DELIVER: delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)),
+    actions.DELIVER: delivering.encode_deliver_request(actions.DeliverRequest()),
     actions.ACKNOWLEDGE: encode_varint(0),
-    actions.CHANGE_PASSWORD: accounts.encode_password_change(accounts.PasswordChange(PASSWORD, "another password")),
+    actions.CHANGE_PASSWORD: accounts.encode_change_password(
+        actions.ChangePasswordRequest(PASSWORD, "another password")
+    ),
     actions.LOG_OUT: b"",
-    actions.DELETE: accounts.encode_password(PASSWORD),
+    actions.DELETE: accounts.encode_delete(actions.DeleteRequest(PASSWORD)),
 }
 """A body that each action but LISTEN accepts; in an order in which one session can do them all but the last."""
 
 WITH_TOKEN = sorted(GOOD.keys() - {actions.SIGN_UP, actions.LOG_IN})
-ILL_FORMED = accounts.encode_password("ab").replace(b"b", b"\xff")
+ILL_FORMED = accounts.encode_delete(actions.DeleteRequest("ab")).replace(b"b", b"\xff")
 
 
 class Place:
@@ -60,8 +62,8 @@ class Place:
 
     def session(self, action: int, name: str) -> Session:
         """Sign up or log in."""
-        return accounts.decode_session(
-            success(self.answer(action, accounts.encode_log_in(accounts.LogInRequest(name, PASSWORD, b""))))
+        return sessions.decode_session(
+            success(self.answer(action, sessions.encode_log_in(actions.LogInRequest(name, PASSWORD))))
         )
 
     def answer(self, action: int, body: bytes, token: bytes = b"") -> bytes:

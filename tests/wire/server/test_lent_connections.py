@@ -56,7 +56,7 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
-    listing = lists.encode_list_request(lists.ListRequest("", "", 0, ""))
+    listing = lists.encode_list_request(actions.ListRequest())
     mixed = [
         encode_request(actions.SEND, send_body("ann", "a"), token),
         encode_request(actions.LIST, listing, token),
@@ -65,7 +65,7 @@ def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(r
     peer.socket.sendall(b"".join(mixed))
     assert [peer.reply()[0] for _ in mixed] == [0, 0, 30]
     send_steadily(running, peer, token)
-    everything = delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, 0))
+    everything = delivering.encode_deliver_request(actions.DeliverRequest(after=0))
     delivered = delivering.decode_delivery(peer.ask(actions.DELIVER, everything, token))
     texts = [str(number) for number in range(ENOUGH)]
     assert [message.text for message in delivered.messages] == [*texts, "a", *texts]

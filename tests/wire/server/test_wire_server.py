@@ -287,9 +287,7 @@ def test_a_drain_waits_no_longer_than_its_grace_for_who_does_not_read(start: Sta
     token = deaf.sign_up("ann").token
     for _ in range(8):
         other.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), token)
-    deliver = encode_request(
-        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
-    )
+    deliver = encode_request(actions.DELIVER, delivering.encode_deliver_request(actions.DeliverRequest()), token)
     deaf.socket.sendall(deliver * 100)
     wait_until(lambda: any(one.writing_since for one in running.server._connections))
     started = time.monotonic()

@@ -141,9 +141,7 @@ def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
     token = deaf.sign_up("ann").token
     for _ in range(4):
         other.ask(actions.SEND, send_body("ann", "x" * TEXT_SIZE), token)
-    deliver = encode_request(
-        actions.DELIVER, delivering.encode_deliver_request(delivering.DeliverRequest(0, 0, None)), token
-    )
+    deliver = encode_request(actions.DELIVER, delivering.encode_deliver_request(actions.DeliverRequest()), token)
     sends = 0
     with contextlib.suppress(ConnectionError):
         while True:
