@@ -30,14 +30,14 @@ class Checkpoints:
     def __init__(self, connection: apsw.Connection) -> None:
         """Copy the log that an earlier server left, and take over the connection's checkpoints."""
         self._connection = connection
-        # The length of the log after the latest commit.
-        self._pages = 0
+        # The count of pages that the connection had written when the log began.
+        self._written_before = 0
         # Whether the file has all that the log has. Then the next transaction begins the log anew.
         self._is_copied = False
         # Whether the current transaction marks the beginning of a log.
         self._begins_log = False
-        # This replaces SQLite's own automatic checkpoints.
-        connection.set_wal_hook(self._note_length)
+        # This turns SQLite's own automatic checkpoints off.
+        connection.wal_autocheckpoint(0)
         self._run(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def begin(self) -> None:
@@ -59,7 +59,7 @@ class Checkpoints:
 
         Called when a transaction's callers have answers.
         """
-        is_due = self._pages >= CHECKPOINT_PAGES
+        is_due = self._written_pages() - self._written_before >= CHECKPOINT_PAGES
         if is_due:
             self._run(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return is_due
@@ -85,7 +85,13 @@ class Checkpoints:
         with suppress(apsw.Error):
             in_log, copied = self._connection.wal_checkpoint(mode=mode)
             self._is_copied = in_log == copied
+        if self._is_copied:
+            self._written_before = self._written_pages()
 
-    def _note_length(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        self._pages = pages
-        return apsw.SQLITE_OK
+    def _written_pages(self) -> int:
+        """Return how many pages the connection has ever written into logs.
+
+        SQLite can also call a function with the length of the log after each commit. But then the writer has to win the
+        interpreter's lock once more for each commit.
+        """
+        return self._connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]

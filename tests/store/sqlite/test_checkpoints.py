@@ -56,6 +56,19 @@ def test_a_log_begins_with_the_generation_of_its_file_and_ends_with_a_new_one(ho
 
 
 @pytest.mark.usefixtures("few_pages")
+def test_a_log_is_copied_only_once_it_is_long_again(home: SQLiteHome) -> None:
+    with home.open() as store:
+        ann = sign_up(store, "ann")
+        for _ in range(2):
+            until_copied(store, home, ann)
+            before = alone(home)
+            # Each of these writes a few pages.
+            for _ in range(5):
+                send_texts(store, ann, "ann", "x")
+            assert alone(home) == before
+
+
+@pytest.mark.usefixtures("few_pages")
 def test_a_generation_stays_while_a_reader_keeps_the_log_from_being_copied(home: SQLiteHome) -> None:
     with home.open() as store:
         ann = sign_up(store, "ann")
