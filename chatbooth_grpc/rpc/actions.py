@@ -1,4 +1,4 @@
-"""Which action each gRPC method performs. The .proto says so."""
+"""The action of each gRPC method, as the .proto says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a gRPC channel does not connect, from the words in which gRPC says so."""
+"""Finds the cause in gRPC's words when a gRPC channel does not connect."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _SIZED = 2
 
 
 def unknown_content(carrier: Carrier) -> tuple[int, bytes] | None:
-    """Return the kind and the bytes of content that this version does not know; None if there is no such content."""
+    """Return the kind and the bytes of content that this version does not know. None if there is no such content."""
     offset = _offset(carrier)
     found = None
     # As in any oneof, the last field counts.
@@ -35,7 +35,7 @@ def unknown_content(carrier: Carrier) -> tuple[int, bytes] | None:
 def add_unknown_content(carrier: Carrier, kind: int, content: bytes) -> None:
     """Add content of a kind that this version does not know, as a newer version would encode it.
 
-    A number that no kind may have, 0 or above 255, adds nothing: its field would be another one's.
+    A number that no kind may have, 0 or above 255, adds nothing, because its field belongs to something else.
     """
     if not 0 < kind <= MAX_KIND:
         return
@@ -44,7 +44,7 @@ def add_unknown_content(carrier: Carrier, kind: int, content: bytes) -> None:
 
 
 def unknown_event_kind(response: pb.ListenResponse) -> int:
-    """Return the kind of an event that this version does not know: the number of its field, 0 if there is no field."""
+    """Return the kind of an event that this version does not know: the number of its field, or 0 without a field."""
     return max((number for number, _ in _unknown_fields(response)), default=0)
 
 

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 class Answer:
     """Begins a call on gRPC's event thread, and is then called once, on any thread, with its response.
 
-    gRPC takes it for the call's future, of which it asks only `add_done_callback` (`expectations` checks that).
+    gRPC uses it as the call's future, and calls only `add_done_callback` of it (`expectations` checks that).
     """
 
     __slots__ = (

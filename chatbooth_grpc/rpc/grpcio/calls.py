@@ -12,7 +12,7 @@ answered_account: ContextVar[int | None] = ContextVar("answered_account", defaul
 
 
 class ResponseStream(Protocol):
-    """A call's responses, written one at a time by whoever has one. Messages are serialised."""
+    """A call's responses. Any thread may write one, but only one at a time. Messages are serialised."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
@@ -20,13 +20,13 @@ class ResponseStream(Protocol):
 
     @property
     def is_taken(self) -> bool:
-        """Say whether gRPC has taken every message that was written, or the call is over."""
+        """Return whether gRPC has taken every message that was written, or the call is over."""
 
     def push(self, message: bytes, taken: Callable[[], None]) -> bool:
-        """Begin to write a message; return whether the call still stands.
+        """Begin to write a message. Return whether the call is still open.
 
-        If so, `taken` is called once gRPC has taken the message or the call is over. It must not block, and until
-        then nothing else may be written.
+        If so, `taken` is called after gRPC has taken the message or the call is over. It must not block. Until then,
+        nothing else may be written.
         """
 
     def finish(self, message: bytes | None) -> None:
@@ -37,10 +37,10 @@ class StreamCall(Protocol):
     """Both directions of a call. The callbacks must neither block nor raise."""
 
     def receive(self, received: Callable[[Any], None]) -> None:
-        """Have `received` called with the next message, or with None: no more come. One at a time."""
+        """Call `received` with the next message, or with None if no more come. Receive one message at a time."""
 
     def push(self, response: Any, taken: Callable[[], None]) -> bool:
-        """Write a message; return whether the call still stands.
+        """Write a message. Return whether the call is still open.
 
         If so, `taken` is called, and until then nothing else may be written.
         """

@@ -14,7 +14,7 @@ class CountedPool(ThreadPoolExecutor):
     """A pool of threads that counts in its bulkhead the calls that run and wait."""
 
     def __init__(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> None:
-        """`bulkhead` knows when the pool is full: ask it before submitting another call. None allows any number."""
+        """`bulkhead` knows when the pool is full. Ask it before you submit another call. None allows any number."""
         super().__init__(threads, thread_name_prefix=name)
         self.threads = threads
         self.bulkhead = bulkhead

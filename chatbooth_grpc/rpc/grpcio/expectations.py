@@ -1,4 +1,4 @@
-"""Checks that the installed grpcio has the private names that this room leans on."""
+"""Checks that the installed grpcio has the private names that this room uses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RECEIVES_ONE = "unary_request"
 
 
 def differences() -> list[str]:
-    """Return the names by which the installed grpcio differs from the expected one. Empty: it does not."""
+    """Return the names by which the installed grpcio differs from the expected one. Empty if there is no difference."""
     try:
         server = importlib.import_module("grpc._server")
         core: Any = importlib.import_module("grpc._cython.cygrpc")
@@ -93,7 +93,7 @@ def _name_of_receiver(server: Any) -> str | None:
 
 
 def _asked_of_futures(server: Any) -> set[str]:
-    """Return the methods of a future that gRPC's event thread uses: a call that answers later stands in for one."""
+    """Return the methods of a future that gRPC's event thread uses. A call that answers later stands in for one."""
     # gRPC's logger has a method of this name too.
     methods = {name for name in dir(Future) if not name.startswith("_")} - {"exception"}
     return methods.intersection(_constants_of(getattr(server, "_process_event_and_continue", None)))

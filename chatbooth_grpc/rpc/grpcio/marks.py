@@ -1,4 +1,4 @@
-"""The marks by which a behaviour says how its call is to be served."""
+"""The marks by which a behaviour says how the server must run its calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def writes_later(behaviour: Behaviour) -> Behaviour:
 
 
 def placed_on(pool: object, behaviour: Behaviour) -> Behaviour:
-    """Mark a behaviour whose calls run on a pool of their own."""
+    """Mark a behaviour whose calls run on this pool."""
     setattr(behaviour, POOL, pool)
     return behaviour
 

@@ -1,8 +1,8 @@
-"""Serves calls by grpcio's public API alone: slower, since each open call holds a thread.
+"""Serves calls by grpcio's public API alone. It is slower: an open call holds a thread.
 
 This takes the place of `PooledCalls` where grpcio's private names are not as `expectations` wants them.
 
-Every handler becomes one that receives a stream of requests, whatever it was. On the network both are the same. So
+Every handler becomes one that receives a stream of requests. On the network, one request is the same as a stream. So
 gRPC begins the behaviour before the request has come, and a call whose request never comes can be cancelled. All calls
 begin on threads that are started when they are needed. A call that works on a pool of its own waits there for a thread
 of that pool.
@@ -184,7 +184,7 @@ class _PlainInterceptor(grpc.ServerInterceptor):
 
 
 def _run(pool: CountedPool, behaviour: Callable[..., Any], request: Any, context: Context) -> tuple[Any, int | None]:
-    """Run a behaviour on a pool's thread; return its response, and the account if it noted one."""
+    """Run a behaviour on a pool's thread. Return its response, and the account if it noted one."""
     copied = copy_context()
     response = pool.submit(copied.run, behaviour, request, context).result()
     return response, copied.get(answered_account)

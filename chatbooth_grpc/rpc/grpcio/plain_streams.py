@@ -16,10 +16,10 @@ class PlainStream:
     """A call's responses, as `ResponseStream` describes them. The call's own thread yields them to gRPC."""
 
     def __init__(self, context: Any) -> None:
-        # Guards all that follows. Nothing is called while it is held.
+        # It guards all attributes below. No thread calls other code while it holds the lock.
         self.lock = threading.Condition()
         self._message: bytes | None = None
-        # Called once gRPC has taken the last message.
+        # The callback for the moment when gRPC has taken the last message.
         self._taken: Callable[[], None] | None = None
         # Set by the end of the call, with the last message if there is one.
         self._end: tuple[bytes | None] | None = None

@@ -36,7 +36,7 @@ class Calls(Protocol):
     ) -> grpc.Server:
         """Make a gRPC server whose calls run on `default` if they are not placed on another pool.
 
-        `most`: how many calls may be open at once.
+        `most` is how many calls may be open at once.
         """
 
     def cancel_late(self) -> None:

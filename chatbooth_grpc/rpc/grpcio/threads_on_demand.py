@@ -15,7 +15,7 @@ class ThreadsOnDemand(CountedPool):
     """Threads that are started when they are needed."""
 
     def __init__(self, name: str, threads: int, *, most: int) -> None:
-        """`threads` are started before the first call, by whoever starts the server."""
+        """The server's start starts `threads` of them, before the first call."""
         super().__init__(name, most)
         self.threads = threads
 
