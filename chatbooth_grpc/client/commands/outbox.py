@@ -1,4 +1,4 @@
-"""`outbox`: prints what is queued to be sent, and what was refused."""
+"""`outbox`: prints the messages that are queued, and those that the server refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_flags(parser: CommandParser) -> None:
-    """Add the flags for what is done before the outbox is printed."""
+    """Add the flags for sending or dropping messages before the outbox is printed."""
     parser.add_flag("--send", action="store_true", help="try to send what is queued first")
     parser.add_flag(
         "--drop", type=flag_value(values.message_id), metavar="HEX", help="forget the message with this id first"

@@ -25,11 +25,11 @@ COMMANDS: dict[str, str] = {
     "outbox": "print what is queued to be sent, and what was refused",
     "delete": "delete the account, its sessions and all messages in its mailbox",
 }
-"""Each command's name and what it does, in the order of --help."""
+"""Each command's name and its description, in the order of --help."""
 
 
 def _add_none(_parser: CommandParser) -> None:
-    """Add no flags: the command has none of its own."""
+    """Add no flags, because the command has none."""
 
 
 def _refuse_left_over(

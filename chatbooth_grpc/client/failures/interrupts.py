@@ -37,7 +37,7 @@ class Interrupts:
     """The signals that end a command. Only the first counts: a second one must not cut off the last words.
 
     Python raises an interrupt on the main thread, as soon as that thread runs Python code. Another thread sees the
-    signal at once, whatever the main thread does. It ends the process when the grace is over. So a call into the
+    signal at once, even if the main thread is blocked. It ends the process when the grace is over. So a call into the
     system or into a library that does not return cannot keep a command alive.
     """
 

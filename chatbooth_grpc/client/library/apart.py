@@ -17,9 +17,9 @@ _LOOK_INTERVAL = 0.2
 
 
 def apart(work: Callable[[], T]) -> T:
-    """Return what `work` returns, or raise what it raises. An interrupt ends only the wait for it.
+    """Return the result of `work`, or raise its error. An interrupt ends only the wait for it.
 
-    If this is the main thread, `work` runs on a thread of its own, since only the main thread is interrupted.
+    If this is the main thread, `work` runs on another thread, because only the main thread is interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
@@ -29,7 +29,7 @@ def apart(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome.set_result(work())
-        # The waiting thread raises the error, whatever it is.
+        # The waiting thread raises this error, of any type.
         except BaseException as error:  # noqa: BLE001
             outcome.set_exception(error)
         is_done.set()

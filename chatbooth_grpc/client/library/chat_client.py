@@ -209,7 +209,7 @@ class ChatClient:
     def send(
         self, recipient: str | OutgoingMessage, text: str | None = None, *, message_id: bytes | None = None
     ) -> Receipt:
-        """Store a message in the recipient's mailbox, once, however often it is tried.
+        """Store a message in the recipient's mailbox. It is stored once, however often the client tries.
 
         Takes an OutgoingMessage, or the `recipient`'s name and the `text`, which may have a `message_id`. To repeat a
         message later, after a failure whose outcome is unknown, send it under the same id: 16 bytes, not all zero,

@@ -135,7 +135,7 @@ class GrpcEventStream:
 
 
 class GrpcSendStream:
-    """A SendStream over a call of SendMany. A thread of its own waits for replies, so that Ctrl-C can end the wait."""
+    """A SendStream over a call of SendMany. Another thread waits for replies, so that Ctrl-C can end the wait."""
 
     def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
         self._server = server
@@ -199,7 +199,7 @@ def _channel_options(server: str) -> list[tuple[str, str | int]]:
         # The probe would ping after every message to size a window. This window does not need to grow.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", _WINDOW),
-        # The channel has a connection of its own, which close() closes.
+        # The channel has its own connection, which close() closes.
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.primary_user_agent", f"chatbooth/{__version__}"),
         ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),

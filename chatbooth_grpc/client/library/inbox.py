@@ -1,8 +1,8 @@
 """Reading a mailbox so that each message takes effect once."""
 
-# Asking for the next message says that the one before was taken. Only messages that were taken are acknowledged. So a
-# reader that ends in between, however it ends, has acknowledged no message that its application may not have seen. The
-# others are delivered again.
+# When a reader asks for the next message, it has taken the one before. Only messages that were taken are acknowledged.
+# So a reader that ends in between, in any way, has acknowledged no message that its application may not have seen. The
+# server delivers the other messages again.
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ that was returned, so no event comes twice and none is left out.
 
     opening ──▶ batches and gaps ──▶ end, or the connection breaks ──▶ pause ──▶ opening …
 
-If the store was restored from a backup, the old sequences mean nothing. The stream says so by an event of its own, and
+If the store was restored from a backup, the old sequences mean nothing. The stream says so by a Restored event, and
 starts again from the session's cursor. `History` notices it. Until a connection's opening has been checked, nothing is
 acknowledged, since the sequence might be another message's.
 """
@@ -276,7 +276,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
 
 
 class _Connection:
-    """One stream of the transport. A thread of its own reads it, so that waiting for an event can have an end."""
+    """One stream of the transport. Another thread reads it, so that the wait for an event can have an end."""
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream

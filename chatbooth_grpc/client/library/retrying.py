@@ -44,7 +44,7 @@ class Retrying:
         self._random = random
 
     def call(self, attempt: Callable[[float], _T], *, timeout: float) -> _T:
-        """Return what `attempt` returns. All attempts together take at most `timeout` seconds.
+        """Return the result of `attempt`. All attempts together take at most `timeout` seconds.
 
         `attempt` gets the seconds that are left.
         """

@@ -111,7 +111,7 @@ class _Sending:
         return True
 
     def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
-        """Refuse the batch that is too large. If it is not known which one is, have them sent one by one to find it."""
+        """Refuse the batch that is too large. If it is not known which one is, send them one by one to find it."""
         self._went_forward()
         if not self._one_by_one and len(self._under_way) > 1:
             self._one_by_one = True

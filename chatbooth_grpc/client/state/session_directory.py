@@ -1,7 +1,7 @@
 """The session files of a server: private, replaced whole, and shared by processes.
 
-The files are `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For this machine HOST is 127.0.0.1, whatever
-name was typed.
+The files are `$XDG_STATE_HOME/chatbooth/sessions/HOST:PORT/USERNAME.json`. For each name of this machine, HOST is
+127.0.0.1.
 
 There are two locks. A process that changes a file holds the lock of the directory. A reader needs no lock, since a file
 is only ever replaced. A process that delivers holds the lock of its user, so that no two processes show the same
@@ -221,5 +221,5 @@ class SessionDirectory:
                 directory.chmod(0o700)
 
     def _write(self, saved: SavedSession) -> None:
-        """Replace a file, so that the old or the new one is there whole, whatever happens. Needs the lock."""
+        """Replace a file. After a crash, either the old or the new one is there whole. The caller holds the lock."""
         replace_file(self.path(saved.username), saved.encode())

@@ -66,7 +66,7 @@ class Output:
     def say(self, words: str) -> None:
         """Print words for a person on one line. They may hold any characters. A program does not get them.
 
-        If the stream does not take them, only these words are lost. The command goes on, and its exit code tells the
+        If the stream does not take them, only these words are lost. The command continues, and its exit code tells the
         outcome.
         """
         if not self.as_json and not self._quiet:

@@ -1,4 +1,4 @@
-"""Asking at a terminal, whose modes are restored whatever ends the question."""
+"""Asking at a terminal. Its modes are restored in every way in which a question ends."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def add_username(parser: CommandParser) -> None:
 
 
 def add_password_flag(parser: CommandParser, what: str) -> None:
-    """Add the flag by which `what` is read from standard input."""
+    """Add the flag that reads `what` from standard input."""
     parser.add_flag("--password-stdin", action="store_true", help=f"read {what} from standard input")
 
 
