@@ -32,7 +32,7 @@ from chatbooth_grpc.booth.causes import advice
 class ChatboothError(Exception):
     """The root of every error that a caller of chatbooth may see.
 
-    `reason` is stable and fit for programs; `str()` of the error says to a person what happened and what to do.
+    `reason` is stable, for programs. `str()` of the error tells a person what happened and what to do.
     """
 
     reason: ClassVar[str] = "UNKNOWN"
@@ -78,10 +78,10 @@ class ResourceExhausted(ChatboothError):
 
 
 class Unavailable(ChatboothError):
-    """The service cannot answer now; the same call may succeed later."""
+    """The service cannot answer now. The same call may succeed later."""
 
     retry_after: float
-    """When to try again: in that many seconds, at the earliest."""
+    """After how many seconds to try again, at the earliest."""
 
 
 @dataclass(eq=False)
@@ -108,7 +108,7 @@ class RequestTooLarge(InvalidArgument):
 
 @dataclass(eq=False)
 class BatchTooLarge(InvalidArgument):
-    """A batch holds more messages than one may."""
+    """A batch holds more messages than the limit allows."""
 
     reason = "BATCH_TOO_LARGE"
     limit: int
@@ -381,7 +381,7 @@ class CursorPastEnd(OutOfRange):
     cursor: int
     """The sequence that the request has."""
     end: int
-    """The mailbox's last sequence; 0 if it never had a message."""
+    """The mailbox's last sequence. 0 if it never had a message."""
 
     def __str__(self) -> str:
         return f"Sequence {self.cursor} lies past the mailbox's end, {self.end}. Use a sequence that was delivered."
@@ -473,15 +473,16 @@ class Internal(ChatboothError):
 class UnknownError(ChatboothError):
     """An error of a newer or foreign server: its own `reason` and words, unchanged.
 
-    `error_reasons.unknown_error` makes one that is also of a branch of the tree, so that it is handled like the
-    errors of that branch. `field` names the part of the request that is wrong; it is empty if that is not known.
+    `error_reasons.unknown_error` makes one that is also of a branch of the tree, so that callers handle it like the
+    errors of that branch. `field` names the part of the request that is wrong. It is empty if that is not known.
     `retry_after` is the number of seconds after which to try again, at the earliest.
     """
 
     def __init__(self, reason: str, message: str, *, field: str = "", retry_after: float = 1.0) -> None:
         # Two of the branches are dataclasses, whose own __init__ takes no message.
         Exception.__init__(self, message)
-        self.reason = reason  # type: ignore[misc]  # this one class stands for many reasons
+        # This one class stands for many reasons.
+        self.reason = reason  # type: ignore[misc]
         self.field = field
         self.retry_after = retry_after
 

@@ -1,1 +1,1 @@
-"""The server's process: its flags, logs, signals and memory, and what it serves."""
+"""The server's process: its flags, logs, signals and memory, and the servers in it."""

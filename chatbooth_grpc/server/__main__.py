@@ -165,7 +165,7 @@ def _certificate(settings: Settings) -> CurrentCertificate | None:
 
 
 def _open_stream(certificate: CurrentCertificate | None) -> Callable[[socket.socket], ByteStream]:
-    """Return what makes the byte stream of a client of the wire protocol."""
+    """Return a function that makes the byte stream of a client of the wire protocol."""
     if certificate is None:
         from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 

@@ -41,7 +41,7 @@ MODULE = Program("python -m chatbooth_grpc.server")
 
 @dataclass(frozen=True)
 class Settings:
-    """How one server runs. Times in seconds, sizes in bytes."""
+    """How one server runs. Times are in seconds, sizes in bytes."""
 
     host: Host
     port: int

@@ -1,4 +1,4 @@
-"""Writes lines to a descriptor that perhaps nobody reads, without waiting."""
+"""Writes lines to a descriptor without waiting, even if nobody reads them."""
 
 from __future__ import annotations
 

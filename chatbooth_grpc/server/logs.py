@@ -79,7 +79,7 @@ class _StderrHandler(logging.Handler):
 
 
 def _writer(stream: TextIO) -> Callable[[str], bool]:
-    """Return a function that writes a line to a stream and says whether the stream took it."""
+    """Return a function that writes a line to a stream and returns whether the stream took it."""
     try:
         return LogStream(stream.fileno()).write
     # The stream of a test is not a file.

@@ -47,17 +47,17 @@ class Signals:
 
     def __init__(self) -> None:
         ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
-        # What SIGHUP does where it does not end the server.
+        # The function that SIGHUP calls if it does not end the server.
         self.reload: Callable[[], None] | None = None
         self._ending = _ENDING | {signal.SIGHUP} if ends_with_terminal else _ENDING
         self._held = self._ending | _IGNORED | {signal.SIGHUP}
-        # Python has a handler of its own for SIGINT, and a shell that starts a program with `&` makes it ignore SIGINT.
+        # Python itself has a handler for SIGINT, and a shell that starts a program with `&` makes it ignore SIGINT.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
 
     def wait_for_end(self) -> str:
-        """Wait for a signal that ends the server; return its name."""
+        """Wait for a signal that ends the server, and return its name."""
         while True:
             number = signal.sigwait(self._held)
             if number in self._ending:
@@ -82,7 +82,7 @@ class Signals:
 
 
 def _has_terminal() -> bool:
-    """Say whether this process has a controlling terminal."""
+    """Return whether this process has a controlling terminal."""
     with contextlib.suppress(OSError):
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         return True

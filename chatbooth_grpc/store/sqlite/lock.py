@@ -1,4 +1,4 @@
-"""A lock on a store's file, so that one server has it, by whatever name it is opened."""
+"""A lock on a store's file, so that one server has it, under all of its names."""
 
 from __future__ import annotations
 
