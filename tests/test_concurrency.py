@@ -196,7 +196,7 @@ def resume(address: str, name: str, state: Path) -> None:
 
 def lose_the_store(house: House, transport: Transport) -> None:
     """Take the store's file away from a running server and put it back, while clients send and watch the health."""
-    token = transport.sign_up("loser", PASSWORD, timeout=PATIENCE).token
+    token = transport.call(SIGN_UP, b"", LogInRequest("loser", PASSWORD), PATIENCE).token
     with watching_health(house.grpc) as statuses:
         assert next(statuses) == SERVING
         put_back = rename_file(house.path)
