@@ -29,6 +29,11 @@ ROOMS: dict[str, set[str]] = {
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
     "server": {"booth", "live", "tls", "addresses", "environment"},
+    # The command line of an administrator is made of the same parts as that of a user.
+    "admin": {
+        *("booth", "admin.commands", "client.commands.parsing", "client.failures", "client.terminal", "environment"),
+    },
+    "admin.commands": {"booth", "rpc", "client.commands.parsing", "client.failures", "client.terminal"},
     "client": {"booth", "client.library", "client.state"},
     "client.failures": {"booth", "server_address"},
     "client.state": {"booth", "client.failures", "server_address"},
@@ -45,6 +50,7 @@ ROOMS: dict[str, set[str]] = {
 
 ONLY_IN_MAIN = {
     "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams"},
+    "admin": {"store.sqlite", "generated", "streams"},
     "client": {"client.commands", "client.failures", "client.terminal", *TOP_LEVEL},
 }
 """The imports of a room's __main__ alone, which wires everything up."""
@@ -173,6 +179,8 @@ def test_a_circle_of_rooms_is_found() -> None:
         ("wire.server", "from chatbooth_grpc.server.__main__ import main"),
         ("rpc.server", "from chatbooth_grpc.server.flags import Settings"),
         ("rpc.grpcio", "from chatbooth_grpc.rpc.server.servicer import ChatServicer"),
+        ("admin.commands", "from chatbooth_grpc.store.sqlite.sqlite_place import SQLitePlace"),
+        ("admin.commands", "from chatbooth_grpc.rpc.server.admin_server import AdminServer"),
         ("store", "import apsw"),
         ("store", "from chatbooth_grpc.store.sqlite.failures import cause_of"),
         ("store.sqlite", "import grpc"),

@@ -154,6 +154,9 @@ class AdminStore(Protocol):
     def vacuum(self) -> Iterator[Progress | Vacuumed]:
         """Write the store's file anew, without its free space. Messages wait meanwhile. The last item is Vacuumed."""
 
+    def interrupt(self) -> None:
+        """End the long reading in progress soon, with StoreUnavailable, and refuse more. Safe from any thread."""
+
 
 class StorePlace(Protocol):
     """Where a store's data lies, whether a server serves it or not. The methods raise MaintenanceFailed."""

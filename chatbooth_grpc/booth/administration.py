@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-from chatbooth_grpc.booth.admin_store import AdminStore, User
+from chatbooth_grpc.booth.admin_store import AdminStore, Backup, Finding, Progress, Statistics, User, Vacuumed
 from chatbooth_grpc.booth.credentials import Passwords
 from chatbooth_grpc.booth.listing import Listing
 from chatbooth_grpc.booth.model import Limits, Removal
@@ -25,46 +27,83 @@ class UserPage:
     next_page_token: str
 
 
-class Administration:
-    """What the server's local service and the command line on a stopped store both do.
+class AdminActions(Protocol):
+    """What an administrator can do, performed by a running server or by this process.
 
-    Operations without rules of their own are the store's: `store`.
+    A method that names a user raises InvalidUsername and RecipientNotFound. Each may raise MaintenanceFailed and the
+    store's errors. `AdminStore` says what the iterators give.
     """
+
+    def users(self, pattern: str = "", page_size: int = 0, page_token: str = "") -> UserPage:
+        """Return a page of the users whose names `pattern` finds. Raises InvalidPattern, InvalidPageToken."""
+
+    def statistics(self) -> Statistics:
+        """Count what the store has."""
+
+    def set_disabled(self, username: str, *, is_disabled: bool) -> int:
+        """Disable or enable an account. Return how many sessions ended."""
+
+    def delete(self, username: str) -> Removal:
+        """Delete an account, at once and whole, and hold its name."""
+
+    def reset_password(self, username: str, password: str) -> int:
+        """Give an account another password, end its sessions, and return how many. Raises InvalidPassword."""
+
+    def export(self, username: str) -> Iterator[Mapping[str, object]]:
+        """Read all about a person."""
+
+    def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
+        """Copy the store into a file."""
+
+    def check(self) -> Iterator[Progress | Finding]:
+        """Look whether the store is sound."""
+
+    def vacuum(self) -> Iterator[Progress | Vacuumed]:
+        """Write the store's file anew."""
+
+
+class Administration:
+    """The `AdminActions` on a store: the server's local service and the command line on a stopped store use it."""
 
     def __init__(
         self, store: AdminStore, *, name_hold: float = Limits().name_hold, passwords: Passwords | None = None
     ) -> None:
         """`name_hold` is for how many seconds a deleted account's name is held."""
-        self.store = store
+        self._store = store
         self._name_hold = name_hold
         self._passwords = passwords or Passwords()
 
     def users(self, pattern: str = "", page_size: int = 0, page_token: str = "") -> UserPage:
-        """Return a page of the users whose names `pattern` finds. Raises InvalidPattern, InvalidPageToken."""
         listing = Listing(pattern, "")
         wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-        page = listing.page(lambda after, limit: self.store.usernames("", after, limit), wanted, page_token)
-        return UserPage(self.store.users(page.usernames), page.next_page_token)
+        page = listing.page(lambda after, limit: self._store.usernames("", after, limit), wanted, page_token)
+        return UserPage(self._store.users(page.usernames), page.next_page_token)
+
+    def statistics(self) -> Statistics:
+        return self._store.statistics()
 
     def set_disabled(self, username: str, *, is_disabled: bool) -> int:
-        """Disable or enable an account. Return how many sessions ended.
-
-        Raises InvalidUsername, RecipientNotFound.
-        """
-        return self.store.set_disabled(folded_username(username), is_disabled=is_disabled)
-
-    def reset_password(self, username: str, password: str) -> int:
-        """Give an account another password, end its sessions, and return how many.
-
-        Raises InvalidUsername, InvalidPassword, RecipientNotFound.
-        """
-        normal = checked_new_password(password, "password")
-        return self.store.set_password(folded_username(username), self._passwords.hash(normal))
+        return self._store.set_disabled(folded_username(username), is_disabled=is_disabled)
 
     def delete(self, username: str) -> Removal:
-        """Delete an account, at once and whole, and hold its name. Raises InvalidUsername, RecipientNotFound."""
-        return self.store.delete_user(folded_username(username), self._name_hold)
+        return self._store.delete_user(folded_username(username), self._name_hold)
+
+    def reset_password(self, username: str, password: str) -> int:
+        normal = checked_new_password(password, "password")
+        return self._store.set_password(folded_username(username), self._passwords.hash(normal))
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
-        """Read all about a person, as `AdminStore.export` does. Raises InvalidUsername, RecipientNotFound."""
-        return self.store.export(folded_username(username))
+        return self._store.export(folded_username(username))
+
+    def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
+        return self._store.backup(target, force=force)
+
+    def check(self) -> Iterator[Progress | Finding]:
+        return self._store.check()
+
+    def vacuum(self) -> Iterator[Progress | Vacuumed]:
+        return self._store.vacuum()
+
+    def interrupt(self) -> None:
+        """End the long work in progress soon, and refuse more. Safe to call from any thread."""
+        self._store.interrupt()

@@ -23,6 +23,9 @@ from chatbooth_grpc.streams import open_closed_streams, settle_streams
 if TYPE_CHECKING:
     import socket
 
+    from chatbooth_grpc.booth.admin_store import AdminStore
+    from chatbooth_grpc.booth.credentials import Passwords
+    from chatbooth_grpc.rpc.server.admin_server import AdminServer
     from chatbooth_grpc.server.descriptors import Shares
     from chatbooth_grpc.tls.reloading import CurrentCertificate
     from chatbooth_grpc.wire.server.wire_server import WireSettings
@@ -97,6 +100,7 @@ def _fail(error: Exception, exit_code: int) -> int:
 def _serve(settings: Settings, signals: Signals) -> None:
     """Serve until a signal ends the server, then drain. Raises StoreOpenError, ListenError, CertificateUnusable."""
     from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.booth.credentials import Passwords
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
@@ -109,7 +113,8 @@ def _serve(settings: Settings, signals: Signals) -> None:
     signals.reload = certificate.reload if certificate else None
     with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
         switchboard = Switchboard(store, max_listeners=settings.max_listeners)
-        booth = Booth(store, limits=settings.limits, listens=switchboard.listens)
+        passwords = Passwords()
+        booth = Booth(store, limits=settings.limits, passwords=passwords, listens=switchboard.listens)
         reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
         shares = _shares(settings)
         wire_settings = _wire_settings(settings, shares.wire)
@@ -123,6 +128,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
         reaper.start()
         if certificate:
             certificate.start()
+        admin = _start_admin(settings, store.administration, passwords)
         return_memory()
         _greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
         received = signals.wait_for_end()
@@ -136,6 +142,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
         signals.watch_drain(cut_short)
         deadline = time.monotonic() + settings.drain_grace
         reaper.stop()
+        admin.stop()
         if server:
             server.drain()
         else:
@@ -173,6 +180,18 @@ def _open_stream(certificate: CurrentCertificate | None) -> Callable[[socket.soc
     from chatbooth_grpc.wire.streams.tls_stream import tls_server
 
     return tls_server(lambda: certificate.now.context)
+
+
+def _start_admin(settings: Settings, store: AdminStore, passwords: Passwords) -> AdminServer:
+    """Let the server's user administer the store, beside its file."""
+    from chatbooth_grpc.booth.administration import Administration
+    from chatbooth_grpc.rpc.server.admin_server import AdminServer
+    from chatbooth_grpc.store.sqlite.opening import absolute_path
+
+    administration = Administration(store, name_hold=settings.limits.name_hold, passwords=passwords)
+    admin = AdminServer(administration, absolute_path(settings.store))
+    admin.start()
+    return admin
 
 
 def _shares(settings: Settings) -> Shares:

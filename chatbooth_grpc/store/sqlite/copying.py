@@ -70,17 +70,6 @@ def copy_pages(source: apsw.Connection, part: Path) -> Iterator[Progress]:
         copy.close()
 
 
-def problems_of(path: Path) -> list[str]:
-    """Return SQLite's words for what is damaged in a file that nobody writes. An empty list: it is intact."""
-    connection = open_alone(path)
-    try:
-        return damage_in(connection)
-    except apsw.Error as error:
-        return [str(error)]
-    finally:
-        connection.close()
-
-
 def damage_in(connection: apsw.Connection) -> list[str]:
     """Return SQLite's words for what is damaged in a database. An empty list: it is intact. Raises apsw.Error."""
     found = [str(words) for (words,) in connection.execute("PRAGMA integrity_check(20)")]

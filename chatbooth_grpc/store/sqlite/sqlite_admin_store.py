@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,12 +21,13 @@ from chatbooth_grpc.booth.admin_store import (
     Vacuumed,
 )
 from chatbooth_grpc.booth.clock import Clock
+from chatbooth_grpc.booth.errors import StoreUnavailable
 from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store_clock import StoreClock
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.accounts import list_usernames
 from chatbooth_grpc.store.sqlite.checking import check
-from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, problems_of
+from chatbooth_grpc.store.sqlite.copying import copy_pages, damage_in, new_file, open_alone
 from chatbooth_grpc.store.sqlite.exporting import export
 from chatbooth_grpc.store.sqlite.failures import store_failure
 from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
@@ -70,6 +71,9 @@ class SQLiteAdminStore:
         self._wall = wall
         self._reading = reading
         self._new_reader = new_reader
+        # The connections that are reading for long.
+        self._long_readers: set[apsw.Connection] = set()
+        self._is_interrupted = False
 
     def usernames(self, prefix: str, after: str, limit: int) -> bytes:
         with self._reading() as connection:
@@ -95,14 +99,14 @@ class SQLiteAdminStore:
 
     def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
         self._refuse_own(target)
-        with new_file(target, force=force) as part, closing(self._new_reader()) as source:
+        with new_file(target, force=force) as part, self._reading_long(self._new_reader) as source:
             # The first statement that reads begins the moment whose state the whole copy has.
             source.execute("BEGIN")
             messages = source.execute(ADMIN_SQL["kept_messages"]).get
             yield from copy_pages(source, part)
             source.execute("ROLLBACK")
             yield Progress("checking the copy")
-            if problems := problems_of(part):
+            if problems := self._problems_of(part):
                 raise MaintenanceFailed(
                     f"The copy is damaged, and so perhaps is the store: {problems[0]}. Nothing was kept of the copy. "
                     "Check the store."
@@ -111,11 +115,11 @@ class SQLiteAdminStore:
         yield Backup(target, size, messages)
 
     def check(self) -> Iterator[Progress | Finding]:
-        with closing(self._new_reader()) as connection:
+        with self._reading_long(self._new_reader) as connection:
             yield from _told(check(connection))
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
-        with closing(self._new_reader()) as connection:
+        with self._reading_long(self._new_reader) as connection:
             yield from _told(export(connection, username))
 
     def vacuum(self) -> Iterator[Progress | Vacuumed]:
@@ -137,6 +141,31 @@ class SQLiteAdminStore:
         if error is not None:
             raise MaintenanceFailed(f"The file could not be written anew: {error}. Nothing was changed.") from error
         yield Vacuumed(size_before, self.statistics().file_size)
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+        for connection in [*self._long_readers]:
+            connection.interrupt()
+
+    @contextmanager
+    def _reading_long(self, open_reader: Callable[[], apsw.Connection]) -> Iterator[apsw.Connection]:
+        """Give a connection that `interrupt` can interrupt. Raises StoreUnavailable after that."""
+        connection = open_reader()
+        self._long_readers.add(connection)
+        try:
+            if self._is_interrupted:
+                raise StoreUnavailable
+            yield connection
+        finally:
+            self._long_readers.discard(connection)
+            connection.close()
+
+    def _problems_of(self, part: Path) -> list[str]:
+        with self._reading_long(partial(open_alone, part)) as copy:
+            try:
+                return damage_in(copy)
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                return [str(error)]
 
     def _change(self, change: Callable[[WriteTransaction], T]) -> T:
         def work(transaction: WriteTransaction) -> T:

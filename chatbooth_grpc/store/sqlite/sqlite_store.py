@@ -111,11 +111,8 @@ class SQLiteStore:
         self._closed = False
         self._files.start(self._seal.tend, lambda: self._writer.run_later(lambda _: self._engine.look_inside()))
         self._epoch = self._admit(file_before, restored=restored)
-
-    @property
-    def administration(self) -> SQLiteAdminStore:
-        """The operations of an administrator on this store."""
-        return SQLiteAdminStore(
+        # The operations of an administrator on this store.
+        self.administration = SQLiteAdminStore(
             self._path,
             self._writer,
             self._engine,

@@ -1,0 +1,1 @@
+"""The administration of a store, whether a server serves it or not."""

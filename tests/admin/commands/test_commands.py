@@ -1,0 +1,246 @@
+"""Each command of an administrator, on a stopped store and on one that a server serves."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbooth_grpc.admin.arguments import parse
+from chatbooth_grpc.admin.commands.context import Context, NotSound
+from chatbooth_grpc.admin.commands.showing import size
+from chatbooth_grpc.admin.commands.table import load
+from chatbooth_grpc.booth.admin_store import MaintenanceFailed
+from chatbooth_grpc.booth.administration import Administration
+from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import AccountDisabled, RecipientNotFound
+from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.terminal.output import Output
+from chatbooth_grpc.client.terminal.passwords import Passwords
+from chatbooth_grpc.client.terminal.prompts import Prompts
+from chatbooth_grpc.rpc.server.admin_server import AdminServer
+from chatbooth_grpc.store.sqlite.sqlite_place import SQLitePlace
+from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
+from tests.contract.stores import send_texts, sign_up
+from tests.store.beside import sqlite
+
+
+class Desk:
+    """A store with ann and bob, who has a message, and commands that are run on it."""
+
+    def __init__(self, path: Path, *, is_served: bool) -> None:
+        self.path = path
+        self._is_served = is_served
+        self._serving = ExitStack()
+        with SQLiteStore(path) as store:
+            ann = sign_up(store, "ann")
+            Booth(store, passwords=cheap_passwords()).sign_up("bob", PASSWORD)
+            send_texts(store, ann, "bob", "hello")
+        self.start()
+
+    def start(self) -> None:
+        """Serve the store, if it is served in this test."""
+        if self._is_served:
+            store = self._serving.enter_context(SQLiteStore(self.path))
+            server = AdminServer(Administration(store.administration, passwords=cheap_passwords()), self.path)
+            server.start()
+            self._serving.callback(server.stop)
+
+    def stop(self) -> None:
+        """End the server, if there is one."""
+        self._serving.close()
+
+    def run(self, *words: str, typed: str = "") -> tuple[str, str]:
+        """Run a command; return what it printed on both streams."""
+        parsed = parse(words)
+        out, err = io.StringIO(), io.StringIO()
+        prompts = Prompts(io.BytesIO(typed.encode()), err)
+        passwords = Passwords(prompts, {}, from_stdin=getattr(parsed, "password_stdin", False))
+        output = Output(out, err, as_json=parsed.json, quiet=parsed.quiet)
+        context = Context(self.path, SQLitePlace(self.path), output, prompts, passwords)
+        load(parsed.command).run(context, parsed)
+        return out.getvalue(), err.getvalue()
+
+    def records(self, *words: str, typed: str = "") -> list[dict[str, Any]]:
+        """Run a command with --json; return its records."""
+        out, err = self.run(*words, "--json", typed=typed)
+        assert err == ""
+        return [json.loads(line) for line in out.splitlines()]
+
+    def log_in(self, username: str, password: str) -> None:
+        """Log in, which ends what serves the store."""
+        self.stop()
+        with SQLiteStore(self.path) as store:
+            Booth(store, passwords=cheap_passwords()).log_in(username, password)
+        self.start()
+
+
+@pytest.fixture(params=[False, True], ids=["stopped", "served"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    (tmp_path / "home").mkdir()
+    desk = Desk(tmp_path / "home" / "chatbooth.db", is_served=request.param)
+    yield desk
+    desk.stop()
+
+
+def test_users(desk: Desk) -> None:
+    out, _ = desk.run("users")
+    assert [line.split()[0] for line in out.splitlines()] == ["ann", "bob"]
+    assert "unacknowledged 1" in out.splitlines()[1]
+    [bob] = desk.records("users", "^b")
+    assert {"username": "bob", "account_id": 2, "sessions": 1, "unacknowledged": 1, "disabled": False}.items() <= (
+        bob.items()
+    )
+    assert bob["create_time"].endswith("Z")
+    assert len(desk.records("users", "--max", "1")) == 1
+
+
+def test_disable_and_enable(desk: Desk) -> None:
+    assert desk.records("disable", "bob") == [{"username": "bob", "disabled": True, "sessions_ended": 1}]
+    [bob] = desk.records("users", "^b")
+    assert (bob["disabled"], bob["last_use_time"]) == (True, None)
+    assert "disabled" in desk.run("users", "^b")[0]
+    with pytest.raises(AccountDisabled):
+        desk.log_in("bob", PASSWORD)
+    desk.start()
+    assert "Enabled bob" in desk.run("enable", "bob")[1]
+    desk.log_in("bob", PASSWORD)
+
+
+def test_reset_password_makes_one_or_reads_one(desk: Desk) -> None:
+    out, err = desk.run("reset-password", "bob")
+    assert "Sessions ended: 1" in err
+    password = out.strip()
+    assert len(password) >= 16
+    desk.log_in("bob", password)
+    [record] = desk.records("reset-password", "bob", "--password-stdin", typed="a typed password\n")
+    assert record == {"username": "bob", "sessions_ended": 1}
+    desk.log_in("bob", "a typed password")
+
+
+def test_delete_asks_or_is_told(desk: Desk) -> None:
+    with pytest.raises(Misuse, match="--yes"):
+        desk.run("delete", "bob")
+    [record] = desk.records("delete", "bob", "--yes")
+    assert record == {"username": "bob", "messages_removed": 1, "sessions_ended": 1}
+    assert [user["username"] for user in desk.records("users")] == ["ann"]
+    with pytest.raises(RecipientNotFound):
+        desk.run("delete", "bob", "--yes")
+
+
+def test_export_prints_or_writes_a_private_file(desk: Desk, tmp_path: Path) -> None:
+    records = desk.records("export", "bob")
+    assert [record["record"] for record in records] == ["account", "session", "received"]
+    file = tmp_path / "bob.jsonl"
+    assert "Wrote 3 records" in desk.run("export", "bob", str(file))[1]
+    assert [json.loads(line) for line in file.read_text().splitlines()] == records
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(Misuse, match="exists already"):
+        desk.run("export", "bob", str(file))
+    desk.run("export", "ann", str(file), "--force")
+    assert "ann" in file.read_text().splitlines()[0]
+    with pytest.raises(RecipientNotFound):
+        desk.run("export", "nobody", str(tmp_path / "nobody.jsonl"))
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "bob.jsonl"}
+
+
+def test_stats(desk: Desk) -> None:
+    [record] = desk.records("stats")
+    assert (record["accounts"], record["messages"], len(record["epoch"])) == (2, 1, 32)
+    assert "accounts" in desk.run("stats")[0]
+
+
+def test_backup_verify_and_restore(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "backup.db"
+    [made] = desk.records("backup", str(file))
+    assert made == {"path": str(file), "size": file.stat().st_size, "messages": 1}
+    [verified] = desk.records("verify", str(file))
+    assert (verified["sound"], verified["messages"]) == (True, 1)
+    assert "is sound" in desk.run("verify", str(file))[1]
+    [before] = desk.records("stats")
+    desk.run("delete", "bob", "--yes")
+    desk.stop()
+    with pytest.raises(Misuse, match="--yes"):
+        desk.run("restore", str(file))
+    [restored] = desk.records("restore", str(file), "--yes")
+    assert restored["messages"] == 1
+    assert Path(restored["former"]).exists()
+    desk.start()
+    assert [user["username"] for user in desk.records("users")] == ["ann", "bob"]
+    [after] = desk.records("stats")
+    assert after["epoch"] != before["epoch"]
+
+
+def test_a_served_store_is_not_restored(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "chatbooth.db", is_served=True)
+    desk.run("backup", str(tmp_path / "backup.db"))
+    with pytest.raises(MaintenanceFailed, match="Stop it first"):
+        desk.run("restore", str(tmp_path / "backup.db"), "--yes")
+    desk.stop()
+
+
+def test_verify_prints_what_is_wrong(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "backup.db"
+    desk.run("backup", str(file))
+    content = bytearray(file.read_bytes())
+    content[2 * 4096 + 8 : 5 * 4096] = bytes(3 * 4096 - 8)
+    file.write_bytes(content)
+    with pytest.raises(NotSound, match="not sound"):
+        desk.run("verify", str(file))
+
+
+def test_check(desk: Desk) -> None:
+    assert desk.records("check") == [{"sound": True}]
+    desk.stop()
+
+    class Home:
+        path = desk.path
+
+    with sqlite(Home()) as connection:  # type: ignore[arg-type]
+        connection.execute("DELETE FROM messages")
+    desk.start()
+    with pytest.raises(NotSound, match="1 problem was found"):
+        desk.run("check")
+
+
+def test_vacuum(desk: Desk) -> None:
+    [record] = desk.records("vacuum")
+    assert record["size_after"] > 0
+
+
+def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.db", tmp_path / "nowhere" / "none.db"):
+        context = Context(path, SQLitePlace(path), *[None] * 3)  # type: ignore[arg-type]
+        with pytest.raises(MaintenanceFailed, match="There is no store"), context.actions():
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 bytes"), (1 << 10, "1.0 KiB"), (3 << 29, "1.5 GiB")])
+def test_sizes_are_shown_in_words(count: int, words: str) -> None:
+    assert size(count) == words
+
+
+def test_progress_is_shown_to_a_person_alone(tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    class Shown(Output):
+        def show_passing(self, words: str) -> None:
+            shown.append(words)
+
+    desk = Desk(tmp_path / "chatbooth.db", is_served=False)
+    output = Shown(io.StringIO(), io.StringIO(), as_json=False)
+    prompts = Prompts(io.BytesIO(), io.StringIO())
+    context = Context(desk.path, SQLitePlace(desk.path), output, prompts, Passwords(prompts, {}, from_stdin=False))
+    parsed = parse(["backup", str(tmp_path / "backup.db")])
+    run: Callable[..., None] = load("backup").run
+    run(context, parsed)
+    assert "copying… 100%" in shown
+    assert shown[-1] == ""
