@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chatbooth_grpc.client import ChatboothError, ChatClient, MessageBatch
+from chatbooth_grpc.client import ChatboothError, ChatClient, MessageBatch, Restored
 from chatbooth_grpc.rpc.admin_socket import socket_of
 from tests.acceptance.processes import PASSWORD, Done, ServerProcess, environment
 
@@ -149,7 +149,7 @@ def test_a_live_client_notices_a_restore_and_misses_nothing_that_comes_after_it(
     assert admin(path, "backup", str(tmp_path / "backup.db")).code == 0
     ann.send("bob", "after the backup")
     seen: list[str] = []
-    epochs: set[bytes] = set()
+    restored = threading.Event()
     gone = threading.Event()
     came = threading.Event()
 
@@ -158,14 +158,14 @@ def test_a_live_client_notices_a_restore_and_misses_nothing_that_comes_after_it(
             for event in events:
                 if isinstance(event, MessageBatch):
                     seen.extend(message.text for message in event.messages)
-                    events.acknowledge(event.messages[-1].sequence)
+                    bob.acknowledge(event.messages[-1].sequence)
                     if "after the backup" in seen:
                         gone.set()
                     if "after the restore" in seen:
                         came.set()
                         return
-                elif hasattr(event, "epoch"):
-                    epochs.add(event.epoch)
+                elif isinstance(event, Restored):
+                    restored.set()
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
@@ -179,7 +179,7 @@ def test_a_live_client_notices_a_restore_and_misses_nothing_that_comes_after_it(
         again.send("bob", "after the restore")
     assert came.wait(60), seen
     listener.join(60)
-    assert len(epochs) == 2
+    assert restored.is_set()
     # The sequence of the last message was another message's before. The client shows it all the same.
     assert seen[-1] == "after the restore"
     assert seen[:2] == ["before the backup", "after the backup"]
