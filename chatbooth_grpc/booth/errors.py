@@ -1,87 +1,20 @@
-"""The errors that a caller may see, defined once for every transport.
-
-    ChatboothError
-    ├── InvalidArgument         the request cannot be right, so repeating it does not help
-    │   ├── MalformedRequest    INVALID: the bytes are not an encoded request
-    │   ├── InvalidUsername, InvalidPassword, InvalidMessageId
-    │   ├── EmptyText, TextTooLong, UnknownContentKind, RequestTooLarge, BatchTooLarge
-    │   ├── UnknownAction, UnsupportedVersion
-    │   └── InvalidPattern, InvalidPrefix, InvalidPageToken
-    ├── Unauthenticated         the caller has not shown, or has lost, the right to act
-    │   └── SessionInvalid, WrongCredentials, WrongPassword, AccountDisabled
-    ├── NotFound                RecipientNotFound
-    ├── AlreadyExists           UsernameTaken, MessageIdReused, AlreadyListening
-    ├── OutOfRange              CursorPastEnd
-    ├── ResourceExhausted       TooBusy, StoreFull
-    ├── Unavailable             StoreUnavailable, ServerDraining, ServerUnreachable
-    ├── DeadlineExceeded        no answer came in time, so the outcome is unknown
-    └── Internal                a bug of the server, which has logged it
-
-Each leaf has a stable `reason`. A server sends the reason and the typed attributes. From these the client builds the
-same error (`booth/error_reasons.py`), which has its own words.
-"""
+"""Every error that a caller may see, with its reason, its attributes and its words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from chatbooth_grpc.booth.causes import advice
-
-
-class ChatboothError(Exception):
-    """The root of every error that a caller of chatbooth may see.
-
-    `reason` is stable, for programs. `str()` of the error tells a person what happened and what to do.
-    """
-
-    reason: ClassVar[str] = "UNKNOWN"
-
-    def attributes(self) -> dict[str, str]:
-        """Return the typed attributes as text, as a server sends them.
-
-        An attribute that is empty, and is empty by default, is left out.
-        """
-        fields = getattr(self, "__dataclass_fields__", {})
-        values = {name: str(getattr(self, name)) for name in fields}
-        return {name: value for name, value in values.items() if value or fields[name].default != ""}
-
-
-class InvalidArgument(ChatboothError):
-    """The request cannot be right. Repeating it does not help."""
-
-    field: str
-    """The name of the part of the request that is wrong. Empty if it is not known."""
-
-
-class Unauthenticated(ChatboothError):
-    """The caller has not shown a right to act."""
-
-
-class NotFound(ChatboothError):
-    """The thing that the request names does not exist."""
-
-
-class AlreadyExists(ChatboothError):
-    """The thing that the request would make exists already."""
-
-
-class OutOfRange(ChatboothError):
-    """A position lies outside of the mailbox."""
-
-
-class ResourceExhausted(ChatboothError):
-    """A limit of the server is reached. The message names the limit."""
-
-    retry_after: float
-    """After how many seconds to try again, at the earliest."""
-
-
-class Unavailable(ChatboothError):
-    """The service cannot answer now. The same call may succeed later."""
-
-    retry_after: float
-    """After how many seconds to try again, at the earliest."""
+from chatbooth_grpc.booth.error_tree import AlreadyExists as AlreadyExists
+from chatbooth_grpc.booth.error_tree import ChatboothError as ChatboothError
+from chatbooth_grpc.booth.error_tree import InvalidArgument as InvalidArgument
+from chatbooth_grpc.booth.error_tree import NotFound as NotFound
+from chatbooth_grpc.booth.error_tree import OutOfRange as OutOfRange
+from chatbooth_grpc.booth.error_tree import ResourceExhausted as ResourceExhausted
+from chatbooth_grpc.booth.error_tree import Unauthenticated as Unauthenticated
+from chatbooth_grpc.booth.error_tree import Unavailable as Unavailable
+from chatbooth_grpc.booth.error_tree import UnknownError as UnknownError
+from chatbooth_grpc.booth.token_problems import token_advice
 
 
 @dataclass(eq=False)
@@ -260,21 +193,6 @@ class InvalidPageToken(InvalidArgument):
         return "The page token does not belong to this list. Start again from its first page."
 
 
-_EXPECTED = "A token is 16 bytes, not all zero; where it is text, it is written as 32 hex digits."
-_TOKEN_PROBLEMS = {
-    "": "This session has ended or never was. Log in again.",
-    "MISSING": f"The request carries no session token. Log in, and send the token with each request. {_EXPECTED}",
-    "NOT_BEARER": "The authorization metadata does not begin with 'Bearer '. Write 'Bearer ' before the token's 32 hex "
-    "digits.",
-    "WRONG_SIZE": f"The session token has the wrong size. {_EXPECTED}",
-    "NOT_HEX": f"The session token holds characters that are not hex digits. {_EXPECTED}",
-    "BASE64": f"The session token is written in base64. {_EXPECTED}",
-    "HEX": f"The session token is given as hex digits where its bytes are needed. {_EXPECTED}",
-    "IN_USE": "Another session has this token already. Draw 16 other bytes at random.",
-    "NOT_BYTES": f"The session token is not given as bytes. {_EXPECTED}",
-}
-
-
 @dataclass(eq=False)
 class SessionInvalid(Unauthenticated):
     """The request has no right to act: its session has ended, or its token is missing or ill-formed.
@@ -292,7 +210,7 @@ class SessionInvalid(Unauthenticated):
         return {"problem": self.problem} if self.problem else {}
 
     def __str__(self) -> str:
-        return _TOKEN_PROBLEMS.get(self.problem, _TOKEN_PROBLEMS[""])
+        return token_advice(self.problem)
 
 
 @dataclass(eq=False)
@@ -468,23 +386,3 @@ class Internal(ChatboothError):
 
     def __str__(self) -> str:
         return "The server met an error of its own and has logged it. Try again, or tell whoever runs it."
-
-
-class UnknownError(ChatboothError):
-    """An error of a newer or foreign server: its own `reason` and words, unchanged.
-
-    `error_reasons.unknown_error` makes one that is also of a branch of the tree, so that callers handle it like the
-    errors of that branch. `field` names the part of the request that is wrong. It is empty if that is not known.
-    `retry_after` is the number of seconds after which to try again, at the earliest.
-    """
-
-    def __init__(self, reason: str, message: str, *, field: str = "", retry_after: float = 1.0) -> None:
-        # Two of the branches are dataclasses, whose own __init__ takes no message.
-        Exception.__init__(self, message)
-        # This one class stands for many reasons.
-        self.reason = reason  # type: ignore[misc]
-        self.field = field
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        return str(self.args[0])

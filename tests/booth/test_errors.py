@@ -8,7 +8,7 @@ from typing import get_type_hints
 
 import pytest
 
-from chatbooth_grpc.booth import errors
+from chatbooth_grpc.booth import error_tree, errors
 from chatbooth_grpc.booth.error_reasons import BRANCHES, concrete_errors
 from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 
@@ -36,9 +36,14 @@ def test_reasons_are_unique_and_upper_snake() -> None:
     assert ChatboothError.reason not in reasons
 
 
-def test_every_class_stands_in_the_drawn_tree() -> None:
-    drawn = re.findall(r"\b[A-Z][A-Za-z]+\b", (errors.__doc__ or "").split("Each leaf")[0])
-    assert set(drawn) >= {kind.__name__ for kind in [*CONCRETE, *BRANCHES]}
+def test_every_branch_stands_in_the_drawn_tree() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", error_tree.__doc__ or "")
+    assert drawn == [branch.__name__ for branch in BRANCHES]
+
+
+def test_every_error_has_one_import() -> None:
+    every = {kind.__name__ for kind in [ChatboothError, errors.UnknownError, *CONCRETE, *BRANCHES]}
+    assert every <= vars(errors).keys()
 
 
 def test_every_leaf_hangs_on_one_branch() -> None:
