@@ -76,6 +76,7 @@ TESTED_ELSEWHERE = {
     "store/sqlite/mailboxes.py": "contract/test_store.py",
     "store/sqlite/sessions.py": "contract/test_store_sessions.py",
     "store/sqlite/sqlite_admin_store.py": "contract/test_admin_store.py",
+    "store/sqlite/store_part.py": "store/sqlite/test_sqlite_store.py",
     "store/sqlite/sqlite_engine.py": "store/sqlite/test_sqlite_store.py",
     "store/sqlite/user_administration.py": "contract/test_admin_store.py",
     "wire/client/calls.py": "wire/client/test_wire_transport.py",

@@ -9,6 +9,7 @@ from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store import StoredAccount, StoredSession
 from chatbooth_grpc.booth.store_clock import StoreClock
 from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.store_part import StorePart
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 # It sorts after every character that a username may hold.
@@ -87,3 +88,26 @@ def _release_name(transaction: WriteTransaction, clock: StoreClock, username: st
     held = transaction.execute("held_name", (username,)).fetchone()
     if held is not None and clock.age(held[0]) >= held[1] - held[0]:
         transaction.execute("release_name", (username,))
+
+
+class AccountsPart(StorePart):
+    """The store's methods for accounts. `Store` documents them."""
+
+    def account(self, username: str) -> StoredAccount | None:
+        with self._reader() as connection:
+            return find_account(connection, username)
+
+    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
+        with self._reader() as connection:
+            return list_usernames(connection, prefix, after, limit)
+
+    def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
+        self._change(None, lambda transaction: swap_password_hash(transaction, account, password_hash))
+
+    def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
+        return self._change(session, lambda transaction: change_password(transaction, session, account, password_hash))
+
+    def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
+        return self._change(
+            session, lambda transaction: delete_account(transaction, session, account, name_hold, self.clock.now())
+        )

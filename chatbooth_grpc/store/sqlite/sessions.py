@@ -8,8 +8,9 @@ import apsw
 
 from chatbooth_grpc.booth.errors import SessionInvalid, WrongCredentials
 from chatbooth_grpc.booth.store import StoredAccount, StoredSession
-from chatbooth_grpc.store.sqlite.accounts import has_hash
+from chatbooth_grpc.store.sqlite.accounts import has_hash, insert_account
 from chatbooth_grpc.store.sqlite.sql import SQL
+from chatbooth_grpc.store.sqlite.store_part import StorePart
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 
@@ -63,3 +64,32 @@ def expire_sessions(transaction: WriteTransaction, unused_since: int, limit: int
 def _session_in(rows: apsw.Cursor) -> StoredSession | None:
     row = rows.fetchone()
     return None if row is None else StoredSession(*row)
+
+
+class SessionsPart(StorePart):
+    """The store's methods that open and end sessions. `Store` documents them."""
+
+    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+        def sign_up(transaction: WriteTransaction) -> StoredSession:
+            create_time = self._clock()
+            account_id = insert_account(transaction, self.clock, username, password_hash, create_time)
+            return insert_session(transaction, account_id, token_hash, create_time, self.clock.now())
+
+        return self._change(None, sign_up)
+
+    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+        return self._change(
+            None,
+            lambda transaction: open_session(transaction, account, token_hash, self._clock(), self.clock.now()),
+        )
+
+    def touch_session(self, session: StoredSession) -> None:
+        # A session that has ended has no row that this could change.
+        self._change(None, lambda transaction: transaction.touch_session(session, self.clock.now()))
+
+    def end_session(self, session: StoredSession) -> None:
+        # A session that has ended already stays as it is.
+        self._change(None, lambda transaction: transaction.end_session(session.session_id, session.mailbox_id))
+
+    def expire_sessions(self, unused_since: int, limit: int) -> int:
+        return self._change(None, lambda transaction: expire_sessions(transaction, unused_since, limit))

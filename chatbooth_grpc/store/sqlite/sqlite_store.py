@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
@@ -17,7 +16,7 @@ from chatbooth_grpc.booth.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from chatbooth_grpc.booth.model import Message, Removal
+from chatbooth_grpc.booth.model import Message
 from chatbooth_grpc.booth.store import (
     Available,
     Batch,
@@ -26,22 +25,13 @@ from chatbooth_grpc.booth.store import (
     NewMessage,
     RetentionStep,
     Settle,
-    StoredAccount,
     StoredSession,
 )
-from chatbooth_grpc.booth.store_clock import Stamps, StoreClock
+from chatbooth_grpc.booth.store_clock import Stamps
 from chatbooth_grpc.store.failures import failed_reading
 from chatbooth_grpc.store.group_commit import GroupCommit
-from chatbooth_grpc.store.sqlite.accounts import (
-    change_password,
-    delete_account,
-    find_account,
-    insert_account,
-    list_usernames,
-    swap_password_hash,
-)
+from chatbooth_grpc.store.sqlite.accounts import AccountsPart
 from chatbooth_grpc.store.sqlite.admission import admit, read_standing
-from chatbooth_grpc.store.sqlite.failures import store_failures
 from chatbooth_grpc.store.sqlite.kept_clock import open_clock
 from chatbooth_grpc.store.sqlite.leftovers import generation_in_file
 from chatbooth_grpc.store.sqlite.mailboxes import read_after
@@ -57,7 +47,7 @@ from chatbooth_grpc.store.sqlite.pruning import prune_detached
 from chatbooth_grpc.store.sqlite.readers import Readers
 from chatbooth_grpc.store.sqlite.retention import due_mailboxes, remove_from
 from chatbooth_grpc.store.sqlite.seal import FileState, Seal
-from chatbooth_grpc.store.sqlite.sessions import expire_sessions, find_session, insert_session, open_session
+from chatbooth_grpc.store.sqlite.sessions import SessionsPart, find_session
 from chatbooth_grpc.store.sqlite.sqlite_admin_store import SQLiteAdminStore
 from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
@@ -65,8 +55,11 @@ from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 T = TypeVar("T")
 
 
-class SQLiteStore:
-    """A `Store` in one file, for one server process at a time. `Store` documents the methods."""
+class SQLiteStore(AccountsPart, SessionsPart):
+    """A `Store` in one file, for one server process at a time. `Store` documents the methods.
+
+    The parts that it extends have the methods of their subjects.
+    """
 
     def __init__(
         self,
@@ -134,66 +127,16 @@ class SQLiteStore:
         self.close()
 
     @property
-    def clock(self) -> StoreClock:
-        return self._kept_clock.clock
-
-    @property
     def epoch(self) -> bytes:
         return self._epoch
 
-    # Accounts
-
-    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
-        def sign_up(transaction: WriteTransaction) -> StoredSession:
-            create_time = self._clock()
-            account_id = insert_account(transaction, self.clock, username, password_hash, create_time)
-            return insert_session(transaction, account_id, token_hash, create_time, self.clock.now())
-
-        return self._change(None, sign_up)
-
-    def account(self, username: str) -> StoredAccount | None:
-        with self._reader() as connection:
-            return find_account(connection, username)
-
-    def usernames(self, prefix: str, after: str, limit: int) -> bytes:
-        with self._reader() as connection:
-            return list_usernames(connection, prefix, after, limit)
-
-    def replace_password_hash(self, account: StoredAccount, password_hash: str) -> None:
-        self._change(None, lambda transaction: swap_password_hash(transaction, account, password_hash))
-
-    def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
-        return self._change(session, lambda transaction: change_password(transaction, session, account, password_hash))
-
-    def delete_account(self, session: StoredSession, account: StoredAccount, name_hold: float) -> Removal:
-        return self._change(
-            session, lambda transaction: delete_account(transaction, session, account, name_hold, self.clock.now())
-        )
-
     # Sessions
-
-    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
-        return self._change(
-            None,
-            lambda transaction: open_session(transaction, account, token_hash, self._clock(), self.clock.now()),
-        )
 
     def session(self, token_hash: bytes) -> StoredSession | None:
         return self._engine.sessions.get(token_hash, self._read_session)
 
     def cached_session(self, token_hash: bytes) -> StoredSession | None:
         return self._engine.sessions.cached(token_hash)
-
-    def touch_session(self, session: StoredSession) -> None:
-        # A session that has ended has no row that this could change.
-        self._change(None, lambda transaction: transaction.touch_session(session, self.clock.now()))
-
-    def end_session(self, session: StoredSession) -> None:
-        # A session that has ended already stays as it is.
-        self._change(None, lambda transaction: transaction.end_session(session.session_id, session.mailbox_id))
-
-    def expire_sessions(self, unused_since: int, limit: int) -> int:
-        return self._change(None, lambda transaction: expire_sessions(transaction, unused_since, limit))
 
     def watch(self, changed: Changed) -> None:
         self._engine.watchers.append(changed)
@@ -255,18 +198,6 @@ class SQLiteStore:
             problem = "the disk is full" if isinstance(error, StoreFull) else "it cannot be written"
             raise StoreOpenError(f"cannot open the store {self._path}: {problem}") from error
 
-    def _change(self, session: StoredSession | None, change: Callable[[WriteTransaction], T]) -> T:
-        """Make a change in a transaction, for the session that asks for it.
-
-        A session that has ended is refused, with SessionInvalid. None: no session asks for the change.
-        """
-
-        def work(transaction: WriteTransaction) -> T:
-            transaction.begin_change(session)
-            return change(transaction)
-
-        return self._writer.run(work)
-
     def _young(self, retain: float | None) -> Stamps | None:
         """Return the accept times of messages that must be kept. None: age does not count."""
         return None if retain is None else self.clock.younger_than(retain)
@@ -274,14 +205,6 @@ class SQLiteStore:
     def _read_session(self, token_hash: bytes) -> StoredSession | None:
         with self._reader() as connection:
             return find_session(connection, token_hash)
-
-    @contextmanager
-    def _reader(self) -> Iterator[apsw.Connection]:
-        """Lend a reading connection. Raises StoreUnavailable: the files that it reads are lost."""
-        if self._files.are_lost:
-            raise StoreUnavailable
-        with store_failures(self._failed_reading), self._readers.lend() as connection:
-            yield connection
 
     def _open_reader(self, vfs: str | None) -> apsw.Connection:
         """Open a reading connection to the files that the writer uses, and not to others in their place."""
