@@ -9,71 +9,16 @@ import shutil
 import signal
 import subprocess
 import termios
-import threading
-import uuid
-from collections.abc import Callable, Iterator
 
 import pexpect
 import pytest
 
 from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
+from tests.acceptance.terminals import Terminal, answer, code, secret
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once
 )
-
-Terminal = Callable[..., "pexpect.spawn[str]"]
-
-
-@pytest.fixture
-def terminal(chatbooth: CommandLine) -> Iterator[Terminal]:
-    """Start the command line at a terminal. No password is in the environment."""
-    chatbooth.variables.clear()
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*words: str, columns: int = 80, term: str = "xterm") -> pexpect.spawn[str]:
-        environment = {**chatbooth.environment(), "TERM": term}
-        child = pexpect.spawn(
-            CLIENT[0],
-            [*CLIENT[1:], *words],
-            env=environment,
-            encoding="utf-8",
-            timeout=60,
-            dimensions=(24, columns),
-        )
-        started.append(child)
-        return child
-
-    yield start
-    for child in started:
-        child.close(force=True)
-
-
-@pytest.fixture
-def name() -> str:
-    """Return a username that nobody else has."""
-    return f"t-{uuid.uuid4().hex[:12]}"
-
-
-def code(child: pexpect.spawn[str]) -> int | None:
-    """Return the exit code of a command that ends by itself."""
-    child.expect(pexpect.EOF)
-    child.close()
-    return child.exitstatus
-
-
-def answer(child: pexpect.spawn[str], question: str, typed: str) -> None:
-    """Wait for a question, and type an answer."""
-    child.expect_exact(question)
-    child.sendline(typed)
-
-
-def secret(child: pexpect.spawn[str], question: str, typed: str) -> None:
-    """Wait for a question for a password, and type the password once the terminal has stopped echoing."""
-    child.expect_exact(question)
-    child.waitnoecho(60)
-    assert not child.getecho()
-    child.sendline(typed)
 
 
 def test_a_new_password_is_asked_for_twice_and_never_echoed(terminal: Terminal, name: str) -> None:
@@ -188,81 +133,6 @@ def test_the_menu_ends_at_the_end_of_input_and_by_interrupt(terminal: Terminal, 
     child.send(key)
     assert code(child) == expected
     assert "Traceback" not in str(child.before)
-
-
-PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"
-PASTED = "first\rsecond\r5\r"
-
-
-@pytest.mark.parametrize("marks", [True, False])
-def test_pasted_lines_are_one_text_where_a_text_is_asked_for(
-    terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
-) -> None:
-    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    child = terminal()
-    answer(child, "Choice: ", "3")
-    answer(child, "To: ", name)
-    child.expect_exact("Text: ")
-    child.send(f"{PASTE_START}{PASTED}{PASTE_END}\r" if marks else PASTED)
-    child.expect_exact(f"Sent to {name}")
-    answer(child, "Choice: ", "q")
-    assert code(child) == 0
-    assert [record["text"] for record in chatbooth("deliver", "--json").records] == ["first\nsecond\n5"]
-
-
-@pytest.mark.parametrize("marks", [True, False])
-def test_pasted_lines_are_no_answer_where_a_choice_is_asked_for(
-    terminal: Terminal, chatbooth: CommandLine, name: str, marks: bool
-) -> None:
-    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    child = terminal()
-    for question in ("Choice: ", "Choice: "):
-        child.expect_exact(question)
-        child.send(f"{PASTE_START}5\r{name}\r{PASTE_END}\r" if marks else f"5\r{name}\r")
-        child.expect_exact("several lines")
-    answer(child, "Choice: ", "q")
-    assert code(child) == 0
-    assert chatbooth("whoami").out == f"{name}\n"
-
-
-def test_text_typed_before_a_dangerous_question_is_no_answer(
-    terminal: Terminal, chatbooth: CommandLine, name: str
-) -> None:
-    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    child = terminal("delete")
-    # This comes long before the question.
-    child.send("y\r")
-    child.expect_exact("[y/N] ")
-    child.send("\r")
-    child.expect_exact("Nothing was deleted.")
-    assert code(child) == 2
-
-
-def test_a_password_is_pasted_without_its_marks(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
-    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    child = terminal("login", name)
-    child.expect_exact(f"Password of {name}: ")
-    child.send(f"{PASTE_START}{PASSWORD}\r{PASTE_END}\r")
-    child.expect_exact(f"Logged in as {name}")
-    assert code(child) == 0
-
-
-def test_a_text_of_any_length_is_pasted_whole(terminal: Terminal, chatbooth: CommandLine, name: str) -> None:
-    chatbooth("signup", name, CHATBOOTH_PASSWORD=PASSWORD)
-    # This is longer than any line that the kernel collects.
-    text = "0123456789" * 2_000
-    child = terminal("send", name)
-    child.expect_exact("Ctrl-D")
-    child.expect_exact("\x1b[?2004h")
-    # A terminal shows text while it pastes: the paste waits for the output, and the output for the paste.
-    pasting = threading.Thread(target=child.send, args=(f"{PASTE_START}{text}{PASTE_END}\r",))
-    pasting.start()
-    child.expect_exact("789\r\n")
-    pasting.join()
-    child.send("\x04")
-    child.expect_exact("Sent to")
-    assert code(child) == 0
-    assert chatbooth("deliver", "--json").records[0]["text"] == text
 
 
 QUESTIONS = {
@@ -397,12 +267,3 @@ def test_half_a_text_is_not_sent_when_the_terminal_closes(chatbooth: CommandLine
     assert sending.returncode == 2
     assert b"The terminal was closed" in said
     assert chatbooth("deliver").err == "No new messages.\n"
-
-
-def test_a_terminal_that_does_not_know_marks_gets_none(terminal: Terminal) -> None:
-    child = terminal("login", term="dumb")
-    answer(child, "Username: ", "somebody")
-    child.expect_exact("Password of somebody: ")
-    child.send("\x03")
-    assert code(child) == 130
-    assert "\x1b" not in str(child.before)
