@@ -18,7 +18,7 @@ class LoggedServer:
     """A server on both wires, whose log can be read."""
 
     def __init__(self, store: Path, *flags: str) -> None:
-        """Its log lies beside the folder of the store, and begins anew with each server."""
+        """The log lies beside the folder of the store. Each server begins a new one."""
         self._log = store.parent.with_name("server.log")
         command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0", *flags]
         with self._log.open("w") as stderr:
@@ -32,12 +32,12 @@ class LoggedServer:
 
     @property
     def ports(self) -> list[str]:
-        """The flags by which the next server takes this one's addresses."""
+        """Return the flags by which the next server gets the same addresses."""
         grpc_port, wire_port = (self.addresses[wire].rpartition(":")[2] for wire in ("grpc", "wire"))
         return ["--port", grpc_port, "--wire-port", wire_port]
 
     def lines(self, words: str) -> int:
-        """How many lines of the log hold some words."""
+        """Return how often some words are in the log."""
         return self._log.read_text().count(words)
 
     def end(self, number: signal.Signals) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from chatbooth_grpc.client import ChatClient
 from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
-from tests.acceptance.test_endings import PATIENCE, Server
+from tests.acceptance.watched_server import PATIENCE, WatchedServer
 from tests.waiting import wait_until
 
 LINES = 20_000
@@ -34,7 +34,7 @@ class Booth:
 
     def __init__(self, folder: Path, wire: str) -> None:
         self._folder = folder
-        self.server = Server(folder)
+        self.server = WatchedServer(folder)
         self.address = self.server.addresses[wire]
         self.chatbooth = CommandLine(self.address, folder / "state")
         assert self.chatbooth("signup", "ann").code == 0
@@ -44,7 +44,7 @@ class Booth:
     def kill_and_restart(self) -> None:
         self.server.process.kill()
         self.server.process.wait(PATIENCE)
-        self.server = Server(self._folder, *self.server.ports())
+        self.server = WatchedServer(self._folder, *self.server.ports)
 
     def stored(self) -> int:
         """Return how many messages are in ann's mailbox."""
@@ -56,7 +56,7 @@ class Booth:
 
     def close(self) -> None:
         self._client.close()
-        self.server.end()
+        self.server.stop()
 
 
 @pytest.fixture(params=["grpc", "wire"])
