@@ -1,4 +1,4 @@
-"""What administration asks of a store, beside what the booth asks of it."""
+"""The interface of a store for administrators, beside the one for the booth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MaintenanceFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long piece of work is: the words for its current step, and how much of `total` is done.
+    """The progress of a long piece of work: the words for its current step, and how much of `total` is done.
 
     `total` 0 means that nobody knows how long the step takes.
     """
@@ -34,7 +34,7 @@ class User:
     username: str
     account_id: int
     create_time: int
-    # The latest use of a session that is still alive. 0: it has no session.
+    # The latest use of a session that is still alive. 0 if the account has no session.
     used_time: int
     sessions: int
     # How many messages no session has acknowledged yet.
@@ -121,15 +121,15 @@ class AdminStore(Protocol):
         """Read names as `Store.usernames` does."""
 
     def users(self, usernames: Sequence[str]) -> list[User]:
-        """Read what an administrator sees of these accounts. Those that do not exist are left out."""
+        """Read the records of these accounts. Accounts that do not exist are left out."""
 
     def statistics(self) -> Statistics:
-        """Count what the store has."""
+        """Return counts over the store, and the sizes of its files."""
 
     def set_disabled(self, username: str, *, is_disabled: bool) -> int:
         """Disable or enable an account. Return how many sessions ended.
 
-        A disabled account has no sessions and gets none. Its name stays taken, and its mailbox goes on receiving.
+        A disabled account has no sessions and gets none. Its name stays taken, and its mailbox still receives messages.
         """
 
     def set_password(self, username: str, password_hash: str) -> int:
@@ -146,7 +146,7 @@ class AdminStore(Protocol):
         """
 
     def check(self) -> Iterator[Progress | Finding]:
-        """Look whether the store is intact and keeps its invariants."""
+        """Check whether the store is intact and keeps its invariants."""
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
         """Read all that the store holds about a person, as records that fit into JSON. No record has a secret."""
@@ -159,13 +159,13 @@ class AdminStore(Protocol):
 
 
 class StorePlace(Protocol):
-    """Where a store's data lies, whether a server serves it or not. The methods raise MaintenanceFailed."""
+    """The place of a store's data. A server may be serving it. The methods raise MaintenanceFailed."""
 
     def open(self) -> AbstractContextManager[AdminStore]:
         """Open the store for as long as the block lasts. Refused if there is no store, or if a server serves it."""
 
     def verify(self, file: Path) -> Iterator[Progress | Finding | Verified]:
-        """Look whether a backup is intact and keeps a store's invariants. The last item is Verified."""
+        """Check whether a backup is intact and keeps a store's invariants. The last item is Verified."""
 
     def restore(self, file: Path) -> Iterator[Progress | Restored]:
         """Put a backup in the store's place, with a new epoch. Keep the store before it. The last item is Restored.

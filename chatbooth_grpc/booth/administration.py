@@ -14,7 +14,7 @@ from chatbooth_grpc.booth.model import Limits, Removal
 from chatbooth_grpc.booth.rules import checked_new_password, folded_username
 
 DEFAULT_PAGE_SIZE = 100
-"""How many users a page has, if nobody says how many."""
+"""How many users a page has by default."""
 
 MAX_PAGE_SIZE = 1_000
 
@@ -38,7 +38,7 @@ class AdminActions(Protocol):
         """Return a page of the users whose names `pattern` finds. Raises InvalidPattern, InvalidPageToken."""
 
     def statistics(self) -> Statistics:
-        """Count what the store has."""
+        """Return counts over the store, and the sizes of its files."""
 
     def set_disabled(self, username: str, *, is_disabled: bool) -> int:
         """Disable or enable an account. Return how many sessions ended."""
@@ -56,7 +56,7 @@ class AdminActions(Protocol):
         """Copy the store into a file."""
 
     def check(self) -> Iterator[Progress | Finding]:
-        """Look whether the store is sound."""
+        """Check whether the store is sound."""
 
     def vacuum(self) -> Iterator[Progress | Vacuumed]:
         """Write the store's file anew."""
@@ -68,7 +68,7 @@ class Administration:
     def __init__(
         self, store: AdminStore, *, name_hold: float = Limits().name_hold, passwords: Passwords | None = None
     ) -> None:
-        """`name_hold` is for how many seconds a deleted account's name is held."""
+        """`name_hold` is how long a deleted account's name is held, in seconds."""
         self._store = store
         self._name_hold = name_hold
         self._passwords = passwords or Passwords()

@@ -13,7 +13,7 @@ from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
 
 
 class _Check(NamedTuple):
-    """One invariant: the statement that finds its violations, and the words for one of them, by the columns."""
+    """One invariant: the statement that finds its violations, and the words for one of them, with its columns."""
 
     statement: str
     words: str
@@ -32,7 +32,7 @@ CHECKS = (
     _Check("check_orphans", "ids refer to mailbox {}, which does not exist"),
     _Check("check_held_names", "the name of account {} is held, as if the account were deleted"),
 )
-"""The invariants of a store of the newest schema. A finding is named for its statement, without `check_`."""
+"""The invariants of a store of the newest schema. A finding has the name of its statement, without `check_`."""
 
 
 def check(connection: apsw.Connection) -> Iterator[Progress | Finding]:
@@ -53,7 +53,7 @@ def check(connection: apsw.Connection) -> Iterator[Progress | Finding]:
 
 
 def check_file(connection: apsw.Connection) -> Iterator[Progress | Finding]:
-    """Check that a database is intact, whatever its schema. Raises apsw.Error."""
+    """Check that a database of any schema is intact. Raises apsw.Error."""
     yield Progress("checking the file")
     for words in damage_in(connection):
         yield Finding("file", words)

@@ -15,7 +15,7 @@ import apsw
 
 from chatbooth_grpc.booth.admin_store import MaintenanceFailed, Progress
 
-# A step copies 8 MiB or so. The writer commits meanwhile as before: a reader keeps no writer waiting.
+# A step copies 8 MiB or so. The writer commits meanwhile as before, because a reader keeps no writer waiting.
 PAGES_PER_STEP = 2_000
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
@@ -60,7 +60,7 @@ def copy_pages(source: apsw.Connection, part: Path) -> Iterator[Progress]:
     """
     copy = apsw.Connection(str(part))
     try:
-        # The file is thrown away if the copy is not finished, and its last fsync comes before its new name.
+        # If the copy does not finish, the file is removed. Its last fsync comes before its new name.
         copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").fetchall()
         with copy.backup("main", source, "main") as backup:
             while not backup.done:
@@ -71,7 +71,7 @@ def copy_pages(source: apsw.Connection, part: Path) -> Iterator[Progress]:
 
 
 def damage_in(connection: apsw.Connection) -> list[str]:
-    """Return SQLite's words for what is damaged in a database. An empty list: it is intact. Raises apsw.Error."""
+    """Return SQLite's words for each damage in a database. Empty if it is intact. Raises apsw.Error."""
     found = [str(words) for (words,) in connection.execute("PRAGMA integrity_check(20)")]
     return [] if found == ["ok"] else found
 

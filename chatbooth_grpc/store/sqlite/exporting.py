@@ -1,4 +1,4 @@
-"""All that a store holds about one person, as records for JSON. None has a hash, a token or a digest."""
+"""Exports all data about one person, as records for JSON, without any secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Record = dict[str, object]
 
 
 def export(connection: apsw.Connection, username: str) -> Iterator[Record]:
-    """Read the records as of one moment. Raises RecipientNotFound."""
+    """Read the records as of one moment. None has a hash, a token or a digest. Raises RecipientNotFound."""
     connection.execute("BEGIN")
     try:
         account = connection.execute(ADMIN_SQL["exported_account"], (username,)).fetchone()
@@ -67,6 +67,6 @@ def _identity(message_id: bytes, accept_time: int) -> Record:
 
 
 def _text(time: int) -> str:
-    """Return a time as RFC 3339 has it, in UTC."""
+    """Return a time in the form of RFC 3339, in UTC."""
     moment = datetime.fromtimestamp(time / 1_000_000, timezone.utc)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,15 +1,15 @@
-"""Putting a backup in a store's place, so that a crash at any moment leaves the one store or the other.
+"""Puts a backup in a store's place. A crash at any moment leaves a whole store.
 
-The order of the steps matters:
+After a crash, the old store or the new one is in place. So the order of the steps matters:
 
 1. Both the store's file and the file that comes in its place are locked, so no server starts meanwhile.
 2. The backup is copied beside the store, gets another epoch, and is on stable storage.
 3. The log of a crashed server is copied into the old file, which then is a whole store alone. If that is not possible,
-   no server could serve the old file either; the log is then kept under another name, beside the old file.
+   no server could serve the old file either. Then the log is kept under another name, beside the old file.
 4. The old file gets a second name, under which it is kept.
 5. One rename puts the new file in place. Before it the store is the old one, after it the new one.
-6. The seal and the shared memory of the old store are removed. A seal that is left by a crash does no harm: the epoch
-   in the new file is new.
+6. The seal and the shared memory of the old store are removed. A seal that is left by a crash does no harm, because
+   the new file has a new epoch.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _renew_epoch(part: Path) -> None:
 
 
 def _keep_former(path: Path) -> Path | None:
-    """Give the old store a second name, and return that. None: there is no old store."""
+    """Give the old store a second name, and return that. None if there is no old store."""
     is_whole = _copy_log(path)
     if is_whole and path.stat().st_size == 0:
         return None
@@ -141,7 +141,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _remove_second_names(path: Path) -> None:
-    """Remove the second names of the store's file that a restore has left which was killed before its end."""
+    """Remove the second names of the store's file that a killed restore has left."""
     for former in path.parent.glob(f"*{_KEPT}*"):
         if former.name.startswith(f"{path.name}{_KEPT}") and former.samefile(path):
             former.unlink()

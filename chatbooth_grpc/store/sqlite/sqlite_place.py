@@ -1,4 +1,4 @@
-"""The place of a store in one file, for an administrator: open it, verify a backup, restore one."""
+"""The place of a store in one file, where an administrator opens or restores it."""
 
 from __future__ import annotations
 

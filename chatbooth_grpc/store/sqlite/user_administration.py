@@ -1,4 +1,4 @@
-"""What an administrator does to accounts, and sees of them and of the whole store."""
+"""The changes and reads of accounts by an administrator, and counts of the whole store."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def _user(*columns: Any) -> User:
 
 
 def read_statistics(connection: apsw.Connection, path: Path) -> Statistics:
-    """Count what the store has, and look at its files."""
+    """Return counts over the store, and the sizes of its files."""
     row = connection.execute(ADMIN_SQL["statistics"]).fetchone()
-    # The statement returns one row whatever the store has.
+    # The statement always returns one row.
     assert row is not None  # noqa: S101
     accounts, disabled, sessions, messages, unacknowledged, to_remove, held_names, epoch = row
     return Statistics(

@@ -1,4 +1,4 @@
-"""Whether a file that nobody serves, such as a backup, is a whole and sound store."""
+"""Checks whether a file that nobody serves, such as a backup, is a whole store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL, load_migrations
 
 
 def verify(file: Path) -> Iterator[Progress | Finding | Verified]:
-    """Check a file as `StorePlace.verify` describes. Raises MaintenanceFailed: it is no store that can be read."""
+    """Check a file as `StorePlace.verify` describes. Raises MaintenanceFailed if it is no store that can be read."""
     _refuse_incomplete(file)
     try:
         with closing(open_alone(file)) as connection:

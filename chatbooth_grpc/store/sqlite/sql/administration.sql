@@ -118,5 +118,5 @@ SELECT account_id FROM accounts JOIN held_names USING (username) LIMIT 20
 SELECT count(*) FROM store HAVING count(*) <> 1
 
 -- name: renew_epoch
--- Give a store that is being restored another epoch, whatever its schema.
+-- Give a store of any schema another epoch, during a restore.
 UPDATE store SET epoch = randomblob(16)

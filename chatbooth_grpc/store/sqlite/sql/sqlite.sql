@@ -262,5 +262,5 @@ SELECT account_id, mailbox_id, username FROM accounts JOIN mailboxes USING (acco
 UPDATE accounts SET disabled_time = iif(:time IS NULL, NULL, ifnull(disabled_time, :time)) WHERE account_id = :account_id
 
 -- name: set_password_hash
--- Change a password, whatever the one before was.
+-- Change a password. The old one does not matter.
 UPDATE accounts SET password_hash = ? WHERE account_id = ?
