@@ -1,4 +1,4 @@
-"""Converter: how the request and the reply of one action become protobuf messages, and back."""
+"""Converts the request and the reply of one action to protobuf messages, and back."""
 
 from __future__ import annotations
 

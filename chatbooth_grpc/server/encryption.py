@@ -1,4 +1,4 @@
-"""How the server's connections are encrypted, by its flags."""
+"""The encryption of the server's connections, by its flags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbooth_grpc.tls.certificate_files import CertificateFiles
 AUTO = "auto"
 
 _SUFFIXES = (".tls.crt", ".tls.key")
-"""How the names of the files go on, after the store's, that the server makes itself."""
+"""The ends of the names of the files that the server makes itself. They follow the store's name."""
 
 
 @dataclass(frozen=True)

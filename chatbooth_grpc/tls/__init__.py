@@ -1,1 +1,1 @@
-"""TLS: a server's certificate and a client's trust in it. Knows neither gRPC nor the wire protocol."""
+"""TLS: a server's certificate, and a client's trust in it, for both protocols."""

@@ -1,4 +1,4 @@
-"""Keeps the certificate that a server shows up to date: reads its files again when they change."""
+"""Reads a server's certificate again when its files change."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class CurrentCertificate:
 
 
 def _signature(files: CertificateFiles) -> object:
-    """Return what differs when the files do. A file that is missing is a difference too."""
+    """Return a value that differs when the files differ. A file that is missing is a difference too."""
     try:
         return files.signature()
     except OSError as error:

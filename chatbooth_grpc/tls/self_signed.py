@@ -1,4 +1,4 @@
-"""Makes a certificate that is signed by its own key, for a server whose clients know it by its fingerprint."""
+"""Makes a self-signed certificate, which clients know by its fingerprint."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 from chatbooth_grpc.tls.certificate_files import CertificateFiles, CertificateUnusable
 
 PINNED_NAME = "chatbooth.invalid"
-"""A name in every certificate that is made here. RFC 2606 keeps it from ever being a host's.
+"""A name in every certificate that is made here. By RFC 2606, no host will ever have it.
 
-A client that knows the certificate checks this name, since it trusts that very certificate under any name of its host.
+A client that knows the certificate checks this name, because it trusts that certificate under any name of its host.
 """
 
 _LIFE = datetime.timedelta(days=3_653)
 """Ten years. Clients that know a certificate by its fingerprint refuse the next one until a person accepts it."""
 
 _BEFORE = datetime.timedelta(days=1)
-"""The clock of a client may be late."""
+"""The certificate is valid from this long before it is made, because the clock of a client may be late."""
 
 
 def make_certificate_once(files: CertificateFiles, names: Iterable[str]) -> bool:
@@ -88,7 +88,7 @@ def _make(names: Iterable[str]) -> tuple[bytes, bytes]:
 
 
 def _subjects(x509: Any, names: Iterable[str]) -> list[Any]:
-    """Return what the certificate is for: each name once, and the name that clients check."""
+    """Return the names in the certificate: each name once, and the name that clients check."""
     subjects = []
     for name in dict.fromkeys([*map(str.lower, names), "localhost", "127.0.0.1", "::1", PINNED_NAME]):
         try:

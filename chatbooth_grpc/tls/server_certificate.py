@@ -1,4 +1,4 @@
-"""A server's certificate: reads it from its files, and refuses one that no client could use."""
+"""Reads a server's certificate, and refuses one that no client could use."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _server_context(files: CertificateFiles, chain: bytes) -> ssl.SSLContext:
 
 
 def _refuse_to_ask(key: Path) -> Callable[[], str]:
-    """Return what OpenSSL calls for the password of a key. Without it, OpenSSL would ask on the terminal."""
+    """Return the function that OpenSSL calls for a key's password. Without it, OpenSSL would ask on the terminal."""
 
     def refuse() -> NoReturn:
         raise CertificateUnusable(f"the key {key} is encrypted; write it without a password, readable by you alone")
@@ -118,8 +118,8 @@ def _demand_client_certificates(context: ssl.SSLContext, client_ca: bytes, files
 def _try(context: ssl.SSLContext, chain: bytes, path: Path) -> tuple[bytes, float]:
     """Shake hands with a client that trusts the certificate. Return its DER, and when it expires.
 
-    Python's library shows the content of a certificate only after a handshake. The handshake also finds whatever else
-    would keep clients away. Raises CertificateUnusable.
+    Python's library shows the content of a certificate only after a handshake. The handshake also finds other faults
+    that would keep clients away. Raises CertificateUnusable.
     """
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = _authorities(chain, path).wrap_bio(to_client, to_server)

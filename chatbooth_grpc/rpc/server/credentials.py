@@ -1,4 +1,4 @@
-"""A server's certificate as gRPC takes it: new connections see a new certificate without a restart."""
+"""Gives gRPC the server's certificate, and each new one without a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Credentials:
     """Hands gRPC the present certificate.
 
-    gRPC asks on a thread of its own, once for each handshake. So the answer is made when the certificate changes.
+    gRPC asks on one of its own threads, once for each handshake. So the answer is made when the certificate changes.
     """
 
     def __init__(self, current: CurrentCertificate) -> None:
@@ -23,11 +23,11 @@ class Credentials:
         current.watch(self._prepare)
 
     def for_address(self) -> grpc.ServerCredentials:
-        """Return the credentials of one address on which gRPC listens. Each address keeps a certificate of its own."""
+        """Return the credentials of one address on which gRPC listens. gRPC keeps a certificate for each address."""
         kept = self._prepared
 
         def fetch() -> Any:
-            """Return the certificate if it has changed since the last call. None has gRPC keep the one that it has."""
+            """Return the certificate if it has changed since the last call. None makes gRPC keep the last one."""
             nonlocal kept
             prepared = self._prepared
             if prepared is kept:

@@ -1,4 +1,4 @@
-"""The gRPC service: methods for the unary actions from a table, and those that answer later."""
+"""The gRPC service: a table's unary actions, and the methods that answer later."""
 
 from __future__ import annotations
 
