@@ -10,7 +10,7 @@ from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction
 from chatbooth_grpc.wire.encoding.primitives import decode_empty, encode_empty
 
 EMPTY = (encode_empty, decode_empty)
-"""Encodes and decodes None: a request or a reply that says nothing."""
+"""Encodes and decodes None, for a request or a reply without fields."""
 
 
 @dataclass(frozen=True)

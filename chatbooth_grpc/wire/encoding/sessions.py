@@ -8,7 +8,7 @@ from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from chatbooth_grpc.wire.encoding.codec import EMPTY, codec
 from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader, BodyWriter, encode_extension
 
-# The tag of the extension of SIGN_UP and LOG_IN that holds the token which the client drew.
+# The tag of the extension of SIGN_UP and LOG_IN that holds the client's token.
 _TOKEN_TAG = 1
 
 

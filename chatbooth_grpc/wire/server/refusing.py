@@ -1,4 +1,4 @@
-"""Refuses a client over a limit with an answer that it can read, also if the connection is encrypted."""
+"""Refuses a client over a limit, with an answer that also an encrypted client can read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _READ_SIZE = 4_096
 class Refusals:
     """Answers clients that are refused, and closes their streams.
 
-    An encrypted answer needs a handshake first, and the client may take its time. So a thread of its own does it, and
-    the thread that accepts connections goes on.
+    An encrypted answer needs a handshake first, and the client may take its time. So another thread does it, and the
+    thread that accepts connections continues.
     """
 
     def __init__(self, limit: float) -> None:
@@ -33,7 +33,7 @@ class Refusals:
         self._answering: dict[ByteStream, float] = {}
 
     def refuse(self, stream: ByteStream, limit: str) -> None:
-        """Say which limit is reached, and end the connection. Never blocks."""
+        """Say which limit is reached, and end the connection. This never blocks."""
         answer = encode_frame(actions.RESPONSE, encode_error(TooBusy(limit)))
         if stream.is_ready:
             # An OSError means that the client has gone.
@@ -44,7 +44,8 @@ class Refusals:
             thread = threading.Thread(target=self._answer, args=(stream, answer), name="wire-refusal", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system allows no more threads
+            except RuntimeError:
+                # The system allows no more threads.
                 self._finish(stream)
         else:
             stream.close()
@@ -76,12 +77,13 @@ class Refusals:
             while stream.receive(_READ_SIZE):
                 pass
         except OSError:
-            pass  # the client has gone, or took too long
+            # The client has gone, or took too long.
+            pass
         finally:
             self._finish(stream)
 
     def _finish(self, stream: ByteStream) -> None:
-        # No thread may cut off the stream after it is closed: a new connection may have its descriptor.
+        # No thread may cut off the stream after it is closed, because a new connection may have its descriptor.
         with self._lock:
             del self._answering[stream]
             stream.close()
