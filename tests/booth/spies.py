@@ -28,7 +28,7 @@ class Argon2Spy:
 
 
 class Gate:
-    """Holds each thread that comes until it is opened, and tells when the first thread has come."""
+    """Holds each thread that comes, until it is opened. A test can wait until the first thread has come."""
 
     def __init__(self) -> None:
         self._reached = threading.Event()
@@ -44,5 +44,5 @@ class Gate:
         assert self._reached.wait(20)
 
     def open(self) -> None:
-        """Let all threads go on."""
+        """Let all threads continue."""
         self._opened.set()

@@ -60,7 +60,7 @@ def test_a_token_and_a_password_are_stored_only_hashed(booth: Booth, store_path:
     assert PASSWORD.encode() not in stored
 
 
-def test_a_username_is_taken_once_whatever_its_case(booth: Booth, sign_up: SignUp, store_path: Path) -> None:
+def test_a_username_is_taken_once_in_any_case(booth: Booth, sign_up: SignUp, store_path: Path) -> None:
     sign_up("ann")
     before = rows_of(store_path)
     for name in ("ann", "ANN"):
@@ -94,7 +94,7 @@ def test_an_account_made_between_the_look_and_the_commit_keeps_its_name(
         ("ann", "x" * 1025, InvalidPassword("password", 8, 1024)),
     ],
 )
-def test_signing_up_refuses_what_is_ill_formed(
+def test_signing_up_refuses_an_ill_formed_name_or_password(
     booth: Booth, store_path: Path, username: str, password: str, error: ChatboothError
 ) -> None:
     before = rows_of(store_path)
@@ -120,7 +120,7 @@ def test_logging_in_does_not_ask_how_the_keyboard_composes(booth: Booth) -> None
     assert booth.log_in("ann", unicodedata.normalize("NFD", "pässwört")).account_id == composed.account_id
 
 
-def test_an_unknown_name_and_a_wrong_password_are_refused_alike(booth: Booth, sign_up: SignUp) -> None:
+def test_an_unknown_name_and_a_wrong_password_get_the_same_refusal(booth: Booth, sign_up: SignUp) -> None:
     sign_up("ann")
     refusals = []
     for username, password in [("ann", "wrong password"), ("ben", PASSWORD), ("ann", "x" * 5_000), ("ann", "")]:
@@ -142,7 +142,7 @@ def test_an_unknown_name_takes_as_much_work_as_a_known_one(
     assert known == unknown
 
 
-def test_logging_in_refuses_what_is_no_username(booth: Booth) -> None:
+def test_logging_in_refuses_an_ill_formed_username(booth: Booth) -> None:
     with pytest.raises(InvalidUsername):
         booth.log_in("", PASSWORD)
 
@@ -374,7 +374,7 @@ def test_listing_finds_searches_and_pages(booth: Booth, sign_up: SignUp) -> None
         (("", "", 0, "garbage"), InvalidPageToken),
     ],
 )
-def test_listing_refuses_what_is_ill_formed(
+def test_listing_refuses_ill_formed_arguments(
     booth: Booth, sign_up: SignUp, arguments: tuple[str, str, int, str], error: type[ChatboothError]
 ) -> None:
     ann = sign_up("ann")

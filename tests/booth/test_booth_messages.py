@@ -131,7 +131,7 @@ def test_a_sequence_of_another_epoch_acknowledges_nothing(booth: Booth, sign_up:
 def test_a_session_that_ends_meanwhile_does_nothing_more(
     booth: Booth, store: InterruptedStore, sign_up: SignUp, method: str
 ) -> None:
-    """Each rechecks its session where it takes effect."""
+    """Each action checks its session again in its transaction."""
     ann, ben = sign_up("ann"), sign_up("ben")
     send_texts(booth, ben, "ann", "for ann")
 
@@ -163,7 +163,7 @@ def ann(booth: Booth, sign_up: SignUp) -> Session:
     return ann
 
 
-def test_what_is_not_acknowledged_is_delivered_again(booth: Booth, ann: Session) -> None:
+def test_messages_that_are_not_acknowledged_are_delivered_again(booth: Booth, ann: Session) -> None:
     for _ in range(2):
         delivery = booth.deliver(ann.token)
         assert [message.text for message in delivery.messages] == [*"12345"]
@@ -248,7 +248,7 @@ def test_a_batch_is_cut_at_a_mebibyte_but_holds_one_message(booth: Booth, sign_u
     assert sizes == [[1 << 19, 1 << 19], [1], [1 << 20], [3]]
 
 
-def test_what_retention_removed_is_named_as_a_gap(booth: Booth, ann: Session, store_path: Path) -> None:
+def test_messages_that_retention_removed_are_named_as_a_gap(booth: Booth, ann: Session, store_path: Path) -> None:
     remove_through(store_path, ann, 3)
     delivery = booth.deliver(ann.token)
     assert delivery.opening.gap == Gap(1, 3, GapReason.RETENTION)

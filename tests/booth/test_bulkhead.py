@@ -24,7 +24,7 @@ def test_one_too_many_is_refused_by_the_limits_name() -> None:
         pass
 
 
-def test_who_waits_gets_the_next_turn() -> None:
+def test_a_waiting_caller_gets_the_next_turn() -> None:
     bulkhead = Bulkhead("moons at once", working=1, waiting=1)
     gate = Gate()
     most, now, count = 0, 0, threading.Lock()

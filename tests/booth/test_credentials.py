@@ -33,7 +33,7 @@ def test_tokens_are_16_bytes_that_nobody_has_seen_before() -> None:
     assert {len(token) for token in tokens} == {TOKEN_SIZE} == {16}
 
 
-def test_what_is_kept_of_a_token_is_its_hash() -> None:
+def test_only_the_hash_of_a_token_is_kept() -> None:
     token = new_token()
     assert hash_token(token) == hashlib.sha256(token).digest()
 
@@ -108,7 +108,9 @@ def test_more_than_may_wait_are_refused(spy: Argon2Spy) -> None:
 @pytest.mark.parametrize(
     "use", [lambda passwords: passwords.matches(b"a password", None), lambda passwords: passwords.hash(b"a password")]
 )
-def test_who_waits_past_its_deadline_is_told_so(spy: Argon2Spy, use: Callable[[Passwords], object]) -> None:
+def test_a_caller_that_waits_past_its_deadline_gets_deadline_exceeded(
+    spy: Argon2Spy, use: Callable[[Passwords], object]
+) -> None:
     passwords = cheap_passwords()
     gates = [Gate() for _ in range(CORES)]
     waiting = iter(gates)

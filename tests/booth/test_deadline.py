@@ -17,7 +17,7 @@ def test_without_a_deadline_all_that_is_asked_for_is_left() -> None:
         assert time_remaining(5.0) == 5.0
 
 
-def test_a_deadline_bounds_what_is_left() -> None:
+def test_a_deadline_bounds_the_time_that_is_left() -> None:
     with deadline_in(60.0):
         assert 55.0 < time_remaining(float("inf")) <= 60.0
         assert time_remaining(5.0) == 5.0

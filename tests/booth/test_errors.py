@@ -51,7 +51,7 @@ def test_every_leaf_hangs_on_one_branch() -> None:
         assert len([branch for branch in BRANCHES if issubclass(kind, branch)]) == 1, kind
 
 
-def test_invalid_arguments_name_a_field_and_what_may_pass_says_when() -> None:
+def test_invalid_arguments_name_a_field_and_passing_errors_say_when_to_retry() -> None:
     for kind in CONCRETE:
         error = plain(kind)
         if isinstance(error, errors.InvalidArgument):
@@ -75,7 +75,7 @@ def test_words_are_for_people(error: ChatboothError) -> None:
     assert words.endswith(".")
 
 
-def test_an_ended_session_is_told_apart_from_every_fault_of_a_token() -> None:
+def test_an_ended_session_differs_from_every_fault_of_a_token() -> None:
     assert len({str(SessionInvalid(problem)) for problem in PROBLEMS}) == len(PROBLEMS)
     # Clients that do not know this attribute expect none.
     assert SessionInvalid().attributes() == {}

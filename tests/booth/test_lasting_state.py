@@ -65,7 +65,7 @@ def test_each_cause_is_named_once(state: LastingState, caplog: pytest.LogCapture
     assert _lines(caplog) == [("no room", {"cause": "full"}), ("no room", {"cause": "broken"})]
 
 
-def test_it_begins_anew_with_its_own_count(
+def test_a_new_state_begins_with_its_own_count(
     state: LastingState, seconds: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):

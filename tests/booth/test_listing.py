@@ -56,7 +56,7 @@ def numbered(count: int) -> list[str]:
 
 
 @given(st.sets(NAMES), st.sampled_from(PATTERNS), st.integers(1, 7))
-def test_pages_together_are_what_the_pattern_finds(names: set[str], pattern: str, page_size: int) -> None:
+def test_pages_together_hold_every_name_that_the_pattern_finds(names: set[str], pattern: str, page_size: int) -> None:
     found = list(pages(Listing(pattern, ""), scan_of(sorted(names)), page_size))
     expected = [name for name in sorted(names) if re.search(pattern, name, re.IGNORECASE)]
     assert [name for page in found for name in page] == expected
@@ -168,7 +168,7 @@ def test_a_page_token_is_good_for_its_own_list_alone(other: Listing) -> None:
 
 
 @given(st.text(min_size=1) | st.binary(min_size=1).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-def test_what_was_never_a_page_token_is_refused(token: str) -> None:
+def test_a_text_that_was_never_a_page_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidPageToken):
         Listing("a", "").page(scan_of(["ab"]), 1, token)
 

@@ -21,6 +21,6 @@ def test_an_id_is_read_as_it_is_written(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "00", "0" * 32, "a" * 31, "a" * 33, "g" * 32, "aa " * 16, "²" * 32, "é" * 16])
-def test_what_is_no_id_is_refused(text: str) -> None:
+def test_an_ill_formed_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="32 hex digits"):
         decode_message_id(text)

@@ -143,7 +143,7 @@ def test_a_million_names_take_less_than_a_second_of_searching() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(", "[", "a{1001}", "*a", r"(?=x)", r"\1", "a**b)", "\\", "é(" * 300, "a)(b"])
-def test_what_is_no_pattern_is_refused_in_re2s_words(pattern: str) -> None:
+def test_an_ill_formed_pattern_is_refused_in_re2s_words(pattern: str) -> None:
     with pytest.raises(InvalidPattern) as refusal:
         NameSearch(pattern)
     assert refusal.value.field == "pattern"

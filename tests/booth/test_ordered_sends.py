@@ -50,7 +50,7 @@ def test_outcomes_are_written_in_the_order_of_arrival(order: tuple[int, ...]) ->
     assert len(sends) == 0
 
 
-def test_what_is_next_is_written_at_once_and_the_rest_waits() -> None:
+def test_the_next_outcome_is_written_at_once_and_the_rest_waits() -> None:
     written = Written()
     sends = OrderedSends[int](4, written)
     places = [begun(sends) for _ in range(3)]

@@ -13,7 +13,7 @@ EPOCH = bytes(range(16))
 
 
 @given(st.data(), st.integers(0, 50))
-def test_an_opening_accounts_for_every_sequence_behind_its_start(data: st.DataObject, last: int) -> None:
+def test_an_opening_accounts_for_every_sequence_after_its_start(data: st.DataObject, last: int) -> None:
     removed = data.draw(st.integers(0, last), "removed through")
     start = data.draw(st.integers(0, last), "start")
     batch = Batch([], last, removed, cursor=0)

@@ -78,7 +78,7 @@ def test_only_usernames_are_usernames(text: str) -> None:
 
 
 @given(usernames, st.integers(0, 32))
-def test_what_a_username_starts_with_is_a_prefix(name: str, length: int) -> None:
+def test_the_start_of_a_username_is_a_prefix(name: str, length: int) -> None:
     assert folded_username(name).startswith(folded_prefix(name[:length]))
 
 
@@ -212,7 +212,7 @@ def test_sixteen_bytes_are_a_token_and_its_hex_digits_too(token: bytes) -> None:
         (base64.urlsafe_b64encode(TOKEN), "BASE64"),
     ],
 )
-def test_what_is_given_for_a_token_is_named(token: object, problem: str) -> None:
+def test_a_refusal_names_the_fault_of_a_token(token: object, problem: str) -> None:
     with pytest.raises(SessionInvalid) as refused:
         check_token(token)
     assert refused.value.problem == problem
@@ -248,7 +248,7 @@ def test_an_unknown_token_that_is_the_beginning_of_text_is_named(token: bytes, p
         (base64.urlsafe_b64encode(TOKEN).decode(), "BASE64"),
     ],
 )
-def test_what_is_written_for_a_token_is_named(digits: str, problem: str) -> None:
+def test_a_refusal_names_the_fault_of_a_written_token(digits: str, problem: str) -> None:
     with pytest.raises(SessionInvalid) as refused:
         token_from_hex(digits)
     assert refused.value.problem == problem

@@ -1,4 +1,4 @@
-"""Store time moves steadily whatever the time of day is, and stamps tell ages."""
+"""Store time moves steadily when the time of day is set, and stamps give ages."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_setting_the_time_of_day_ages_nothing(machine: Machine, jump: int) -> No
 
 
 @pytest.mark.parametrize("jump", [YEAR, -YEAR, LONG_AGO])
-def test_what_was_accepted_while_the_clock_was_wrong_is_kept_as_long_as_all_else(machine: Machine, jump: int) -> None:
+def test_a_message_accepted_while_the_clock_was_wrong_is_kept_as_long_as_any_other(machine: Machine, jump: int) -> None:
     clock = machine.start()
     machine.pass_time(DAY)
     machine.wall += jump

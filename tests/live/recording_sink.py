@@ -33,7 +33,7 @@ class RecordingSink:
         self._reads = False
 
     def unblock(self) -> None:
-        """Read on."""
+        """Read again."""
         self._reads = True
         self._take()
 

@@ -59,7 +59,7 @@ def test_the_first_step_only_opens(place: Place, sink: RecordingSink) -> None:
     assert sink.sequences == [1, 2]
 
 
-def test_what_comes_between_the_opening_and_the_next_step_is_not_missed(place: Place, sink: RecordingSink) -> None:
+def test_a_message_between_the_opening_and_the_next_step_is_not_missed(place: Place, sink: RecordingSink) -> None:
     listener = Listener(place.bob, None, sink)
     listener.step(place.store)
     place.send(b"one")
@@ -93,7 +93,7 @@ def test_the_window_is_a_mebibyte_to_the_byte(place: Place, sink: RecordingSink,
     assert sink.sequences == [1, 2, 3]
 
 
-def test_the_window_counts_what_earlier_batches_left_out(place: Place, sink: RecordingSink) -> None:
+def test_the_window_counts_the_messages_that_earlier_batches_left_out(place: Place, sink: RecordingSink) -> None:
     listener = Listener(place.bob, None, sink)
     for text in (b"x" * HALF, b"y" * (HALF - 1), b"z" * 2, b"w"):
         place.send(text)
@@ -104,7 +104,7 @@ def test_the_window_counts_what_earlier_batches_left_out(place: Place, sink: Rec
     assert sink.sequences == [1, 2, 3, 4]
 
 
-def test_one_message_goes_out_whatever_its_size(place: Place, sink: RecordingSink) -> None:
+def test_one_message_of_any_size_is_sent(place: Place, sink: RecordingSink) -> None:
     place.send(b"x" * (3 * WINDOW_SIZE), b"y" * (2 * WINDOW_SIZE))
     listener = Listener(place.bob, None, sink)
     serve(place, listener)
@@ -122,7 +122,7 @@ def test_a_sequence_beyond_the_cursor_is_where_the_window_starts(place: Place, s
     assert sink.sequences == list(range(301, 557))
 
 
-def test_a_sequence_behind_the_cursor_is_read_again(place: Place, sink: RecordingSink) -> None:
+def test_messages_before_the_cursor_can_be_read_again(place: Place, sink: RecordingSink) -> None:
     place.send(*[b"x"] * 300)
     place.store.acknowledge(place.bob, 290)
     listener = Listener(place.bob, 0, sink)
@@ -139,7 +139,7 @@ def test_it_starts_at_the_sessions_cursor(place: Place, sink: RecordingSink) -> 
     assert (sink.opening.resumed_after, sink.sequences) == (2, [3])
 
 
-def test_a_gap_over_everything_is_told_in_the_opening(place: Place, sink: RecordingSink) -> None:
+def test_a_gap_over_everything_is_in_the_opening(place: Place, sink: RecordingSink) -> None:
     place.send(b"one", b"two", b"three")
     remove_through(place, 3)
     listener = Listener(place.bob, 1, sink)
@@ -150,7 +150,7 @@ def test_a_gap_over_everything_is_told_in_the_opening(place: Place, sink: Record
     assert (sink.sequences, sink.gaps) == ([4], [])
 
 
-def test_a_gap_behind_the_window_is_told_once(place: Place, sink: RecordingSink) -> None:
+def test_a_gap_after_the_window_is_sent_once(place: Place, sink: RecordingSink) -> None:
     place.send(*[b"x"] * 300)
     listener = Listener(place.bob, None, sink)
     serve(place, listener)
@@ -164,7 +164,7 @@ def test_a_gap_behind_the_window_is_told_once(place: Place, sink: RecordingSink)
     assert sink.sequences == [*range(1, 257), 301]
 
 
-def test_what_retention_removes_of_what_was_sent_is_no_gap(place: Place, sink: RecordingSink) -> None:
+def test_sent_messages_that_retention_removes_are_no_gap(place: Place, sink: RecordingSink) -> None:
     place.send(b"one", b"two")
     listener = Listener(place.bob, None, sink)
     serve(place, listener)
@@ -174,7 +174,7 @@ def test_what_retention_removes_of_what_was_sent_is_no_gap(place: Place, sink: R
     assert (sink.sequences, sink.gaps) == ([1, 2, 3], [])
 
 
-def test_what_a_broken_stream_did_not_take_does_not_count_as_sent(place: Place, sink: RecordingSink) -> None:
+def test_messages_that_a_broken_stream_did_not_take_do_not_count_as_sent(place: Place, sink: RecordingSink) -> None:
     place.send(b"one")
     listener = Listener(place.bob, None, sink)
     listener.step(place.store)
@@ -335,7 +335,7 @@ def up_to_date(place: Place, sink: RecordingSink, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("more", [0, 1, 2, 3])
-def test_an_ended_session_is_noticed_however_many_messages_come_behind_it(
+def test_an_ended_session_is_noticed_before_any_number_of_later_messages(
     place: Place, sink: RecordingSink, up_to_date: Listener, more: int
 ) -> None:
     place.store.end_session(place.bob)
@@ -346,7 +346,7 @@ def test_an_ended_session_is_noticed_however_many_messages_come_behind_it(
     assert sink.sequences == [1, 2]
 
 
-def test_what_was_acknowledged_is_noticed_whatever_comes_behind_it(
+def test_an_acknowledgement_is_noticed_before_any_later_messages(
     place: Place, sink: RecordingSink, up_to_date: Listener
 ) -> None:
     place.store.acknowledge(place.bob, 2)
@@ -357,7 +357,7 @@ def test_what_was_acknowledged_is_noticed_whatever_comes_behind_it(
     assert [sequence for sequence, _ in up_to_date._out] == [3]
 
 
-def test_who_is_up_to_date_reads_now_and_then_all_the_same(
+def test_an_up_to_date_listener_still_reads_now_and_then(
     place: Place, sink: RecordingSink, up_to_date: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with apsw.Connection(str(place.path)) as connection:

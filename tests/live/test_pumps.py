@@ -89,7 +89,7 @@ def test_each_wake_is_followed_by_a_step_and_no_listener_has_two_at_once(make: M
     assert overlaps == []
 
 
-def test_a_wake_during_a_step_is_another_step_behind_it(make: Make) -> None:
+def test_a_wake_during_a_step_makes_another_step_after_it(make: Make) -> None:
     entered, leave = threading.Semaphore(0), threading.Semaphore(0)
     steps: list[Listener] = []
 
@@ -136,7 +136,7 @@ def test_one_that_always_has_more_does_not_starve_the_rest(make: Make) -> None:
         busy.clear()
 
 
-def test_a_defect_ends_its_own_stream_alone(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_ends_its_own_stream_alone(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     bad, good = listener(), listener()
     steps: list[Listener] = []
 
@@ -177,7 +177,7 @@ def test_a_mailbox_with_thousands_of_listeners_delays_another_by_one_step(make: 
     assert [one for one in steps if one is not other] == [first, *many]
 
 
-def test_stopping_does_what_is_queued_first() -> None:
+def test_stopping_first_takes_the_queued_steps() -> None:
     before = pump_threads()
     served: list[Listener] = []
     gate = threading.Event()

@@ -57,7 +57,7 @@ def test_a_session_lives_to_its_expiry_and_not_beyond(place: Place, switchboard:
     assert _is_over(place, place.bob.session_id)
 
 
-def test_a_session_that_listened_lives_for_an_expiry_behind_its_stream(place: Place, switchboard: Switchboard) -> None:
+def test_a_session_that_listened_lives_for_an_expiry_after_its_stream(place: Place, switchboard: Switchboard) -> None:
     reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     listener = switchboard.open(place.bob, None, RecordingSink())
     for _ in range(40):
@@ -185,7 +185,7 @@ def test_a_round_goes_on_until_all_is_removed(
     assert removed.__dict__["count"] == 1_100
 
 
-def test_a_round_takes_up_what_a_deletion_left(place: Place, switchboard: Switchboard) -> None:
+def test_a_round_removes_the_rows_that_a_deletion_left(place: Place, switchboard: Switchboard) -> None:
     place.send(*[b"x"] * 1_100)
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM sessions WHERE account_id = ?", (place.bob.account_id,))
@@ -207,7 +207,7 @@ def test_a_deletion_is_pruned_at_once(place: Place, switchboard: Switchboard) ->
     reaper.stop()
 
 
-def test_what_an_earlier_server_left_is_pruned_at_the_start(place: Place, switchboard: Switchboard) -> None:
+def test_rows_that_an_earlier_server_left_are_pruned_at_the_start(place: Place, switchboard: Switchboard) -> None:
     place.delete_bob()
     reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
     reaper.start()

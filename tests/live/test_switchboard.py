@@ -96,7 +96,7 @@ def test_a_sequence_far_beyond_the_cursor_does_not_close_the_window(place: Place
     wait_until(lambda: sink.sequences == list(range(401, 601)))
 
 
-def test_what_retention_removed_is_told(place: Place, switchboard: Switchboard) -> None:
+def test_a_stream_says_which_messages_retention_removed(place: Place, switchboard: Switchboard) -> None:
     place.send(b"one", b"two", b"three")
     with apsw.Connection(str(place.path)) as connection:
         connection.execute("DELETE FROM messages WHERE sequence <= 2")
@@ -109,7 +109,9 @@ def test_what_retention_removed_is_told(place: Place, switchboard: Switchboard) 
     assert sink.gaps == []
 
 
-def test_what_retention_removes_behind_a_slow_stream_is_told(place: Place, switchboard: Switchboard) -> None:
+def test_a_slow_stream_says_which_messages_retention_removed_after_its_place(
+    place: Place, switchboard: Switchboard
+) -> None:
     place.send(*[b"x"] * 300)
     sink = RecordingSink()
     open_stream(switchboard, place.bob, None, sink)
@@ -295,7 +297,7 @@ def test_a_drain_ends_every_stream_with_its_cursor(place: Place) -> None:
     assert threading.active_count() == before
 
 
-def test_a_drain_waits_no_longer_than_its_grace_for_those_who_do_not_read_their_end(place: Place) -> None:
+def test_a_drain_waits_no_longer_than_its_grace_for_clients_that_do_not_read_their_end(place: Place) -> None:
     board = Switchboard(place.store)
     deaf = [_DeafAtTheEnd() for _ in range(50)]
     reading = RecordingSink()

@@ -49,7 +49,7 @@ class Client:
         self._unread.hold_small(name, lambda: self.cut_off.append(name))
 
 
-def test_what_is_taken_no_longer_counts(clock: Clock) -> None:
+def test_a_taken_write_no_longer_counts(clock: Clock) -> None:
     unread = Unread()
     held = unread.hold(5_000, ("ann",), lambda: None)
     assert (unread.size, unread.count) == (5_000, 1)
@@ -58,7 +58,7 @@ def test_what_is_taken_no_longer_counts(clock: Clock) -> None:
     assert (unread.size, unread.count, unread._by_owner) == (0, 0, {})
 
 
-def test_what_nobody_takes_is_cut_off_at_the_limit_and_not_before(
+def test_a_write_that_nobody_takes_is_cut_off_at_the_limit_and_not_before(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     unread = Unread(stuck_limit=5)
@@ -105,7 +105,7 @@ def test_an_accounts_share_costs_its_own_oldest_and_no_one_elses(clock: Clock) -
     assert client.cut_off == ["0", "1", "2"]
 
 
-def test_a_connections_share_counts_whatever_the_account(clock: Clock) -> None:
+def test_a_connections_share_counts_for_all_its_accounts(clock: Clock) -> None:
     unread = Unread(share_size=3 * MIB)
     client = Client(unread)
     for number in range(5):
@@ -123,7 +123,7 @@ def test_a_lone_write_may_be_larger_than_the_share(clock: Clock) -> None:
     assert client.cut_off == []
 
 
-def test_what_is_young_is_left_alone_however_much_it_is(clock: Clock) -> None:
+def test_any_amount_of_young_writes_is_left_alone(clock: Clock) -> None:
     """A message to thousands of listeners waits for all of them for a short time."""
     unread = Unread(most_size=MIB, share_size=MIB)
     client = Client(unread)
@@ -208,7 +208,7 @@ def test_a_watched_stream_is_cut_off_while_a_write_waits_and_only_then(clock: Cl
     assert [each.is_cut_off for each in (free, waiting, gone)] == [False, True, False]
 
 
-def test_who_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
+def test_a_client_that_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
     """Release the write as the end of a call does, on the thread that cuts it off."""
     unread = Unread(most=1)
     ended: list[str] = []
@@ -224,7 +224,7 @@ def test_who_is_cut_off_may_release_and_hold_at_once(clock: Clock) -> None:
     assert ended == ["first"]
 
 
-def test_many_threads_leave_nothing_behind() -> None:
+def test_many_threads_leave_nothing_held() -> None:
     unread = Unread(most=50, most_size=MIB, share_size=100_000, stuck_limit=0.01)
     cut_off = threading.Semaphore(0)
 

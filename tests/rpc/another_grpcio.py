@@ -1,4 +1,4 @@
-"""A grpcio whose private names are not as expected, so that its public API alone serves the calls."""
+"""A grpcio that lacks an expected private name, so that only its public API is used."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ BOTH_GRPCIOS = pytest.mark.parametrize("grpcio", ["as-expected", "another"], ind
 
 @pytest.fixture
 def grpcio(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Which grpcio the servers find: the installed one, unless a test says otherwise."""
+    """The grpcio that the servers find: the installed one, unless a test says otherwise."""
     which: str = getattr(request, "param", "as-expected")
     with another_grpcio() if which == "another" else nullcontext():
         yield which
@@ -29,7 +29,7 @@ def grpcio(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def start(tmp_path: Path, grpcio: str) -> Iterator[Start]:
-    """Start servers with flags, each on a store of its own."""
+    """Start servers with flags, each on a new store."""
     numbers = count()
     with ExitStack() as running:
         yield lambda *flags: running.enter_context(Running(tmp_path / f"chatbooth-{next(numbers)}.db", *flags))

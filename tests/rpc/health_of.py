@@ -1,4 +1,4 @@
-"""What a server says of its health, as a stream."""
+"""The stream of a server's health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat server on a free port, the stub to call it with, and what a refused call says."""
+"""A chat server on a free port, the stub to call it with, and the parts of a refusal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock, rows_of
 
 PATIENCE = 30.0
-"""The deadline of calls that are to succeed, in seconds."""
+"""The deadline of calls that must succeed, in seconds."""
 
 Detail = TypeVar("Detail", bound=ProtobufMessage)
 Metadata = tuple[tuple[str, str], ...]
@@ -68,36 +68,36 @@ class Running(AbstractContextManager["Running"]):
         return self.stub.LogIn(pb.LogInRequest(username=username, password=password), timeout=PATIENCE).session
 
     def send(self, session: pb.Session, recipient: str, text: str, message_id: bytes | None = None) -> pb.SendResponse:
-        """Send a text, under a new id if none is given."""
+        """Send a text, with a new message id if none is given."""
         request = pb.SendRequest(recipient=recipient, message_id=message_id or os.urandom(16), text=text)
         return self.stub.Send(request, metadata=bearer(session), timeout=PATIENCE)
 
     def deliver(self, session: pb.Session, **fields: Any) -> pb.DeliverResponse:
-        """Deliver what waits."""
+        """Deliver the waiting messages."""
         return self.stub.Deliver(pb.DeliverRequest(**fields), metadata=bearer(session), timeout=PATIENCE)
 
     def texts(self, session: pb.Session) -> list[str]:
-        """The texts that wait for a session."""
+        """Return the texts that wait for a session."""
         return [message.text for message in self.deliver(session).messages]
 
     def raw(self, method: str) -> Callable[..., Any]:
-        """A method whose requests are bytes as they are, and whose replies too."""
+        """Return a method whose requests and replies are plain bytes."""
         call: Callable[..., Any] = self.channel.unary_unary(f"/{SERVICE_NAME}/{method}")
         return call
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All that is stored."""
+        """Return all rows that are stored."""
         return rows_of(self.path)
 
 
 def bearer(session: pb.Session | bytes) -> Metadata:
-    """The metadata that carries a session's token."""
+    """Return the metadata that carries a session's token."""
     token = session.token if isinstance(session, pb.Session) else session
     return (("authorization", f"Bearer {token.hex()}"),)
 
 
 class Refusal:
-    """How a call was refused, taken apart."""
+    """A refusal of a call, taken apart."""
 
     def __init__(self, error: grpc.RpcError) -> None:
         self.code = error.code()
@@ -112,7 +112,7 @@ class Refusal:
         self.retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry else None
 
     def detail(self, kind: type[Detail]) -> Detail | None:
-        """The detail of a kind, if the status has one."""
+        """Return the status's detail of a kind, or None if it has none."""
         for packed in self._status.details if self._status else ():
             found = kind()
             if packed.Unpack(found):
@@ -121,7 +121,7 @@ class Refusal:
 
 
 def refusal(call: Callable[..., object], *arguments: Any, **options: Any) -> Refusal:
-    """Make a call that must fail; return how."""
+    """Make a call that must fail, and return its refusal."""
     try:
         answer = call(*arguments, **options)
     except grpc.RpcError as error:

@@ -1,4 +1,4 @@
-"""The contract agrees with the table of actions, and no request names an account to act as."""
+"""The contract agrees with the table of actions, and no request names the acting account."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chatbooth_grpc.rpc.actions import METHODS, SERVICE_NAME
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 
 WHO = re.compile(r"user|account|name|sender|from|recipient|owner|session|token|mailbox|author|_id$|^id$")
-"""What a field is called that says, or could say, who acts."""
+"""Names of a field that says, or could say, which account acts."""
 
 NAMES_ANOTHER = {"chatbooth.v1.SendRequest.recipient"}
 NAMES_NOBODY = {"chatbooth.v1.SendRequest.message_id", "chatbooth.v1.ListRequest.page_token"}
 
 
 def fields_that_name_somebody(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The full names of a message's fields, and its parts', that could say who acts."""
+    """Yield the full names of the fields of a message and its parts that could say which account acts."""
     if message.full_name in seen:
         return
     for field in message.fields:

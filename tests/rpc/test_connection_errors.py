@@ -1,4 +1,4 @@
-"""The words with which gRPC says why it does not connect."""
+"""The causes that gRPC's words give for a failed connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors through a real call and back, and what calls that fail by themselves become."""
+"""Errors through a real call and back, and the errors of calls that gRPC itself fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Raise = Callable[[Answer], grpc.RpcError]
 
 
 def plain(kind: type[ChatboothError]) -> ChatboothError:
-    """One error of a kind; its words are in several scripts."""
+    """Return an error of a class. Its words are in several scripts."""
     examples: dict[type, object] = {str: "Ωmega «ß» 漢", int: 2**63 + 8, float: 2.5}
     types = get_type_hints(kind)
     assert dataclasses.is_dataclass(kind)
@@ -38,7 +38,7 @@ def plain(kind: type[ChatboothError]) -> ChatboothError:
 
 @pytest.fixture(scope="module")
 def raised() -> Iterator[Raise]:
-    """Make a real call that a handler answers as it is told; return the error that the caller sees."""
+    """Make a real call, which a function of the test answers, and return the error that the caller sees."""
     answers: list[Answer] = []
 
     def answer(_request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -89,7 +89,7 @@ def test_errors_travel_unchanged(raised: Raise, kind: type[ChatboothError]) -> N
 
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.reason)
-def test_details_hold_what_programs_need(raised: Raise, kind: type[ChatboothError]) -> None:
+def test_details_hold_the_facts_that_programs_need(raised: Raise, kind: type[ChatboothError]) -> None:
     error = plain(kind)
     seen = raised(lambda context: context.abort_with_status(to_status(error)))
     status = rpc_status.from_call(cast(grpc.Call, seen))

@@ -1,4 +1,4 @@
-"""The model's nouns through protobuf and back, by way of the bytes on the wire."""
+"""The model's nouns as protobuf messages and back, through the bytes that gRPC sends."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_events_travel(event: Event) -> None:
     assert event_from_pb(travelled(event_to_pb(event))) == event
 
 
-def test_what_a_newer_server_tells_is_no_error() -> None:
+def test_values_that_only_a_newer_server_knows_are_no_error() -> None:
     assert event_from_pb(pb.ListenResponse()) == UnknownEvent(0)
     assert event_from_pb(pb.ListenResponse.FromString(b"\x4a\x05event")) == UnknownEvent(9)
     gap, end = pb.Gap(first_sequence=1, last_sequence=2), pb.End(sent_through=3)

@@ -1,4 +1,4 @@
-"""Every kind of change that a store makes, each with what must hold beforehand and what it must leave."""
+"""Every kind of change of a store, each with its preparation and a check of its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Change(ABC):
         Change.changes.append(cls)
 
     def prepare(self, store: Store) -> None:
-        """Bring a new store to where the change applies."""
+        """Prepare a new store for the change."""
         self.ann = sign_up(store, "ann", self.ann_token)
         self.bob = sign_up(store, "bob")
         send_texts(store, self.bob, "ann", "one", "two")
@@ -33,7 +33,7 @@ class Change(ABC):
 
     @abstractmethod
     def is_in(self, store: Store) -> bool:
-        """Whether a store holds the change."""
+        """Say whether a store holds the change."""
 
 
 class CreateAccount(Change):

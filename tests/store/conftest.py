@@ -14,13 +14,13 @@ from tests.store.power_loss import Disk
 
 @pytest.fixture
 def home(tmp_path: Path) -> SQLiteHome:
-    """Where a store's file lies."""
+    """The path of a store's file."""
     return SQLiteHome(tmp_path / "home")
 
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    """A disk; what is opened on it must be closed before the test ends."""
+    """A disk. Stores that are opened on it must be closed before the test ends."""
     disk = Disk()
     yield disk
     disk.unregister()

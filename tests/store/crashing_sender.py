@@ -20,7 +20,7 @@ SENDERS = 8
 
 
 def send_for_ever(store: Store, username: str) -> None:
-    """Send to the recipient under new message ids, printing each once it is acknowledged."""
+    """Send to the recipient with new message ids. Print each id once it is acknowledged."""
     session = log_in(store, username) if store.account(username) else sign_up(store, username)
     while True:
         message = new_message(session, RECIPIENT, "." * 500)

@@ -1,4 +1,4 @@
-"""What tests have a `Disk` do ahead of its calls: fail, wait, count."""
+"""Actions of a `Disk` before its calls: fail, wait, count."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Failing:
 
 
 class Gate:
-    """Holds calls on the WAL until it is opened, at the latest by its context's end, and tells when one has come."""
+    """Holds calls on the WAL until it is opened, or its context ends. `reached` is set when a call has come."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

@@ -13,7 +13,7 @@ from tests.contract.stores import SQLiteHome, new_token_hash
 
 
 def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> StoredSession:
-    """Make a store by only so many migrations, and an account in it."""
+    """Make a store by the first `migrations` migrations, and an account in it."""
     connection = apsw.Connection(str(home.path))
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     for number, script in load_migrations()[:migrations]:
@@ -32,7 +32,7 @@ def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> Stor
 
 
 def append_as_before(home: SQLiteHome, session: StoredSession, messages: Sequence[NewMessage]) -> None:
-    """Append to the session's own mailbox what the first two migrations' program did: all ids go to message_ids."""
+    """Append to the session's own mailbox as the program of the first two migrations did."""
     connection = apsw.Connection(str(home.path))
     for sequence, (_, outgoing, digest, _) in enumerate(messages, start=1):
         who = (session.account_id, session.username)

@@ -1,4 +1,6 @@
-"""A program that dies at one step of opening or closing a store: `python -m tests.store.killed_at_a_step FILE NUMBER`.
+"""A program that dies at one step of opening or closing a store.
+
+Run it by `python -m tests.store.killed_at_a_step FILE NUMBER`.
 
 The steps are its system calls that change a file: those of SQLite, through a VFS, and those of the seal. It opens the
 store, stores a message and closes the store. It exits with 0 if that took fewer steps than the number.
@@ -20,7 +22,7 @@ from tests.store.power_loss import Disk
 
 
 class Steps:
-    """Counts the steps, and ends the process before the one with the number."""
+    """Counts the steps, and ends the process before the step with the number."""
 
     def __init__(self, number: int) -> None:
         self._number = number

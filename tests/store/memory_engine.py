@@ -1,4 +1,4 @@
-"""An engine in memory, which fails when a test says so: it shows what a group commit asks of a database."""
+"""An engine in memory for the group commit. It fails when a test says so."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class MemoryEngine:
         self.calls.append(f"announce {committed}")
 
     def rest(self) -> None:
-        """Nothing waits for that."""
+        """Do nothing, because no caller waits for this."""
 
     def close(self) -> None:
         self.calls.append("close")

@@ -1,4 +1,4 @@
-"""A disk for SQLite that knows what it holds for good, and what a power loss leaves of it.
+"""A disk for SQLite that knows which bytes are durable, and which a power loss leaves.
 
 A `Disk` is an apsw VFS over SQLite's own. Beside each real file it keeps the bytes as of the file's last sync and the
 changes since. A file's name, too, lasts only once its directory is synced: SQLite does that with the first sync of a
@@ -45,7 +45,7 @@ class _Change(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Content:
-    """What one file holds: for good, and since its last sync."""
+    """The content of one file: the durable bytes, and the changes since the last sync."""
 
     durable: bytearray = field(default_factory=bytearray)
     unsynced: list[_Change] = field(default_factory=list)
@@ -62,7 +62,7 @@ def nothing_more() -> bool:
 
 
 class Disk(apsw.VFS):
-    """A VFS to open a store with, by its `name`; the files must all lie in one directory."""
+    """A VFS to open a store with, by its `name`. The files must all lie in one directory."""
 
     def __init__(self) -> None:
         self.name = f"disk-{uuid.uuid4().hex}"
@@ -73,7 +73,7 @@ class Disk(apsw.VFS):
         super().__init__(self.name, "")
 
     def after_power_loss(self, survives: Callable[[], bool] = nothing_more) -> Image:
-        """Return the files' contents if the power failed now; `survives` is asked about each change not yet synced."""
+        """Return the files as a power loss leaves them now. `survives` decides on each unsynced change."""
         with self.lock:
             return dict(self._remains(survives))
 
@@ -90,7 +90,7 @@ class Disk(apsw.VFS):
 
     @contextmanager
     def before(self, call: Call, action: Callable[[str], None]) -> Iterator[None]:
-        """Run `action` with the file's name ahead of every such call; what it raises, the call fails with."""
+        """Run `action` with the file's name before every such call. The call fails with the error that it raises."""
         entry = (call, action)
         self._actions.append(entry)
         try:
@@ -99,13 +99,13 @@ class Disk(apsw.VFS):
             self._actions.remove(entry)
 
     def run_actions(self, call: Call, name: str) -> None:
-        """Do what tests want done ahead of `call`."""
+        """Run the actions that tests have set before `call`."""
         for wanted, action in list(self._actions):
             if wanted == call:
                 action(name)
 
     def sync_directory(self) -> None:
-        """Make the names of all files durable, and the absence of deleted ones."""
+        """Make the names of all files durable, and the removal of deleted ones."""
         self._durable_names = dict(self._names)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
@@ -141,7 +141,7 @@ class _File(apsw.VFSFile):
     def excepthook(
         self, etype: type[BaseException] | None, evalue: BaseException | None, etraceback: TracebackType | None
     ) -> bool:
-        """Let a fault that SQLite passes over, as when it closes a file, be passed over."""
+        """Ignore a fault that SQLite ignores, for example when it closes a file."""
         return isinstance(evalue, apsw.Error)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802

@@ -11,7 +11,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 
 def refusal_to_open(path: Path) -> str:
-    """What is said of a file that cannot be opened: one line that names it."""
+    """Return the refusal of a file that cannot be opened. It is one line that names the file."""
     with pytest.raises(StoreOpenError) as refusal:
         SQLiteStore(path)
     words = str(refusal.value)

@@ -1,4 +1,6 @@
-"""A program that serves a store to one who types: `python -m tests.store.serving_process FILE`.
+"""A program that serves a store by the commands that it reads.
+
+Run it by `python -m tests.store.serving_process FILE`.
 
 It has an account, ann, who sends to herself. For each line of its standard input it stores that text and prints
 "stored". When the input ends, it closes the store.
@@ -18,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class ServingProcess:
-    """The program, run."""
+    """The running program."""
 
     def __init__(self, path: Path) -> None:
         command = [sys.executable, "-m", __name__, str(path)]
@@ -27,18 +29,18 @@ class ServingProcess:
         self.epoch = bytes.fromhex(self._answer())
 
     def store(self, *texts: str) -> None:
-        """Have texts stored."""
+        """Let the program store texts."""
         assert self._process.stdin is not None
         for text in texts:
             print(text, file=self._process.stdin, flush=True)
             assert self._answer() == "stored"
 
     def close(self) -> str:
-        """Have it close the store; return what it logged."""
+        """Let the program close the store, and return its log."""
         return self._process.communicate(timeout=60)[1]
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """End the program as a crash does."""
         self._process.kill()
         self._process.communicate(timeout=60)
 

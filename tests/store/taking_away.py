@@ -1,4 +1,4 @@
-"""Every way in which a running server's store is taken from it, each with the way back if there is one."""
+"""The ways to take its store from a running server. Each returns the way back, if any."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Take = Callable[[Path], Undo | None]
 
 
 def log_of(path: Path) -> Path:
-    """Where the store's log lies."""
+    """Return the path of the store's log."""
     return path.with_name(f"{path.name}-wal")
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full or failing: its callers are told, nothing is half stored, and the store lives on."""
+"""On a full or failing disk, callers get errors, and nothing is half stored."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_message_of_unknown_fate_is_stored_once_by_its_retry_after_a_power_los
             assert texts(survivor, ann) == ["tea?"]
 
 
-def test_all_who_share_a_failed_commit_are_told_and_retry_to_one_message_each(
+def test_all_callers_of_a_failed_commit_get_its_error_and_a_retry_stores_one_message_each(
     disk: Disk, open_on_disk: OpenOnDisk
 ) -> None:
     with open_on_disk() as store:
@@ -201,7 +201,8 @@ def test_an_append_that_fails_at_any_read_stores_nothing_and_the_next_succeeds(
     for read in count():
         with open_on_disk() as store:
             before = mailbox(store, ann)
-            store.touch_session(ann)  # behind what the opening itself has the writer do
+            # This waits until the writer has done the work of the opening.
+            store.touch_session(ann)
             message = new_message(ann, "ann", str(read))
             fault = Failing(apsw.SQLITE_IOERR_READ, file="", calls=[read])
             with disk.before("read", fault):

@@ -1,4 +1,4 @@
-"""What was acknowledged outlives a power loss (P1): a fresh store, opened on what had been synced, holds it."""
+"""Acknowledged changes outlive a power loss (P1): the synced bytes hold them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def reopen(home: SQLiteHome, tmp_path: Path) -> Callable[..., SQLiteStore]:
 
 
 def coin(seed: int) -> Callable[[], bool]:
-    """A coin to toss about each change not yet synced: power losses keep some of them, in no order."""
+    """Return a function that tosses a coin for each unsynced change. A power loss keeps any of them."""
     return partial(random.Random(seed).choice, [True, False])
 
 
 def make_after_a_clean_start(change: Change, open_on_disk: OpenOnDisk, disk: Disk) -> Image:
-    """Make a change right after the store is opened; return what a power loss on its return leaves."""
+    """Make a change after the store is opened. Return the files that a power loss leaves when it returns."""
     with open_on_disk() as store:
         change.prepare(store)
     with open_on_disk() as store:
@@ -154,7 +154,7 @@ def test_power_lost_at_any_sync_loses_nothing_acknowledged(
             assert is_gap_free(mailbox(survivor, ann))
 
 
-def test_power_lost_while_a_store_is_made_leaves_what_can_be_opened(
+def test_power_lost_while_a_store_is_made_leaves_files_that_can_be_opened(
     disk: Disk, open_on_disk: OpenOnDisk, reopen: Callable[[Image], SQLiteStore]
 ) -> None:
     images: list[Image] = []

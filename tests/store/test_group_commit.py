@@ -1,4 +1,4 @@
-"""Group commit: one fsync for all who wait, none before its fsync, and a limit to every wait."""
+"""Group commit: callers share an fsync, and get no answer before it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MANY = 10_000
 
 @contextmanager
 def held(store: SQLiteStore) -> Iterator[None]:
-    """Keep the writer at work, so that all that is handed over meanwhile is done together behind that."""
+    """Keep the writer busy, so that all work handed over meanwhile is one transaction afterwards."""
     is_at_work, is_over = threading.Event(), threading.Event()
 
     def hold(_: object) -> None:
@@ -78,7 +78,7 @@ def test_many_callers_share_few_syncs(disk: Disk, open_on_disk: OpenOnDisk) -> N
     assert 10 <= syncs.calls <= SENDERS * 10 / 4
 
 
-def test_those_who_came_during_a_commit_share_the_next(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+def test_callers_that_came_during_a_commit_share_the_next(disk: Disk, open_on_disk: OpenOnDisk) -> None:
     syncs = Counting()
     with open_on_disk() as store, ThreadPoolExecutor(SENDERS) as threads, Gate() as gate:
         ann = sign_up(store, "ann")
@@ -113,7 +113,7 @@ def test_nobody_is_answered_before_the_sync(disk: Disk, open_on_disk: OpenOnDisk
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * SENDERS
 
 
-def test_nobody_can_read_what_is_not_yet_synced(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+def test_nobody_can_read_a_message_that_is_not_yet_synced(disk: Disk, open_on_disk: OpenOnDisk) -> None:
     with open_on_disk() as store, ThreadPoolExecutor(1) as threads, Gate() as gate:
         ann = sign_up(store, "ann")
         with disk.before("sync", gate):
@@ -154,7 +154,7 @@ def test_a_call_whose_deadline_has_passed_does_nothing(home: SQLiteHome) -> None
         assert texts(store, ann) == []
 
 
-def test_closing_finishes_what_was_begun_and_refuses_the_rest(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+def test_closing_finishes_the_work_that_has_begun_and_refuses_the_rest(disk: Disk, open_on_disk: OpenOnDisk) -> None:
     store = open_on_disk()
     ann = sign_up(store, "ann")
     acknowledged: list[str] = []
@@ -182,7 +182,7 @@ def test_closing_finishes_what_was_begun_and_refuses_the_rest(disk: Disk, open_o
         assert acknowledged
 
 
-def test_one_callers_defect_fails_alone(home: SQLiteHome) -> None:
+def test_a_bug_in_one_callers_work_fails_alone(home: SQLiteHome) -> None:
     with home.open() as store:
         ann = sign_up(store, "ann")
         too_short = b"t"  # which the schema refuses
@@ -214,8 +214,8 @@ def test_a_transaction_that_failed_midway_is_undone_and_the_next_succeeds(home: 
         assert is_gap_free(mailbox(store, ann))
 
 
-def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Appends run without savepoints: the transaction is undone, and each piece of work in it has one of its own."""
+def test_an_append_that_fails_by_a_bug_fails_alone(home: SQLiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Appends run without savepoints. So the transaction is rolled back, and each job gets its own."""
     with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
         ann = sign_up(store, "ann")
         append_all = Appender.append
@@ -239,7 +239,7 @@ def test_an_append_that_fails_by_a_defect_fails_alone(home: SQLiteHome, monkeypa
 
 
 def test_other_work_that_is_undone_leaves_the_appends_before_it_alone(home: SQLiteHome) -> None:
-    """Their mailbox's counter is written late, but not inside what is rolled back."""
+    """The counter of their mailbox is written late, and outside the part that is rolled back."""
     with home.open() as store, ThreadPoolExecutor(SENDERS) as threads:
         ann = sign_up(store, "ann")
         futures: list[Future[object]] = []
@@ -259,7 +259,7 @@ def test_other_work_that_is_undone_leaves_the_appends_before_it_alone(home: SQLi
 def test_a_commit_over_many_mailboxes_writes_no_file_beside_the_store(
     disk: Disk, open_on_disk: OpenOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What SQLite keeps to undo a statement is as large as the pages that it changes."""
+    """To undo a statement, SQLite keeps a copy of each page that the statement changes."""
     opened: list[str | None] = []
     xopen = Disk.xOpen
 

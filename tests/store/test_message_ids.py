@@ -1,4 +1,4 @@
-"""Message ids lie in two tables of SQLite's, and make a repeat one message wherever they are."""
+"""Message ids are in two tables of SQLite. In both they make a repeat one message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEFORE = 2
 
 
 def ids_in(home: SQLiteHome) -> tuple[int, int]:
-    """How many ids are recent, and how many are not."""
+    """Return how many ids are in the table of recent ones, and how many in the other."""
     with sqlite(home) as connection:
         tables = ("recent_message_ids", "message_ids")
         recent, kept = (connection.execute(f"SELECT count(*) FROM {table}").get for table in tables)
@@ -26,7 +26,7 @@ def ids_in(home: SQLiteHome) -> tuple[int, int]:
 
 
 def check_made_once(store: SQLiteStore, session: StoredSession, message_id: bytes, receipt: Receipt) -> None:
-    """Repeat a message that said "hello" to oneself, alone and among others; then reuse its id."""
+    """Repeat a message with the text "hello" to oneself, alone and among others. Then reuse its id."""
     repeat = new_message(session, session.username, "hello", message_id)
     before = texts(store, session)
     assert send(store, repeat) == receipt

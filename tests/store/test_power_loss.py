@@ -1,4 +1,4 @@
-"""The disk itself: what it says a power loss leaves, shown with plain SQLite and plain files."""
+"""The disk double itself: the files that a power loss leaves."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NEW_DATABASE = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_
 
 @pytest.fixture
 def open_file(disk: Disk, tmp_path: Path) -> Callable[[str, int], apsw.VFSFile]:
-    """Open a file on the disk by name and flags, as SQLite does; it gives a WAL the mode of its database."""
+    """Open a file on the disk by name and flags, as SQLite does. A WAL gets the mode of its database."""
     (tmp_path / "x.db").touch()
     return lambda name, flags: disk.xOpen(str(tmp_path / name), [flags, 0])
 
 
 def counts_after_power_loss(disk: Disk, directory: Path, synchronous: str) -> tuple[int, int]:
-    """Commit five rows; return how many there are, and how many after a power loss."""
+    """Commit five rows. Return how many there are before and after a power loss."""
     connection = apsw.Connection(str(directory / "x.db"), vfs=disk.name)
     connection.execute("PRAGMA journal_mode = WAL; CREATE TABLE numbers (number); PRAGMA wal_checkpoint").fetchall()
     connection.pragma("synchronous", synchronous)
@@ -37,12 +37,12 @@ def counts_after_power_loss(disk: Disk, directory: Path, synchronous: str) -> tu
     return counts[0], counts[1]
 
 
-def test_what_sqlite_syncs_is_kept(disk: Disk, tmp_path: Path) -> None:
+def test_writes_that_sqlite_syncs_are_kept(disk: Disk, tmp_path: Path) -> None:
     assert counts_after_power_loss(disk, tmp_path, "FULL") == (5, 5)
 
 
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
-def test_what_sqlite_does_not_sync_is_lost(disk: Disk, tmp_path: Path, synchronous: str) -> None:
+def test_writes_that_sqlite_does_not_sync_are_lost(disk: Disk, tmp_path: Path, synchronous: str) -> None:
     assert counts_after_power_loss(disk, tmp_path, synchronous) == (5, 0)
 
 
@@ -103,7 +103,7 @@ def test_a_deletion_lasts_once_the_directory_is_synced(
     assert disk.after_power_loss() == ({} if directory_is_synced else {"x.db-wal": b""})
 
 
-def test_a_failed_sync_loses_what_it_was_to_keep(disk: Disk, open_file: Callable[[str, int], apsw.VFSFile]) -> None:
+def test_a_failed_sync_loses_the_writes_before_it(disk: Disk, open_file: Callable[[str, int], apsw.VFSFile]) -> None:
     file = open_file("x.db-wal", NEW_WAL)
     file.xSync(apsw.SQLITE_SYNC_NORMAL)
     file.xWrite(b"abc", 0)

@@ -1,4 +1,4 @@
-"""Sessions at hand: bounded, and none that has ended, whoever was reading at the time."""
+"""The cache of sessions: it is bounded, and never has a session that has ended."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def test_a_session_is_read_once_until_the_cache_is_emptied() -> None:
     assert reads == [b"one", b"one"]
 
 
-def test_what_was_read_before_the_end_is_not_kept_after_it() -> None:
+def test_a_session_read_before_its_end_is_not_cached_after_it() -> None:
     cache = SessionCache()
 
     def read(_: bytes) -> StoredSession:
-        cache.clear()  # the session ends while its reader still holds what was there before
+        # The session ends while its reader still holds the old value.
+        cache.clear()
         return SESSION
 
     assert cache.get(b"one", read) == SESSION
@@ -44,7 +45,7 @@ def test_nobody_is_not_remembered_and_only_so_many_are() -> None:
         assert sum(cache.cached(b"%d" % other) is not None for other in range(10)) <= 3
 
 
-def test_who_was_told_of_an_end_finds_no_cached_session(home: SQLiteHome) -> None:
+def test_no_session_is_cached_after_its_end_was_answered(home: SQLiteHome) -> None:
     with home.open() as store:
         token_hash = new_token_hash()
         session = sign_up(store, "ann", token_hash)

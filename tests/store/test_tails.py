@@ -1,4 +1,4 @@
-"""The newest messages, kept at hand: right behind a sequence, or none at all."""
+"""The cache of the newest messages: all that follow a sequence, or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sequences(kept: Tails, after: int, mailbox_id: int = 1) -> list[int]:
     return [message.sequence for message in kept.after(mailbox_id, after)]
 
 
-def test_what_lies_behind_a_sequence_is_given_whole_or_not_at_all() -> None:
+def test_the_messages_after_a_sequence_are_returned_whole_or_not_at_all() -> None:
     kept = Tails()
     kept.remember({1: messages(5, 8), 2: messages(1, 1)})
     assert [sequences(kept, after) for after in (3, 4, 6, 8, 99)] == [[], [5, 6, 7, 8], [7, 8], [], []]
@@ -43,7 +43,7 @@ def test_only_so_many_mailboxes_are_kept_the_newest() -> None:
     assert [bool(kept.after(number, 0)) for number in (0, 9, 10, number)] == [False, False, True, True]
 
 
-def test_behind_a_change_nothing_is_at_hand_until_it_has_grown_twice() -> None:
+def test_after_a_change_nothing_is_cached_until_the_mailbox_has_grown_twice() -> None:
     kept = Tails()
     kept.remember({1: messages(1, 1), 2: messages(1, 1)})
     kept.remember({}, [1, 3])
@@ -54,7 +54,7 @@ def test_behind_a_change_nothing_is_at_hand_until_it_has_grown_twice() -> None:
     assert [sequences(kept, 1), sequences(kept, 2), sequences(kept, 1, 3)] == [[], [3], [2]]
 
 
-def test_what_one_commit_has_changed_and_grown_is_not_at_hand() -> None:
+def test_a_mailbox_that_one_commit_changed_and_grew_is_not_cached() -> None:
     kept = Tails()
     kept.remember({1: messages(1, 1)}, [1])
     assert sequences(kept, 0) == []
@@ -62,7 +62,7 @@ def test_what_one_commit_has_changed_and_grown_is_not_at_hand() -> None:
     assert [sequences(kept, 0), sequences(kept, 1)] == [[], [2]]
 
 
-def test_a_store_keeps_what_it_has_committed_and_not_what_failed(home: SQLiteHome) -> None:
+def test_a_store_caches_committed_messages_and_not_failed_ones(home: SQLiteHome) -> None:
     with home.open() as store:
         ann = sign_up(store, "ann")
         send_texts(store, ann, "ann", "one")

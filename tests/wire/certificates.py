@@ -1,4 +1,4 @@
-"""A certificate for the name "localhost", and the two contexts that a server and a client make of it."""
+"""A certificate for "localhost", with the contexts of a server and a client."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture(params=["own threads", "lent at once"])
 def start(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start servers with settings, each on a store of its own, and again with every connection lent."""
+    """Start servers with settings, each on a new store. Each test runs again with every connection lent."""
     if request.param == "lent at once":
         monkeypatch.setattr(connection, "_READS_BEFORE_LENDING", 0)
     numbers = count()

@@ -26,13 +26,13 @@ from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.booth.interrupted_store import InterruptedStore
 
 PATIENCE = 30.0
-"""How long anything that is to happen may take, in seconds."""
+"""How long a test waits for something that must happen, in seconds."""
 
 TEXT_SIZE = 1 << 20
 
 
 class Peer:
-    """A client that may do what no client should."""
+    """A client that sends what a test says, also what no good client sends."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
@@ -45,7 +45,7 @@ class Peer:
         self.socket.sendall(encode_request(action, body, token))
 
     def receive(self) -> Frame | None:
-        """Return the next frame; None: the server has ended the connection."""
+        """Return the next frame, or None if the server has ended the connection."""
         while not self._frames:
             try:
                 data = self.socket.recv(64 << 10)
@@ -64,7 +64,7 @@ class Peer:
         return frame.body
 
     def ask(self, action: int, body: bytes = b"", token: bytes = b"") -> bytes:
-        """Send a request and return what its reply holds behind the status; raise its error."""
+        """Send a request and return the reply's body after its status. Raises the reply's error."""
         self.send(action, body, token)
         return success(self.reply())
 
@@ -82,11 +82,11 @@ class Peer:
         )
 
     def is_ended(self) -> bool:
-        """Read to the end of the connection, which must come; say that nothing came before it."""
+        """Wait for the end of the connection, and say whether no frame came before it."""
         return self.receive() is None
 
     def close(self) -> None:
-        """Close the socket, without a word."""
+        """Close the socket."""
         self.socket.close()
 
 
@@ -113,7 +113,7 @@ class Running(AbstractContextManager["Running"]):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return int(self.address.rpartition(":")[2])
 
     def peer(self) -> Peer:
@@ -141,7 +141,7 @@ class Running(AbstractContextManager["Running"]):
 
 
 def success(body: bytes) -> bytes:
-    """Return a reply's body behind its status; raise its error."""
+    """Return a reply's body after its status. Raises the reply's error."""
     if body[:1] != bytes((OK,)):
         raise decode_error(body)
     return body[1:]
@@ -160,7 +160,7 @@ def refusal_of(peer: Peer, action: int, body: bytes = b"", token: bytes = b"") -
 
 
 def send_body(recipient: str, text: str = "hello", message_id: bytes | None = None) -> bytes:
-    """The body of a SEND, under a new id if none is given."""
+    """Return the body of a SEND. It has a new message id if none is given."""
     return sending.encode_outgoing(OutgoingMessage(recipient, message_id or os.urandom(16), text.encode()))
 
 
@@ -173,5 +173,5 @@ def peer_text() -> str:
 
 
 def connection_threads() -> int:
-    """How many connections' threads are alive, of all servers here."""
+    """Return how many threads of connections are alive, of all servers in this process."""
     return sum(thread.name == "wire-connection" for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""A byte stream without a network: it takes and brings what a test says, step by step."""
+"""A byte stream without a network. The test says which bytes it takes and receives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ScriptedStream:
         self.sent = bytearray()
         # The bytes that each call was asked to send.
         self.offered: list[bytes] = []
-        # The names of the other methods that were called, in order.
+        # The other methods that were called, in order.
         self.calls: list[str] = []
         # As long as this is true, no byte is taken.
         self.is_full = False
@@ -32,7 +32,7 @@ class ScriptedStream:
         self._near, self._far = socket.socketpair()
 
     def arrive(self, *items: bytes | OSError | None) -> None:
-        """Let calls that receive return or raise these. None: something came that makes no bytes readable yet."""
+        """Let calls that receive return or raise these. None: bytes came, but none of them is readable yet."""
         for item in items:
             # The item comes last: a stream whose end has arrived may be closed at once.
             self._far.send(b"x")
@@ -98,7 +98,8 @@ class ScriptedStream:
         self._far.close()
 
     def _received(self, item: bytes | OSError | None) -> bytes | None:
-        if item == b"":  # the end stays the end
+        # After its end, a stream always returns the end.
+        if item == b"":
             self._arrived.put(item)
             return item
         self._near.recv(1)

@@ -89,14 +89,14 @@ def receive(connection: socket.socket, size: int) -> bytes:
 
 
 def person_of(line: str) -> str:
-    """Return who sends a line: whose token it bears, or who signs up in it."""
+    """Return the account that sends a line: the owner of its token, or the account that signs up."""
     named = re.search(r"\{(\w+)\}", line)
     if named:
         return named[1]
     return "bobby" if "62 6f 62 62 79" in line else "alice"
 
 
-def test_the_page_is_what_the_server_does(address: tuple[str, int]) -> None:
+def test_the_server_does_as_the_page_says(address: tuple[str, int]) -> None:
     replay = Replay(address)
     for example in EXAMPLES:
         lines = example.strip().splitlines()

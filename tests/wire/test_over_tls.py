@@ -1,4 +1,4 @@
-"""The wire's own server and client over encrypted streams: nothing in them knows, and nothing travels in plain."""
+"""The wire's own server and client work over TLS without knowing it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_listener_hears_everything_in_order_and_its_end(running: Running, tran
 
 
 @pytest.mark.skipif(not CAN_SHARE, reason="the system has no epoll")
-def test_who_sends_steadily_is_read_for_by_the_shared_reader(running: Running, transport: WireTransport) -> None:
+def test_the_shared_reader_reads_for_a_steady_sender(running: Running, transport: WireTransport) -> None:
     token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     for number in range(40):
         transport.send(token, message("ann", f"{number}"), timeout=PATIENCE)
@@ -162,7 +162,7 @@ def test_a_client_that_reads_nothing_holds_nobody_up_and_gets_all_at_last(
 
 
 def texts_of(stream: ByteStream, count: int) -> list[str]:
-    """Read a live stream until so many messages have come."""
+    """Read a live stream until `count` messages have come."""
     decoder, texts = FrameDecoder(1 << 30, from_client=False), list[str]()
     while len(texts) < count:
         for frame in decoder.feed(stream.receive(1 << 16)):
@@ -211,7 +211,7 @@ def test_nothing_travels_in_plain(running: Running, open_stream: Callable[[socke
 
 
 class Wiretap:
-    """Passes on what the connections to it and a server say, and keeps all of it."""
+    """Passes all bytes on between its clients and a server, and keeps them."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -258,7 +258,7 @@ class Wiretap:
             each.close()
 
 
-def test_a_client_that_speaks_plainly_costs_nothing_and_the_others_go_on(
+def test_a_client_that_speaks_plainly_costs_nothing_and_the_others_continue(
     running: Running, transport: WireTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token

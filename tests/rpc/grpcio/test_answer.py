@@ -64,7 +64,7 @@ def served(behave: Callable[[bytes, Respond], None]) -> Iterator[Served]:
             pool.shutdown()
 
 
-def test_a_behaviour_that_raises_answers_unknown_and_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_behaviour_that_raises_answers_unknown_and_is_no_longer_counted(caplog: pytest.LogCaptureFixture) -> None:
     def fail(request: bytes, respond: Respond) -> None:
         if request == b"fail":
             raise ZeroDivisionError

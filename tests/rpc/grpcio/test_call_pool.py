@@ -1,4 +1,4 @@
-"""Half-sent calls hold none of the pool's threads, and are given up."""
+"""Half-sent calls hold none of the pool's threads, and are cancelled after a while."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = BOTH_GRPCIOS
 
 @pytest.fixture
 def never() -> Iterator[threading.Event]:
-    """What a half-sent call's request waits for."""
+    """An event that is set at the end of the test. The request of a half-sent call waits for it."""
     never = threading.Event()
     yield never
     never.set()
@@ -71,7 +71,7 @@ def test_a_call_that_ends_without_its_request_is_the_callers_fault(running: Runn
 
 
 def test_a_request_that_comes_in_pieces_is_answered(running: Running) -> None:
-    """The same path, to its good end: headers first, the request when it pleases."""
+    """The headers come first, and the request some time later."""
     gate = Gate()
 
     def requests() -> Iterator[bytes]:

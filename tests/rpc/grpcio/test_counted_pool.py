@@ -1,4 +1,4 @@
-"""A pool counts in its bulkhead what runs and waits."""
+"""A pool counts in its bulkhead the functions that run and wait."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pool(bulkhead: Bulkhead) -> Iterator[CountedPool]:
 
 
 def settled(futures: list[Future[Any]]) -> None:
-    """Wait until the pool has let go of all that it ran."""
+    """Wait until the pool no longer counts any of these."""
     for future in futures:
         future.exception(timeout=PATIENCE)
 
@@ -40,7 +40,8 @@ def test_a_pool_knows_how_full_it_is(pool: CountedPool, bulkhead: Bulkhead) -> N
         assert not bulkhead.is_full
         futures.append(pool.submit(gate.hold))
     assert bulkhead.is_full
-    futures.append(pool.submit(int, "1"))  # what is submitted all the same is run
+    # The pool runs this all the same.
+    futures.append(pool.submit(int, "1"))
     gate.open()
     settled(futures)
     pool.shutdown(wait=True)
@@ -48,7 +49,7 @@ def test_a_pool_knows_how_full_it_is(pool: CountedPool, bulkhead: Bulkhead) -> N
     assert futures[-1].result() == 1
 
 
-def test_what_fails_and_what_is_cancelled_makes_room(pool: CountedPool, bulkhead: Bulkhead) -> None:
+def test_a_failed_and_a_cancelled_function_make_room(pool: CountedPool, bulkhead: Bulkhead) -> None:
     gate = Gate()
     held = [pool.submit(gate.hold) for _ in range(2)]
     waiting = pool.submit(int, "1")

@@ -1,4 +1,4 @@
-"""The private names of grpcio that this room leans on are where it expects them."""
+"""The private names of grpcio that this room uses are as it expects them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call whose request is overdue is cancelled, and no other."""
+"""A call whose request is overdue is cancelled, and no other call is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_only_overdue_calls_are_cancelled() -> None:
 
 
 def test_a_call_that_ends_meanwhile_disturbs_nobody() -> None:
-    """To cancel one call may end others, which leave the dictionary then."""
+    """The cancel of one call may end other calls, which then leave the dictionary."""
     long_ago = time.monotonic() - REQUEST_LIMIT - 1
     receiving: Receiving = {}
     receiving.update(dict.fromkeys(range(3), (long_ago, receiving.clear)))

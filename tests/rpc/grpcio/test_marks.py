@@ -1,4 +1,4 @@
-"""What a behaviour says of itself stays with it when it is wrapped."""
+"""The marks of a behaviour stay with it when it is wrapped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where grpcio is not as expected, each open call holds a thread, and its limits hold all the same."""
+"""On an unexpected grpcio, each open call holds a thread, and all limits still hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream that is served by grpcio's public API: what is written is yielded once, and each writer is called back."""
+"""A stream by grpcio's public API yields each message once, and calls each writer back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installed grpcio decides how calls are served, and the log says when it is not as expected."""
+"""The installed grpcio decides how calls are served. The log says if it is unexpected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_another_grpcio_serves_by_its_public_functions_and_the_log_says_so(caplo
     assert (vars(record)["grpcio"], vars(record)["different"]) == (grpc.__version__, MISSING)
 
 
-def test_what_serves_another_grpcio_loads_no_module_that_leans_on_private_names() -> None:
+def test_serving_another_grpcio_loads_no_module_that_uses_private_names() -> None:
     script = (
         "import sys\n"
         "from chatbooth_grpc.rpc.grpcio import plain_calls, serving\n"

@@ -1,4 +1,4 @@
-"""A pool of threads on demand runs all that it gets, also when the system allows no more threads."""
+"""Threads on demand run every function, also when the system allows no more threads."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def test_a_function_waits_for_a_thread_if_the_system_allows_no_more(
     assert second.result(PATIENCE) == 2
 
 
-def test_an_error_belongs_to_who_waits(pool: ThreadsOnDemand) -> None:
+def test_an_error_reaches_the_caller_that_waits(pool: ThreadsOnDemand) -> None:
     assert isinstance(pool.submit(int, "x").exception(PATIENCE), ValueError)

@@ -187,7 +187,7 @@ def test_the_text_limit_is_a_flag(start: Start, limit: int) -> None:
 # Races
 
 
-def test_of_two_who_want_a_name_one_gets_it(running: Running) -> None:
+def test_one_of_two_sign_ups_gets_the_name(running: Running) -> None:
     outcomes: list[object] = []
 
     def sign_up() -> None:
@@ -212,7 +212,7 @@ def test_one_id_sent_at_once_is_one_message(running: Running) -> None:
     assert running.texts(ben) == ["once"]
 
 
-def test_what_is_sent_while_its_recipient_goes_is_counted_or_refused(running: Running) -> None:
+def test_a_message_sent_while_its_recipient_goes_is_counted_or_refused(running: Running) -> None:
     ann, ben = running.sign_up("ann"), running.sign_up("ben")
     stored: list[int] = []
     removed: list[int] = []
@@ -236,7 +236,7 @@ def test_what_is_sent_while_its_recipient_goes_is_counted_or_refused(running: Ru
 # Draining
 
 
-def test_a_drain_answers_what_is_in_flight_and_ends_every_thread(tmp_path: Path, gate: Gate) -> None:
+def test_a_drain_answers_the_calls_in_flight_and_ends_every_thread(tmp_path: Path, gate: Gate) -> None:
     before = set(threading.enumerate())
     running = Running(tmp_path / "chatbooth.db", "--drain-grace", "30s")
     ann = running.sign_up("ann")
@@ -280,7 +280,7 @@ def test_a_drain_does_not_wait_past_its_grace_for_an_answer(start: Start, gate: 
     draining.join()
 
 
-def test_a_drain_gives_up_what_still_waits_for_a_thread(
+def test_a_drain_gives_up_the_calls_that_wait_for_a_thread(
     start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = start("--drain-grace", "0.2s")
@@ -349,7 +349,7 @@ def test_a_stream_too_many_is_refused(start: Start) -> None:
     assert refused.retry_after
 
 
-def test_connections_of_other_clients_work_alike(running: Running) -> None:
+def test_connections_of_other_clients_work_in_the_same_way(running: Running) -> None:
     ann = running.sign_up("ann")
     with grpc.insecure_channel(running.address) as other:
         stub = pb_grpc.ChatServiceStub(other)

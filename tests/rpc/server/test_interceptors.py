@@ -1,4 +1,4 @@
-"""What surrounds every call: the serving thread stays free, deadlines, defects, bulkheads."""
+"""The code around every call: the serving thread stays free, deadlines, bugs, bulkheads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gate() -> Iterator[Gate]:
 
 
 def held_at(gate: Gate, method: str) -> Callable[[str], None]:
-    """What makes a store hold whoever calls a method."""
+    """Return a function for `store.before` that holds each caller of a method."""
     return lambda called: gate.hold() if called == method else None
 
 
@@ -92,7 +92,7 @@ DIGITS = bytes(range(0xF0, 0x100)).hex()
         ((*metadata_of(f"Basic {DIGITS}"), *metadata_of(f"bearer  {DIGITS} ")), "", "has ended"),
     ],
 )
-def test_what_is_wrong_with_a_token_is_said(
+def test_a_refusal_says_which_fault_a_token_has(
     running: Running, metadata: tuple[tuple[str, str], ...], problem: str, words: str
 ) -> None:
     stub = running.stub
@@ -201,12 +201,13 @@ def test_a_call_that_waited_past_its_deadline_stores_nothing(start: Start, gate:
     assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
     gate.open()
     holding[0].result(timeout=PATIENCE)
-    running.send(ann, "ann", "behind it")  # the writer has been through the late one by then
-    assert running.texts(ann) == ["first", "behind it"]
+    # When this is stored, the writer has already handled the late one.
+    running.send(ann, "ann", "after it")
+    assert running.texts(ann) == ["first", "after it"]
 
 
 class Context:
-    """As much of gRPC's context as an error interceptor uses, of a call with so many seconds left."""
+    """As much of gRPC's context as an error interceptor uses. `remaining` seconds are left for the call."""
 
     def __init__(self, remaining: float | None) -> None:
         self._remaining = remaining
@@ -232,7 +233,7 @@ def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     assert outer is not None
     assert outer.unary_unary is not None
     inner: Callable[[Any, Any], Any] = outer.unary_unary
-    # gRPC runs each call in a context of its own.
+    # gRPC runs each call in its own context.
     return lambda request, context: contextvars.Context().run(inner, request, context)
 
 
@@ -267,7 +268,9 @@ def test_a_wait_for_a_turn_ends_at_the_calls_deadline(
 
 
 @pytest.mark.parametrize("method", ["session", "append"])
-def test_a_defect_is_logged_and_said_to_be_one(running: Running, caplog: pytest.LogCaptureFixture, method: str) -> None:
+def test_a_bug_is_logged_and_answered_as_internal(
+    running: Running, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
     ann = running.sign_up("ann")
     running.send(ann, "ann", "before")
 

@@ -1,4 +1,4 @@
-"""A server's pools have their threads from the start, so no call needs a thread that the system does not allow."""
+"""A server's pools have their threads from the start, so that no call needs a new one."""
 
 from __future__ import annotations
 

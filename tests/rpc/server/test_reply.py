@@ -1,4 +1,4 @@
-"""The answer of a call that answers later: its status, its response and its line in the log."""
+"""The reply of a call that answers later: status, response and line in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SendMany: a receipt a batch, order through failures, its own pool, and what a drain does to it."""
+"""SendMany: a receipt for each batch, the order after failures, its pool and its drain."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRONG = Code.INVALID_ARGUMENT
 
 
 def batch(*texts: str, recipient: str = "ann") -> pb.SendManyRequest:
-    """A batch of texts, each under an id of its own."""
+    """Return a batch of texts, each with a new message id."""
     messages = [pb.SendRequest(recipient=recipient, message_id=os.urandom(16), text=text) for text in texts]
     return pb.SendManyRequest(messages=messages)
 
@@ -43,7 +43,7 @@ def gate() -> Iterator[Gate]:
 
 
 class Stream:
-    """A client's stream, which sends when it is told to."""
+    """A client's stream. It sends a request each time that the test calls `send`."""
 
     def __init__(self, running: Running, session: pb.Session | bytes) -> None:
         self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
@@ -145,9 +145,7 @@ def test_a_failure_of_the_store_ends_the_stream_and_nothing_overtakes_it(running
         (b"\x0a\xff", Code.INVALID_ARGUMENT, "MALFORMED_REQUEST"),
     ],
 )
-def test_a_bad_batch_ends_the_stream_behind_the_good_ones(
-    running: Running, bad: bytes, code: Code, reason: str
-) -> None:
+def test_a_bad_batch_ends_the_stream_after_the_good_ones(running: Running, bad: bytes, code: Code, reason: str) -> None:
     ann = running.sign_up("ann")
     call: Any = running.channel.stream_stream("/chatbooth.v1.ChatService/SendMany")
     batches = [batch("good").SerializeToString(), bad, batch("behind").SerializeToString()]
@@ -171,7 +169,7 @@ def test_without_a_live_session_there_is_no_stream(running: Running) -> None:
     assert every_text(running, running.log_in("ann")) == ["before"]
 
 
-def test_streams_beyond_the_limit_are_refused_and_others_go_on(start: Start) -> None:
+def test_streams_beyond_the_limit_are_refused_and_the_others_continue(start: Start) -> None:
     running = start("--max-send-streams", "2", "--threads", "1")
     ann = running.sign_up("ann")
     streams = [Stream(running, ann) for _ in range(2)]
@@ -222,14 +220,14 @@ def test_streams_hold_no_threads(running: Running, grpcio: str) -> None:
     assert threading.active_count() < before + 10 + 40  # the client's own have one each
 
 
-def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) -> None:
+def test_a_drain_ends_streams_after_the_batches_that_they_sent(start: Start, gate: Gate) -> None:
     running = start()
     ann = running.sign_up("ann")
     idle, busy = Stream(running, ann), Stream(running, ann)
     idle.send(batch("first"))
     idle.receipt()
     running.store.before = held_append(gate)
-    busy.send(batch("under way"))
+    busy.send(batch("in flight"))
     gate.wait_until_reached()
     draining = threading.Thread(target=running.drain)
     draining.start()
@@ -240,7 +238,7 @@ def test_a_drain_ends_streams_behind_what_they_sent(start: Start, gate: Gate) ->
     assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "SERVER_DRAINING")
     draining.join(PATIENCE)
     assert not draining.is_alive()
-    assert [content for (*_, content) in running.rows()["messages"]] == [b"first", b"under way"]
+    assert [content for (*_, content) in running.rows()["messages"]] == [b"first", b"in flight"]
 
 
 def test_a_drain_does_not_wait_for_streams_that_have_not_begun(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""The service over real gRPC: each action as a client sees it, and everything that it refuses."""
+"""The service over real gRPC: each action as a client sees it, and each refusal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def some_id() -> bytes:
     return os.urandom(16)
 
 
-# What each action does
+# The effect of each action
 
 
 def test_two_people_and_the_five_actions(running: Running) -> None:
@@ -78,7 +78,7 @@ def test_devices_deliver_and_acknowledge_by_themselves(running: Running) -> None
     assert running.texts(phone) == ["3"]
 
 
-def test_sessions_end_when_they_are_told_to(running: Running) -> None:
+def test_a_session_ends_by_a_log_out_or_by_a_password_change(running: Running) -> None:
     phone = running.sign_up("ann")
     laptop, tablet = running.log_in("ann"), running.log_in("ann")
     running.stub.LogOut(pb.LogOutRequest(), metadata=bearer(tablet), timeout=PATIENCE)
@@ -341,7 +341,7 @@ def test_a_page_token_of_another_list_is_refused(running: Running, ann: pb.Sessi
     assert (refused.code, refused.reason, refused.fields) == (WRONG, "INVALID_PAGE_TOKEN", ["page_token"])
 
 
-def test_what_is_no_encoding_of_a_request_is_the_callers_fault(running: Running, ann: pb.Session) -> None:
+def test_bytes_that_encode_no_request_are_the_callers_fault(running: Running, ann: pb.Session) -> None:
     """Ill-formed UTF-8, a field that ends before its length, a tag of field 0; gRPC alone would answer INTERNAL."""
     before = running.rows()
     for method in UNARY:

@@ -37,7 +37,7 @@ def _without_request(running: Running, method: str) -> Any:
 
 
 def answers(running: Running) -> bool:
-    """Whether an ordinary call is answered within its deadline, on a connection of its own."""
+    """Say whether an ordinary call on a new connection is answered within its deadline."""
     with grpc.insecure_channel(running.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/chatbooth.v1.ChatService/Deliver")
         try:
@@ -222,7 +222,7 @@ def _listeners(running: Running) -> int:
     return running.server._switchboard.count
 
 
-def test_storms_of_listeners_leave_nothing_behind(running: Running) -> None:
+def test_storms_of_listeners_leave_no_listener(running: Running) -> None:
     """Traps 2 and 3: writers, wakes, cancellations and drains of the connection meet on the same streams."""
     session = running.sign_up("ann")
     stop = threading.Event()

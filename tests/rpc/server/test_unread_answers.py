@@ -1,4 +1,4 @@
-"""Clients that take no answer: each call ends, whatever the action, and the server keeps little meanwhile."""
+"""Clients that take no answer: each call ends, and the server keeps little until then."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_answer_is_held_until_it_is_taken(start: Start, monkeypatch: pytest.M
 
 
 @BOTH_GRPCIOS
-def test_what_an_account_leaves_unread_is_limited(running: Running) -> None:
+def test_the_answers_that_an_account_leaves_unread_are_limited(running: Running) -> None:
     ann = running.sign_up("ann")
     for _ in range(4):
         running.send(ann, "ann", "x" * (250 << 10))

@@ -43,7 +43,7 @@ def remove_log(path: Path) -> None:
 
 
 def by_cp(copy: Path, path: Path) -> Path:
-    """Write into the files that are there; `shutil.copyfile` opens them as cp does."""
+    """Write into the existing files. `shutil.copyfile` opens them as cp does."""
     remove_log(path)
     for file in copy.iterdir():
         shutil.copyfile(file, path.with_name(file.name))

@@ -1,4 +1,4 @@
-"""A store that was put back is noticed and begins a new epoch. One that was only restarted keeps its epoch."""
+"""A store that was put back begins a new epoch. One that was restarted keeps its own."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from tests.store.sqlite.copies import PUT_BACK, TAKEN, all_files, by_cp_with_tim
 from tests.waiting import wait_until
 
 A_MOMENT = 0.05
-"""In place of two seconds: how long ago a copy must have been taken to be told from the files themselves."""
+"""How old a copy must be to differ from the files themselves. In the product it is two seconds."""
 
 
 @pytest.fixture(autouse=True)
 def short_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a moment be short."""
+    """Make the moment short."""
     monkeypatch.setattr(seal, "_LAG", round(A_MOMENT * 1_000_000_000))
 
 
 def causes(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why new epochs were begun, as the log says."""
+    """Return the causes of new epochs in the log."""
     return [vars(record)["cause"] for record in caplog.records if record.name == admission.__name__]
 
 
 def let_a_moment_pass() -> None:
-    """Wait until files that are written from now on are told from those before. It is time that is tested."""
+    """Wait until the times of files tell new files from old ones. Only the passing of time can do that."""
     end = time.monotonic() + 2 * A_MOMENT
     while time.monotonic() < end:
         time.sleep(A_MOMENT / 4)
@@ -261,7 +261,7 @@ def test_a_seal_that_is_spoiled_while_stopped_means_a_new_epoch(
 
 @pytest.mark.parametrize("spoil", ["remove", "empty", "cut", "overwrite"])
 @pytest.mark.parametrize("stops", [True, False], ids=["stopped", "killed"])
-def test_a_seal_that_is_spoiled_while_the_server_runs_is_written_anew(
+def test_a_seal_that_is_spoiled_while_the_server_runs_is_written_again(
     home: SQLiteHome, caplog: pytest.LogCaptureFixture, spoil: str, stops: bool
 ) -> None:
     process = ServingProcess(home.path)
@@ -279,7 +279,7 @@ def test_a_seal_that_is_spoiled_while_the_server_runs_is_written_anew(
 
 
 def spoil_seal(path: Path, way: str) -> None:
-    """Do something to the seal of a store."""
+    """Spoil the seal of a store in one way."""
     beside = path.with_name(f"{path.name}.seal")
     content = beside.read_bytes()
     if way == "remove":
@@ -292,7 +292,7 @@ def spoil_seal(path: Path, way: str) -> None:
 
 
 def is_sealed(path: Path, messages: int) -> bool:
-    """Whether a store has a whole seal that tells of so many messages."""
+    """Say whether a store has a whole seal, and the seal counts this many messages."""
     try:
         return Seal(path).read().messages == messages
     except seal.SealBroken:

@@ -99,7 +99,7 @@ def test_a_checkpoint_that_fails_fails_no_send_and_is_tried_again(home: SQLiteHo
         until_copied(store, home, ann)
 
 
-def test_opening_copies_what_a_killed_server_left_in_the_log(home: SQLiteHome) -> None:
+def test_opening_copies_the_log_that_a_killed_server_left(home: SQLiteHome) -> None:
     with home.open() as store:
         sign_up(store, "ann")
     reader = apsw.Connection(str(home.path))

@@ -1,4 +1,4 @@
-"""A store whose files are taken away accepts nothing, says so once, and goes on when they are back."""
+"""A store without its files accepts nothing, and continues when they are back."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ every_take = pytest.mark.parametrize("take", TAKES, ids=lambda take: take.__name
 
 
 class Availability:
-    """What a store says of itself, in order."""
+    """The availability that a store announces, in order."""
 
     def __init__(self, store: SQLiteStore) -> None:
         self._said: queue.SimpleQueue[bool] = queue.SimpleQueue()
         store.watch_availability(self._said.put)
 
     def next(self) -> bool:
-        """What it says next, within the test's patience."""
+        """Wait for the next announcement and return it."""
         return self._said.get(timeout=PATIENCE)
 
     @property
@@ -54,7 +54,7 @@ class Availability:
 
 @pytest.fixture
 def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the thread that looks for the files stay away."""
+    """Stop the thread that looks for the files, so that only calls look."""
     monkeypatch.setattr(files, "CHECK_INTERVAL", 3_600)
 
 
@@ -68,7 +68,7 @@ def store_of_ann(home: SQLiteHome) -> Iterator[tuple[SQLiteStore, StoredSession]
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged about the files."""
+    """Return the lines of the log about the files."""
     return [record.levelname for record in caplog.records if record.name == files.__name__]
 
 
@@ -148,14 +148,14 @@ def test_a_sender_finds_the_files_back_before_anyone_has_looked(home: SQLiteHome
 
 
 @pytest.mark.usefixtures("only_when_asked")
-def test_a_new_reader_never_opens_what_has_taken_the_place_of_the_file(home: SQLiteHome) -> None:
+def test_a_new_reader_never_opens_another_file_in_the_place_of_the_store(home: SQLiteHome) -> None:
     with store_of_ann(home) as (store, _), store._readers.lend():  # so that the next call needs another
         replace_both(home.path)
         with pytest.raises(StoreUnavailable):
             store.account("ann")
 
 
-def test_who_watches_late_hears_of_it_at_once(home: SQLiteHome) -> None:
+def test_a_late_watcher_is_called_at_once(home: SQLiteHome) -> None:
     with store_of_ann(home) as (store, _):
         first = Availability(store)
         rename_file(home.path)
@@ -166,7 +166,7 @@ def test_who_watches_late_hears_of_it_at_once(home: SQLiteHome) -> None:
 
 
 @pytest.mark.parametrize("take", [remove_log, replace_log], ids=["removed", "replaced"])
-def test_what_was_acknowledged_is_in_the_file_after_its_log_was_lost(home: SQLiteHome, take: Take) -> None:
+def test_acknowledged_messages_are_in_the_file_after_its_log_was_lost(home: SQLiteHome, take: Take) -> None:
     with store_of_ann(home) as (store, ann):
         take(home.path)
         with pytest.raises(StoreUnavailable):
@@ -187,7 +187,7 @@ def test_the_store_leaves_files_alone_that_have_taken_the_place_of_its_own(home:
 
 
 def overwrite(path: Path, copy: Path) -> None:
-    """Write a copy into the file that is there, as cp does."""
+    """Write a copy into the existing file, as cp does."""
     shutil.copyfile(copy, path)
 
 
@@ -219,7 +219,7 @@ def test_a_file_that_is_overwritten_is_noticed_and_the_log_kept_out_of_it(
     assert "do not belong together" in refusal_to_open(home.path)
 
 
-def test_what_changes_the_file_and_not_its_content_is_no_harm(
+def test_a_change_of_the_file_that_keeps_its_content_is_no_harm(
     home: SQLiteHome, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = threading.Event()

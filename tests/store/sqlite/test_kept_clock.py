@@ -1,4 +1,4 @@
-"""The store's clock is kept in its file: through a stop, a crash, a failed transaction, and from an earlier version."""
+"""The file of a store keeps its clock through stops, crashes and migrations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ YEAR = 365 * DAY
 
 
 class Machine:
-    """A machine whose time of day is set apart from the time that passes."""
+    """A machine on which the test sets the time of day and lets time pass."""
 
     def __init__(self, home: SQLiteHome) -> None:
         self.home = home
@@ -38,7 +38,7 @@ class Machine:
             clock.now += time
 
     def look(self, store: SQLiteStore, expiry: int = 30 * DAY, retain: int = 30 * DAY) -> tuple[int, int]:
-        """Do as the reaper does; return how many sessions ended and messages were removed."""
+        """Do as the reaper does. Return how many sessions ended and how many messages were removed."""
         ended = store.expire_sessions(store.clock.cutoff(expiry / SECOND), 100)
         removed = store.remove_old(retain / SECOND).removed
         return ended, removed
@@ -91,7 +91,7 @@ def test_a_clock_that_is_wrong_for_a_while_ends_no_session_and_removes_no_messag
     store.close()
 
 
-def test_a_server_that_was_off_for_a_year_ends_what_nobody_uses_after_a_while(machine: Machine) -> None:
+def test_a_server_that_was_off_for_a_year_ends_unused_sessions_after_a_while(machine: Machine) -> None:
     with machine.open() as store:
         used, _unused = _prepared(store, "used"), _prepared(store, "unused")
     machine.pass_time(YEAR)
@@ -102,7 +102,7 @@ def test_a_server_that_was_off_for_a_year_ends_what_nobody_uses_after_a_while(ma
         assert machine.look(store) == (1, 2)
 
 
-def test_a_name_is_held_for_its_time_whatever_the_clock_says(machine: Machine) -> None:
+def test_a_name_is_held_for_its_time_when_the_clock_jumps(machine: Machine) -> None:
     with machine.open() as store:
         delete(store, sign_up(store, "ann"), name_hold=30 * 86_400.0)
         machine.wall.now += YEAR
@@ -224,7 +224,7 @@ def test_a_message_that_is_accepted_while_old_ones_are_looked_for_is_kept(
 
 
 @pytest.mark.parametrize("jump", [-50 * YEAR, -YEAR])
-def test_what_was_accepted_just_before_a_crash_is_kept_though_the_clock_is_set_meanwhile(
+def test_messages_accepted_just_before_a_crash_are_kept_though_the_clock_was_set_since(
     machine: Machine, home: SQLiteHome, jump: int
 ) -> None:
     with machine.open() as store:

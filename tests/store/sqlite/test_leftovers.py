@@ -1,4 +1,4 @@
-"""What lies beside a store's file: read if it belongs to the file, refused without a change if it does not."""
+"""Files beside a store's file are read if they belong to it, and refused unchanged if not."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def put_together(file_from: Path, log_from: Path, directory: Path) -> SQLiteHome
 
 
 def contents(home: SQLiteHome) -> dict[str, bytes]:
-    """Return what the file and the log hold."""
+    """Return the content of the file and of the log."""
     return {name: home.path.with_name(name).read_bytes() for name in NAMES}
 
 
 def refusal(home: SQLiteHome) -> str:
-    """Try to open; return the refusal, one line that names both files. Both must stay as they were."""
+    """Try to open the store. Return the refusal, which names both files. Both must stay unchanged."""
     before = contents(home)
     with pytest.raises(StoreOpenError) as refused:
         home.open()
@@ -59,7 +59,7 @@ def refusal(home: SQLiteHome) -> str:
 
 
 def numbers_in(home: SQLiteHome) -> list[int]:
-    """Open the store; return the numbers that ann's texts begin with. The file must be sound afterwards."""
+    """Open the store and return the numbers at the start of ann's texts. The file must be sound afterwards."""
     with home.open() as store:
         numbers = [int(text.split()[0]) for text in texts(store, log_in(store, "ann"))]
     connection = apsw.Connection(str(home.path))
@@ -69,13 +69,13 @@ def numbers_in(home: SQLiteHome) -> list[int]:
 
 
 def send_number(store: SQLiteStore, ann: StoredSession, number: int) -> None:
-    """Send a text that begins with a number, of a size that differs."""
+    """Send a text that begins with a number. The size of each text differs."""
     send_texts(store, ann, "ann", f"{number} " + "x" * (number % 3 * 3_000))
 
 
 @pytest.fixture
 def stages(home: SQLiteHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Copies of a running store, taken when it held message 0, then 0 and 1, and so on, amid many checkpoints."""
+    """Copies of a running store, one after each message. The store makes many checkpoints meanwhile."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 24)
     # The writer copies the log into the file after it has answered. A copy of the file must not be made meanwhile.
     is_at_rest, run_if_due = threading.Event(), checkpoints.Checkpoints.run_if_due
@@ -119,14 +119,14 @@ def test_another_file_beside_a_log_gives_all_or_is_refused(stages: list[Path], t
     assert accepted > 50
 
 
-def test_the_advice_keeps_what_the_log_holds(stages: list[Path], tmp_path: Path) -> None:
+def test_the_advice_keeps_the_messages_of_the_log(stages: list[Path], tmp_path: Path) -> None:
     mixed = put_together(stages[10], stages[-1], tmp_path / "mixed")
     assert "put back the file chatbooth.db that was there" in refusal(mixed)
     shutil.copy(stages[-1] / NAMES[0], mixed.path)
     assert numbers_in(mixed) == [*range(40)]
 
 
-def test_the_advice_goes_on_without_what_the_log_holds(stages: list[Path], tmp_path: Path) -> None:
+def test_the_advice_also_says_how_to_start_without_the_log(stages: list[Path], tmp_path: Path) -> None:
     mixed = put_together(stages[10], stages[-1], tmp_path / "mixed")
     older = put_together(stages[10], stages[10], tmp_path / "older")
     older.path.with_name(NAMES[1]).unlink()
@@ -139,7 +139,7 @@ def test_the_advice_goes_on_without_what_the_log_holds(stages: list[Path], tmp_p
 
 
 def put_back(tmp_path: Path, stages: list[Path]) -> SQLiteHome:
-    """Put the log that was moved away back beside its own file."""
+    """Move the log back to the place beside its file."""
     back = SQLiteHome(tmp_path / "back")
     shutil.copy(stages[-1] / NAMES[0], back.path)
     shutil.copy(tmp_path / "kept-wal", back.path.with_name(NAMES[1]))
@@ -251,7 +251,7 @@ def test_another_programs_checkpoint_does_no_harm(home: SQLiteHome, tmp_path: Pa
 
 @pytest.fixture
 def journals(tmp_path: Path, disk: Disk) -> list[dict[str, bytes]]:
-    """The files of a server that was killed at its first start, wherever it left a rollback journal."""
+    """The files of a server that was killed at its first start, at each step that leaves a rollback journal."""
     new = SQLiteHome(tmp_path / "new")
     moments: list[dict[str, bytes]] = []
 
@@ -290,7 +290,7 @@ def test_a_first_start_that_was_killed_can_be_repeated(journals: list[dict[str, 
 def test_a_store_without_a_log_that_was_killed_at_its_first_start_opens(
     stages: list[Path], home: SQLiteHome, tmp_path: Path, disk: Disk
 ) -> None:
-    """`VACUUM INTO` makes a file that is no WAL database; the first start turns it into one, by a journal."""
+    """`VACUUM INTO` makes a file without a WAL. The first start gives it one, and uses a journal for that."""
     plain = SQLiteHome(tmp_path / "plain")
     connection = apsw.Connection(str(home.path))
     connection.execute("VACUUM INTO ?", (str(plain.path),))

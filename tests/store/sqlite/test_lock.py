@@ -1,4 +1,4 @@
-"""One server for a store, by whatever name a second one opens its file."""
+"""One server for a store: a second one is refused by any name of the file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ every_name = pytest.mark.parametrize("name", [*OTHER_NAMES, path_after_all_besid
 
 
 @every_name
-def test_a_second_process_is_refused_by_whatever_name(home: SQLiteHome, name: Callable[[Path], Path]) -> None:
+def test_a_second_process_is_refused_by_any_name_of_the_file(home: SQLiteHome, name: Callable[[Path], Path]) -> None:
     with home.open() as store:
         sign_up(store, "ann")
         second = run_python(OPEN, name(home.path))

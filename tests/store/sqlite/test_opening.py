@@ -1,4 +1,4 @@
-"""Opening a store's file: made private and current, refused with a clear word otherwise."""
+"""Opening a store's file: it is made private and current, or refused in clear words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.store.power_loss import Call, Disk
 from tests.store.refused import refusal_to_open
 
 
-def test_the_path_stays_what_it_was_when_the_process_moves(
+def test_the_path_stays_the_same_when_the_process_changes_its_directory(
     home: SQLiteHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(home.path.parent)
@@ -174,7 +174,7 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, make: Callable
     assert path.read_bytes() == before
 
 
-def test_what_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     refusal_to_open(tmp_path / "file" / "store.db")
     refusal_to_open(tmp_path / "missing" / "store.db")

@@ -1,4 +1,4 @@
-"""Pruning: the rows of a deleted account go away in steps, also after a restart, and nobody else's do."""
+"""Pruning removes the rows of deleted accounts in steps, and no other rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ROWS_OF_ONE_MESSAGE = {"mailboxes": 1, "messages": 1, "recent_message_ids": 1, "
 
 
 def counts(connection: apsw.Connection) -> dict[str, int]:
-    """How many rows each table of the mailboxes has."""
+    """Return how many rows each table of the mailboxes has."""
     return {table: connection.execute(f"SELECT count(*) FROM {table}").get for table in TABLES}
 
 
 def prune(store: Store) -> None:
-    """Prune all that there is, as the reaper does."""
+    """Prune until nothing is left, as the reaper does."""
     while store.prune_deleted():
         pass
 

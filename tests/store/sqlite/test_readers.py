@@ -1,4 +1,4 @@
-"""The pool of reading connections: what it lends, and how it ends."""
+"""The pool of reading connections: how it lends them, and how it closes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 
 class Made:
-    """Connections to nothing in particular, and how many were made."""
+    """Makes connections to an empty database, and keeps them."""
 
     def __init__(self) -> None:
         self.connections: list[apsw.Connection] = []

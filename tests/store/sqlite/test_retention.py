@@ -1,4 +1,4 @@
-"""Retention in SQLite: what its walk looks at, what it asks again before it removes, and whom it never holds up."""
+"""Retention in SQLite: its walk, its second check, and its short transactions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_walk_scans_no_table(home: SQLiteHome, name: str) -> None:
     assert not any("SCAN" in step or "TEMP B-TREE" in step for step in plan if "VIRTUAL TABLE" not in step)
 
 
-def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteHome) -> None:
+def test_the_transaction_checks_again_the_mailboxes_that_the_walk_found(home: SQLiteHome) -> None:
     with home.open() as store:
         fresh, slow, young, gone = (sign_up(store, name) for name in ("fresh", "slow", "young", "gone"))
         for session in (fresh, slow, young, gone):
@@ -88,7 +88,7 @@ def test_what_the_walk_found_is_asked_again_inside_the_transaction(home: SQLiteH
 
 
 def test_an_old_message_after_a_younger_one_waits_for_it(home: SQLiteHome) -> None:
-    """A clock that is set gives stamps in any order; only a prefix may go."""
+    """The stamps of a clock that was set have any order. Retention may remove only a prefix."""
     with home.open() as store:
         ann = sign_up(store, "ann")
         stamps = []

@@ -1,4 +1,4 @@
-"""The seal: what it says after each write, what spoils it, and what it does when it cannot be written."""
+"""The seal: its values after each write, its faults, and a full disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE = FileState(4, 5, 6)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Where a store would lie."""
+    """The path of a store that does not exist."""
     return tmp_path / "chatbooth.db"
 
 
@@ -37,7 +37,7 @@ def seal(store: Path) -> Iterator[Seal]:
 
 @contextmanager
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let no new file be made."""
+    """Let the making of a file fail, as on a full disk."""
     make = os.open
 
     def refuse(path: Any, flags: int, *rest: Any, **options: Any) -> int:
@@ -54,7 +54,7 @@ def beside(store: Path) -> Path:
     return store.with_name(f"{store.name}.seal")
 
 
-def test_it_says_what_was_written(store: Path, seal: Seal) -> None:
+def test_a_seal_says_the_values_that_were_written(store: Path, seal: Seal) -> None:
     assert seal.put(STARTING)
     assert Seal(store).read() == STARTING
     assert seal.put(RUNNING)
@@ -67,7 +67,7 @@ def test_it_says_what_was_written(store: Path, seal: Seal) -> None:
 
 
 def test_the_mark_follows_the_commits_when_they_rest(store: Path, seal: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not written for each commit, which would cost each Send time."""
+    """The seal is not written for each commit, because each Send would wait for it."""
     monkeypatch.setattr(module, "_MARK_INTERVAL", 3_600)
     seal.put(RUNNING)
     seal.note(2)
@@ -113,7 +113,7 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("way", SPOILS)
-def test_a_spoiled_seal_is_not_trusted_and_is_written_anew_while_the_server_runs(
+def test_a_spoiled_seal_is_not_trusted_and_is_written_again_while_the_server_runs(
     store: Path, seal: Seal, way: str
 ) -> None:
     spoil, words = SPOILS[way]
@@ -152,7 +152,7 @@ def test_a_whole_seal_is_left_alone(store: Path, seal: Seal) -> None:
 
 
 @pytest.mark.parametrize("before", [None, STARTING])
-def test_what_could_not_be_written_is_written_once_there_is_room(
+def test_values_that_could_not_be_written_are_written_once_there_is_room(
     store: Path, seal: Seal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, before: Sealed | None
 ) -> None:
     if before:

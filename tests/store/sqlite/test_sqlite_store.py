@@ -1,4 +1,4 @@
-"""The SQLite store as a whole: killed at any moment, closed once or twice, read while it writes."""
+"""The SQLite store as a whole: it is killed, closed twice, and read while it writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def send_until_killed(path: Path, messages: int) -> list[str]:
-    """Run a sender on a store, kill it after some acknowledgements; return all ids that it had printed."""
+    """Run a sender on a store and kill it after some acknowledgements. Return all ids that it printed."""
     command = [sys.executable, "-m", crashing_sender.__name__, str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sender:
         assert sender.stdout is not None

@@ -1,4 +1,4 @@
-"""The transaction of a change: it notes what the change touches, and no change can touch more without it."""
+"""A change's transaction notes the sessions and accounts that it touches."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_change_cannot_run_them_itself(name: str) -> None:
             transaction.write(name)
 
 
-def test_each_change_of_sessions_notes_what_it_touches(home: SQLiteHome) -> None:
+def test_each_change_of_sessions_notes_the_sessions_that_it_touches(home: SQLiteHome) -> None:
     with home.open() as store:
         ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
         send_texts(store, ann, "bob", "hello")

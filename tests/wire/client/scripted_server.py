@@ -27,7 +27,7 @@ DONE = encode_frame(actions.RESPONSE, b"\x00")
 
 @contextmanager
 def scripted(*answers: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve one connection after another, each by a function; give the address."""
+    """Serve one connection after another, each by a function. Yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(PATIENCE)
 
@@ -46,7 +46,7 @@ def scripted(*answers: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def requests(connected: socket.socket) -> Iterator[Frame]:
-    """Yield what a client asks, to the end of its connection."""
+    """Yield the requests of a client, to the end of its connection."""
     decoder = FrameDecoder(1 << 30, from_client=True)
     while data := _received(connected):
         yield from decoder.feed(data)
@@ -72,13 +72,13 @@ def answering(*replies: bytes) -> Callable[[socket.socket], None]:
 
 
 def silent(connected: socket.socket) -> None:
-    """Read, and say nothing."""
+    """Read the requests, and answer none."""
     for _ in requests(connected):
         pass
 
 
 def deaf_until(gate: Gate) -> Callable[[socket.socket], None]:
-    """Return a server's side that reads nothing until the gate is opened, as a frozen one."""
+    """Return a server's side that is frozen: it reads nothing until the gate is opened."""
 
     def answer(connected: socket.socket) -> None:
         gate.hold()

@@ -1,4 +1,4 @@
-"""The client's connections: written whole by a deadline, asked when they are silent, and closed when they fail."""
+"""The client's connections: writes have deadlines, and silent servers are pinged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_all_is_sent_in_order_and_nothing_twice() -> None:
     stream.close()
 
 
-def test_what_is_taken_at_once_is_one_call() -> None:
+def test_data_that_is_taken_at_once_is_one_call() -> None:
     stream = ScriptedStream()
     send_all(stream, b"abc", deadline())
     assert stream.offered == [b"abc"]

@@ -36,14 +36,14 @@ from tests.wire.client.scripted_server import DONE, OPENED, TOKEN, answering, re
 from tests.wire.running import PATIENCE, Running
 
 
-def test_a_stream_names_the_events_that_it_does_not_know_and_goes_on() -> None:
+def test_a_stream_names_the_events_that_it_does_not_know_and_continues() -> None:
     gap = Gap(3, 4, GapReason.RETENTION)
     newer = b"".join(encode_frame(action, b"\x63what is this?") for action in (actions.MESSAGE, actions.PING, 77))
     told = encode_frame(actions.MESSAGE, pushes.encode_event(gap))
     ending = encode_frame(actions.MESSAGE, pushes.encode_ended(End(EndReason.SESSION_ENDED, 9), SessionInvalid()))
     with scripted(answering(DONE + OPENED + newer + told + ending)) as address:
         events = []
-        with pytest.raises(SessionInvalid):  # noqa: PT012  # what came before it counts
+        with pytest.raises(SessionInvalid):  # noqa: PT012  # the events before it count
             for event in WireTransport(address).listen(TOKEN, None):
                 events.append(event)  # noqa: PERF402  # a list() would be lost
     assert events == [Opening(bytes(16), 1, 0, 0), UnknownEvent(0x63), gap, End(EndReason.SESSION_ENDED, 9)]
@@ -57,7 +57,7 @@ def test_a_refused_stream_raises_its_refusal() -> None:
         next(iter(WireTransport(address).listen(TOKEN, None)))
 
 
-def test_a_silent_stream_asks_and_goes_on_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_stream_pings_and_continues_if_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "KEEPALIVE_TIME", 0.1)
     pings: list[Frame] = []
 

@@ -1,4 +1,4 @@
-"""The client's side: deadlines that hold, connections that are shared, made again and given up, streams."""
+"""The client's side: deadlines hold; connections are shared, made again and given up."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_call_has_its_deadline_and_gives_its_connection_up() -> None:
     wait_until(lambda: reader_threads() == before)
 
 
-def test_a_write_has_the_deadline_too_and_so_has_who_waits_for_it() -> None:
+def test_a_write_and_a_call_that_waits_for_it_have_their_deadlines() -> None:
     gate = Gate()
     with scripted(deaf_until(gate)) as address:
         transport = WireTransport(address)
@@ -165,7 +165,7 @@ def test_a_server_that_closes_an_idle_connection_is_no_failure(running: Running,
         transport.call(ACKNOWLEDGE, session.token, AcknowledgeRequest(0), PATIENCE)
 
 
-def test_a_refusal_at_the_door_is_what_the_call_raises(start: Callable[..., Running]) -> None:
+def test_a_call_raises_the_refusal_of_its_connection(start: Callable[..., Running]) -> None:
     running = start(max_connections=1)
     running.peer().sign_up("ann")
     for size in (1, 8 << 20):
@@ -176,7 +176,7 @@ def test_a_refusal_at_the_door_is_what_the_call_raises(start: Callable[..., Runn
         transport.close()
 
 
-def test_nobody_there_is_said_with_the_address() -> None:
+def test_an_unreachable_server_is_named_by_its_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     for server in (f"127.0.0.1:{port}", f"[::1]:{port}"):
@@ -216,7 +216,7 @@ def test_a_server_of_another_kind_is_not_reached(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x01\x02", b"\x14\xff"])
-def test_a_reply_that_cannot_be_read_is_a_defect(body: bytes) -> None:
+def test_a_reply_that_cannot_be_read_is_internal(body: bytes) -> None:
     with scripted(answering(encode_frame(actions.RESPONSE, body))) as address:
         transport = WireTransport(address)
         with pytest.raises(Internal):

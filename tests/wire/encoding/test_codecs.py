@@ -1,4 +1,4 @@
-"""Each action's bodies: what is encoded is decoded, and no bytes raise anything but a BodyError."""
+"""The bodies of each action are decoded as they were encoded. Bad bytes raise a BodyError."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_each_unary_action_has_a_codec_and_no_other_action_has() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-def test_what_is_encoded_is_decoded(name: str, data: st.DataObject) -> None:
+def test_an_encoded_body_is_decoded_to_the_same(name: str, data: st.DataObject) -> None:
     encode, decode, values = CASES[name]
     value = data.draw(values)
     body = encode(value)

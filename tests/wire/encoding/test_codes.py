@@ -1,4 +1,4 @@
-"""The status codes: one for each error, never another's, and errors that come back as they went."""
+"""The status codes: each error has its own, and errors are decoded as they were encoded."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GIVEN_AWAY = {
     "DEADLINE_EXCEEDED": 80,
     "INTERNAL": 90,
 }
-"""What clients in the world rely on: lines may be added, never changed."""
+"""The codes that clients in the world know. Lines may be added, and are never changed."""
 
 TAKEN = set(CODES.values())
 

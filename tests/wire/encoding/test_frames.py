@@ -67,7 +67,7 @@ def test_sends_are_cut_out_if_there_is_nothing_else(sent: list[tuple[int, bytes]
 
 
 @pytest.mark.parametrize("data", [b"\x02" + encode_request(actions.SEND, b"", TOKEN)[1:], b"\x01\x03\xff\xff\xff\xff"])
-def test_what_is_no_send_is_left_to_the_decoder(data: bytes) -> None:
+def test_other_requests_than_sends_are_left_to_the_decoder(data: bytes) -> None:
     assert whole_sends(data) is None
 
 

@@ -10,7 +10,7 @@ from chatbooth_grpc.wire.encoding.pinging import ANSWER, ASK, decode_ping, encod
 
 
 @given(st.integers(2, 255), st.binary(max_size=20))
-def test_a_ping_of_an_unknown_kind_is_no_error_whatever_it_holds(kind: int, rest: bytes) -> None:
+def test_a_ping_of_an_unknown_kind_is_no_error_with_any_payload(kind: int, rest: bytes) -> None:
     assert decode_ping(bytes((kind,)) + rest) == (kind, b"")
 
 

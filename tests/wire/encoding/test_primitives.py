@@ -1,4 +1,4 @@
-"""The primitives of bodies: one encoding for each value, and a BodyError for everything else."""
+"""The primitives of bodies: each value has one encoding. Other bytes are a BodyError."""
 
 from __future__ import annotations
 

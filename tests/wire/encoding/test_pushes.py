@@ -17,5 +17,5 @@ def test_an_end_carries_its_error() -> None:
 
 
 @given(st.integers(0, 255).filter(lambda kind: kind not in {1, 2, 3, 4}), st.binary(max_size=40))
-def test_a_push_of_an_unknown_kind_is_no_error_whatever_it_holds(kind: int, rest: bytes) -> None:
+def test_a_push_of_an_unknown_kind_is_no_error_with_any_payload(kind: int, rest: bytes) -> None:
     assert decode_push(bytes((kind,)) + rest) == UnknownEvent(kind)

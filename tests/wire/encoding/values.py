@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what bodies hold."""
+"""Hypothesis strategies for the values of bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection: replies in order, frames whole, one stream, errors that end it and errors that do not."""
+"""One connection: replies in order, whole frames, and which errors end it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_requests_in_any_pieces_are_answered_the_same(running: Running) -> None:
     assert [peer.reply() for _ in range(3)] == [b"\x00"] * 3
 
 
-def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_of_one_read_are_answered_by_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     writes: list[int] = []
 
     send_quickly = PlainStream.send_quickly
@@ -89,7 +89,7 @@ def test_what_is_read_at_once_is_answered_by_one_write(running: Running, monkeyp
         assert len(writes) < 10
 
 
-def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None:
+def test_a_reply_does_not_wait_for_slow_work_that_follows(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
     slow = Gate()
@@ -109,7 +109,7 @@ def test_a_reply_does_not_wait_for_slow_work_behind_it(running: Running) -> None
     assert [peer.reply()[0] for _ in range(2)] == [0, 0]
 
 
-def test_an_unknown_action_is_answered_and_the_connection_goes_on(running: Running) -> None:
+def test_an_unknown_action_is_answered_and_the_connection_continues(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
     for action in (0, actions.RESPONSE, actions.MESSAGE, 14, 200, 255):
@@ -146,7 +146,7 @@ def test_a_body_over_the_limit_is_refused_by_its_header_and_the_connection_ends(
     assert peer.is_ended()
 
 
-def test_a_text_a_little_too_long_is_told_apart_and_the_connection_goes_on(running: Running) -> None:
+def test_a_text_a_little_too_long_has_its_own_refusal_and_the_connection_continues(running: Running) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
     peer.send(actions.SEND, send_body("ann", "x" * (TEXT_SIZE + 1)), ann.token)
@@ -156,7 +156,7 @@ def test_a_text_a_little_too_long_is_told_apart_and_the_connection_goes_on(runni
 
 @pytest.mark.parametrize("action", [actions.LISTEN, actions.SEND, actions.DELIVER, actions.PING], ids=str)
 @pytest.mark.parametrize("body", [b"\xff", b"\x80\x00", b"\x01\x02\x03\xff\xff"], ids=bytes.hex)
-def test_a_malformed_body_is_answered_and_the_connection_goes_on(running: Running, action: int, body: bytes) -> None:
+def test_a_malformed_body_is_answered_and_the_connection_continues(running: Running, action: int, body: bytes) -> None:
     peer = running.peer()
     ann = peer.sign_up("ann")
     assert isinstance(refusal_of(peer, action, body, ann.token), MalformedRequest)
@@ -174,7 +174,7 @@ def test_a_missing_token_is_no_session(running: Running) -> None:
 
 
 @pytest.mark.parametrize(("write", "problem"), [(bytes.hex, "HEX"), (b64encode, "BASE64")])
-def test_a_token_written_as_text_is_told_apart_from_an_ended_session(
+def test_a_token_written_as_text_has_a_refusal_of_its_own(
     running: Running, write: Callable[[bytes], str | bytes], problem: str
 ) -> None:
     for action, body in ((actions.LISTEN, LISTEN), (actions.SEND, send_body("ann")), (actions.LOG_OUT, b"")):
@@ -195,12 +195,12 @@ def test_a_ping_is_answered_with_its_own_bytes(running: Running) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x02\x00", b"\x00\x05hi"], ids=bytes.hex)
-def test_a_ping_that_is_none_is_malformed(running: Running, body: bytes) -> None:
+def test_a_body_that_is_no_ping_is_malformed(running: Running, body: bytes) -> None:
     peer = running.peer()
     assert isinstance(refusal_of(peer, actions.PING, body), MalformedRequest)
 
 
-def test_a_half_sent_frame_is_not_held_against_who_waits_for_slow_work(running: Running) -> None:
+def test_the_time_of_slow_work_does_not_count_for_a_half_sent_frame(running: Running) -> None:
     with served(running) as (peer, one, _):
         ann = peer.sign_up("ann")
         gate = Gate()
@@ -261,7 +261,7 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
     assert [message.text for message in delivering.decode_delivery(delivered).messages] == ["one"]
 
 
-def test_replies_keep_the_order_of_requests_whatever_is_stored_first(running: Running) -> None:
+def test_replies_keep_the_order_of_requests_in_any_order_of_storing(running: Running) -> None:
     with served(running) as (peer, one, _):
         frames = [encode_frame(actions.RESPONSE, b"%d" % number) for number in range(3)]
         runs = [run for _ in frames if (run := one._runs.begin())]
@@ -294,8 +294,8 @@ def test_a_client_that_reads_no_replies_delays_nobody_and_is_not_read_for_ever(s
     wait_until(lambda: running.server.count == 1)
 
 
-def test_what_comes_behind_a_send_that_the_store_failed_does_not_keep_the_watchdog_away(running: Running) -> None:
-    """The failure may be learnt of while the connection's own thread is at what came with it."""
+def test_requests_after_a_failed_send_do_not_keep_the_watchdog_away(running: Running) -> None:
+    """The store's failure may arrive while the connection's own thread answers the requests after the SEND."""
     with served(running) as (peer, one, _):
         token = peer.sign_up("ann").token
 
@@ -306,7 +306,7 @@ def test_what_comes_behind_a_send_that_the_store_failed_does_not_keep_the_watchd
         assert peer.is_ended()
 
 
-# Over a stream that takes and brings what a test says
+# Over a scripted stream
 
 
 PING = encode_request(actions.PING, pinging.encode_ping(pinging.ASK, bytes(100)), bytes(16))
@@ -334,7 +334,7 @@ def test_a_stream_that_takes_little_and_nothing_is_answered_whole(running: Runni
     assert stream.sent == 2 * PONG
 
 
-def test_a_read_that_filled_its_buffer_is_gone_on_with(running: Running) -> None:
+def test_reading_continues_after_a_read_that_filled_its_buffer(running: Running) -> None:
     many = PING * 50
     assert len(many) > 2 * READ_SIZE
     with scripted(running) as stream:
@@ -349,7 +349,7 @@ def test_a_stream_that_breaks_ends_the_connection(running: Running, error: OSErr
     assert stream.sent == PONG
 
 
-def test_a_refused_stream_is_told_the_end_after_the_answer_and_read_on(running: Running) -> None:
+def test_a_refused_stream_is_ended_after_the_answer_and_is_read_further(running: Running) -> None:
     with scripted(running, 1, 0) as stream:
         stream.arrive(b"\x02", b"more", b"and more", b"")
     assert stream.calls == [f"end after {len(stream.sent)}", "cut off", "close"]

@@ -92,7 +92,7 @@ def test_a_connection_has_one_stream_at_a_time(running: Running) -> None:
     assert isinstance(peer.pushed(), MessageBatch)
 
 
-def test_who_has_read_the_end_may_listen_again(running: Running) -> None:
+def test_a_client_that_has_read_the_end_may_listen_again(running: Running) -> None:
     peer = running.peer()
     session = peer.sign_up("ann")
     for _ in range(30):
@@ -131,7 +131,7 @@ def test_an_account_that_leaves_too_much_unread_opens_no_more_streams(running: R
     peer.ask(actions.LISTEN, LISTEN, ann.token)
 
 
-def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
+def test_a_client_that_goes_while_it_opens_a_stream_is_no_bug(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     with served(running) as (peer, _, ending):
@@ -147,7 +147,7 @@ def test_a_client_that_goes_while_it_opens_a_stream_is_no_defect(
     assert caplog.text == ""
 
 
-def test_a_client_that_half_closes_and_does_not_read_frees_who_writes_to_it(start: Callable[..., Running]) -> None:
+def test_a_client_that_half_closes_and_does_not_read_frees_the_writer(start: Callable[..., Running]) -> None:
     """The pump's write blocks on a socket that nobody but the connection's own thread knows to be over."""
     running = start(stuck_limit=PATIENCE)
     peer, other = running.peer(), running.peer()

@@ -1,4 +1,4 @@
-"""From frame to reply: every action answers, whatever its body holds, and one bad SEND fails alone."""
+"""From frame to reply: every action answers any body, and one bad SEND fails alone."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_store_that_is_away_is_said_for_each_send(place: Place) -> None:
 
 
 @pytest.mark.parametrize("action", sorted(GOOD.keys() - {actions.SIGN_UP, actions.LOG_IN}))
-def test_a_defect_is_answered_and_logged(place: Place, action: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_answered_and_logged(place: Place, action: int, caplog: pytest.LogCaptureFixture) -> None:
     def broken(method: str) -> None:
         raise ZeroDivisionError(method)
 

@@ -1,4 +1,4 @@
-"""Writing frames from many threads: whole, in order, and without blocking those who must not be."""
+"""Frames of many threads are written whole and in order. No thread blocks that must not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def unread() -> Unread:
-    """What the clients have not read."""
+    """The writes that the clients have not taken."""
     return Unread()
 
 
@@ -61,7 +61,7 @@ def received(far: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def test_what_is_put_arrives_in_order(writer: FrameWriter, far: socket.socket) -> None:
+def test_frames_arrive_in_the_order_in_which_they_were_put(writer: FrameWriter, far: socket.socket) -> None:
     expected = b""
     for number in range(200):
         frame = b"%04d" % number * 16
@@ -70,7 +70,7 @@ def test_what_is_put_arrives_in_order(writer: FrameWriter, far: socket.socket) -
     assert received(far, len(expected)) == expected
 
 
-def test_no_one_who_writes_waits_for_a_client_that_does_not_read(
+def test_no_writer_waits_for_a_client_that_does_not_read(
     writer: FrameWriter, far: socket.socket, unread: Unread
 ) -> None:
     threads = threading.active_count()
@@ -85,7 +85,7 @@ def test_no_one_who_writes_waits_for_a_client_that_does_not_read(
     assert (unread.size, unread.count) == (0, 0)
 
 
-def test_who_may_block_waits_where_much_is_left(writer: FrameWriter, far: socket.socket) -> None:
+def test_a_writer_that_may_block_waits_while_much_is_pending(writer: FrameWriter, far: socket.socket) -> None:
     writer.put(b"a" * FULL)
     assert not writer.has_room
     blocked = threading.Thread(target=writer.wait_for_room, daemon=True)
@@ -170,7 +170,7 @@ def test_frames_of_many_threads_stay_whole(writer: FrameWriter, far: socket.sock
     )
 
 
-def test_an_end_comes_after_what_is_left_and_nothing_after_it(
+def test_an_end_comes_after_the_pending_bytes_and_nothing_after_it(
     pair: tuple[socket.socket, socket.socket], writer: FrameWriter
 ) -> None:
     near, far = pair
@@ -183,7 +183,7 @@ def test_an_end_comes_after_what_is_left_and_nothing_after_it(
     assert near.recv(10) == b"bye"
 
 
-def test_closing_frees_who_is_blocked_and_leaves_the_socket_to_nobody(
+def test_closing_frees_a_blocked_writer_and_no_thread_uses_the_socket_afterwards(
     pair: tuple[socket.socket, socket.socket], writer: FrameWriter
 ) -> None:
     near, _ = pair
@@ -207,14 +207,14 @@ def test_closing_frees_who_is_blocked_and_leaves_the_socket_to_nobody(
         writer.put(b"late")
 
 
-def test_a_client_that_has_gone_is_an_error_for_who_writes(writer: FrameWriter, far: socket.socket) -> None:
+def test_a_client_that_has_gone_is_an_error_for_the_writer(writer: FrameWriter, far: socket.socket) -> None:
     far.close()
     with pytest.raises(BrokenPipeError):
         writer.put(b"a")
     assert writer.writing_since is None
 
 
-# Over a stream that takes what a test says
+# Over a scripted stream
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def test_a_stream_that_takes_nothing_is_offered_the_same_bytes_again() -> None:
         assert stream.offered == [b"abcdefgh", b"defgh", b"defgh", b"defgh", b"fgh", b"fgh"]
 
 
-def test_an_end_waits_until_the_stream_has_taken_what_is_left() -> None:
+def test_an_end_waits_until_the_stream_has_taken_the_pending_bytes() -> None:
     with writing(3) as (writer, stream, _):
         writer.put(b"abc")
         stream.is_full = True
@@ -281,7 +281,7 @@ def test_a_stream_that_breaks_under_the_slow_writer_ends_the_connection() -> Non
     assert stream.calls[-1] == "close"
 
 
-def test_a_stream_that_breaks_at_once_is_an_error_for_who_writes() -> None:
+def test_a_stream_that_breaks_at_once_is_an_error_for_the_writer() -> None:
     with writing(3, ConnectionResetError()) as (writer, stream, unread):
         with pytest.raises(ConnectionResetError):
             writer.put(b"abcdefgh")

@@ -33,7 +33,7 @@ def held(stream: ScriptedStream) -> Iterator[HeldReplies]:
     slow_writer.stop()
 
 
-def test_what_is_held_is_one_write_and_then_held_no_more(held: HeldReplies, stream: ScriptedStream) -> None:
+def test_held_replies_are_one_write_and_then_held_no_more(held: HeldReplies, stream: ScriptedStream) -> None:
     held.add(b"one ")
     held.add(b"two ")
     assert stream.offered == []
@@ -55,7 +55,7 @@ def test_much_is_held_no_longer(held: HeldReplies, stream: ScriptedStream) -> No
         stream.offered.clear()
 
 
-def test_slow_work_does_not_delay_what_was_answered_before_it(
+def test_slow_work_does_not_delay_earlier_replies(
     held: HeldReplies, stream: ScriptedStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = iter([100.0, 100.009, 100.02, 200.0])

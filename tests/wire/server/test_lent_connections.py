@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not CAN_SHARE, reason="the system has no epoll")
 
 
 ENOUGH = 20
-"""After so many SENDs in a row, a connection is lent."""
+"""A connection is lent after fewer SENDs in a row than this."""
 
 
 def lent(running: Running) -> list[object]:
@@ -52,7 +52,7 @@ def send_steadily(running: Running, peer: Peer, token: bytes, count: int = ENOUG
     wait_until(lambda: is_lent(running, peer))
 
 
-def test_who_sends_steadily_is_lent_and_anything_else_is_answered_in_its_order(running: Running) -> None:
+def test_a_steady_sender_is_lent_and_other_requests_are_answered_in_their_order(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
@@ -111,7 +111,7 @@ def test_a_session_that_has_ended_sends_nothing_more(running: Running) -> None:
 
 
 def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
-    """A session that is not at hand would have the reader wait for the disk."""
+    """To look up a session that is not cached, the shared reader would have to wait for the disk."""
     peer = running.peer()
     token, other = peer.sign_up("ann").token, peer.sign_up("ben").token
     send_steadily(running, peer, token)
@@ -131,7 +131,7 @@ def test_the_sender_of_each_send_is_asked_for(running: Running) -> None:
     assert set(asking) == {"wire-connection"}
 
 
-def test_a_store_that_fails_ends_it_behind_what_was_stored(running: Running) -> None:
+def test_a_store_that_fails_ends_the_connection_after_the_stored_sends(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
@@ -149,7 +149,7 @@ def test_a_store_that_fails_ends_it_behind_what_was_stored(running: Running) -> 
     wait_until(lambda: running.server.count == 0 and not lent(running))
 
 
-def test_nothing_is_taken_for_a_client_that_does_not_read_or_is_told_no_more(running: Running) -> None:
+def test_nothing_is_taken_for_a_client_that_does_not_read_or_whose_connection_is_over(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
@@ -167,7 +167,7 @@ def test_nothing_is_taken_for_a_client_that_does_not_read_or_is_told_no_more(run
     assert not one.is_answering
 
 
-def test_no_more_is_taken_than_may_be_under_way(running: Running) -> None:
+def test_no_more_runs_are_taken_than_may_be_in_flight(running: Running) -> None:
     peer = running.peer()
     token = peer.sign_up("ann").token
     send_steadily(running, peer, token)
@@ -184,7 +184,7 @@ def test_no_more_is_taken_than_may_be_under_way(running: Running) -> None:
     assert [success(peer.reply()) != b"" for _ in range(2 * _RUNS_IN_FLIGHT)] == [True] * 2 * _RUNS_IN_FLIGHT
 
 
-def test_who_goes_away_costs_nothing_more(running: Running) -> None:
+def test_a_client_that_goes_away_costs_nothing_more(running: Running) -> None:
     peers = [running.peer() for _ in range(8)]
     token = peers[0].sign_up("ann").token
     for peer in peers:
@@ -196,7 +196,7 @@ def test_who_goes_away_costs_nothing_more(running: Running) -> None:
     wait_until(lambda: running.server.count == 0 and not lent(running))
 
 
-def test_an_idle_one_is_ended_on_time(start: Start) -> None:
+def test_an_idle_lent_connection_is_ended_on_time(start: Start) -> None:
     running = start(idle_timeout=0.5)
     peer = running.peer()
     token = peer.sign_up("ann").token
@@ -231,7 +231,7 @@ def test_a_drain_answers_what_was_read(running: Running) -> None:
     assert running.server.count == 0
 
 
-def test_who_does_not_read_is_left_to_its_own_thread(start: Start) -> None:
+def test_a_client_that_does_not_read_is_left_to_its_own_thread(start: Start) -> None:
     running = start(stuck_limit=PATIENCE)
     deaf, other = running.peer(), running.peer()
     token = deaf.sign_up("ann").token

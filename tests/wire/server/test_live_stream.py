@@ -1,4 +1,4 @@
-"""A connection's live stream: its reply comes first, there is one at a time, and its end makes room for another."""
+"""A connection's live stream: it opens after its reply, one at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def live(running: Running, writer: FrameWriter) -> Iterator[LiveStream]:
 
 
 def written(stream: ScriptedStream) -> list[object]:
-    """Return what was written: replies as their bytes, pushes decoded."""
+    """Return the frames that were written: replies as bytes, pushes decoded."""
     frames = FrameDecoder(1 << 20, from_client=False).feed(bytes(stream.sent))
     return [frame.body if frame.action == actions.RESPONSE else decode_push(frame.body) for frame in frames]
 
@@ -111,7 +111,7 @@ def test_its_end_is_written_and_makes_room_for_another(
     assert live.is_open
 
 
-def test_a_client_that_has_gone_is_told_to_who_writes(live: LiveStream, writer: FrameWriter) -> None:
+def test_the_writer_learns_that_a_client_has_gone(live: LiveStream, writer: FrameWriter) -> None:
     assert live.send(MessageBatch([]))
     live.abort()
     assert not live.send(MessageBatch([]))

@@ -1,4 +1,4 @@
-"""SENDs of several connections that are stored in one go: each is told its own, and fails in its own lane."""
+"""SENDs of many connections in one append: each has its own outcomes and its own lane."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.wire.running import PATIENCE, peer_text, send_body
 
 
 class Sender:
-    """A connection, as Sends see it: its lane, and what it was told."""
+    """A connection, as Sends sees it: its lane, and the outcomes that it got."""
 
     def __init__(self, token: bytes) -> None:
         self.token = token
@@ -41,7 +41,7 @@ class Sender:
 
     @property
     def told(self) -> tuple[list[object], bool]:
-        """What became of each, and whether the store failed; it is told no more than once."""
+        """Return whether each message was stored, and whether the store failed. The outcomes come at most once."""
         replies, has_failed = self._told.get(timeout=PATIENCE)
         assert self._told.empty()
         bodies = [frame.body for frame in FrameDecoder(1 << 20, from_client=False).feed(replies)]
@@ -49,7 +49,7 @@ class Sender:
 
 
 class Place:
-    """A booth, and ann, who receives."""
+    """A booth, and the account ann, which receives."""
 
     def __init__(self, store: InterruptedStore) -> None:
         self.store = store
@@ -57,7 +57,7 @@ class Place:
         self.ann = self.booth.sign_up("ann", PASSWORD).token
 
     def sender(self, name: str) -> Sender:
-        """A connection of a new account, whose session is at hand."""
+        """Return a connection of a new account, whose session is cached."""
         token = self.booth.sign_up(name, PASSWORD).token
         self.booth.authenticated(token)
         return Sender(token)
@@ -73,7 +73,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     store.close()
 
 
-def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place: Place) -> None:
+def test_sends_of_many_connections_are_one_append_and_each_gets_its_own_outcomes(place: Place) -> None:
     bob, cy, dan = (place.sender(name) for name in ("bob", "cy", "dan"))
     calls: Counter[str] = Counter()
     place.store.before = lambda method: calls.update([method])
@@ -89,7 +89,7 @@ def test_what_many_connections_send_is_one_append_and_each_is_told_its_own(place
     assert place.texts() == ["b1", "b2", "d1", "d2"]
 
 
-def test_what_a_failed_lane_sends_is_refused_and_the_others_are_not(place: Place) -> None:
+def test_sends_of_a_failed_lane_are_refused_and_the_others_are_not(place: Place) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
     bob.lane.fail(StoreUnavailable())
     sends = Sends(place.booth)
@@ -126,7 +126,7 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
     [Frame(actions.SEND, b"nonsense", b""), Frame(actions.SEND, send_body("ann"), NO_TOKEN)],
     ids=["body", "token"],
 )
-def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad: Frame) -> None:
+def test_sends_of_a_session_that_is_not_cached_are_not_taken_and_leave_no_trace(place: Place, bad: Frame) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
     sends = Sends(place.booth)
     assert sends.add_if_cached(bob.requests("b1"), bob.lane, bob.settle, peer_text)
@@ -138,7 +138,7 @@ def test_what_is_not_at_hand_is_not_taken_and_leaves_no_trace(place: Place, bad:
     assert place.texts() == ["b1"]
 
 
-def test_one_connections_defect_keeps_no_reply_from_the_others(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_of_one_connection_keeps_no_reply_from_the_others(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     bob, cy = place.sender("bob"), place.sender("cy")
 
     def broken(_settled: tuple[bytes, bool]) -> None:

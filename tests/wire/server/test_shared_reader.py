@@ -1,4 +1,4 @@
-"""The shared reader: takes what it may for any number of connections, and gives back the rest, with every byte."""
+"""The shared reader takes small reads of many connections, and gives back all other bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not CAN_SHARE, reason="the system has no epoll")
 
 
 class Borrowed:
-    """A connection that is lent: takes what `takes` says it may."""
+    """A connection that is lent. It takes the data for which `takes` returns True."""
 
     def __init__(self, reader: SharedReader, takes: Callable[[bytes], bool] = lambda _: True) -> None:
         self.near, self.far = socket.socketpair()
@@ -68,7 +68,7 @@ def lend(reader: SharedReader) -> Iterator[Callable[..., Borrowed]]:
         yield lend
 
 
-def test_what_may_be_taken_is_taken_for_as_long_as_it_is_lent(lend: Callable[..., Borrowed]) -> None:
+def test_data_is_taken_for_as_long_as_the_connection_is_lent(lend: Callable[..., Borrowed]) -> None:
     many = [lend() for _ in range(10)]
     for round_number in range(5):
         for number, one in enumerate(many):
@@ -78,7 +78,7 @@ def test_what_may_be_taken_is_taken_for_as_long_as_it_is_lent(lend: Callable[...
     assert all(one.given_back.empty() for one in many)
 
 
-def test_what_may_not_be_taken_is_given_back_and_read_no_more(
+def test_data_that_may_not_be_taken_is_given_back_and_no_more_is_read(
     lend: Callable[..., Borrowed], reader: SharedReader
 ) -> None:
     one, other = lend(lambda data: data != b"slow"), lend()
@@ -123,7 +123,7 @@ def test_a_reset_is_given_back_as_its_error(reader: SharedReader) -> None:
         assert isinstance(one.given_back.get(timeout=PATIENCE), ConnectionResetError)
 
 
-def test_a_defect_ends_one_connection_and_not_the_reader(lend: Callable[..., Borrowed]) -> None:
+def test_a_bug_ends_one_connection_and_not_the_reader(lend: Callable[..., Borrowed]) -> None:
     def fail(_: bytes) -> bool:
         raise LookupError("a defect, made for this test")
 
@@ -134,7 +134,7 @@ def test_a_defect_ends_one_connection_and_not_the_reader(lend: Callable[..., Bor
     assert other.taken.get(timeout=PATIENCE) == b"y"
 
 
-def test_what_the_system_does_not_watch_is_not_lent(reader: SharedReader) -> None:
+def test_a_closed_stream_is_not_lent(reader: SharedReader) -> None:
     one, other = socket.socketpair()
     stream = PlainStream(one)
     one.close()
@@ -145,7 +145,7 @@ def test_what_the_system_does_not_watch_is_not_lent(reader: SharedReader) -> Non
     assert not reader._lent
 
 
-# Over a stream that brings what a test says
+# Over a scripted stream
 
 
 class Scripted(Borrowed):
@@ -167,7 +167,7 @@ def scripted(reader: SharedReader) -> Iterator[Scripted]:
 
 
 def test_bytes_that_make_nothing_readable_yet_leave_it_lent(scripted: Scripted) -> None:
-    """They may be a part of what has to be whole before it can be decrypted."""
+    """They may be a part of a record that can be decrypted only when it is whole."""
     scripted.scripted.arrive(None, None, b"whole")
     assert scripted.taken.get(timeout=PATIENCE) == b"whole"
     scripted.scripted.arrive(None, b"more")

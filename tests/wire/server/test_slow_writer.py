@@ -1,4 +1,4 @@
-"""The thread that writes for clients that read slowly: whom it serves, and when it lets go."""
+"""The thread that writes to slow clients: which connections it has, and until when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.wire.running import PATIENCE
 
 
 class Leaver:
-    """A connection that has something left a few times, and notes what it is asked."""
+    """A connection that still has bytes to write a few times, and notes the methods that are called."""
 
     def __init__(self, settles: list[bool]) -> None:
         self.asked: list[str] = []
@@ -51,7 +51,7 @@ def near() -> Iterator[socket.socket]:
         yield near
 
 
-def test_what_was_left_meanwhile_is_written_too(slow_writer: SlowWriter, near: socket.socket) -> None:
+def test_bytes_that_were_left_during_a_write_are_written_too(slow_writer: SlowWriter, near: socket.socket) -> None:
     leaver = Leaver([False, True])
     slow_writer.add(near.fileno(), leaver)
     assert leaver.settled.wait(PATIENCE)
@@ -72,7 +72,7 @@ def test_a_socket_that_cannot_be_watched_is_given_up(slow_writer: SlowWriter) ->
     assert leaver.asked == ["give up", "settle"]
 
 
-def test_a_defect_ends_one_connection_alone(
+def test_a_bug_ends_one_connection_alone(
     slow_writer: SlowWriter, near: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Bad(Leaver):

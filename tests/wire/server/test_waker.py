@@ -1,4 +1,4 @@
-"""The waker: wakes who waits, however often it is called, and leaves nothing open."""
+"""The waker wakes a waiting thread however often it is called, and leaves nothing open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server: its cap, its watchdog, its drain, and the faults that the original's server had."""
+"""The wire server: its addresses, its limit, its drain, and the original's faults."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def test_a_client_that_closes_its_socket_costs_nothing_more(running: Running) ->
     wait_until(lambda: connection_threads() == 0)
     assert running.switchboard.count == 0
     before = time.process_time()
-    threading.Event().wait(0.5)  # what is measured is a time in which nothing happens
+    # The test measures a time in which nothing happens.
+    threading.Event().wait(0.5)
     assert time.process_time() - before < 0.25
     running.peer().sign_up("ann")
 
@@ -137,7 +138,7 @@ def test_both_families_of_all_addresses_are_served(start: Start) -> None:
 # The cap
 
 
-def test_one_connection_too_many_is_told_the_limit(start: Start) -> None:
+def test_one_connection_too_many_is_refused_with_the_limit(start: Start) -> None:
     running = start(max_connections=3)
     peers = [running.peer() for _ in range(3)]
     for number, peer in enumerate(peers):
@@ -153,7 +154,7 @@ def test_one_connection_too_many_is_told_the_limit(start: Start) -> None:
     running.peer().sign_up("again")
 
 
-def test_a_client_that_there_is_no_descriptor_for_is_told_at_once(
+def test_a_client_for_which_there_is_no_descriptor_is_refused_at_once(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = start()
@@ -175,7 +176,7 @@ def test_a_client_that_there_is_no_descriptor_for_is_told_at_once(
 
 @contextlib.contextmanager
 def no_descriptor_left() -> Iterator[None]:
-    """Let this process open no more files; what is open stays open."""
+    """Let this process open no more files. The open ones stay open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(1)
     os.close(lowest_free)
@@ -250,7 +251,7 @@ def test_a_thousand_idle_connections_are_held_then_all_closed_on_time(start: Sta
 # The drain
 
 
-def test_a_drain_ends_streams_with_their_cursor_and_answers_what_is_under_way(start: Start) -> None:
+def test_a_drain_ends_streams_with_their_cursor_and_answers_the_requests_in_flight(start: Start) -> None:
     running = start()
     listening, sending = running.peer(), running.peer()
     ann = listening.sign_up("ann")
@@ -281,7 +282,7 @@ def test_a_drain_ends_streams_with_their_cursor_and_answers_what_is_under_way(st
         socket.create_connection(("127.0.0.1", running.port), 1)
 
 
-def test_a_drain_waits_no_longer_than_its_grace_for_who_does_not_read(start: Start) -> None:
+def test_a_drain_waits_no_longer_than_its_grace_for_a_client_that_does_not_read(start: Start) -> None:
     running = start(stuck_limit=LONG)
     deaf, other = running.peer(), running.peer()
     token = deaf.sign_up("ann").token

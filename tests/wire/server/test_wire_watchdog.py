@@ -135,7 +135,7 @@ def test_whole_frames_that_never_end_on_a_read_are_no_slow_one(start: Start) -> 
     assert answered > 10
 
 
-def test_who_never_reads_is_cut_off_and_holds_nobody_up(start: Start) -> None:
+def test_a_client_that_never_reads_is_cut_off_and_delays_nobody(start: Start) -> None:
     running = start(stuck_limit=SHORT)
     deaf, other = running.peer(), running.peer()
     token = deaf.sign_up("ann").token

@@ -1,4 +1,4 @@
-"""The wire protocol's server and client move bytes through the byte stream alone, which may encrypt them."""
+"""The wire protocol's two ends move bytes through the byte stream alone."""
 
 from __future__ import annotations
 

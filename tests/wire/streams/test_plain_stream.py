@@ -1,4 +1,4 @@
-"""A plain stream: what fits is taken, nothing waits that must not, and a closed one touches no other's descriptor."""
+"""A plain stream takes the bytes that fit, never waits, and closes its own descriptor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def received(far: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def test_sending_quickly_takes_what_fits_and_never_waits(stream: PlainStream, far: socket.socket) -> None:
+def test_sending_quickly_takes_the_bytes_that_fit_and_never_waits(stream: PlainStream, far: socket.socket) -> None:
     assert stream.send_quickly(b"abc") == 3
     assert far.recv(10) == b"abc"
     sent = 0
@@ -50,7 +50,7 @@ def test_sending_quickly_takes_what_fits_and_never_waits(stream: PlainStream, fa
     assert len(received(far, sent)) == sent
 
 
-def test_sending_now_takes_what_fits_and_never_waits(stream: PlainStream, far: socket.socket) -> None:
+def test_sending_now_takes_the_bytes_that_fit_and_never_waits(stream: PlainStream, far: socket.socket) -> None:
     sent = 0
     while step := stream.send_now(memoryview(b"x" * (1 << 20))):
         sent += step
@@ -90,7 +90,9 @@ def test_an_end_leaves_receiving_open(stream: PlainStream, far: socket.socket) -
         stream.send_quickly(b"late")
 
 
-def test_who_stops_receiving_has_what_came_and_still_sends(stream: PlainStream, far: socket.socket) -> None:
+def test_a_stream_that_stops_receiving_keeps_the_arrived_bytes_and_still_sends(
+    stream: PlainStream, far: socket.socket
+) -> None:
     far.sendall(b"before")
     stream.stop_receiving()
     assert stream.receive(10) == b"before"

@@ -1,4 +1,4 @@
-"""An encrypted stream: nothing readable hides in it, nothing is sent twice, and its ends and errors are a stream's."""
+"""An encrypted stream: no readable bytes stay in it, and no bytes are sent twice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Link:
         self._client_end.sendall(data)
 
     def pass_on(self, client: TlsStream, received: bytearray) -> None:
-        """Let the client receive one piece of what the server has sent."""
+        """Let the client receive one piece of the bytes that the server has sent."""
         cipher_text = self.from_server()
         for start in range(0, len(cipher_text), 4_096):
             self.to_client(cipher_text[start : start + 4_096])
@@ -170,7 +170,7 @@ def test_a_full_socket_asks_for_the_same_bytes_until_they_are_gone(link: Link, c
     assert received == data
 
 
-def test_what_a_client_received_with_the_end_of_the_handshake_is_readable(link: Link, client: TlsStream) -> None:
+def test_bytes_that_came_with_the_end_of_the_handshake_are_readable(link: Link, client: TlsStream) -> None:
     """Another server may send its first words together with its last ones of the handshake."""
     assert client.receive_now(1 << 16) is None  # the tickets that end the server's side of it
     link.server.send_now(b"the first words")
@@ -179,7 +179,7 @@ def test_what_a_client_received_with_the_end_of_the_handshake_is_readable(link: 
 
 
 def fill(link: Link) -> tuple[bytes, int]:
-    """Send until the socket takes no more; return what was to be sent, and how much was taken."""
+    """Send until the socket takes no more. Return the bytes to send, and how many were taken."""
     data = os.urandom(8 << 20)
     sent = 0
     while step := link.server.send_now(data[sent : sent + MOST]):
@@ -187,7 +187,9 @@ def fill(link: Link) -> tuple[bytes, int]:
     return data, sent
 
 
-def test_who_waits_to_receive_hands_over_what_the_socket_did_not_take(link: Link, client: TlsStream) -> None:
+def test_a_thread_that_waits_to_receive_sends_the_bytes_that_the_socket_did_not_take(
+    link: Link, client: TlsStream
+) -> None:
     """The peer may wait for it, and send nothing until it has come."""
     data, sent = fill(link)
     received = bytearray()
@@ -203,7 +205,7 @@ def test_who_waits_to_receive_hands_over_what_the_socket_did_not_take(link: Link
     assert link.from_server() == b""
 
 
-def test_who_waits_to_receive_so_has_its_timeout(link: Link, client: TlsStream) -> None:
+def test_a_thread_that_waits_to_receive_and_to_send_has_its_timeout(link: Link, client: TlsStream) -> None:
     fill(link)
     link.server.set_timeout(0.01)
     with pytest.raises(TimeoutError):
@@ -232,7 +234,7 @@ def test_an_end_is_heard_and_leaves_receiving_open(link: Link, client: TlsStream
     assert link.server.receive(100) == b""
 
 
-def test_what_came_before_the_end_is_received_first(link: Link, client: TlsStream) -> None:
+def test_bytes_that_came_before_the_end_are_received_first(link: Link, client: TlsStream) -> None:
     client.send_now(b"last words")
     client.end()
     link.to_server(link.from_client())
