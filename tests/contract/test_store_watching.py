@@ -89,7 +89,7 @@ def test_a_reader_that_reads_on_each_hint_reads_every_message(store: Store) -> N
     race([read_all, *(partial(send_some, sender) for sender in senders)])
 
 
-def test_a_watcher_that_fails_does_not_affect_the_others(store: Store) -> None:
+def test_a_watcher_that_fails_does_not_stop_sends(store: Store) -> None:
     def fail(_mailbox_ids: Collection[int]) -> None:
         raise ZeroDivisionError
 
