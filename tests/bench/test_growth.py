@@ -1,4 +1,4 @@
-"""Growth: each axis runs, writes its table and its plot; what the figures are is no test's business."""
+"""Growth: each axis runs, and writes its table and its plot. No test checks the figures."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def figures_of(name: str, page: Path) -> str:
     return page.read_text().partition(begin)[2].partition(end)[0].strip()
 
 
-def test_a_ratio_is_the_median_of_those_taken_together() -> None:
+def test_a_ratio_is_the_median_of_the_ratios_of_each_turn() -> None:
     rate, file, _ = AXIS.figures
-    assert rate.ratio == 1  # of 0.5, 2 and 1; the medians, 20 and 40, would say 2
+    assert rate.ratio == 1  # The ratios are 0.5, 2 and 1. The ratio of the medians, 20 and 40, would be 2.
     assert file.ratio is None
 
 
@@ -124,13 +124,13 @@ def test_the_late_prefix_is_that_of_a_hundred_names(accounts: int, tmp_path: Pat
         assert store.usernames("user", made.late_prefix + "99", 1_000).count(b"\n") <= 50
 
 
-def test_a_store_that_cannot_take_the_messages_is_no_store_of_them(tmp_path: Path) -> None:
+def test_filling_a_store_fails_if_the_store_refuses_messages(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store.db", 0)
     with pytest.raises(RuntimeError, match="refused"):
         add_messages(store, 0, 10)
 
 
-def test_idle_streams_that_find_no_room_are_told(tmp_path: Path) -> None:
+def test_streams_that_cannot_be_opened_fail_the_measurement(tmp_path: Path) -> None:
     base = make_store(tmp_path / "store.db", 0)
     tokens = add_sessions(base.path, 4)
     with (
@@ -149,7 +149,7 @@ def disturb_idle_streams(base: Store) -> None:
         streams.wait(30)
 
 
-def test_streams_that_were_not_idle_are_told(tmp_path: Path) -> None:
+def test_streams_that_were_not_idle_fail_the_measurement(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="did not stay open and idle"):
         disturb_idle_streams(make_store(tmp_path / "store.db", 0))
 
@@ -190,7 +190,7 @@ def test_a_quick_run_writes_its_table_and_its_plot(name: str, tmp_path: Path) ->
 
 
 def check_axis(name: str, figures: list[dict[str, Any]], text: str) -> None:
-    """Every load has a figure above zero for each size and repeat, and a line in the table."""
+    """Check that every load has a figure above zero for each size and repeat, and a line in the table."""
     repeats = {figure["name"]: figure["repeats"] for figure in figures}
     expected = [figure for load in LOADS for figure, _ in load.figures]
     if name != "listeners":

@@ -17,7 +17,7 @@ def message_id(number: int) -> bytes:
 
 
 def clean(count: int = 5) -> History:
-    """Two senders take turns, one receiver sees everything."""
+    """Return a history in which two senders take turns and one receiver sees every message."""
     history = History(gaps={"carol": set()})
     for number in range(1, count + 1):
         sender = ("alice", "bob")[number % 2]
@@ -33,34 +33,34 @@ def test_a_clean_history_passes(count: int) -> None:
     assert check(clean(count)).is_clean
 
 
-def test_one_that_was_never_acknowledged_may_be_missing() -> None:
+def test_a_message_that_was_never_acknowledged_may_be_missing() -> None:
     history = clean()
     history.sent["alice"].append(Sent("alice", "carol", message_id(99), "unsure", acknowledged=False))
     assert check(history).is_clean
 
 
-def test_an_acknowledged_one_that_is_nowhere_is_lost() -> None:
+def test_an_acknowledged_message_that_is_nowhere_is_lost() -> None:
     history = clean()
     history.sent["alice"].append(Sent("alice", "carol", message_id(99), "sure", acknowledged=True))
     assert check(history).counts()["lost"] == 1
 
 
-def test_one_that_was_not_shown_before_others_is_skipped() -> None:
+def test_a_message_that_was_not_shown_before_others_is_skipped() -> None:
     history = clean()
     del history.shown["carol"][2]
     counts = check(history).counts()
-    # Twice: as a hole on the screen, and as a message of the mailbox that never got there.
+    # It counts twice: as a hole on the screen, and as a message of the mailbox that was never shown.
     assert (counts["lost"], counts["skipped"]) == (0, 2)
 
 
-def test_the_last_one_that_was_not_shown_is_lost() -> None:
+def test_a_last_message_that_was_not_shown_is_lost() -> None:
     history = clean()
     del history.shown["carol"][-1]
     counts = check(history).counts()
     assert (counts["lost"], counts["skipped"]) == (1, 0)
 
 
-def test_an_announced_gap_is_no_hole() -> None:
+def test_an_announced_gap_is_no_fault() -> None:
     history = clean()
     for log in (history.stored["carol"], history.shown["carol"]):
         del log[0]
@@ -69,13 +69,13 @@ def test_an_announced_gap_is_no_hole() -> None:
     assert check(history).is_clean
 
 
-def test_one_shown_twice_is_a_duplicate() -> None:
+def test_a_message_shown_twice_is_a_duplicate() -> None:
     history = clean()
     history.shown["carol"].insert(3, history.shown["carol"][2])
     assert check(history).counts()["duplicated"] > 0
 
 
-def test_one_stored_twice_is_a_duplicate() -> None:
+def test_a_message_stored_twice_is_a_duplicate() -> None:
     history = clean()
     again = replace(history.stored["carol"][1], sequence=6)
     history.stored["carol"].append(again)
@@ -90,14 +90,14 @@ def test_another_order_on_the_screen_is_found() -> None:
     assert check(history).counts()["reordered"] > 0
 
 
-def test_a_senders_order_is_kept() -> None:
+def test_another_order_of_one_senders_messages_is_found() -> None:
     history = clean()
     history.sent["bob"].reverse()
     assert check(history).counts()["reordered"] == 1
 
 
 @pytest.mark.parametrize("change", [{"text": "other"}, {"sender": "mallory"}, {"message_id": message_id(77)}])
-def test_what_nobody_sent_so_is_a_phantom(change: dict[str, object]) -> None:
+def test_a_message_that_nobody_sent_like_this_is_a_phantom(change: dict[str, object]) -> None:
     history = clean()
     history.shown["carol"][0] = replace(history.shown["carol"][0], **change)  # type: ignore[arg-type]
     assert check(history).counts()["phantom"] == 1
@@ -133,7 +133,7 @@ def test_a_message_of_an_unknown_kind_must_be_shown_like_any_other() -> None:
 
 
 def restored(told: int = 1) -> History:
-    """Of five messages the copy had the first two; a sixth and a seventh were stored after the restore."""
+    """Return a history with a restore. The copy had two of five messages, and two more were stored after the restore."""
     history = clean()
     history.restores = [Restore(holds_through=2.5, end=10.0)]
     history.told = {"carol": told}
@@ -150,48 +150,48 @@ def restored(told: int = 1) -> History:
     return history
 
 
-def test_what_the_copy_lacked_may_be_missing_if_the_receiver_was_told() -> None:
+def test_a_message_that_the_copy_lacked_may_be_missing_if_the_receiver_was_told() -> None:
     assert check(restored()).is_clean
 
 
-def test_what_was_shown_before_may_come_again_after_a_restore() -> None:
+def test_a_message_may_be_shown_again_after_a_restore() -> None:
     history = restored()
     shown = history.shown["carol"]
     shown[5:5] = [replace(shown[1], part=1)]
     assert check(history).is_clean
 
 
-def test_what_the_copy_had_must_be_there() -> None:
+def test_a_message_of_the_copy_must_be_there() -> None:
     history = restored()
     del history.stored["carol"][0]
     assert check(history).counts()["lost"] == 1
 
 
-def test_what_was_acknowledged_after_the_restore_must_be_there() -> None:
+def test_a_message_acknowledged_after_the_restore_must_be_there() -> None:
     history = restored()
     del history.stored["carol"][3]
     del history.shown["carol"][6]
     assert check(history).counts()["lost"] == 1
 
 
-def test_what_was_acknowledged_after_the_restore_must_be_shown() -> None:
+def test_a_message_acknowledged_after_the_restore_must_be_shown() -> None:
     history = restored()
     del history.shown["carol"][5]
     assert check(history).counts()["skipped"] == 1
 
 
-def test_a_restore_that_nobody_told_of_is_found() -> None:
+def test_a_restore_of_which_no_receiver_was_told_is_found() -> None:
     history = restored()
     history.told = {}
     assert check(history).counts()["skipped"] == 3
 
 
-def test_a_receiver_that_went_on_where_it_was_has_skipped() -> None:
+def test_a_receiver_that_did_not_start_again_after_a_restore_has_skipped_messages() -> None:
     history = restored(told=0)
     assert check(history).counts()["skipped"] > 0
 
 
-def test_one_shown_twice_after_a_restore_is_a_duplicate() -> None:
+def test_a_message_shown_twice_after_a_restore_is_a_duplicate() -> None:
     history = restored()
     history.shown["carol"].append(history.shown["carol"][-1])
     assert check(history).counts()["duplicated"] > 0

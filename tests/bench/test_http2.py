@@ -50,7 +50,7 @@ def call(connection: http2.Http2Connection, stream: int, message: bytes) -> None
 
 
 def received(connection: http2.Http2Connection, ends: int) -> tuple[list[int], bytes]:
-    """Return which streams ended, once so many have, and all DATA."""
+    """Return the streams that have ended, once there are this many, and all DATA."""
     ended: list[int] = []
     data = b""
     while len(ended) < ends:
@@ -71,7 +71,7 @@ def test_every_call_ends_with_its_reply(connection: http2.Http2Connection) -> No
     assert rest == b""
 
 
-def test_a_status_that_is_not_ok_raises_even_after_many_that_are(connection: http2.Http2Connection) -> None:
+def test_a_status_that_is_not_ok_raises_even_after_many_calls_that_succeeded(connection: http2.Http2Connection) -> None:
     for number in range(20):
         call(connection, 2 * number + 1, b"fine")
         received(connection, 1)
@@ -80,7 +80,7 @@ def test_a_status_that_is_not_ok_raises_even_after_many_that_are(connection: htt
         received(connection, 1)
 
 
-def test_a_stream_carries_more_than_the_server_takes_at_once(connection: http2.Http2Connection) -> None:
+def test_a_stream_carries_more_than_the_servers_window(connection: http2.Http2Connection) -> None:
     connection.open_stream(1, http2.call_headers("localhost", "/echo.Echo/All"))
     for _ in range(200):
         connection.send_message(1, MESSAGE)
@@ -91,12 +91,12 @@ def test_a_stream_carries_more_than_the_server_takes_at_once(connection: http2.H
 
 
 @given(st.lists(st.tuples(st.text("abc-", min_size=1, max_size=20), st.text("xyz/", max_size=300))))
-def test_headers_are_what_hpack_reads(fields: list[tuple[str, str]]) -> None:
+def test_headers_are_read_by_hpack(fields: list[tuple[str, str]]) -> None:
     assert [(str(name), str(value)) for name, value in Decoder().decode(encode_headers(fields))] == fields
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(0, 100))
-def test_messages_are_cut_however_they_come(messages: list[bytes], cut: int) -> None:
+def test_messages_are_cut_from_pieces_of_any_size(messages: list[bytes], cut: int) -> None:
     data = b"".join(http2.encode_message(message) for message in messages)
     first, rest = http2.cut_messages(data[:cut])
     second, left = http2.cut_messages(rest + data[cut:])

@@ -1,4 +1,4 @@
-"""The performance harness: every measurement runs and fills its rows; what the figures are is no test's business."""
+"""The performance harness: every measurement fills its rows. No test checks the figures."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def row(figures: list[float], floors: list[float] | None = None) -> Row:
     return Row("what", "how", "/s", figures, "floor", floors, at_least(2))
 
 
-def test_a_ratio_is_the_median_of_those_taken_together() -> None:
+def test_a_ratio_is_the_median_of_the_ratios_of_each_turn() -> None:
     assert row([10, 20, 90], [5, 20, 10]).ratio == 2
 
 
 @pytest.mark.parametrize(("figures", "reached"), [([30.0], True), ([20.0], True), ([19.0], False)])
-def test_a_target_is_held_against_the_ratio(figures: list[float], reached: bool) -> None:
+def test_a_target_is_compared_with_the_ratio(figures: list[float], reached: bool) -> None:
     assert row(figures, [10]).is_reached is reached
 
 
-def test_a_target_without_floor_is_held_against_the_figure() -> None:
+def test_a_target_without_a_floor_is_compared_with_the_figure() -> None:
     assert row([3]).is_reached
     assert at_most(2).is_met_by(2)
     assert not at_most(2).is_met_by(2.1)
@@ -64,7 +64,7 @@ def test_the_page_in_docs_has_its_marks() -> None:
     assert text.index(BEGIN) < text.index(END)
 
 
-def test_a_stream_of_many_messages_a_request_counts_them_all() -> None:
+def test_all_messages_of_a_stream_of_batches_are_counted() -> None:
     with PlainServer(FLOOR_SERVER) as server:
         outcome = stream_load(
             server.address,
