@@ -133,7 +133,7 @@ def test_a_message_of_an_unknown_kind_must_be_shown_like_any_other() -> None:
 
 
 def restored(told: int = 1) -> History:
-    """Return a history with a restore. The copy had two of five messages, and two more were stored after the restore."""
+    """Return a history with a restore. The copy had two of five messages, and two more were stored afterwards."""
     history = clean()
     history.restores = [Restore(holds_through=2.5, end=10.0)]
     history.told = {"carol": told}

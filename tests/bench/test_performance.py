@@ -72,7 +72,8 @@ def test_all_messages_of_a_stream_of_batches_are_counted() -> None:
             Duration(warm_up=0, counted=0.1),
             token=bytes(16),
             recipient="sink",
-            method=ECHO,  # what comes back has as many entries as a reply would
+            # An echo has as many entries as a reply would have.
+            method=ECHO,
         )
     assert 0 < outcome.count <= outcome.sent
     assert outcome.sent % 64 == 0
