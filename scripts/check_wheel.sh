@@ -22,14 +22,14 @@ make_venv "$work/venv"
 install_into "$work/venv" "$work"/dist/*.whl
 
 cd "$work"
-for command in chatbooth chatbooth-server; do
+for command in chatbooth chatbooth-server chatbooth-admin; do
     "venv/bin/$command" --help >help || die "$command --help failed"
     grep -q '^usage: ' help || die "$command --help says: $(cat help)"
 done
 venv/bin/python - "$root" <<'END'
 import pathlib, sys
 import chatbooth_grpc
-from chatbooth_grpc._gen import chatbooth_pb2, chatbooth_pb2_grpc
+from chatbooth_grpc._gen import admin_pb2, admin_pb2_grpc, chatbooth_pb2, chatbooth_pb2_grpc
 
 tree = pathlib.Path(sys.argv[1], "chatbooth_grpc")
 wheel = pathlib.Path(chatbooth_grpc.__file__).parent

@@ -132,7 +132,7 @@ def test_the_wheel_is_generated_by_the_oldest_grpcio_tools_allowed() -> None:
         assert pin.version in (floor, f"{floor}.0")
 
 
-@pytest.mark.parametrize("command", ["chatbooth", "chatbooth-server"])
+@pytest.mark.parametrize("command", ["chatbooth", "chatbooth-server", "chatbooth-admin"])
 def test_a_console_script_resolves(command: str) -> None:
     module, _, attribute = project()["project"]["scripts"][command].partition(":")
     assert callable(getattr(importlib.import_module(module), attribute))

@@ -102,7 +102,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class Restoration:
     """A finished restore: how many messages the store has now, and where the store before it is kept."""
 
     messages: int
@@ -167,8 +167,8 @@ class StorePlace(Protocol):
     def verify(self, file: Path) -> Iterator[Progress | Finding | Verified]:
         """Check whether a backup is intact and keeps a store's invariants. The last item is Verified."""
 
-    def restore(self, file: Path) -> Iterator[Progress | Restored]:
-        """Put a backup in the store's place, with a new epoch. Keep the store before it. The last item is Restored.
+    def restore(self, file: Path) -> Iterator[Progress | Restoration]:
+        """Put a backup in the store's place, with a new epoch. Keep the store before it. The last item is Restoration.
 
         Refused if a server serves the store.
         """

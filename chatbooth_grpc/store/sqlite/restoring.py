@@ -22,7 +22,7 @@ from pathlib import Path
 
 import apsw
 
-from chatbooth_grpc.booth.admin_store import Finding, MaintenanceFailed, Progress, Restored, Verified
+from chatbooth_grpc.booth.admin_store import Finding, MaintenanceFailed, Progress, Restoration, Verified
 from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, open_alone, sync_folder
 from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.sqlite.lock import StoreLock
@@ -33,7 +33,7 @@ from chatbooth_grpc.store.sqlite.verifying import verify
 _KEPT = ".before-restore-"
 
 
-def restore(path: Path, file: Path) -> Iterator[Progress | Restored]:
+def restore(path: Path, file: Path) -> Iterator[Progress | Restoration]:
     """Restore as `StorePlace.restore` describes. `path` is the store's real path."""
     if path.exists() and file.exists() and file.samefile(path):
         raise MaintenanceFailed(f"{file} is the store itself. Name the backup that is to take its place.")
@@ -51,7 +51,7 @@ def restore(path: Path, file: Path) -> Iterator[Progress | Restored]:
         for ending in ("-wal", "-shm", ".seal"):
             Path(f"{path}{ending}").unlink(missing_ok=True)
         sync_folder(path.parent)
-    yield Restored(messages, former)
+    yield Restoration(messages, former)
 
 
 def _verified(file: Path) -> Generator[Progress, None, int]:

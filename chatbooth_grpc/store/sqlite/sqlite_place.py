@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chatbooth_grpc.booth.admin_store import AdminStore, Finding, MaintenanceFailed, Progress, Restored, Verified
+from chatbooth_grpc.booth.admin_store import AdminStore, Finding, MaintenanceFailed, Progress, Restoration, Verified
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError
 from chatbooth_grpc.store.sqlite.restoring import restore
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
@@ -36,7 +36,7 @@ class SQLitePlace:
     def verify(self, file: Path) -> Iterator[Progress | Finding | Verified]:
         return verify(file)
 
-    def restore(self, file: Path) -> Iterator[Progress | Restored]:
+    def restore(self, file: Path) -> Iterator[Progress | Restoration]:
         self._refuse_another_owner()
         return restore(self._path, file)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.booth.admin_store import Backup, Finding, MaintenanceFailed, Restored
+from chatbooth_grpc.booth.admin_store import Backup, Finding, MaintenanceFailed, Restoration
 from chatbooth_grpc.store.sqlite.copying import open_alone
 from chatbooth_grpc.store.sqlite.sqlite_place import SQLitePlace
 from tests.contract.stores import SQLiteHome, administration, log_in, send_texts, sign_up, texts
@@ -21,10 +21,10 @@ from tests.store.serving_process import ROOT, ServingProcess
 from tests.store.sqlite.test_copying import largest_file
 
 
-def restore(home: SQLiteHome, backup: Path) -> Restored:
+def restore(home: SQLiteHome, backup: Path) -> Restoration:
     """Restore a backup."""
     *_, restored = SQLitePlace(home.path).restore(backup)
-    assert isinstance(restored, Restored)
+    assert isinstance(restored, Restoration)
     return restored
 
 
@@ -110,7 +110,7 @@ def test_a_restore_is_refused_while_a_server_runs(home: SQLiteHome, backup: Path
 
 def test_a_backup_is_restored_where_no_store_is(home: SQLiteHome, backup: Path, tmp_path: Path) -> None:
     other = SQLiteHome(tmp_path / "other")
-    assert restore(other, backup) == Restored(1, None)
+    assert restore(other, backup) == Restoration(1, None)
     assert texts_of(other) == ["before"]
 
 
