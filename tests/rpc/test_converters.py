@@ -31,7 +31,7 @@ VALUES: dict[int, tuple[Values, Values]] = {
         st.builds(Page, st.lists(st.text(), max_size=4), st.text()),
     ),
     actions.DELIVER: (
-        st.builds(actions.DeliverRequest, numbers, st.none() | numbers, counts, st.binary()),
+        st.builds(actions.DeliverRequest, numbers, st.none() | st.just(0) | numbers, counts, st.binary()),
         deliveries,
     ),
     actions.DELETE: (st.builds(actions.DeleteRequest, st.text()), st.builds(Removal, numbers, counts)),
