@@ -20,7 +20,7 @@ BATCH_MESSAGES = 256
 BATCH_SIZE = 256 << 10
 """A batch holds at most this many messages, and at most this many bytes of content, but at least one message."""
 
-BATCHES_UNDER_WAY = 4
+BATCHES_IN_FLIGHT = 4
 
 Lost = Callable[[ChatboothError, float], None]
 """Called with each failure that another attempt follows, and with the seconds until that attempt."""
@@ -64,7 +64,7 @@ class _Sending:
         self._batches = _batched(messages)
         self._patience = patience
         self._on_retry = on_retry
-        self._under_way: deque[_Batch] = deque()
+        self._in_flight: deque[_Batch] = deque()
         # Whether one of the batches in flight is too large, so that they are sent one by one.
         self._one_by_one = False
         self._backoff, self._progress = FIRST_BACKOFF, time.monotonic()
@@ -85,16 +85,16 @@ class _Sending:
         # How many of the batches in flight were sent over this stream.
         sent = 0
         while True:
-            while sent < (1 if self._one_by_one else BATCHES_UNDER_WAY) and (
-                sent < len(self._under_way) or self._take()
+            while sent < (1 if self._one_by_one else BATCHES_IN_FLIGHT) and (
+                sent < len(self._in_flight) or self._take()
             ):
-                stream.send(self._under_way[sent].fit)
+                stream.send(self._in_flight[sent].fit)
                 sent += 1
-            if not self._under_way:
+            if not self._in_flight:
                 return
             self._process.check()
             outcomes = stream.receive()
-            batch = self._under_way.popleft()
+            batch = self._in_flight.popleft()
             sent -= 1
             yield from batch.outcomes(outcomes)
             # The caller may be slow to take the outcomes.
@@ -105,7 +105,7 @@ class _Sending:
         batch = next(self._batches, None)
         if batch is None:
             return False
-        self._under_way.append(batch)
+        self._in_flight.append(batch)
         # The caller may be slow to give the messages.
         self._went_forward()
         return True
@@ -113,11 +113,11 @@ class _Sending:
     def _too_large(self, error: RequestTooLarge) -> Iterator[Outcome]:
         """Refuse the batch that is too large. If it is not known which one is, send them one by one to find it."""
         self._went_forward()
-        if not self._one_by_one and len(self._under_way) > 1:
+        if not self._one_by_one and len(self._in_flight) > 1:
             self._one_by_one = True
             return
         self._one_by_one = False
-        batch = self._under_way.popleft()
+        batch = self._in_flight.popleft()
         yield from batch.outcomes(error for _ in batch.fit)
 
     def _pause_after(self, error: ChatboothError) -> None:

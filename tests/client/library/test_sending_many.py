@@ -28,7 +28,7 @@ class Log:
         self.stored: list[OutgoingMessage] = []
         self.failures = deque(failures)
         self.received = 0
-        self.most_under_way = 0
+        self.most_in_flight = 0
 
 
 class Stream:
@@ -38,7 +38,7 @@ class Stream:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
         self._batches.append(messages)
-        self._log.most_under_way = max(self._log.most_under_way, len(self._batches))
+        self._log.most_in_flight = max(self._log.most_in_flight, len(self._batches))
 
     def receive(self) -> list[Receipt | ChatboothError]:
         log = self._log
@@ -84,10 +84,10 @@ def test_every_message_has_its_outcome_in_order_and_only_a_few_are_held() -> Non
     outcomes = client.send_many(counted())
     first, _ = next(outcomes)
     assert first == messages(1)[0]
-    assert taken <= 3 * (sending_many.BATCHES_UNDER_WAY + 1)
+    assert taken <= 3 * (sending_many.BATCHES_IN_FLIGHT + 1)
     assert [message for message, _ in outcomes] == messages(50)[1:]
     assert log.stored == messages(50)
-    assert log.most_under_way == sending_many.BATCHES_UNDER_WAY
+    assert log.most_in_flight == sending_many.BATCHES_IN_FLIGHT
 
 
 def test_a_refused_message_has_its_error_and_the_others_are_sent() -> None:
@@ -162,7 +162,7 @@ def test_a_message_too_large_for_the_server_is_found_and_fails_alone(
     assert [message for message, _ in outcomes] == given
     assert [place for place, (_, outcome) in enumerate(outcomes, 1) if not isinstance(outcome, Receipt)] == places
     assert log.stored == [message for message in given if len(message.content) < 500]
-    assert log.most_under_way == sending_many.BATCHES_UNDER_WAY
+    assert log.most_in_flight == sending_many.BATCHES_IN_FLIGHT
 
 
 def test_waiting_for_a_slow_caller_does_not_use_up_the_patience() -> None:

@@ -71,7 +71,7 @@ class _Sending:
         self._sent = 0
         self._failed = 0
         # The lines in flight: the number of each, and where it ends in the file.
-        self._under_way: deque[tuple[int, int]] = deque()
+        self._in_flight: deque[tuple[int, int]] = deque()
         self._make_id: MakeId = self._new_id
         self._is_resumable = True
         self._is_lost = False
@@ -92,7 +92,7 @@ class _Sending:
         """Send every line. Raises ChatboothError if the run was cut off, OSError if the file cannot be read."""
         for _, outcome in client.send_many(self._messages(), on_retry=self._lost):
             self._is_lost = False
-            number, end = self._under_way.popleft()
+            number, end = self._in_flight.popleft()
             if isinstance(outcome, Receipt):
                 self._sent += 1
             else:
@@ -129,7 +129,7 @@ class _Sending:
     def _messages(self) -> Iterator[OutgoingMessage]:
         for line in read_lines(self._file, self._make_id, self._size):
             if isinstance(line.message, OutgoingMessage):
-                self._under_way.append((line.number, line.end))
+                self._in_flight.append((line.number, line.end))
                 yield line.message
             else:
                 self._refuse(line.number, line.message)
