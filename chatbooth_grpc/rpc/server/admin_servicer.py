@@ -95,7 +95,7 @@ class AdminServicer(pb_grpc.AdminServiceServicer):
 
 @contextmanager
 def _answered(context: grpc.ServicerContext) -> Iterator[None]:
-    """Let whatever is raised inside end the call with its status."""
+    """End the call with the status of the error that the block raises."""
     try:
         yield
     except ChatboothError as error:
