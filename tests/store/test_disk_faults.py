@@ -231,7 +231,8 @@ def test_a_disk_that_refuses_many_changes_is_two_lines_in_the_log(
             for _ in range(20):
                 with pytest.raises((StoreFull, StoreUnavailable)):
                     send(store, new_message(ann, "ann"))
-            store.expire_sessions(0, 1)  # it changes nothing, so it says nothing about the disk
+            # This changes nothing, so it says nothing about the disk.
+            store.expire_sessions(0, 1)
         begun = [record for record in caplog.records if "cannot be written" in record.getMessage()]
         send(store, new_message(ann, "ann"))
         send(store, new_message(ann, "ann"))

@@ -221,7 +221,8 @@ def test_an_append_that_fails_by_a_bug_fails_alone(home: SQLiteHome, monkeypatch
         append_all = Appender.append
 
         def spoiled(appender: Appender, messages: Sequence[NewMessage]) -> object:
-            outcomes = append_all(appender, messages)  # which has written by now
+            # When this returns, the writer has written.
+            outcomes = append_all(appender, messages)
             if any(new.outgoing.content == b"spoiled" for new in messages):
                 raise LookupError("a defect, made for this test")
             return outcomes

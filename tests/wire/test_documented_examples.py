@@ -110,7 +110,8 @@ def test_the_server_does_as_the_page_says(address: tuple[str, int]) -> None:
             else:
                 expected.append(line[2:])
                 received.append(receive_frame(connection))
-        if expected[-1].startswith("01 0b 00 00 00 49"):  # the reply to DELETE and the stream's end, in any order
+        # The reply to DELETE and the end of the stream may come in any order.
+        if expected[-1].startswith("01 0b 00 00 00 49"):
             received.sort(key=lambda frame: frame[1])
         for line, frame in zip(expected, received, strict=True):
             replay.expect(line, frame)

@@ -151,7 +151,8 @@ def test_a_client_that_reads_nothing_holds_nobody_up_and_gets_all_at_last(
     token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), PATIENCE).token
     with closing(connect(running.address, PATIENCE, open_stream)) as slow:
         slow.send_now(encode_request(actions.LISTEN, LISTEN, token))
-        count = 16  # the two systems' buffers hold less
+        # The buffers of both systems hold less than this.
+        count = 16
         for sequence in range(1, count + 1):
             transport.send(token, message("ann", f"{sequence} " + "x" * (TEXT_SIZE - 10)), timeout=PATIENCE)
             transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(sequence), PATIENCE)  # opens the stream's window

@@ -279,7 +279,8 @@ def test_a_bug_is_logged_and_answered_as_internal(
             raise ZeroDivisionError("made for this test")
 
     running.store.before = fail
-    text = "x" * (64 << 10)  # so long that a thread is lent to it, which asks the store who calls
+    # A text of this size is handled by a thread, which asks the store for the session.
+    text = "x" * (64 << 10)
     request = pb.SendRequest(recipient="ann", message_id=b"i" * 16, text=text)
     refused = refusal(running.stub.Send, request, metadata=bearer(ann), timeout=PATIENCE)
     assert (refused.code, refused.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
@@ -289,7 +290,8 @@ def test_a_bug_is_logged_and_answered_as_internal(
     assert logged.exc_info is not None
     assert logged.exc_info[0] is ZeroDivisionError
     running.store.before = lambda _: None
-    assert running.texts(ann) == ["before"]  # and the server lives on
+    # The server still answers calls.
+    assert running.texts(ann) == ["before"]
 
 
 def test_calls_are_logged_with_their_outcome(running: Running, caplog: pytest.LogCaptureFixture) -> None:

@@ -69,7 +69,8 @@ def every_text(running: Running, session: pb.Session) -> list[str]:
 def test_each_batch_has_a_receipt_as_soon_as_it_is_stored(running: Running) -> None:
     ann = running.sign_up("ann")
     stream = Stream(running, ann)
-    for number in range(3):  # each before the next is sent: a receipt waits for no company
+    # Each receipt comes before the next batch is sent. So no receipt waits for another batch.
+    for number in range(3):
         stream.send(batch(f"{number} one", f"{number} two"))
         assert stream.receipt() == ["accept_time", "accept_time"]
     stream.send(pb.SendManyRequest())
@@ -150,7 +151,8 @@ def test_a_bad_batch_ends_the_stream_after_the_good_ones(running: Running, bad: 
     call: Any = running.channel.stream_stream("/chatbooth.v1.ChatService/SendMany")
     batches = [batch("good").SerializeToString(), bad, batch("behind").SerializeToString()]
     replies = call(iter(batches), metadata=bearer(ann), timeout=PATIENCE)
-    refused = refusal(list, replies)  # gRPC may drop a receipt that was not read before the stream's end came
+    # gRPC may drop a receipt that the client has not read when the stream ends.
+    refused = refusal(list, replies)
     assert (refused.code, refused.reason) == (code, reason)
     assert every_text(running, ann) == ["good"]
 
@@ -178,7 +180,8 @@ def test_streams_beyond_the_limit_are_refused_and_the_others_continue(start: Sta
         stream.receipt()
     refused = refusal(next, Stream(running, ann).call)
     assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "TOO_BUSY")
-    running.send(ann, "ann", "beside them")  # the streams hold none of the other calls' threads
+    # The streams hold none of the threads of other calls.
+    running.send(ann, "ann", "beside them")
     streams[0].send(None)
     with pytest.raises(StopIteration):
         next(streams[0].call)
@@ -202,7 +205,8 @@ def test_clients_that_go_leave_room_for_others(start: Start) -> None:
         for stream in streams:
             stream.send(batch("one"), batch("two"))
         for stream in streams:
-            stream.receipt()  # of a place that the last four have left
+            # The receipt shows that the four streams before have left their places.
+            stream.receipt()
             stream.call.cancel()
         wait_until(lambda: running.server.send_streams.count == 0)
     running.send(ann, "ann", "still there")
@@ -217,7 +221,8 @@ def test_streams_hold_no_threads(running: Running, grpcio: str) -> None:
     for stream in streams:
         stream.send(batch("one"))
         stream.receipt()
-    assert threading.active_count() < before + 10 + 40  # the client's own have one each
+    # Each stream of the client has a thread.
+    assert threading.active_count() < before + 10 + 40
 
 
 def test_a_drain_ends_streams_after_the_batches_that_they_sent(start: Start, gate: Gate) -> None:

@@ -72,7 +72,8 @@ def test_devices_deliver_and_acknowledge_by_themselves(running: Running) -> None
     assert [message.text for message in running.deliver(laptop, max_messages=2).messages] == ["1", "2"]
     assert running.deliver(laptop, max_messages=2).more
     assert [message.text for message in running.deliver(laptop, after=0).messages] == ["1", "2", "3"]
-    assert [message.text for message in running.deliver(phone, after=0).messages] == ["1", "2", "3"]  # 0 is not absent
+    # `after=0` differs from no `after`.
+    assert [message.text for message in running.deliver(phone, after=0).messages] == ["1", "2", "3"]
     running.stub.Acknowledge(pb.AcknowledgeRequest(through=3), metadata=bearer(laptop), timeout=PATIENCE)
     assert running.texts(laptop) == []
     assert running.texts(phone) == ["3"]
@@ -268,7 +269,8 @@ def ann(running: Running) -> pb.Session:
 def test_bad_input_is_refused_and_nothing_stored(running: Running, ann: pb.Session, bad: Bad) -> None:
     before = running.rows()
     refused = refusal(call, running, bad, ann)
-    if bad.reason == "REQUEST_TOO_LARGE":  # gRPC's own refusal, before anything of ours sees the call
+    # gRPC refuses this call itself, before the code of the server sees it.
+    if bad.reason == "REQUEST_TOO_LARGE":
         assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "")
         assert "larger than max" in refused.words
     else:

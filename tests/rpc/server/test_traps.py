@@ -241,11 +241,13 @@ def test_storms_of_listeners_leave_no_listener(running: Running) -> None:
                     for _ in range(chance.randint(1, 5))
                 ]
                 for stream in streams:
-                    for _ in range(chance.randint(0, 2)):  # an opening, a batch: there is always a message
+                    # There is always a message, so an opening and a batch come.
+                    for _ in range(chance.randint(0, 2)):
                         next(stream)
                     stream.cancel()
             left = stub.Listen(pb.ListenRequest(), metadata=bearer(session))
-            next(left)  # and ends with its connection
+            # This stream ends with its connection.
+            next(left)
 
     running.send(session, "ann", "text")
     with ThreadPoolExecutor(6) as threads:
@@ -285,7 +287,8 @@ def test_one_that_acknowledges_but_never_reads_is_cut_off(start: Start, monkeypa
         next(reading)
         wait_until(lambda: _listeners(running) == 2)
         last = 0
-        for number in range(150):  # far more than gRPC and the kernel buffer
+        # This is far more than gRPC and the kernel buffer.
+        for number in range(150):
             running.send(ann, "ann", "x" * (200 << 10))
             while last <= number:
                 last = next(reading).batch.messages[-1].sequence

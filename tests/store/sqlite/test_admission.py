@@ -146,7 +146,8 @@ def test_messages_that_are_missing_after_a_crash_are_counted(
     process = ServingProcess(home.path)
     process.store("one")
     connection = apsw.Connection(str(home.path))
-    connection.pragma("wal_checkpoint")  # so that the file knows of this start
+    # After this, the file knows of this start.
+    connection.pragma("wal_checkpoint")
     process.store("two", "three")
     wait_until(lambda: is_sealed(home.path, 3))
     process.kill()
@@ -204,7 +205,8 @@ def test_a_power_loss_that_takes_the_mark_keeps_the_epoch(
     beside = home.path.with_name(f"{home.path.name}.seal")
     content = beside.read_bytes()
     messages, written = seal._MARK.unpack_from(content, seal._MARK_OFFSET)
-    assert messages in (1, 2)  # a server counts a message after it has answered
+    # A server counts a message after it has answered.
+    assert messages in (1, 2)
     older = seal._MARK.pack(messages - 1, written - 30_000_000_000)
     with beside.open("r+b") as file:
         file.write(content[: seal._MARK_OFFSET] + older)
@@ -237,7 +239,8 @@ def test_messages_of_accounts_that_were_deleted_still_count(home: SQLiteHome, ca
     with home.open() as store:
         assert store.epoch == epoch
         send_texts(store, ann, "ann", "f")
-        store.touch_session(ann)  # messages are counted after the answer, and before the next transaction
+        # Messages are counted after the answer, and before the next transaction.
+        store.touch_session(ann)
         assert Seal(home.path).read().messages == 6
     assert causes(caplog) == []
 

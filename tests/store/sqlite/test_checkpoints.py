@@ -103,7 +103,8 @@ def test_opening_copies_the_log_that_a_killed_server_left(home: SQLiteHome) -> N
     with home.open() as store:
         sign_up(store, "ann")
     reader = apsw.Connection(str(home.path))
-    reader.execute("SELECT * FROM store").fetchall()  # keeps the log from being removed at the end
+    # This reader keeps SQLite from removing the log when the store closes.
+    reader.execute("SELECT * FROM store").fetchall()
     with home.open() as store:
         sign_up(store, "ben")
     with home.open() as store:

@@ -149,7 +149,8 @@ def test_a_sender_finds_the_files_back_before_anyone_has_looked(home: SQLiteHome
 
 @pytest.mark.usefixtures("only_when_asked")
 def test_a_new_reader_never_opens_another_file_in_the_place_of_the_store(home: SQLiteHome) -> None:
-    with store_of_ann(home) as (store, _), store._readers.lend():  # so that the next call needs another
+    # The next call needs another reader.
+    with store_of_ann(home) as (store, _), store._readers.lend():
         replace_both(home.path)
         with pytest.raises(StoreUnavailable):
             store.account("ann")

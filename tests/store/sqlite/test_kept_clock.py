@@ -229,7 +229,8 @@ def test_messages_accepted_just_before_a_crash_are_kept_though_the_clock_was_set
 ) -> None:
     with machine.open() as store:
         ann = sign_up(store, "ann")
-        machine.pass_time(40 * DAY)  # until stamps of the future count no longer as those of the first start
+        # After this time, stamps of the future no longer count as stamps of the first start.
+        machine.pass_time(40 * DAY)
         store.touch_session(ann)
         machine.pass_time(KEEP_INTERVAL - 1)
         send_texts(store, ann, "ann", "late")

@@ -179,7 +179,8 @@ def test_a_token_written_as_text_has_a_refusal_of_its_own(
 ) -> None:
     for action, body in ((actions.LISTEN, LISTEN), (actions.SEND, send_body("ann")), (actions.LOG_OUT, b"")):
         text = write(bytes(range(0xF0, 0x100)))
-        peer = running.peer()  # the rest of the text is no frame, so the server closes the connection
+        # The rest of the text is no frame, so the server then closes the connection.
+        peer = running.peer()
         refused = refusal_of(peer, action, body, text.encode() if isinstance(text, str) else text)
         assert isinstance(refused, SessionInvalid)
         assert refused.problem == problem
@@ -249,7 +250,8 @@ def test_nothing_pipelined_overtakes_a_send_that_the_store_failed(running: Runni
             raise StoreUnavailable
 
     running.store.before = fail_second
-    for text in ("one", "two", "three"):  # a LIST between them, so that no two are one commit
+    # A DELIVER follows each SEND, so that no two SENDs are one commit.
+    for text in ("one", "two", "three"):
         peer.send(actions.SEND, send_body("ann", text), token)
         peer.send(actions.DELIVER, FROM_THE_START, token)
     assert success(peer.reply())
@@ -299,7 +301,8 @@ def test_requests_after_a_failed_send_do_not_keep_the_watchdog_away(running: Run
     with served(running) as (peer, one, _):
         token = peer.sign_up("ann").token
 
-        running.store.before = lambda method: one._close() if method == "after" else None  # which a DELIVER asks
+        # A DELIVER calls the store's `after`.
+        running.store.before = lambda method: one._close() if method == "after" else None
         peer.send(actions.DELIVER, FROM_THE_START, token)
         wait_until(lambda: one.over_since is not None and not one.is_answering)
         peer.send(actions.DELIVER, FROM_THE_START, token)

@@ -215,5 +215,6 @@ def test_a_bulkhead_holds_as_many_large_answers_as_the_row_says(place: Place, ac
     row = ACTIONS[action]
     assert isinstance(place.dispatcher.at_once(action), Bulkhead) is (row.large_answers > 0)
     with contextlib.ExitStack() as answers:
-        for _ in range(row.large_answers):  # which would wait for ever if fewer could enter
+        # If fewer could enter, this would wait for ever.
+        for _ in range(row.large_answers):
             answers.enter_context(place.dispatcher.at_once(action))

@@ -77,7 +77,8 @@ def test_no_writer_waits_for_a_client_that_does_not_read(
     writer.put(b"a" * FULL)
     writer.put(b"b" * FULL)
     assert threading.active_count() == threads  # no thread is lent to it
-    assert writer.writing_since is not None  # so the watchdog sees it
+    # The watchdog sees by this that the writer is blocked.
+    assert writer.writing_since is not None
     assert FULL < unread.size < 2 * FULL
     assert received(far, 2 * FULL) == b"a" * FULL + b"b" * FULL
     writer.wait_until_written()

@@ -78,7 +78,8 @@ def test_a_push_that_comes_while_the_stream_opens_waits_for_the_reply(
 
     def open_and_push(*args: Any) -> Listener:
         pushing.start()
-        pushing.join(0.05)  # it would be done by then, if it did not wait
+        # A push that does not wait ends within this time.
+        pushing.join(0.05)
         return Switchboard.open(running.switchboard, *args)
 
     monkeypatch.setattr(running.switchboard, "open", open_and_push)

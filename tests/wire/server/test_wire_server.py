@@ -92,7 +92,8 @@ def test_a_server_starts_at_once_where_another_has_just_been(start: Start) -> No
     first = start()
     peer = first.peer()
     peer.sign_up("ann")
-    first.drain()  # ends the connection from the server's side, which leaves it in TIME_WAIT there
+    # The server ends the connection, so the connection is in TIME_WAIT on the server's side.
+    first.drain()
     assert peer.is_ended()
     peer.close()
     wait_until(lambda: time_waits(first.port) > 0)

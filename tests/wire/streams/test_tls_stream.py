@@ -172,7 +172,8 @@ def test_a_full_socket_asks_for_the_same_bytes_until_they_are_gone(link: Link, c
 
 def test_bytes_that_came_with_the_end_of_the_handshake_are_readable(link: Link, client: TlsStream) -> None:
     """Another server may send its first words together with its last ones of the handshake."""
-    assert client.receive_now(1 << 16) is None  # the tickets that end the server's side of it
+    # The client takes the tickets, with which the server's side of the handshake ends.
+    assert client.receive_now(1 << 16) is None
     link.server.send_now(b"the first words")
     client._incoming.write(link.from_server())
     assert client.receive(100) == b"the first words"
@@ -201,7 +202,8 @@ def test_a_thread_that_waits_to_receive_sends_the_bytes_that_the_socket_did_not_
         link.to_server(link.from_client())
         assert receiving.result(PATIENCE) == b"thanks"
     assert received == data[: sent + MOST]
-    assert link.server.send_now(data[sent : sent + MOST]) == MOST  # it only learns of it now
+    # The stream reports now that it has taken these bytes.
+    assert link.server.send_now(data[sent : sent + MOST]) == MOST
     assert link.from_server() == b""
 
 
@@ -214,7 +216,8 @@ def test_a_thread_that_waits_to_receive_and_to_send_has_its_timeout(link: Link, 
 
 def test_a_peer_that_reads_nothing_is_not_owed_without_end(link: Link, client: TlsStream) -> None:
     fill(link)
-    link.server._outgoing.write(bytes(70_000))  # as many new keys and alerts would be
+    # Many new keys and alerts would have this size.
+    link.server._outgoing.write(bytes(70_000))
     client.send_now(b"another")
     link.to_server(link.from_client())
     with pytest.raises(TlsFailed, match="does not read"):
