@@ -36,7 +36,8 @@ class ServerProcess:
         self.addresses = {"grpc": self.address}
         if "--wire-port" in flags and "--no-grpc" not in flags:
             self.addresses["wire"] = f"wire://{self._await_banner()}"
-        self._drain = threading.Thread(target=self._read_on, daemon=True)  # lest a full pipe stop it
+        # A server whose pipe is full would stop.
+        self._drain = threading.Thread(target=self._read_on, daemon=True)
         self._drain.start()
 
     @property

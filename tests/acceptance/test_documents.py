@@ -21,7 +21,8 @@ from tests.acceptance.processes import PASSWORD, ServerProcess, environment
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once
+    # The child of pexpect becomes another program at once.
+    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"
 )
 
 PATIENCE = 60.0

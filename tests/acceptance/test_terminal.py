@@ -17,7 +17,8 @@ from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine
 from tests.acceptance.terminals import Terminal, answer, code, secret
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once
+    # The child of pexpect becomes another program at once.
+    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"
 )
 
 

@@ -10,7 +10,8 @@ from tests.acceptance.processes import PASSWORD, CommandLine
 from tests.acceptance.terminals import Terminal, answer, code
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"  # pexpect's child becomes another program at once
+    # The child of pexpect becomes another program at once.
+    "ignore:.*multi-threaded, use of forkpty:DeprecationWarning"
 )
 
 PASTE_START, PASTE_END = "\x1b[200~", "\x1b[201~"

@@ -62,7 +62,8 @@ def figures_of(name: str, page: Path) -> str:
 
 def test_a_ratio_is_the_median_of_the_ratios_of_each_turn() -> None:
     rate, file, _ = AXIS.figures
-    assert rate.ratio == 1  # The ratios are 0.5, 2 and 1. The ratio of the medians, 20 and 40, would be 2.
+    # The ratios are 0.5, 2 and 1. The ratio of the medians, 20 and 40, would be 2.
+    assert rate.ratio == 1
     assert file.ratio is None
 
 

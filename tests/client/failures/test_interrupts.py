@@ -61,7 +61,8 @@ interrupts = Interrupts().__enter__()
 try:
     print("ready", flush=True); time.sleep(60)
 finally:
-    library.pthread_mutex_lock(mutex)  # no signal ends this wait, and no handler of Python's runs meanwhile
+    # No signal ends this wait, and no handler of Python runs during it.
+    library.pthread_mutex_lock(mutex)
 """
     code, out = run(program, signal.SIGINT)
     assert (code, out) == (130, "")

@@ -177,7 +177,8 @@ def test_only_one_process_delivers_at_a_time(sessions: SessionDirectory, state: 
             pass
         with other.reading("ben", 0):
             pass
-        other.save(saved())  # what delivers must not keep others from logging in
+        # A delivering process must not keep others from logging in.
+        other.save(saved())
     with other.reading("ann", 0):
         pass
 
