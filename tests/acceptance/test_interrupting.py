@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.model import Session
-from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
-from tests.acceptance.processes import PASSWORD, CommandLine, ServerProcess
+from tests.acceptance.processes import CommandLine, ServerProcess
+from tests.acceptance.seats import Seat
 from tests.waiting import wait_until
 
 PATIENCE = 60.0
@@ -43,22 +43,16 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 """Each command that calls the server, and its words for an unknown outcome."""
 
 
-class Seat:
-    """Ann, logged in, with a message in the outbox."""
+class CallingSeat(Seat):
+    """Ann, logged in, with a message in the outbox, who starts commands that call the server."""
 
     def __init__(self, server: ServerProcess, wire: str, folder: Path) -> None:
         address = server.addresses[wire]
-        self.chatbooth = CommandLine(address, folder / "state")
+        super().__init__(address, folder / "state")
         self.chatbooth.variables["CHATBOOTH_NEW_PASSWORD"] = "another password"
         self.file = folder / "messages.jsonl"
         self.file.write_text(json.dumps({"recipient": "ann", "text": "from a file"}) + "\n")
         self._port = int(address.rpartition(":")[2])
-        with ChatClient.connect(address) as client:
-            saved = SavedSession(address, client.sign_up("ann", PASSWORD))
-        sessions = SessionDirectory(folder / "state" / "chatbooth", address)
-        sessions.save(saved)
-        with sessions.outbox(saved) as outbox:
-            outbox.put("ann", "queued")
 
     def start(self, command: str) -> subprocess.Popen[bytes]:
         """Start a command, and wait until it has a connection."""
@@ -108,7 +102,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 def test_every_command_ends_soon_and_reports_an_unknown_outcome(
     server: ServerProcess, tmp_path: Path, wire: str, number: signal.Signals
 ) -> None:
-    seat = Seat(server, wire, tmp_path)
+    seat = CallingSeat(server, wire, tmp_path)
     server.freeze()
     took: dict[str, float] = {}
     for command, (_, words) in COMMANDS.items():
@@ -128,7 +122,7 @@ def test_every_command_ends_soon_and_reports_an_unknown_outcome(
 def test_a_program_gets_the_command_that_repeats_a_call_in_flight(
     server: ServerProcess, tmp_path: Path, wire: str
 ) -> None:
-    seat = Seat(server, wire, tmp_path)
+    seat = CallingSeat(server, wire, tmp_path)
     server.freeze()
     running = seat.chatbooth.start("--json", "send", "ann", "tea?")
     wait_until(lambda: seat.is_connected(running.pid))

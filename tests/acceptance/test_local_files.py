@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.client import ChatClient
-from chatbooth_grpc.client.state.session_directory import SessionDirectory
-from chatbooth_grpc.client.state.session_file import SavedSession
-from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, Done, ServerProcess
+from tests.acceptance.processes import CLIENT, CommandLine, Done, ServerProcess
+from tests.acceptance.seats import Seat
 from tests.acceptance.test_listen_command import Listener
 
 COMMANDS = (
@@ -31,25 +29,13 @@ COMMANDS = (
 )
 
 
-class Seat:
-    """Ann, logged in, with a message in the mailbox and another in the outbox."""
+class SeatWithFiles(Seat):
+    """Ann, logged in, with messages in the mailbox and one in the outbox, and the files that she has."""
 
     def __init__(self, address: str, folder: Path) -> None:
-        self.chatbooth = CommandLine(address, folder)
-        with ChatClient.connect(address) as client:
-            self.saved = SavedSession(address, client.sign_up("ann", PASSWORD))
-            for _ in range(4):
-                client.send("ann", "waiting")
-        self.sessions = SessionDirectory(folder / "chatbooth", address)
-        self.sessions.save(self.saved)
-        self.queue()
+        super().__init__(address, folder, waiting=4)
         self.session = self.sessions.path("ann")
         self.outbox = self.sessions._outbox_path(self.saved)
-
-    def queue(self) -> str:
-        """Put a message into the outbox, without the command line."""
-        with self.sessions.outbox(self.saved) as outbox:
-            return outbox.put("ann", "queued").hex()
 
     def files(self) -> dict[str, Path]:
         """Return each file that the command line keeps, by its kind."""
@@ -72,8 +58,8 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def seat(address: str, tmp_path: Path) -> Seat:
-    return Seat(address, tmp_path / "state")
+def seat(address: str, tmp_path: Path) -> SeatWithFiles:
+    return SeatWithFiles(address, tmp_path / "state")
 
 
 def garbage(path: Path) -> None:
@@ -104,7 +90,7 @@ FILES = ["session", "outbox", "outbox lock", "lock", "reader's lock"]
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", FILES)
-def test_no_command_ends_in_a_traceback(seat: Seat, name: str, damage: Callable[[Path], None]) -> None:
+def test_no_command_ends_in_a_traceback(seat: SeatWithFiles, name: str, damage: Callable[[Path], None]) -> None:
     path = seat.files()[name]
     if damage is not truncated or path.exists():
         damage(path)
@@ -119,7 +105,7 @@ def test_no_command_ends_in_a_traceback(seat: Seat, name: str, damage: Callable[
     assert damage is a_folder or damage is a_broken_link or seat.chatbooth("deliver").code == 0
 
 
-def test_listen_reports_a_damaged_outbox_once_and_sends_the_next_message(seat: Seat) -> None:
+def test_listen_reports_a_damaged_outbox_once_and_sends_the_next_message(seat: SeatWithFiles) -> None:
     garbage(seat.outbox)
     listener = Listener(seat.chatbooth, "listen")
     kept = f"{seat.outbox}.damaged-1"
@@ -134,7 +120,7 @@ def test_listen_reports_a_damaged_outbox_once_and_sends_the_next_message(seat: S
     assert message_id
 
 
-def test_listen_reports_an_unusable_outbox_once(seat: Seat) -> None:
+def test_listen_reports_an_unusable_outbox_once(seat: SeatWithFiles) -> None:
     seat.outbox.unlink()
     seat.outbox.mkdir()
     listener = Listener(seat.chatbooth, "--json", "listen")
@@ -177,7 +163,7 @@ def make_read_only(disk: Path) -> None:
 
 @pytest.mark.parametrize("trouble", [fill, make_read_only])
 def test_a_full_disk_is_named(address: str, small_disk: Path, trouble: Callable[[Path], None]) -> None:
-    seat = Seat(address, small_disk / "state")
+    seat = SeatWithFiles(address, small_disk / "state")
     trouble(small_disk)
     for words, codes in {
         ("whoami",): {0},
@@ -219,7 +205,7 @@ def run_powerless(chatbooth: CommandLine, *words: str) -> Done:
 
 @pytest.mark.parametrize("mode", [0o000, 0o400])
 @pytest.mark.parametrize("name", [*FILES, "folder"])
-def test_a_file_without_permission_is_named(seat: Seat, name: str, mode: int) -> None:
+def test_a_file_without_permission_is_named(seat: SeatWithFiles, name: str, mode: int) -> None:
     # All files exist now.
     assert seat.chatbooth("send", "--queue", "ann", "tea?").code == 0
     path = {**seat.files(), "folder": seat.session.parent}[name]

@@ -14,9 +14,8 @@ import pytest
 
 from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.commands.table import COMMANDS as TABLE
-from chatbooth_grpc.client.state.session_directory import SessionDirectory
-from chatbooth_grpc.client.state.session_file import SavedSession
-from tests.acceptance.processes import PASSWORD, CommandLine, Done, ServerProcess, environment
+from tests.acceptance.processes import PASSWORD, Done, ServerProcess, environment
+from tests.acceptance.seats import Seat
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -57,27 +56,19 @@ def codes(usual: int, **others: int) -> dict[str, int]:
     return {name: named.get(name, usual) for name in COMMANDS}
 
 
-class Seat:
-    """A person who is logged in, with a message in the mailbox and another in the outbox."""
+class MovingSeat(Seat):
+    """A person of a name that nobody else has, whose server may change and whose session may end."""
 
     def __init__(self, server: str, folder: Path) -> None:
-        self.name = f"u-{uuid.uuid4().hex[:12]}"
-        self.chatbooth = CommandLine(server, folder / "state")
+        super().__init__(server, folder / "state", f"u-{uuid.uuid4().hex[:12]}", waiting=1)
         self.chatbooth.variables["CHATBOOTH_NEW_PASSWORD"] = OTHER_PASSWORD
         self._file = folder / "messages.jsonl"
         self._file.write_text(json.dumps({"recipient": self.name, "text": "from a file"}) + "\n")
         self._server = server
-        with ChatClient.connect(server) as client:
-            saved = SavedSession(server, client.sign_up(self.name, PASSWORD))
-            client.send(self.name, "waiting")
-        sessions = SessionDirectory(folder / "state" / "chatbooth", server)
-        sessions.save(saved)
-        with sessions.outbox(saved) as outbox:
-            self._queued = outbox.put(self.name, "queued").hex()
 
     def words(self, command: str) -> list[str]:
         """Return the words of a command of this person."""
-        places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self._queued}
+        places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self.queued}
         return [places.get(word, word) for word in COMMANDS[command]]
 
     def move_to(self, server: str) -> None:
@@ -110,46 +101,46 @@ def wire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProc
 
 
 @pytest.fixture
-def seat(wire_server: ServerProcess, tmp_path: Path) -> Seat:
-    return Seat(wire_server.addresses["wire"], tmp_path)
+def seat(wire_server: ServerProcess, tmp_path: Path) -> MovingSeat:
+    return MovingSeat(wire_server.addresses["wire"], tmp_path)
 
 
-def done(seat: Seat, command: str) -> Done:
+def done(seat: MovingSeat, command: str) -> Done:
     return seat.chatbooth(*seat.words(command))
 
 
-def misused(seat: Seat, command: str) -> Done:
+def misused(seat: MovingSeat, command: str) -> Done:
     return seat.chatbooth(*seat.words(command), "--no-such-flag")
 
 
-def logged_out(seat: Seat, command: str) -> Done:
+def logged_out(seat: MovingSeat, command: str) -> Done:
     seat.chatbooth("logout")
     return seat.chatbooth(*seat.words(command))
 
 
-def ended(seat: Seat, command: str) -> Done:
+def ended(seat: MovingSeat, command: str) -> Done:
     seat.end_session()
     return seat.chatbooth(*seat.words(command))
 
 
-def unreachable(seat: Seat, command: str) -> Done:
+def unreachable(seat: MovingSeat, command: str) -> Done:
     seat.move_to(DEAD)
     return seat.chatbooth("--timeout", "0.3", *seat.words(command))
 
 
-def full(seat: Seat, command: str) -> Done:
+def full(seat: MovingSeat, command: str) -> Done:
     return seat.chatbooth.redirected(">/dev/full", "--json", *seat.words(command))
 
 
-def closed(seat: Seat, command: str) -> Done:
+def closed(seat: MovingSeat, command: str) -> Done:
     return seat.chatbooth.redirected(">&-", "--json", *seat.words(command))
 
 
-def deaf_person(seat: Seat, command: str) -> Done:
+def deaf_person(seat: MovingSeat, command: str) -> Done:
     return seat.chatbooth.redirected("2>/dev/full", *seat.words(command))
 
 
-OUTCOMES: dict[Callable[[Seat, str], Done], dict[str, int]] = {
+OUTCOMES: dict[Callable[[MovingSeat, str], Done], dict[str, int]] = {
     done: codes(0),
     misused: codes(2),
     logged_out: codes(3, signup=0, login=0),
@@ -176,7 +167,7 @@ CASES = [
 
 @pytest.mark.parametrize(("outcome", "command", "code"), CASES)
 def test_the_exit_code_is_that_of_the_outcome(
-    seat: Seat, outcome: Callable[[Seat, str], Done], command: str, code: int
+    seat: MovingSeat, outcome: Callable[[MovingSeat, str], Done], command: str, code: int
 ) -> None:
     came = outcome(seat, command)
     assert came.code == code, came
@@ -204,7 +195,7 @@ def assert_said_on_the_other_stream(came: Done, *, by_program: bool) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("outcome", [done, ended], ids=["done", "refused"])
 def test_without_standard_error_no_words_are_mixed_with_the_data(
-    seat: Seat, command: str, outcome: Callable[[Seat, str], Done]
+    seat: MovingSeat, command: str, outcome: Callable[[MovingSeat, str], Done]
 ) -> None:
     code = OUTCOMES[outcome][command]
     if outcome is ended:
@@ -216,7 +207,7 @@ def test_without_standard_error_no_words_are_mixed_with_the_data(
 
 
 @pytest.mark.parametrize("command", ["send", "send --queue", "send --from-file", "signup", "delete", "passwd"])
-def test_a_closed_pipe_does_not_hide_the_outcome(seat: Seat, command: str) -> None:
+def test_a_closed_pipe_does_not_hide_the_outcome(seat: MovingSeat, command: str) -> None:
     running = seat.chatbooth.start("--json", *seat.words(command))
     for stream in (running.stdout, running.stdin):
         assert stream is not None
@@ -237,7 +228,7 @@ def test_a_server_without_streams_does_not_damage_its_store(tmp_path: Path, clos
     server = subprocess.Popen(shell, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: listening_port(server.pid) is not None)
-        seat = Seat(f"wire://127.0.0.1:{listening_port(server.pid)}", tmp_path)
+        seat = MovingSeat(f"wire://127.0.0.1:{listening_port(server.pid)}", tmp_path)
         assert "waiting" in seat.texts()
         opened = [str(Path(f"/proc/{server.pid}/fd/{number}").readlink()) for number in range(3)]
         assert not any("chatbooth.db" in path or "socket" in path for path in opened)
