@@ -83,10 +83,11 @@ class RetentionStep:
     go_on_from: int | None
 
 
-Changed = Callable[[Collection[int]], None]
+Changed = Callable[[Collection[int], bool], None]
 """A callback that gets the mailboxes to read again. It is a hint, which may come late, twice or not at all.
 
-It must return at once.
+It also gets whether nothing else waits for the thread that calls it. It must not block, and if work waits, it must
+return at once.
 """
 
 

@@ -74,20 +74,36 @@ class Listener:
         """
         if not self._opened:
             return self._open(store)
-        room = WINDOW_MESSAGES - len(self._out or ())
-        if room > WINDOW_MESSAGES // 2 and time.monotonic() - self._read_time < READ_INTERVAL:
-            cached = store.cached_messages(self.session, self.sent_through)
-            if cached and len(self._fitting(cached)) == len(cached) <= room:
-                self._send_messages(cached)
-                # Messages that follow these wake this listener again.
-                return False
+        if self.send_cached(store):
+            # Messages that follow these wake this listener again.
+            return False
         self._read_time = time.monotonic() - random.uniform(0, READ_INTERVAL / 2)  # noqa: S311  # no secret
+        room = self._room
         batch = store.after(self.session, self.sent_through, room, WINDOW_SIZE)
         self._forget_acknowledged(batch.cursor)
         if room == 0:
             # If the client has acknowledged some meanwhile, there is room now, and the next step reads again.
             return len(self._out or ()) < WINDOW_MESSAGES
         return self._send(batch)
+
+    def send_cached(self, store: Store) -> bool:
+        """Send the messages that the store caches, unless the log must be read. Return whether this sent them.
+
+        This never blocks, so the store's own thread may call it.
+        """
+        room = self._room
+        if not self._opened or room <= WINDOW_MESSAGES // 2 or time.monotonic() - self._read_time >= READ_INTERVAL:
+            return False
+        cached = store.cached_messages(self.session, self.sent_through)
+        if not cached or not len(self._fitting(cached)) == len(cached) <= room:
+            return False
+        self._send_messages(cached)
+        return True
+
+    @property
+    def _room(self) -> int:
+        """How many more messages the window takes."""
+        return WINDOW_MESSAGES - len(self._out or ())
 
     def _open(self, store: Store) -> bool:
         batch = store.after(self.session, self._after, 0, WINDOW_SIZE)

@@ -25,6 +25,9 @@ from chatbooth_grpc.live.sink import Sink
 DEFAULT_PUMPS = 1
 """There is one, because two pumps would take the interpreter's lock from each other for every message."""
 
+# A thread of the store serves at most this many listeners itself.
+_FEW = 2
+
 
 class Switchboard:
     """Opens, wakes and ends listeners. Many threads may call it."""
@@ -45,7 +48,7 @@ class Switchboard:
         self._none_left = threading.Condition(self._lock)
         self._draining = False
         self._pumps = Pumps(self._step, pumps)
-        store.watch(self.wake)
+        store.watch(self._note_commit)
 
     def open(self, session: StoredSession, after: int | None, sink: Sink) -> Listener:
         """Begin to serve a stream. A pump writes its opening soon.
@@ -77,12 +80,18 @@ class Switchboard:
 
     def wake(self, mailbox_ids: Collection[int]) -> None:
         """Let the listeners of these mailboxes read again. This never blocks."""
+        self._pumps.wake(self._listeners_of(mailbox_ids))
+
+    def _note_commit(self, mailbox_ids: Collection[int], is_idle: bool) -> None:
+        """Wake the listeners of these mailboxes. If the store is idle, its thread serves a few of them here."""
         if not self._by_mailbox:
             return
-        with self._lock:
-            woken = [listener for mailbox_id in mailbox_ids for listener in self._by_mailbox.get(mailbox_id, ())]
-        if woken:
-            self._pumps.wake(woken)
+        listeners = self._listeners_of(mailbox_ids)
+        if not is_idle or len(listeners) > _FEW:
+            self._pumps.wake(listeners)
+            return
+        for listener in listeners:
+            self._pumps.step_here(listener, self._step_from_cache)
 
     @property
     def count(self) -> int:
@@ -119,6 +128,15 @@ class Switchboard:
         for listener in late:
             listener.sink.abort()
         self._pumps.stop()
+
+    def _listeners_of(self, mailbox_ids: Collection[int]) -> list[Listener]:
+        with self._lock:
+            return [listener for mailbox_id in mailbox_ids for listener in self._by_mailbox.get(mailbox_id, ())]
+
+    def _step_from_cache(self, listener: Listener) -> bool:
+        """Send the messages that the store caches, without waiting. Return whether a pump must step the listener."""
+        may_send = listener.is_open and not self._draining and listener.sink.is_free
+        return not (may_send and listener.send_cached(self._store))
 
     def _step(self, listener: Listener) -> bool:
         """Serve a listener once, on a pump. Return whether it has more to do at once."""

@@ -63,8 +63,11 @@ class Engine(Protocol[TransactionT_co]):
     def end(self, *, committed: bool) -> None:
         """Note how a transaction ended. The writer calls this before any caller learns of it."""
 
-    def announce(self, *, committed: bool) -> None:
-        """Tell the watchers which mailboxes a transaction changed. The writer answers the callers first."""
+    def announce(self, *, committed: bool, is_idle: bool) -> None:
+        """Tell the watchers which mailboxes a transaction changed. The writer answers the callers first.
+
+        `is_idle` says that no work waits for the writer.
+        """
 
     def rest(self) -> None:
         """Do the work that can wait a little. The writer calls this when no other work has come for a while."""

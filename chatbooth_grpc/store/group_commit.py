@@ -263,7 +263,7 @@ class GroupCommit(Generic[TransactionT]):
             self._roll_back()
             if len(jobs) > 1:
                 engine.end(committed=False)
-                engine.announce(committed=False)
+                engine.announce(committed=False, is_idle=False)
                 for job in jobs:
                     self._commit([job])
                 return
@@ -281,7 +281,7 @@ class GroupCommit(Generic[TransactionT]):
         engine.end(committed=is_committed)
         self._answer(jobs)
         try:
-            engine.announce(committed=is_committed)
+            engine.announce(committed=is_committed, is_idle=self._queue.empty())
         except Exception:  # noqa: BLE001
             # A bug in a watcher must not end the writer.
             _log.exception("hints of a store transaction were lost")

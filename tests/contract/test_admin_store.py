@@ -71,7 +71,7 @@ def test_an_administrator_sees_users_with_what_waits_for_them(store: Store, cloc
 def test_a_disabled_account_has_no_sessions_and_gets_none(store: Store) -> None:
     ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
     changed: list[set[int]] = []
-    store.watch(lambda mailboxes: changed.append(set(mailboxes)))
+    store.watch(lambda mailboxes, _is_idle: changed.append(set(mailboxes)))
     assert administration(store).set_disabled("ann", is_disabled=True) == 1
     assert {ann.mailbox_id} in changed
     with pytest.raises(SessionInvalid):

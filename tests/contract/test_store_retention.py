@@ -282,7 +282,7 @@ def test_removed_messages_wake_no_listener(store: Store) -> None:
     store.acknowledge(ann, 1)
     store.touch_session(ann)
     hints: list[Collection[int]] = []
-    store.watch(hints.append)
+    store.watch(lambda mailbox_ids, _is_idle: hints.append(mailbox_ids))
     assert retain(store, None) == 1
     # The hint of the first send follows any hint that retention gave, and the hint of the second follows that.
     for _ in range(2):

@@ -32,7 +32,7 @@ class Hints:
 
     def __init__(self, store: Store) -> None:
         self._hints: SimpleQueue[Collection[int]] = SimpleQueue()
-        store.watch(self._hints.put)
+        store.watch(lambda mailbox_ids, _is_idle: self._hints.put(mailbox_ids))
 
     def wait_for(self, *mailbox_ids: int) -> None:
         """Return when a hint has named each of these mailboxes. Fail if one does not in time."""
@@ -90,7 +90,7 @@ def test_a_reader_that_reads_on_each_hint_reads_every_message(store: Store) -> N
 
 
 def test_a_watcher_that_fails_does_not_stop_sends(store: Store) -> None:
-    def fail(_mailbox_ids: Collection[int]) -> None:
+    def fail(_mailbox_ids: Collection[int], _is_idle: bool) -> None:
         raise ZeroDivisionError
 
     ann = sign_up(store, "ann")

@@ -197,3 +197,55 @@ def test_stopping_first_takes_the_queued_steps() -> None:
     stopping.join()
     assert set(served) == set(listeners)
     assert pump_threads() <= before
+
+
+def test_an_idle_listener_is_stepped_on_the_callers_thread(make: Make) -> None:
+    stepped: list[threading.Thread] = []
+
+    def step(_one: Listener) -> bool:
+        stepped.append(threading.current_thread())
+        return False
+
+    def step_twice(one: Listener) -> bool:
+        # A pump makes the second step.
+        return not step(one)
+
+    pumps, one = make(step), listener()
+    pumps.step_here(one, step)
+    assert stepped == [threading.current_thread()]
+    pumps.step_here(one, step_twice)
+    wait_until(lambda: len(stepped) == 3)
+    assert stepped[1] is threading.current_thread()
+    assert stepped[2] in pump_threads()
+
+
+def test_a_listener_that_a_pump_steps_is_not_stepped_by_another_thread(make: Make) -> None:
+    entered, leave = threading.Semaphore(0), threading.Semaphore(0)
+
+    def step(_one: Listener) -> bool:
+        entered.release()
+        assert leave.acquire(timeout=NEVER)
+        return False
+
+    def fail(_one: Listener) -> bool:
+        raise AssertionError("two threads step one listener")
+
+    pumps, one = make(step), listener()
+    pumps.wake([one])
+    assert entered.acquire(timeout=NEVER)
+    pumps.step_here(one, fail)
+    # The pump makes up for it.
+    leave.release(2)
+    assert entered.acquire(timeout=NEVER)
+    assert not sink_of(one).aborted.is_set()
+
+
+def test_a_step_that_fails_on_the_callers_thread_ends_the_stream(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_one: Listener) -> bool:
+        raise ZeroDivisionError
+
+    pumps, one = make(lambda _one: False), listener()
+    with caplog.at_level(logging.ERROR):
+        pumps.step_here(one, fail)
+    assert sink_of(one).aborted.is_set()
+    assert "a listener failed" in caplog.text

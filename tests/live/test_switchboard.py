@@ -14,8 +14,9 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.errors import ChatboothError, CursorPastEnd, ServerDraining, SessionInvalid, TooBusy
-from chatbooth_grpc.booth.model import End, EndReason, Gap, GapReason
-from chatbooth_grpc.booth.store import StoredSession
+from chatbooth_grpc.booth.model import End, EndReason, Event, Gap, GapReason
+from chatbooth_grpc.booth.store import Changed, StoredSession
+from chatbooth_grpc.live import listener
 from chatbooth_grpc.live.switchboard import Switchboard
 from tests.live.conftest import Place
 from tests.live.recording_sink import RecordingSink, open_stream
@@ -222,6 +223,63 @@ def test_a_stream_that_nobody_reads_costs_a_message_nothing(place: Place, switch
     assert switchboard.sessions() == [place.bob]
     sink.unblock()
     wait_until(lambda: sink.sequences == [1, 2])
+
+
+class _ThreadNoting(RecordingSink):
+    """A stream that notes which threads write to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: list[str] = []
+
+    def send(self, event: Event) -> bool:
+        self.writers.append(threading.current_thread().name)
+        return super().send(event)
+
+
+def _up_to_date(
+    place: Place, switchboard: Switchboard, count: int, monkeypatch: pytest.MonkeyPatch
+) -> list[_ThreadNoting]:
+    """Open streams that need not read the log again."""
+    monkeypatch.setattr(listener, "READ_INTERVAL", 3_600.0)
+    sinks = [_ThreadNoting() for _ in range(count)]
+    for sink in sinks:
+        open_stream(switchboard, place.bob, None, sink)
+    wait_until(lambda: all(sink.events for sink in sinks))
+    place.send(b"one")
+    wait_until(lambda: all(sink.sequences == [1] for sink in sinks))
+    return sinks
+
+
+def test_the_stores_thread_serves_a_lone_listener_that_is_up_to_date(
+    place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [sink] = _up_to_date(place, switchboard, 1, monkeypatch)
+    place.send(b"two")
+    wait_until(lambda: sink.sequences == [1, 2])
+    # The opening needs the log, which only a pump reads.
+    assert (sink.writers[0], sink.writers[-1]) == ("pump-0", "store-writer")
+
+
+def test_pumps_serve_many_listeners(place: Place, switchboard: Switchboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    sinks = _up_to_date(place, switchboard, 3, monkeypatch)
+    place.send(b"two")
+    wait_until(lambda: all(sink.sequences == [1, 2] for sink in sinks))
+    assert {name for sink in sinks for name in sink.writers} == {"pump-0"}
+
+
+def test_pumps_serve_a_listener_while_work_waits_for_the_store(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints: list[Changed] = []
+    monkeypatch.setattr(place.store, "watch", hints.append)
+    board = Switchboard(place.store)
+    # The store's own hint, but for a store that is never idle.
+    monkeypatch.undo()
+    place.store.watch(lambda mailbox_ids, _is_idle: hints[0](mailbox_ids, False))
+    [sink] = _up_to_date(place, board, 1, monkeypatch)
+    place.send(b"two")
+    wait_until(lambda: sink.sequences == [1, 2])
+    assert set(sink.writers) == {"pump-0"}
+    board.drain(1)
 
 
 class _FreedWhileSetAside(RecordingSink):

@@ -22,6 +22,8 @@ class MemoryEngine:
     def __init__(self) -> None:
         self.stored: Rows = []
         self.calls: list[str] = []
+        # Whether no work waited, for each announcement.
+        self.idle: list[bool] = []
         # The calls that fail.
         self.failing: set[str] = set()
         self._written: Rows | None = None
@@ -62,8 +64,9 @@ class MemoryEngine:
     def end(self, *, committed: bool) -> None:
         self.calls.append(f"end {committed}")
 
-    def announce(self, *, committed: bool) -> None:
+    def announce(self, *, committed: bool, is_idle: bool) -> None:
         self.calls.append(f"announce {committed}")
+        self.idle.append(is_idle)
 
     def rest(self) -> None:
         """Do nothing, because no caller waits for this."""

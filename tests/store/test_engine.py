@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 
@@ -13,6 +14,7 @@ from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.store.engine import Engine
 from chatbooth_grpc.store.group_commit import GroupCommit
 from tests.store.memory_engine import MemoryEngine, Rows
+from tests.waiting import wait_until
 
 ANN = StoredSession(1, 1, "ann", 1, 0, 0)
 
@@ -93,3 +95,24 @@ def test_a_rollback_that_fails_too_leaves_the_writer_alive(writer: GroupCommit[R
     engine.failing.clear()
     writer.run(lambda rows: rows.append("kept"))
     assert engine.stored == ["kept"]
+
+
+def test_an_announcement_says_whether_work_waits(writer: GroupCommit[Rows], engine: MemoryEngine) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_rows: Rows) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    writer.run_later(wait)
+    assert begun.wait(60)
+    # This one is committed after the first.
+    writer.run_later(lambda rows: rows.append("two"))
+    go_on.set()
+    writer.close()
+    assert engine.idle[0] is False
+    writer_of_one = GroupCommit(lone := MemoryEngine(), wait=60)
+    writer_of_one.run(lambda rows: rows.append("one"))
+    wait_until(lambda: bool(lone.idle))
+    assert lone.idle == [True]
+    writer_of_one.close()

@@ -94,14 +94,14 @@ class SQLiteEngine:
         if self._transaction.outdates_sessions:
             self.sessions.clear()
 
-    def announce(self, *, committed: bool) -> None:
+    def announce(self, *, committed: bool, is_idle: bool) -> None:
         changed = self._transaction.changed.union(self._appender.grown)
         if committed and self._transaction.ends_accounts:
             for deleted in self.deletion_watchers:
                 deleted()
         if committed and changed:
             for watcher in self.watchers:
-                watcher(changed)
+                watcher(changed, is_idle)
         if committed and self._appender.grown:
             # The callers have their answers already, so they do not wait for this. A crash in between loses no message:
             # then the seal counts fewer messages than the store has, which is allowed.
