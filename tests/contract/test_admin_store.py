@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatbooth_grpc.booth.admin_store import Backup, Finding, MaintenanceFailed, Progress, User, Vacuumed
-from chatbooth_grpc.booth.errors import RecipientNotFound, SessionInvalid, UsernameTaken, WrongCredentials
+from chatbooth_grpc.booth.admin_store import AdminStore, Backup, Finding, MaintenanceFailed, Progress, User, Vacuumed
+from chatbooth_grpc.booth.errors import (
+    RecipientNotFound,
+    SessionInvalid,
+    StoreUnavailable,
+    UsernameTaken,
+    WrongCredentials,
+)
 from chatbooth_grpc.booth.store import Store
 from tests.contract.stores import (
     Clock,
@@ -26,6 +35,7 @@ from tests.contract.stores import (
     stored_account,
     texts,
 )
+from tests.store.sqlite.test_copying import largest_file
 
 
 def user(store: Store, username: str) -> User:
@@ -282,3 +292,88 @@ def test_a_vacuum_gives_the_free_space_back_and_keeps_everything(home: Home) -> 
     assert texts(again, bob) == ["kept", "after it"]
     assert again.epoch == store.epoch
     again.close()
+
+
+def test_a_vacuum_loses_no_message_that_is_sent_meanwhile(home: Home) -> None:
+    store = home.open()
+    ann = sign_up(store, "ann")
+    send_texts(store, ann, "ann", *("x" * 100_000 for _ in range(100)))
+    ended = threading.Event()
+    sent: list[str] = []
+
+    def send_on() -> None:
+        while not ended.is_set():
+            text = f"meanwhile {len(sent)}"
+            send_texts(store, ann, "ann", text)
+            sent.append(text)
+
+    sender = threading.Thread(target=send_on)
+    sender.start()
+    for _ in range(3):
+        list(administration(store).vacuum())
+    ended.set()
+    sender.join()
+    assert findings(store) == []
+    store.close()
+    again = home.open()
+    assert texts(again, ann)[100:] == sent
+    assert again.epoch == store.epoch
+    again.close()
+
+
+def test_a_vacuum_that_cannot_begin_does_not_come_later(home: Home) -> None:
+    store = home.open()
+    ann = sign_up(store, "ann")
+    send_texts(store, ann, "ann", *("x" * 100_000 for _ in range(50)))
+    store.acknowledge(ann, 50)
+    retain(store, None)
+    with home.failing(store), pytest.raises(StoreUnavailable):
+        list(administration(store).vacuum())
+    send_texts(store, ann, "ann", "later")
+    send_texts(store, ann, "ann", "later still")
+    assert administration(store).statistics().free_size > 1_000_000
+    store.close()
+
+
+def test_a_full_disk_stops_a_vacuum_and_changes_nothing(home: Home) -> None:
+    store = home.open()
+    ann = sign_up(store, "ann")
+    send_texts(store, ann, "ann", *(f"{number} {'x' * 100_000}" for number in range(50)))
+    store.close()
+    store = home.open()
+    with largest_file(1 << 20), pytest.raises(MaintenanceFailed, match="Nothing was changed"):
+        list(administration(store).vacuum())
+    send_texts(store, ann, "ann", "after it")
+    assert findings(store) == []
+    store.close()
+    again = home.open()
+    assert len(texts(again, ann)) == 51
+    assert again.epoch == store.epoch
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda admin, folder: admin.backup(folder / "backup.db", force=False),
+        lambda admin, _: admin.check(),
+        lambda admin, _: admin.export("ann"),
+    ],
+    ids=["backup", "check", "export"],
+)
+def test_long_work_is_interrupted(
+    store: Store, tmp_path: Path, begin: Callable[[AdminStore, Path], Iterator[object]]
+) -> None:
+    ann = sign_up(store, "ann")
+    send_texts(store, ann, "ann", *("x" * 100_000 for _ in range(200)))
+    admin = administration(store)
+    work = begin(admin, tmp_path)
+    next(work)
+    admin.interrupt()
+    # A query that SQLite has not begun is not interrupted. It ends by itself, or whoever takes the items ends it.
+    with suppress(StoreUnavailable):
+        list(work)
+    assert not list(tmp_path.glob("backup.db*"))
+    with pytest.raises(StoreUnavailable):
+        list(admin.check())
+    send_texts(store, ann, "ann", "the store itself goes on")

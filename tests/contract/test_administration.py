@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,10 @@ from chatbooth_grpc.booth.errors import (
     InvalidUsername,
     RecipientNotFound,
     SessionInvalid,
+    WrongCredentials,
 )
+from chatbooth_grpc.booth.model import End, EndReason, Opening
+from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.rpc.admin_client import connected
 from chatbooth_grpc.rpc.admin_socket import socket_of
 from chatbooth_grpc.rpc.server import admin_servicer
@@ -31,7 +34,8 @@ from chatbooth_grpc.rpc.server.admin_server import AdminServer
 from chatbooth_grpc.store.sqlite.sqlite_place import SQLitePlace
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
-from tests.contract.stores import log_in, send_texts, sign_up
+from tests.contract.stores import Clock, log_in, send_texts, sign_up
+from tests.contract.transports import WAYS, transport_to
 
 
 @dataclass
@@ -210,3 +214,27 @@ def test_what_an_administrator_does_is_logged_without_a_secret(
         ("DELETE_USER", None, "INVALID_USERNAME"),
     ]
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "booth"])
+def test_every_transport_says_that_an_account_is_disabled_and_ends_its_stream(tmp_path: Path, way: str) -> None:
+    clock = Clock()
+    with (
+        SQLiteStore(tmp_path / "chatbooth.db", clock=clock) as store,
+        transport_to(store, way, clock) as transport,
+    ):
+        client = ChatClient(transport, timeout=30)
+        token = client.sign_up("ann", PASSWORD).token
+        ends: list[EndReason] = []
+        with suppress(SessionInvalid):
+            for event in transport.listen(token, None):
+                if isinstance(event, Opening):
+                    actions = Administration(store.administration, passwords=cheap_passwords())
+                    assert actions.set_disabled("ann", is_disabled=True) == 1
+                elif isinstance(event, End):
+                    ends.append(event.reason)
+        assert ends == [EndReason.SESSION_ENDED]
+        with pytest.raises(AccountDisabled, match="This account is disabled"):
+            client.log_in("ann", PASSWORD)
+        with pytest.raises(WrongCredentials):
+            client.log_in("ann", "another password")

@@ -86,6 +86,9 @@ class SQLiteEngine:
     def end(self, *, committed: bool) -> None:
         self._checkpoints.end(committed)
         self._clock.end(committed=committed)
+        if not committed:
+            # Whoever asked for a vacuum has got the error.
+            self._vacuum_done.clear()
         if committed:
             self.tails.remember(self._appender.grown, self._transaction.changed)
         else:
