@@ -121,9 +121,8 @@ def _copy_log(path: Path) -> bool:
         try:
             # SQLite opens the log with the first read.
             connection.pragma("user_version")
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         finally:
-            # Closing the last connection removes the log.
+            # Closing the last connection copies the log, and removes it.
             connection.close()
     except apsw.Error:
         return False
