@@ -32,6 +32,7 @@ from chatbooth_grpc.booth.model import (
     Removal,
     Session,
 )
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.resuming import opening
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
@@ -74,9 +75,14 @@ class Booth:
         limits: Limits | None = None,
         passwords: Passwords | None = None,
         listens: Callable[[StoredSession], bool] = lambda _session: False,
+        observer: Observer | None = None,
     ) -> None:
-        """`listens` returns whether a session has an open stream. Such a session counts as used."""
+        """`listens` returns whether a session has an open stream. Such a session counts as used.
+
+        The transports tell `observer` about the calls that they answer.
+        """
         self._store = store
+        self.observer = observer
         self._listens = listens
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()

@@ -14,7 +14,8 @@ from contextvars import ContextVar
 
 from chatbooth_grpc.booth.actions import LOG_IN, action_name
 from chatbooth_grpc.booth.deadline import current_deadline
-from chatbooth_grpc.booth.errors import InvalidUsername, WrongCredentials, WrongPassword
+from chatbooth_grpc.booth.errors import ChatboothError, InvalidUsername, WrongCredentials, WrongPassword
+from chatbooth_grpc.booth.observing import Observer
 
 OK = "OK"
 """The outcome of a call that succeeded. Any other outcome is the reason of a ChatboothError."""
@@ -28,27 +29,45 @@ _log = logging.getLogger(__name__)
 class Call:
     """One call, as the log describes it."""
 
-    __slots__ = ("_peer", "_started", "account", "action")
+    __slots__ = ("_observer", "_peer", "account", "action", "started", "wire")
 
-    def __init__(self, action: str, peer: Callable[[], str]) -> None:
-        """`peer` returns the client's address, HOST:PORT. It is called only when a line is logged."""
+    def __init__(self, action: str, peer: Callable[[], str], wire: str = "", observer: Observer | None = None) -> None:
+        """`peer` returns the client's address, HOST:PORT. It is called only when a line is logged.
+
+        `observer` is called with the end of the call.
+        """
         self.action = action
+        self.wire = wire
         # The name of the account that acts, once it is known.
         self.account: str | None = None
         self._peer = peer
-        self._started = time.monotonic()
+        self._observer = observer
+        # In monotonic seconds.
+        self.started = time.monotonic()
 
-    def end(self, outcome: str) -> None:
+    def end(self, error: ChatboothError | None = None) -> None:
         """Log the call's outcome: a failed log-in as a warning, anything else at debug level."""
-        if outcome in _WRONG_PASSWORD or (outcome == InvalidUsername.reason and self.action == _LOG_IN):
-            _log.warning("log-in failed", extra={**self.fields(), "outcome": outcome})
+        if error is not None and is_failed_log_in(self.action, error):
+            _log.warning("log-in failed", extra={**self.fields(), "outcome": error.reason})
         elif _log.isEnabledFor(logging.DEBUG):
-            milliseconds = round((time.monotonic() - self._started) * 1_000, 3)
-            _log.debug("call", extra={**self.fields(), "outcome": outcome, "milliseconds": milliseconds})
+            milliseconds = round((time.monotonic() - self.started) * 1_000, 3)
+            _log.debug("call", extra={**self.fields(), "outcome": outcome_of(error), "milliseconds": milliseconds})
+        if self._observer is not None:
+            self._observer.call_ended(self, error)
 
     def fields(self) -> dict[str, object]:
         """Return the fields that every line about this call has."""
         return {"action": self.action, "peer": self._peer(), "account": self.account}
+
+
+def outcome_of(error: ChatboothError | None) -> str:
+    """Return the name of a call's outcome: OK, or the error's reason."""
+    return OK if error is None else error.reason
+
+
+def is_failed_log_in(action: str, error: ChatboothError) -> bool:
+    """Whether a call failed because of a wrong name or password."""
+    return error.reason in _WRONG_PASSWORD or (error.reason == InvalidUsername.reason and action == _LOG_IN)
 
 
 _current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)

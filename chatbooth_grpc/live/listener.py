@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from chatbooth_grpc.booth.model import Message, MessageBatch
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.resuming import gap, opening
 from chatbooth_grpc.booth.store import Batch, Store, StoredSession
 from chatbooth_grpc.live.sink import Sink
@@ -39,10 +40,12 @@ class Listener:
 
     __slots__ = (
         "_after",
+        "_observer",
         "_opened",
         "_out",
         "_out_size",
         "_read_time",
+        "hinted",
         "is_open",
         "pumping",
         "sent_through",
@@ -50,7 +53,9 @@ class Listener:
         "sink",
     )
 
-    def __init__(self, session: StoredSession, after: int | None, sink: Sink) -> None:
+    def __init__(
+        self, session: StoredSession, after: int | None, sink: Sink, observer: Observer | None = None
+    ) -> None:
         """The stream starts after the sequence `after`. None means the session's cursor."""
         self.session = session
         self.sink = sink
@@ -58,6 +63,9 @@ class Listener:
         self.is_open = True
         # Only the pumps change this.
         self.pumping = IDLE
+        # For the observer: when a commit hinted at messages that are not sent yet.
+        self.hinted: float | None = None
+        self._observer = observer
         self._after = after
         self.sent_through = session.cursor if after is None else after
         self._opened = False
@@ -125,6 +133,9 @@ class Listener:
         if not messages or not self.sink.send(MessageBatch(messages)):
             return False
         self._note_sent(messages)
+        if self._observer is not None:
+            self._observer.pushed(self.session, messages, self.hinted)
+            self.hinted = None
         return True
 
     def _fitting(self, messages: Sequence[Message]) -> Sequence[Message]:

@@ -17,6 +17,7 @@ from functools import partial
 
 from chatbooth_grpc.booth.errors import ChatboothError, ServerDraining, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import End, EndReason
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.pumps import Pumps
@@ -38,8 +39,10 @@ class Switchboard:
         *,
         max_listeners: int = 20_000,
         pumps: int = DEFAULT_PUMPS,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
+        self._observer = observer
         self._max_listeners = max_listeners
         self._lock = threading.Lock()
         self._open: set[Listener] = set()
@@ -48,7 +51,7 @@ class Switchboard:
         self._none_left = threading.Condition(self._lock)
         self._draining = False
         self._pumps = Pumps(self._step, pumps)
-        store.watch(self._note_commit)
+        store.watch(self._note_commit if observer is None else self._note_observed_commit)
 
     def open(self, session: StoredSession, after: int | None, sink: Sink) -> Listener:
         """Begin to serve a stream. A pump writes its opening soon.
@@ -56,7 +59,7 @@ class Switchboard:
         The listener is registered before its first read, so it misses no message that is sent meanwhile. Raises
         TooBusy if as many streams are open as may be, and ServerDraining.
         """
-        listener = Listener(session, after, sink)
+        listener = Listener(session, after, sink, self._observer)
         with self._lock:
             if self._draining:
                 raise ServerDraining
@@ -92,6 +95,15 @@ class Switchboard:
             return
         for listener in listeners:
             self._pumps.step_here(listener, self._step_from_cache)
+
+    def _note_observed_commit(self, mailbox_ids: Collection[int], is_idle: bool) -> None:
+        """Do as `_note_commit` does, and note when, for the observer."""
+        if self._by_mailbox:
+            now = time.monotonic()
+            for listener in self._listeners_of(mailbox_ids):
+                if listener.hinted is None:
+                    listener.hinted = now
+        self._note_commit(mailbox_ids, is_idle)
 
     @property
     def count(self) -> int:
@@ -149,11 +161,15 @@ class Switchboard:
             self._end(listener, EndReason.DRAINING, ServerDraining())
             return False
         try:
-            return listener.step(self._store)
+            has_more = listener.step(self._store)
         except SessionInvalid as error:
             self._end(listener, EndReason.SESSION_ENDED, error)
         except ChatboothError as error:
             self._end(listener, EndReason.FAILED, error)
+        else:
+            # A hint that led to no message is not the beginning of a later one's delay.
+            listener.hinted = None
+            return has_more
         return False
 
     def _end(self, listener: Listener, reason: EndReason, error: ChatboothError) -> None:
@@ -166,6 +182,8 @@ class Switchboard:
 
     def _set_aside(self, listener: Listener) -> None:
         """Stop waking a listener until its sink is free. It is unlinked first, so that no callback can be missed."""
+        # A delay for which the client is the cause is none of the server's.
+        listener.hinted = None
         with self._lock:
             self._unlink(listener)
         if not listener.sink.call_when_free(partial(self._put_back, listener)):

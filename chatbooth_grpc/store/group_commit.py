@@ -28,9 +28,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from chatbooth_grpc.booth.call_log import Call, current_call
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import NewMessage, Settle
 from chatbooth_grpc.store.engine import Engine, Outcomes, TransactionT
 from chatbooth_grpc.store.failures import failed_writing
@@ -88,11 +90,14 @@ class Job(Generic[T]):
 class AppendJob:
     """Messages to append, perhaps in lanes, whose caller is called back."""
 
-    __slots__ = ("_refusals", "deadline", "fit", "messages", "result", "settle")
+    __slots__ = ("_refusals", "call", "deadline", "fit", "messages", "queued_time", "result", "settle")
 
     def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         self.messages = messages
         self.settle = settle
+        # When it came into the queue, and for which call. Only an observer reads the call.
+        self.queued_time = 0.0
+        self.call: Call | None = None
         self.deadline = float("inf")
         self.result: Outcomes = []
         # The messages whose lanes had not failed when the job was admitted.
@@ -137,9 +142,10 @@ class _Spoiled(Exception):
 class GroupCommit(Generic[TransactionT]):
     """Runs work in the transactions of an engine, in the order in which it was handed over."""
 
-    def __init__(self, engine: Engine[TransactionT], wait: float) -> None:
+    def __init__(self, engine: Engine[TransactionT], wait: float, observer: Observer | None = None) -> None:
         """`wait` is the longest time that a caller waits, in seconds, unless its own deadline comes first."""
         self._engine = engine
+        self._observer = observer
         # Whether the engine's `rest` was called since the last transaction.
         self._rests = False
         self._wait = wait
@@ -187,7 +193,10 @@ class GroupCommit(Generic[TransactionT]):
     def hand_over(self, job: AppendJob) -> None:
         """Do what `append_later` does."""
         try:
-            job.deadline = time.monotonic() + time_remaining(self._wait)
+            job.queued_time = now = time.monotonic()
+            job.deadline = now + time_remaining(self._wait)
+            if self._observer is not None:
+                job.call = current_call()
             with self._entrance:
                 if self._closed:
                     raise StoreUnavailable
@@ -279,12 +288,27 @@ class GroupCommit(Generic[TransactionT]):
         if has_written:
             self._failing.worked()
         engine.end(committed=is_committed)
+        if self._observer is not None:
+            self._observe(self._observer, jobs, now, committed=is_committed)
         self._answer(jobs)
         try:
             engine.announce(committed=is_committed, is_idle=self._queue.empty())
         except Exception:  # noqa: BLE001
             # A bug in a watcher must not end the writer.
             _log.exception("hints of a store transaction were lost")
+
+    def _observe(self, observer: Observer, jobs: list[AnyJob], began: float, *, committed: bool) -> None:
+        try:
+            appends = [job for job in jobs if isinstance(job, AppendJob)]
+            observer.transaction_ended(appends, began, committed=committed)
+        except Exception:  # noqa: BLE001
+            # A bug in an observer must not end the writer.
+            _log.exception("a transaction was not observed")
+
+    @property
+    def queue_depth(self) -> int:
+        """How many pieces of work wait for the next transaction."""
+        return self._queue.qsize()
 
     def _answer(self, jobs: list[AnyJob]) -> None:
         """Release the callers that block, and call back the others or leave that to the settler."""

@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.rpc.server.chat_server import ChatServer
@@ -34,13 +35,14 @@ Metadata = tuple[tuple[str, str], ...]
 class Running(AbstractContextManager["Running"]):
     """A server over a SQLite store, in this process."""
 
-    def __init__(self, path: Path, *flags: str) -> None:
+    def __init__(self, path: Path, *flags: str, observer: Observer | None = None) -> None:
         self.path = path
         self.clock = Clock()
         self.settings = parse_settings(["--port", "0", "--drain-grace", "5s", *flags], {})
-        self.store = InterruptedStore(path, clock=self.clock)
-        booth = Booth(self.store, limits=self.settings.limits, passwords=cheap_passwords())
-        switchboard = Switchboard(self.store, max_listeners=self.settings.max_listeners)
+        self.store = InterruptedStore(path, clock=self.clock, observer=observer)
+        limits = self.settings.limits
+        booth = Booth(self.store, limits=limits, passwords=cheap_passwords(), observer=observer)
+        switchboard = Switchboard(self.store, max_listeners=self.settings.max_listeners, observer=observer)
         self.server = ChatServer(booth, switchboard, self.settings)
         self.address = self.server.start()
         self.channel = grpc.insecure_channel(self.address)

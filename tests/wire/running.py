@@ -15,6 +15,7 @@ from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire.encoding import pushes, sending, sessions
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
@@ -100,11 +101,12 @@ class Running(AbstractContextManager["Running"]):
         port: int = 0,
         host: Host | None = None,
         open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
+        observer: Observer | None = None,
         **settings: Any,
     ) -> None:
-        self.store = InterruptedStore(path)
-        self.switchboard = Switchboard(self.store)
-        self.booth = Booth(self.store, passwords=cheap_passwords())
+        self.store = InterruptedStore(path, observer=observer)
+        self.switchboard = Switchboard(self.store, observer=observer)
+        self.booth = Booth(self.store, passwords=cheap_passwords(), observer=observer)
         merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
         self.server = WireServer(self.booth, self.switchboard, merged, open_stream)
         self.address = self.server.start()

@@ -85,8 +85,8 @@ class ChatServer:
         self._server = self._calls.server(
             calls,
             interceptors=[
-                BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}),
-                CallInterceptor(partial(_admit_large_answer, booth, answers)),
+                BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}, booth.observer),
+                CallInterceptor(partial(_admit_large_answer, booth, answers), booth.observer),
             ],
             options=_channel_options(settings) + _bound(connections),
             most=settings.max_calls,

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from chatbooth_grpc.booth.actions import ACTIONS, WITHOUT_SESSION, action_name
-from chatbooth_grpc.booth.call_log import OK, Call, begin_call, log_defect
+from chatbooth_grpc.booth.call_log import Call, begin_call, log_defect
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -23,8 +23,9 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
     TooBusy,
 )
+from chatbooth_grpc.booth.observing import GRPC, Observer
 from chatbooth_grpc.booth.rules import token_from_hex
-from chatbooth_grpc.rpc.actions import METHODS
+from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
@@ -51,9 +52,10 @@ class CallInterceptor(grpc.ServerInterceptor):
     status and details. It wraps the handler of each method once.
     """
 
-    def __init__(self, admit: Callable[[bytes], None]) -> None:
+    def __init__(self, admit: Callable[[bytes], None], observer: Observer | None = None) -> None:
         """`admit` raises an error if the account of a token's session may not get a large answer."""
         self._admit = admit
+        self._observer = observer
         self._wrapped: dict[str, Handler] = {}
 
     def intercept_service(
@@ -67,25 +69,30 @@ class CallInterceptor(grpc.ServerInterceptor):
             handler = continuation(handler_call_details)
             if handler is None or method not in METHODS:
                 return handler
-            handler = self._wrapped[method] = self._wrap(handler, METHODS[method])
+            handler = self._wrapped[method] = self._wrap(handler, method)
         return handler
 
-    def _wrap(self, handler: Handler, action: int) -> Handler:
+    def _wrap(self, handler: Handler, method: str) -> Handler:
+        action = METHODS[method]
         behaviour = _behaviour(handler)
         if getattr(behaviour, ANSWERS_LATER, False):
-            wrapped = _answering_later(behaviour, action)
+            # The messages of a stream are observed batch by batch, and not with the stream's own call.
+            wrapped = _answering_later(behaviour, action, None if method == SEND_MANY_METHOD else self._observer)
         else:
-            wrapped = _answering(behaviour, action, self._admit if ACTIONS[action].large_answers else None)
+            admit = self._admit if ACTIONS[action].large_answers else None
+            wrapped = _answering(behaviour, action, admit, self._observer)
         deserializer = handler.request_deserializer
         return _rebuilt(handler, wrapped, _lenient(deserializer) if deserializer else None)
 
 
-def _answering(behaviour: Behaviour, action: int, admit: Callable[[bytes], None] | None) -> Behaviour:
+def _answering(
+    behaviour: Behaviour, action: int, admit: Callable[[bytes], None] | None, observer: Observer | None
+) -> Behaviour:
     """Wrap a behaviour that answers on the call's own thread."""
     name, needs_token = action_name(action), action not in WITHOUT_SESSION
 
     def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
-        with _answered(context, name):
+        with _answered(context, name, observer):
             if request is UNREADABLE:
                 raise MalformedRequest
             # A call that waited past its deadline does nothing.
@@ -99,12 +106,12 @@ def _answering(behaviour: Behaviour, action: int, admit: Callable[[bytes], None]
     return answer
 
 
-def _answering_later(behaviour: Behaviour, action: int) -> Behaviour:
+def _answering_later(behaviour: Behaviour, action: int, observer: Observer | None) -> Behaviour:
     """Wrap a behaviour that answers later. It gets a `Reply` as its third argument."""
     name = action_name(action)
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
-        reply = Reply(name, context, respond)
+        reply = Reply(name, context, respond, observer)
         try:
             if request is UNREADABLE:
                 raise MalformedRequest
@@ -126,30 +133,31 @@ class _answered:  # noqa: N801  # it reads as a function
 
     __slots__ = ("_call", "_context")
 
-    def __init__(self, context: grpc.ServicerContext, action: str) -> None:
+    def __init__(self, context: grpc.ServicerContext, action: str, observer: Observer | None) -> None:
         self._context = context
-        self._call = Call(action, partial(peer_text, context))
+        self._call = Call(action, partial(peer_text, context), GRPC, observer)
 
     def __enter__(self) -> None:
         begin_call(self._call, self._context.time_remaining())
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if not isinstance(error, Exception):
-            self._call.end(OK)
+            self._call.end()
             return
         if not isinstance(error, ChatboothError):
             log_defect(self._call)
             error = Internal()
-        self._call.end(error.reason)
+        self._call.end(error)
         _abort(self._context, error)
 
 
 class BulkheadInterceptor(grpc.ServerInterceptor):
     """Runs each slow method on its own pool, and refuses its calls while that pool is full. It must be outermost."""
 
-    def __init__(self, pools: Mapping[str, CountedPool]) -> None:
+    def __init__(self, pools: Mapping[str, CountedPool], observer: Observer | None = None) -> None:
         """`pools` maps the path of each slow method to its pool."""
         self._pools = pools
+        self._observer = observer
         self._placed: dict[str, Handler] = {}
 
     def intercept_service(
@@ -164,7 +172,8 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
         bulkhead = pool.bulkhead
         if bulkhead is not None and bulkhead.is_full:
             # Every method gets a stream's handler here, because that does not wait for a request.
-            return grpc.stream_stream_rpc_method_handler(_refusing(TooBusy(bulkhead.limit), METHODS.get(method)))
+            refusing = _refusing(TooBusy(bulkhead.limit), METHODS.get(method), self._observer)
+            return grpc.stream_stream_rpc_method_handler(refusing)
         if method not in self._placed:
             handler = continuation(handler_call_details)
             if handler is None:
@@ -195,10 +204,10 @@ def _placed(handler: Handler, pool: CountedPool) -> Handler:
     return placed
 
 
-def _refusing(error: ChatboothError, action: int | None) -> Behaviour:
+def _refusing(error: ChatboothError, action: int | None, observer: Observer | None) -> Behaviour:
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
         if action is not None:
-            Call(action_name(action), partial(peer_text, context)).end(error.reason)
+            Call(action_name(action), partial(peer_text, context), GRPC, observer).end(error)
         _abort(context, error)
 
     return answer

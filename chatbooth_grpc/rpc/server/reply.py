@@ -10,8 +10,9 @@ from urllib.parse import unquote
 import grpc
 
 from chatbooth_grpc.addresses import address_text
-from chatbooth_grpc.booth.call_log import OK, Call
+from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.observing import GRPC, Observer
 from chatbooth_grpc.booth.store import Outcome
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.messages import receipt_to_pb
@@ -22,12 +23,18 @@ class Reply:
 
     __slots__ = ("_context", "_respond", "call")
 
-    def __init__(self, action: str, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        action: str,
+        context: grpc.ServicerContext,
+        respond: Callable[[Any], None],
+        observer: Observer | None = None,
+    ) -> None:
         """`respond` sends a response to the client. If it gets None, it sends only the context's status."""
         self._context = context
         self._respond = respond
         # How the log describes the call.
-        self.call = Call(action, partial(peer_text, context))
+        self.call = Call(action, partial(peer_text, context), GRPC, observer)
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Answer a Send with the outcome of its one message. The store calls this."""
@@ -35,12 +42,12 @@ class Reply:
         if isinstance(outcome, ChatboothError):
             self.refuse(outcome)
         else:
-            self.call.end(OK)
+            self.call.end()
             self._respond(receipt_to_pb(outcome))
 
     def refuse(self, error: ChatboothError) -> None:
         """Answer with an error."""
-        self.call.end(error.reason)
+        self.call.end(error)
         set_status(self._context, error)
         self._respond(None)
 
@@ -49,7 +56,7 @@ class Reply:
         if error is not None:
             self.refuse(error)
         else:
-            self.call.end(OK)
+            self.call.end()
             self._respond(None)
 
 

@@ -12,6 +12,7 @@ receipts in the order in which the batches came (`booth/ordered_sends`).
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,7 @@ from chatbooth_grpc.booth.errors import (
     SessionInvalid,
 )
 from chatbooth_grpc.booth.lane import Lane
+from chatbooth_grpc.booth.observing import GRPC
 from chatbooth_grpc.booth.ordered_sends import OrderedSends, Place
 from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.rpc.grpcio.calls import StreamCall
@@ -195,10 +197,12 @@ class _SendStream:
         with deadline_at(self._deadline):
             session = session or self._booth.authenticated(self._token)
             checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
-            self._sending.send_later(checked, partial(self._settle, place))
+            self._sending.send_later(checked, partial(self._settle, place, time.monotonic()))
 
     def _refuse(self, place: Batch, error: ChatboothError) -> None:
         """End the stream with this batch."""
+        if self._booth.observer is not None:
+            self._booth.observer.sends_ended(GRPC, (error,), 0.0)
         self._sends.close()
         self._sends.settle(place, error)
 
@@ -209,8 +213,10 @@ class _SendStream:
 
     # Receipts go out, in order
 
-    def _settle(self, place: Batch, outcomes: Outcomes) -> None:
+    def _settle(self, place: Batch, began: float, outcomes: Outcomes) -> None:
         """Note the outcomes of a batch. The thread that gets them from the store calls this."""
+        if self._booth.observer is not None:
+            self._booth.observer.sends_ended(GRPC, outcomes, time.monotonic() - began)
         self._sends.settle(place, next((one for one in outcomes if self._ends_stream(one)), outcomes))
 
     def _ends_stream(self, outcome: Outcome) -> TypeGuard[ChatboothError]:

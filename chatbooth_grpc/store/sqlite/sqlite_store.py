@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import (
     StoreUnavailable,
 )
 from chatbooth_grpc.booth.model import Message
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import (
     Available,
     Batch,
@@ -70,13 +71,14 @@ class SQLiteStore(AccountsPart, SessionsPart):
         vfs: str | None = None,
         store_wait: float = 30.0,
         restored: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         """Open the file, or make it if it is absent. Raises `StoreOpenError`.
 
         `clock` gives the time of day, and `steady` the time that passes. If `steady` is None, it is the system's steady
         clock, or `clock` if `clock` is not the system's. `vfs` names the SQLite VFS that reaches the file. `store_wait`
         is the longest time that a change waits for the disk, in seconds. `restored` says that the file was put back
-        from a copy. In most cases, the store notices that by itself.
+        from a copy. In most cases, the store notices that by itself. `observer` is told of each transaction.
         """
         # The real path gives one lock for all names of the file, also after the process changes its folder.
         self._path = absolute_path(path)
@@ -96,7 +98,7 @@ class SQLiteStore(AccountsPart, SessionsPart):
         self._engine = SQLiteEngine(
             writer, self._files, self._seal, self._kept_clock, partial(generation_in_file, self._path, vfs)
         )
-        self._writer = GroupCommit(self._engine, store_wait)
+        self._writer = GroupCommit(self._engine, store_wait, observer)
         self._new_reader = partial(self._open_reader, vfs)
         self._readers = Readers(self._new_reader, store_wait)
         self._failed_reading = failed_reading()

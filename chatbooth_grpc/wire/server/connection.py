@@ -355,7 +355,7 @@ class Connection:
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies that are held go first, since its pushes may come at once."""
         self._held.flush()
-        refusal = answered(lambda: self._open_stream(frame), actions.LISTEN, self.peer)
+        refusal = answered(lambda: self._open_stream(frame), actions.LISTEN, self.peer, self._dispatcher.booth.observer)
         if refusal:
             self._reply(refusal)
 

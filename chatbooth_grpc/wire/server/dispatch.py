@@ -10,7 +10,6 @@ from typing import Any
 from chatbooth_grpc.booth.actions import ACTIONS, action_name
 from chatbooth_grpc.booth.booth import PERFORM, Booth
 from chatbooth_grpc.booth.bulkhead import Bulkhead
-from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, calling, log_defect
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
@@ -18,6 +17,7 @@ from chatbooth_grpc.booth.errors import (
     MalformedRequest,
     UnknownAction,
 )
+from chatbooth_grpc.booth.observing import WIRE, Observer
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.wire.encoding.codec import Codec
 from chatbooth_grpc.wire.encoding.codecs import CODECS
@@ -52,7 +52,7 @@ class Dispatcher:
     def answer(self, frame: Frame, peer: Peer) -> bytes:
         """Perform any action but SEND and LISTEN. Return the body of its reply, which may be an error."""
         answer = self._answers.get(frame.action, _unknown)
-        return answered(partial(answer, frame), frame.action, peer)
+        return answered(partial(answer, frame), frame.action, peer, self.booth.observer)
 
     def _answering(self, codec: Codec[Any, Any]) -> Callable[[Frame], bytes]:
         """Return the function that answers an action: it decodes the request, asks the booth, encodes the reply."""
@@ -72,9 +72,9 @@ class Dispatcher:
         self._unread.check(self.booth.authenticated(token).account_id)
 
 
-def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
+def answered(perform: Callable[[], bytes], action: int, peer: Peer, observer: Observer | None = None) -> bytes:
     """Log the call of `perform`. Return its result, or the body of the error that it raises."""
-    call = Call(action_name(action), peer)
+    call = Call(action_name(action), peer, WIRE, observer)
     refusal: ChatboothError
     try:
         with calling(call):
@@ -87,9 +87,9 @@ def answered(perform: Callable[[], bytes], action: int, peer: Peer) -> bytes:
         log_defect(call)
         refusal = Internal()
     else:
-        call.end(SUCCEEDED)
+        call.end()
         return reply
-    call.end(refusal.reason)
+    call.end(refusal)
     return encode_error(refusal)
 
 

@@ -6,16 +6,17 @@ Each connection has its lane. Once the store has failed a SEND of a lane, it sto
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.call_log import OK as SUCCEEDED
 from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
+from chatbooth_grpc.booth.observing import WIRE
 from chatbooth_grpc.booth.sending import Checked
 from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
@@ -51,6 +52,7 @@ class Sends:
         self._booth = booth
         self._checked: list[Checked] = []
         self._parts: list[_Part] = []
+        self._started = time.monotonic()
 
     def add(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
         """Add the SENDs of a connection. This may ask the store for their sessions, and so may block."""
@@ -118,12 +120,14 @@ class Sends:
             return lane.fail(Internal())
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        if self._booth.observer is not None:
+            self._booth.observer.sends_ended(WIRE, outcomes, time.monotonic() - self._started)
         replies = _encode_replies(outcomes)
         start = 0
         for size, lane, settle, calls in self._parts:
             end = start + size
             for call, outcome in zip(calls, outcomes[start:end], strict=False):
-                call.end(outcome.reason if isinstance(outcome, ChatboothError) else SUCCEEDED)
+                call.end(outcome if isinstance(outcome, ChatboothError) else None)
             has_failed = lane.error is not None and any(map(lane.is_failure, outcomes[start:end]))
             try:
                 settle((replies[start] if size == 1 else b"".join(replies[start:end]), has_failed))

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from chatbooth_grpc.addresses import Host, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.booth.observing import WIRE
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
 from chatbooth_grpc.wire.server.connection import Connection
@@ -85,6 +86,7 @@ class WireServer:
         """`open_stream` makes the byte stream of each client's socket. It must not block."""
         self._settings = settings
         self._open_stream = open_stream
+        self._observer = booth.observer
         # The watchdog ends the connections whose clients take nothing, so `Unread` must not.
         self._unread = Unread(stuck_limit=math.inf)
         self._dispatcher = Dispatcher(booth, self._unread)
@@ -177,7 +179,7 @@ class WireServer:
                 client, _ = listening.accept()
                 stream = self._open_stream(client)
                 if stream.is_ready:
-                    self._refusals.refuse(stream, "open files")
+                    self._turn_away(stream, "open files")
                 else:
                     # The handshake would keep the spare descriptor, which the next client needs.
                     stream.close()
@@ -190,7 +192,7 @@ class WireServer:
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
-            self._refusals.refuse(stream, limit)
+            self._turn_away(stream, limit)
             return
         assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
@@ -207,9 +209,14 @@ class WireServer:
             # The system allows no more threads.
             self._forget(connection)
             self._refusing.refused("the system allows no more threads")
-            self._refusals.refuse(stream, "threads")
+            self._turn_away(stream, "threads")
         else:
             self._refusing.worked()
+
+    def _turn_away(self, stream: ByteStream, limit: str) -> None:
+        if self._observer is not None:
+            self._observer.connection_refused(WIRE, limit)
+        self._refusals.refuse(stream, limit)
 
     def _serve(self, connection: Connection) -> None:
         try:
