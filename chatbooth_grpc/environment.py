@@ -25,6 +25,7 @@ SERVER_VARIABLES = frozenset(
         "MAX_LISTENERS",
         "MAX_SEND_STREAMS",
         "MAX_TEXT_SIZE",
+        "METRICS",
         "NAME_HOLD",
         "NO_GRPC",
         "PORT",

@@ -28,7 +28,8 @@ ROOMS: dict[str, set[str]] = {
     "wire.streams": set(),
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
-    "server": {"booth", "live", "tls", "addresses", "environment"},
+    "metrics": {"booth", "addresses"},
+    "server": {"booth", "live", "metrics", "tls", "addresses", "environment"},
     # The command line of an administrator is made of the same parts as that of a user.
     "admin": {
         *("booth", "admin.commands", "client.commands.parsing", "client.failures", "client.terminal", "environment"),

@@ -23,6 +23,7 @@ from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.live.reaper import Reaper
 from chatbooth_grpc.live.switchboard import Switchboard
+from chatbooth_grpc.metrics.tally import Tally
 from chatbooth_grpc.rpc.server.chat_server import ChatServer
 from chatbooth_grpc.server.flags import parse_settings
 from chatbooth_grpc.server.memory import return_memory
@@ -140,9 +141,10 @@ class House:
 
     def __init__(self, path: Path, certificate: Certificate, ending: ExitStack) -> None:
         self.path = path
-        store = ending.enter_context(SQLiteStore(path))
-        switchboard = Switchboard(store)
-        booth = Booth(store, passwords=cheap_passwords(), listens=switchboard.listens)
+        tally = Tally()
+        store = ending.enter_context(SQLiteStore(path, observer=tally))
+        switchboard = Switchboard(store, observer=tally)
+        booth = Booth(store, passwords=cheap_passwords(), listens=switchboard.listens, observer=tally)
         self._reaper = Reaper(store, switchboard, 3600.0, retain=3600.0, sweep_interval=0.05)
         self._grpc = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "5s"], {}))
         settings = WireSettings(look_up("127.0.0.1"), 0, 1 << 20)

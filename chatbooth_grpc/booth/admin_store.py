@@ -126,6 +126,9 @@ class AdminStore(Protocol):
     def statistics(self) -> Statistics:
         """Return counts over the store, and the sizes of its files."""
 
+    def unacknowledged(self) -> int:
+        """Count the messages that their recipients have not acknowledged. This reads one row for each mailbox."""
+
     def set_disabled(self, username: str, *, is_disabled: bool) -> int:
         """Disable or enable an account. Return how many sessions ended.
 

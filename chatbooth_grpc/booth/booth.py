@@ -245,6 +245,8 @@ class Booth:
     def _acknowledge(self, session: StoredSession, through: int, epoch: bytes) -> None:
         if through > session.cursor and epoch in (b"", self._store.epoch):
             self._store.acknowledge(session, through)
+            if self.observer is not None:
+                self.observer.acknowledged(session, through)
 
     def authenticated(self, token: bytes) -> StoredSession:
         """Return the live session of a token, and sometimes note that it is in use. Raises SessionInvalid."""

@@ -49,7 +49,7 @@ class Observer(Protocol):
     def sends_ended(self, wire: str, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Messages that came together have their outcomes, after so many seconds. They make no call each."""
 
-    def connection_refused(self, wire: str, limit: str) -> None:
+    def connection_refused(self, limit: str) -> None:
         """A connection was refused. `limit` names the limit, as in TooBusy."""
 
     def transaction_ended(self, appends: Sequence[Append], began: float, *, committed: bool) -> None:
@@ -79,9 +79,9 @@ class Observers:
         for observer in self._observers:
             observer.sends_ended(wire, outcomes, seconds)
 
-    def connection_refused(self, wire: str, limit: str) -> None:
+    def connection_refused(self, limit: str) -> None:
         for observer in self._observers:
-            observer.connection_refused(wire, limit)
+            observer.connection_refused(limit)
 
     def transaction_ended(self, appends: Sequence[Append], began: float, *, committed: bool) -> None:
         for observer in self._observers:

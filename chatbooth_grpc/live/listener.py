@@ -53,9 +53,7 @@ class Listener:
         "sink",
     )
 
-    def __init__(
-        self, session: StoredSession, after: int | None, sink: Sink, observer: Observer | None = None
-    ) -> None:
+    def __init__(self, session: StoredSession, after: int | None, sink: Sink, observer: Observer | None = None) -> None:
         """The stream starts after the sequence `after`. None means the session's cursor."""
         self.session = session
         self.sink = sink

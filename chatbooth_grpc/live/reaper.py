@@ -13,6 +13,7 @@ from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.live.switchboard import Switchboard
 
 SWEEP_INTERVAL = 30.0
+SAMPLE_INTERVAL = 60.0
 _LONGEST_ROUND = 60.0
 _SHORTEST_ROUND = 0.1
 _SESSIONS_PER_STEP = 500
@@ -42,7 +43,9 @@ class Reaper:
         *,
         retain: float,
         sweep_interval: float = SWEEP_INTERVAL,
+        sample: Callable[[], None] | None = None,
     ) -> None:
+        """`sample` reads from the store, once a minute, the figures that are too slow to read more often."""
         self._store = store
         self._switchboard = switchboard
         self._session_expiry = session_expiry
@@ -60,6 +63,10 @@ class Reaper:
             self._thread("pruner", retention_interval(retain), self.prune),
         ]
         prune_now = self._due[-1].set
+        if sample is not None:
+            self._threads.append(self._thread("sampler", SAMPLE_INTERVAL, sample))
+            # The first sample is taken at once.
+            self._due[-1].set()
         store.watch_deletions(prune_now)
         # An earlier server may have left rows to prune.
         prune_now()

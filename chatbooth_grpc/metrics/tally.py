@@ -108,7 +108,7 @@ class Tally:
             for refusal in refusals:
                 self._count_sends(wire, refusal, 1)
 
-    def connection_refused(self, wire: str, limit: str) -> None:
+    def connection_refused(self, limit: str) -> None:
         """Count a connection that was refused."""
         with self.lock:
             self._count_limit(limit)

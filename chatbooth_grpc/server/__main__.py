@@ -6,14 +6,16 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chatbooth_grpc import __version__
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
 from chatbooth_grpc.generated import StubsUnusable, load_stubs
+from chatbooth_grpc.server.extras import ExtraMissing
 from chatbooth_grpc.server.flags import MODULE, Program, Settings, parse_settings, wanted_log_format
 from chatbooth_grpc.server.logs import announce, configure_logs, log_everything
 from chatbooth_grpc.server.signals import Signals
@@ -25,11 +27,20 @@ if TYPE_CHECKING:
 
     from chatbooth_grpc.booth.admin_store import AdminStore
     from chatbooth_grpc.booth.credentials import Passwords
+    from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.admin_server import AdminServer
+    from chatbooth_grpc.rpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import Shares
+    from chatbooth_grpc.server.metrics import Metrics
+    from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.tls.reloading import CurrentCertificate
-    from chatbooth_grpc.wire.server.wire_server import WireSettings
+    from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
     from chatbooth_grpc.wire.streams.byte_stream import ByteStream
+
+
+class _Stoppable(Protocol):
+    def stop(self) -> None: ...
+
 
 _SCRIPT = "chatbooth-server"
 """The command that an installed chatbooth has."""
@@ -86,7 +97,7 @@ def _run(settings: Settings) -> int:
     tune_memory()
     try:
         _serve(settings, signals)
-    except (StoreOpenError, ListenError, CertificateUnusable) as error:
+    except (StoreOpenError, ListenError, CertificateUnusable, ExtraMissing) as error:
         return _fail(error, 1)
     return 0
 
@@ -98,7 +109,10 @@ def _fail(error: Exception, exit_code: int) -> int:
 
 
 def _serve(settings: Settings, signals: Signals) -> None:
-    """Serve until a signal ends the server, then drain. Raises StoreOpenError, ListenError, CertificateUnusable."""
+    """Serve until a signal ends the server, then drain.
+
+    Raises StoreOpenError, ListenError, CertificateUnusable, ExtraMissing.
+    """
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.booth.credentials import Passwords
     from chatbooth_grpc.live.reaper import Reaper
@@ -111,11 +125,23 @@ def _serve(settings: Settings, signals: Signals) -> None:
 
     certificate = _certificate(settings)
     signals.reload = certificate.reload if certificate else None
-    with SQLiteStore(settings.store, store_wait=settings.limits.store_wait, restored=settings.restored) as store:
-        switchboard = Switchboard(store, max_listeners=settings.max_listeners)
+    metrics = _metrics(settings)
+    observer = metrics.tally if metrics else None
+    with SQLiteStore(
+        settings.store, store_wait=settings.limits.store_wait, restored=settings.restored, observer=observer
+    ) as store:
+        switchboard = Switchboard(store, max_listeners=settings.max_listeners, observer=observer)
         passwords = Passwords()
-        booth = Booth(store, limits=settings.limits, passwords=passwords, listens=switchboard.listens)
-        reaper = Reaper(store, switchboard, settings.limits.session_expiry, retain=settings.limits.retain)
+        booth = Booth(
+            store, limits=settings.limits, passwords=passwords, listens=switchboard.listens, observer=observer
+        )
+        reaper = Reaper(
+            store,
+            switchboard,
+            settings.limits.session_expiry,
+            retain=settings.limits.retain,
+            sample=metrics.sampler(store.administration.unacknowledged) if metrics else None,
+        )
         shares = _shares(settings)
         wire_settings = _wire_settings(settings, shares.wire)
         wire = WireServer(booth, switchboard, wire_settings, _open_stream(certificate)) if shares.wire else None
@@ -128,30 +154,89 @@ def _serve(settings: Settings, signals: Signals) -> None:
         reaper.start()
         if certificate:
             certificate.start()
+        if metrics:
+            _start_metrics(metrics, store, switchboard, _connection_counts(address, wire), certificate)
         admin = _start_admin(settings, store.administration, passwords)
         return_memory()
         _greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
         received = signals.wait_for_end()
         _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
-
-        def cut_short() -> None:
-            for each in (server, wire):
-                if each:
-                    each.cut_short()
-
-        signals.watch_drain(cut_short)
-        deadline = time.monotonic() + settings.drain_grace
-        reaper.stop()
-        admin.stop()
-        if server:
-            server.drain()
-        else:
-            switchboard.drain(settings.drain_grace / 2)
-        if wire:
-            wire.drain(max(1.0, deadline - time.monotonic()))
+        _drain(settings, signals, (server, wire), switchboard, [reaper, admin, *([metrics] if metrics else [])])
         if certificate:
             certificate.stop()
         _log.info("stopped")
+
+
+def _drain(
+    settings: Settings,
+    signals: Signals,
+    servers: tuple[ChatServer | None, WireServer | None],
+    switchboard: Switchboard,
+    stopped_first: Sequence[_Stoppable],
+) -> None:
+    """End everything but the store: first `stopped_first`, then the streams, the calls and the connections."""
+
+    def cut_short() -> None:
+        for each in servers:
+            if each:
+                each.cut_short()
+
+    server, wire = servers
+    signals.watch_drain(cut_short)
+    deadline = time.monotonic() + settings.drain_grace
+    for part in stopped_first:
+        part.stop()
+    if server:
+        server.drain()
+    else:
+        switchboard.drain(settings.drain_grace / 2)
+    if wire:
+        wire.drain(max(1.0, deadline - time.monotonic()))
+
+
+def _metrics(settings: Settings) -> Metrics | None:
+    """Return the metrics if they are wanted. Raises ExtraMissing."""
+    if settings.metrics is None:
+        return None
+    from chatbooth_grpc.server.metrics import Metrics
+
+    return Metrics(settings.metrics)
+
+
+def _start_metrics(
+    metrics: Metrics,
+    store: SQLiteStore,
+    switchboard: Switchboard,
+    connections: Callable[[], Mapping[str, int | None]],
+    certificate: CurrentCertificate | None,
+) -> None:
+    """Serve the metrics. Raises ListenError."""
+    from chatbooth_grpc.metrics.gauges import Gauges
+    from chatbooth_grpc.store.sqlite.last_backup import last_backup
+
+    gauges = Gauges(
+        queue_depth=lambda: store.queue_depth,
+        listeners=lambda: switchboard.count,
+        connections=connections,
+        store=store.path,
+        is_store_available=lambda: store.is_available,
+        unacknowledged=lambda: metrics.unacknowledged,
+        certificate_end=lambda: certificate.now.ends if certificate else None,
+        last_backup=lambda: last_backup(store.path),
+    )
+    _log.info("metrics", extra={"url": f"http://{metrics.start(gauges)}/metrics"})
+
+
+def _connection_counts(address: str | None, wire: WireServer | None) -> Callable[[], Mapping[str, int | None]]:
+    """Return a function that counts the connections of each wire. `address` is that of gRPC, if it is served."""
+    from chatbooth_grpc.metrics.connections import connections_to
+
+    counts: dict[str, Callable[[], int | None]] = {}
+    if address:
+        counts["grpc"] = partial(connections_to, int(address.rpartition(":")[2]))
+    if wire:
+        counts["wire"] = lambda: wire.count
+    return lambda: {name: count() for name, count in counts.items()}
 
 
 def _certificate(settings: Settings) -> CurrentCertificate | None:

@@ -18,6 +18,7 @@ DEFAULT_THREADS = 16
 If an fsync takes 5 ms, 16 threads are 1.6 times as fast as 8.
 """
 
+_MAX_PORT = 65_535
 _YEAR = 365 * 86_400.0
 _LIMITS = Limits()
 
@@ -41,7 +42,7 @@ def add_groups(parser: argparse.ArgumentParser, wire_port: int | None) -> None:
     _add_accounts(parser.add_argument_group("accounts and sessions"))
     _add_limits(parser.add_argument_group("limits"))
     _add_connections(parser.add_argument_group("connections"))
-    _add_logs(parser.add_argument_group("logs"))
+    _add_monitoring(parser.add_argument_group("logs and metrics"))
 
 
 def _add_host(group: _Group) -> None:
@@ -166,10 +167,18 @@ def _add_connections(group: _Group) -> None:
     _add_time(group, "--drain-grace", 10.0, (0, 3_600), words)
 
 
-def _add_logs(group: _Group) -> None:
+def _add_monitoring(group: _Group) -> None:
     levels = ["debug", "info", "warning", "error"]
     group.add_argument("--log-level", choices=levels, default="info", help="(default: %(default)s)")
     group.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
+
+    group.add_argument(
+        "--metrics",
+        type=_address,
+        metavar="HOST:PORT",
+        help="answer Prometheus at this address, by plain HTTP: http://HOST:PORT/metrics; port 0 takes a free one "
+        "(default: off)",
+    )
 
 
 def _add_number(group: _Group, flag: str, default: int, bounds: tuple[int, int], words: str) -> None:
@@ -180,6 +189,14 @@ def _add_number(group: _Group, flag: str, default: int, bounds: tuple[int, int],
 def _add_time(group: _Group, flag: str, default: float, bounds: tuple[float, float], words: str) -> None:
     """Add a flag for a time. `words` name its default with a unit, since the value is in seconds."""
     group.add_argument(flag, type=_within(duration, *bounds), default=default, metavar="TIME", help=words)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT. IPv6 is in brackets."""
+    host, _, port = text.strip().rpartition(":")
+    if not host or (":" in host and not host.startswith("[")) or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464")
+    return host, int(port)
 
 
 def _host(text: str) -> str:

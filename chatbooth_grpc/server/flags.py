@@ -40,6 +40,14 @@ MODULE = Program("python -m chatbooth_grpc.server")
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """A host and a port to listen on."""
+
+    host: Host
+    port: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """How one server runs. Times are in seconds, sizes in bytes."""
 
@@ -64,6 +72,7 @@ class Settings:
     limits: Limits
     log_level: str
     log_format: str
+    metrics: Endpoint | None
 
 
 def parse_settings(
@@ -110,7 +119,22 @@ def parse_settings(
         ),
         log_level=parsed.log_level,
         log_format=parsed.log_format,
+        metrics=_metrics(parsed, parser.written["metrics"], resolve),
     )
+
+
+def _metrics(parsed: argparse.Namespace, written: str, resolve: Callable[..., Any]) -> Endpoint | None:
+    """Return where the metrics are served. Raises FlagError if others could read them in plain text."""
+    if parsed.metrics is None:
+        return None
+    name, port = parsed.metrics
+    host = look_up(name, resolve)
+    if not host.is_loopback and not parsed.insecure:
+        raise FlagError(
+            f"{written}{host.text(port)} would show the metrics to everyone who reaches that address; give "
+            f"127.0.0.1:{port}, or say --insecure (CHATBOOTH_INSECURE=1) if you mean it"
+        )
+    return Endpoint(host, port)
 
 
 def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:

@@ -306,6 +306,11 @@ class GroupCommit(Generic[TransactionT]):
             _log.exception("a transaction was not observed")
 
     @property
+    def is_failing(self) -> bool:
+        """Whether the latest transactions could not be written."""
+        return self._failing.lasts
+
+    @property
     def queue_depth(self) -> int:
         """How many pieces of work wait for the next transaction."""
         return self._queue.qsize()

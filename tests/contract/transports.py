@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.client.library.transport import Transport
@@ -41,10 +42,10 @@ def transport_by(way: str, folder: Path, clock: Clock | None = None) -> Iterator
 
 
 @contextmanager
-def transport_to(store: Store, way: str, clock: Clock) -> Iterator[Transport]:
+def transport_to(store: Store, way: str, clock: Clock, observer: Observer | None = None) -> Iterator[Transport]:
     """Give one of the ways to a booth over a store. The caller may also change the store itself."""
-    switchboard = Switchboard(store)
-    booth = Booth(store, passwords=cheap_passwords())
+    switchboard = Switchboard(store, observer=observer)
+    booth = Booth(store, passwords=cheap_passwords(), observer=observer)
     # The stack ends everything even if the caller raises.
     with ExitStack() as ending:
         if way == "booth":

@@ -29,7 +29,7 @@ GROUPS = {
         "--max-connection-age",
         "--drain-grace",
     ],
-    "logs": ["--log-level", "--log-format"],
+    "logs and metrics": ["--log-level", "--log-format", "--metrics"],
 }
 
 

@@ -15,7 +15,15 @@ from chatbooth_grpc.addresses import Host, ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server.flag_groups import DEFAULT_THREADS
-from chatbooth_grpc.server.flags import MODULE, Program, Settings, flag_parser, parse_settings, wanted_log_format
+from chatbooth_grpc.server.flags import (
+    MODULE,
+    Endpoint,
+    Program,
+    Settings,
+    flag_parser,
+    parse_settings,
+    wanted_log_format,
+)
 from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.wire.server.wire_server import WireSettings
 
@@ -42,6 +50,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--drain-grace", "CHATBOOTH_DRAIN_GRACE", "0", 0.0),
     ("--log-level", "CHATBOOTH_LOG_LEVEL", "debug", "debug"),
     ("--log-format", "CHATBOOTH_LOG_FORMAT", "json", "json"),
+    ("--metrics", "CHATBOOTH_METRICS", "[::1]:9464", Endpoint(Host("::1", ("::1",)), 9464)),
 ]
 
 ENCRYPTION = ("--tls", "--tls-cert", "--tls-key", "--tls-client-ca")
@@ -66,6 +75,10 @@ WRONG: list[tuple[str, str, str]] = [
     ("--keepalive-timeout", "0", "0 is not within 0.1 and"),
     ("--log-level", "loud", "loud"),
     ("--log-format", "xml", "xml"),
+    ("--metrics", "9464", "'9464' is not HOST:PORT"),
+    ("--metrics", "127.0.0.1:", "is not HOST:PORT"),
+    ("--metrics", "::1:9464", "is not HOST:PORT"),
+    ("--metrics", "127.0.0.1:65536", "is not HOST:PORT"),
 ]
 
 
@@ -104,7 +117,13 @@ def test_each_flag_has_a_variable_and_wins_over_it(flag: str, variable: str, tex
 
 
 def _default_as_text(flag: str) -> str:
-    return {"--host": "127.0.0.1", "--store": "other.db", "--log-level": "info", "--log-format": "text"}.get(flag, "64")
+    return {
+        "--host": "127.0.0.1",
+        "--store": "other.db",
+        "--log-level": "info",
+        "--log-format": "text",
+        "--metrics": "127.0.0.1:1",
+    }.get(flag, "64")
 
 
 def test_no_flag_lacks_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
@@ -331,3 +350,12 @@ def test_a_wire_server_without_settings_has_the_defaults_of_the_flags() -> None:
 
 def test_a_switchboard_without_settings_has_the_defaults_of_the_flags() -> None:
     assert signature(Switchboard).parameters["max_listeners"].default == parse_settings([], {}).max_listeners
+
+
+def test_metrics_off_loopback_need_consent() -> None:
+    with pytest.raises(
+        FlagError, match=r"--metrics 0\.0\.0\.0:9464 would show the metrics .*127\.0\.0\.1:9464.*--insecure"
+    ):
+        parse_settings(["--metrics", "0.0.0.0:9464"], {})
+    consented = parse_settings(["--metrics", "0.0.0.0:9464", "--insecure"], {})
+    assert consented.metrics == Endpoint(Host("0.0.0.0", ("0.0.0.0",)), 9464)

@@ -12,11 +12,13 @@ from functools import partial
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreUnavailable
+from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage
+from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.appending import Appender
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+from tests.booth.recording_observer import RecordingObserver
 from tests.contract.racing import race
 from tests.contract.stores import (
     SQLiteHome,
@@ -32,6 +34,7 @@ from tests.contract.stores import (
 )
 from tests.deadlines import deadline_in
 from tests.store.disk_actions import Counting, Failing, Gate
+from tests.store.memory_engine import MemoryEngine
 from tests.store.power_loss import Disk
 from tests.waiting import wait_until
 
@@ -277,3 +280,14 @@ def test_a_commit_over_many_mailboxes_writes_no_file_beside_the_store(
             assert all(isinstance(outcome, Receipt) for outcome in outcomes)
     assert opened
     assert None not in opened
+
+
+def test_an_observer_learns_which_transactions_were_written() -> None:
+    engine, observer = MemoryEngine(), RecordingObserver()
+    commit: GroupCommit[list[str]] = GroupCommit(engine, 5.0, observer)
+    commit.run(lambda rows: rows.append("one"))
+    engine.failing = {"commit"}
+    with pytest.raises(StoreFull):
+        commit.run(lambda rows: rows.append("two"))
+    commit.close()
+    assert observer.transactions == [([], True), ([], False)]

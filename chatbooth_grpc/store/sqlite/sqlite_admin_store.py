@@ -30,11 +30,14 @@ from chatbooth_grpc.store.sqlite.checking import check
 from chatbooth_grpc.store.sqlite.copying import copy_pages, damage_in, new_file, open_alone
 from chatbooth_grpc.store.sqlite.exporting import export
 from chatbooth_grpc.store.sqlite.failures import store_failure
+from chatbooth_grpc.store.sqlite.last_backup import ENDING as LAST_BACKUP
+from chatbooth_grpc.store.sqlite.last_backup import note_backup
 from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
 from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
 from chatbooth_grpc.store.sqlite.user_administration import (
     delete_user,
     read_statistics,
+    read_unacknowledged,
     read_users,
     set_disabled,
     set_password,
@@ -43,7 +46,7 @@ from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 T = TypeVar("T")
 
-BESIDE = ("", "-wal", "-shm", "-journal", ".seal", ".seal.new", ".admin")
+BESIDE = ("", "-wal", "-shm", "-journal", ".seal", ".seal.new", ".admin", LAST_BACKUP)
 """The endings of the files that belong to an open store."""
 
 _TELL_INTERVAL = 1.0
@@ -87,6 +90,10 @@ class SQLiteAdminStore:
         with self._reading() as connection:
             return read_statistics(connection, self._path)
 
+    def unacknowledged(self) -> int:
+        with self._reading() as connection:
+            return read_unacknowledged(connection)
+
     def set_disabled(self, username: str, *, is_disabled: bool) -> int:
         time = self._wall() if is_disabled else None
         return self._change(partial(set_disabled, username=username, disabled_time=time))
@@ -112,6 +119,7 @@ class SQLiteAdminStore:
                     "Check the store."
                 )
             size = part.stat().st_size
+        note_backup(self._path)
         yield Backup(target, size, messages)
 
     def check(self) -> Iterator[Progress | Finding]:

@@ -81,7 +81,7 @@ class SQLiteStore(AccountsPart, SessionsPart):
         from a copy. In most cases, the store notices that by itself. `observer` is told of each transaction.
         """
         # The real path gives one lock for all names of the file, also after the process changes its folder.
-        self._path = absolute_path(path)
+        self.path = self._path = absolute_path(path)
         self._clock = clock
         self._lock = lock_store(self._path)
         self._seal = Seal(self._path)
@@ -127,6 +127,16 @@ class SQLiteStore(AccountsPart, SessionsPart):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def queue_depth(self) -> int:
+        """How many pieces of work wait for the next transaction."""
+        return self._writer.queue_depth
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the store can be read and written, as far as it is known."""
+        return not self._files.are_lost and not self._writer.is_failing
 
     @property
     def epoch(self) -> bytes:

@@ -55,6 +55,11 @@ def read_statistics(connection: apsw.Connection, path: Path) -> Statistics:
     )
 
 
+def read_unacknowledged(connection: apsw.Connection) -> int:
+    """Count the messages that their recipients have not acknowledged."""
+    return int(connection.execute(ADMIN_SQL["unacknowledged"]).get)
+
+
 def set_disabled(transaction: WriteTransaction, username: str, disabled_time: int | None) -> int:
     """Disable an account, or enable it again with None. Return how many sessions ended. Raises RecipientNotFound."""
     account = _find(transaction, username)

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from chatbooth_grpc.addresses import Host, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.lasting_state import LastingState
-from chatbooth_grpc.booth.observing import WIRE
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
 from chatbooth_grpc.wire.server.connection import Connection
@@ -215,7 +214,7 @@ class WireServer:
 
     def _turn_away(self, stream: ByteStream, limit: str) -> None:
         if self._observer is not None:
-            self._observer.connection_refused(WIRE, limit)
+            self._observer.connection_refused(limit)
         self._refusals.refuse(stream, limit)
 
     def _serve(self, connection: Connection) -> None:

@@ -18,6 +18,10 @@ SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM accounts WHERE dis
        (SELECT count(*) FROM mailboxes WHERE account_id IS NULL), (SELECT count(*) FROM held_names), epoch
   FROM store
 
+-- name: unacknowledged
+-- How many messages their recipients have not acknowledged, by the counters of their mailboxes.
+SELECT ifnull(sum(last_sequence - acknowledged_through), 0) FROM mailboxes WHERE account_id IS NOT NULL
+
 -- name: kept_messages
 -- How many messages the store has, by the counters of its mailboxes.
 SELECT ifnull(sum(last_sequence - removed_through), 0) FROM mailboxes WHERE account_id IS NOT NULL
