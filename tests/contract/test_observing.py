@@ -96,6 +96,7 @@ def test_a_push_is_observed_with_the_time_of_its_commit_if_the_stream_was_open(t
         events = iter(stream)
         while not isinstance(next(events), MessageBatch):
             pass
+        wait_until(lambda: len(observer.pushes) == 1)
         [(_, _, hinted)] = observer.pushes
         assert hinted is None
         transport.send(token, message("ann")._replace(message_id=b"j" * 16), timeout=SECONDS)
@@ -103,6 +104,7 @@ def test_a_push_is_observed_with_the_time_of_its_commit_if_the_stream_was_open(t
             pass
         stream.cancel()
         transport.call(ACKNOWLEDGE, token, AcknowledgeRequest(2), timeout=SECONDS)
+        wait_until(lambda: len(observer.pushes) == 2)
         session, pushed, hinted = observer.pushes[-1]
         assert (session.username, [each.sequence for each in pushed]) == ("ann", [2])
         assert hinted is not None

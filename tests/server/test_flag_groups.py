@@ -11,7 +11,7 @@ from chatbooth_grpc.server.flags import MODULE, Program, flag_parser, parse_sett
 GROUPS = {
     "options": ["--help", "--version"],
     "listening": ["--host", "--port", "--wire-port", "--no-grpc"],
-    "encryption": ["--insecure"],
+    "encryption": ["--tls", "--tls-cert", "--tls-key", "--tls-client-ca", "--insecure"],
     "storage": ["--store", "--restored", "--retain"],
     "accounts and sessions": ["--session-expiry", "--name-hold"],
     "limits": [
