@@ -74,7 +74,6 @@ TESTED_ELSEWHERE = {
     "store/failures.py": "store/test_disk_faults.py",
     "store/sqlite/accounts.py": "contract/test_store_accounts.py",
     "store/sqlite/appending.py": "contract/test_store.py",
-    "store/sqlite/exporting.py": "contract/test_admin_store.py",
     "store/sqlite/failures.py": "store/test_disk_faults.py",
     "store/sqlite/mailboxes.py": "contract/test_store.py",
     "store/sqlite/sessions.py": "contract/test_store_sessions.py",

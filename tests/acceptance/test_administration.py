@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from chatbooth_grpc.client import ChatboothError, ChatClient, MessageBatch, Restored
@@ -278,3 +279,19 @@ def test_ctrl_c_ends_a_backup_and_leaves_nothing(
         server.end(signal.SIGTERM)
     assert not list(tmp_path.glob("backup.db*"))
     assert admin(path, "check").code == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of forkpty:DeprecationWarning")
+def test_a_person_is_asked_before_something_is_destroyed(path: Path, serve: Callable[..., ServerProcess]) -> None:
+    signed_up(serve(), "bob")
+    for answer, words, code in (("n", "Nothing was done", 2), ("y", "Deleted bob", 0)):
+        child = pexpect.spawn(
+            ADMIN[0], [*ADMIN[1:], "--store", str(path), "delete", "bob"], env=environment(), encoding="utf-8"
+        )
+        child.expect_exact("Delete bob and all its messages? [y/N]", timeout=60)
+        child.sendline(answer)
+        child.expect_exact(words, timeout=60)
+        child.expect(pexpect.EOF, timeout=60)
+        child.close()
+        assert child.exitstatus == code
+    assert admin(path, "users").out == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,14 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         parse(["--help"])
     out = capsys.readouterr().out
     assert all(f"    {name} " in out and words in out for name, words in COMMANDS.items())
+
+
+def test_reading_the_words_imports_no_slow_library() -> None:
+    code = (
+        "import sys\n"
+        "from chatbooth_grpc.admin.arguments import parse\n"
+        "parse(['backup', 'x'])\n"
+        "print(sorted({'grpc', 'apsw', 're2', 'argon2', 'google.protobuf'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
