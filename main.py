@@ -1,9 +1,10 @@
 """chatbooth's first command line: the wire protocol's server and its client.
 
     python main.py --server --port 8080 [the server's flags]
-    python main.py --host HOST --port PORT [the client's command]
+    python main.py [--tls] --host HOST --port PORT [the client's command]
 
-A port inside --host wins over --port. The client's --host and --port stand before the command.
+A port inside --host wins over --port. The client's --host, --port and --tls stand before the
+command. Without --tls, the client uses TLS with every other machine, unless --insecure allows plain text.
 `python main.py --server --help` lists the server's flags, and `python main.py COMMAND --help` a command's. The client's
 commands:
 
@@ -14,18 +15,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
 from chatbooth_grpc.client.commands.table import COMMANDS
 from chatbooth_grpc.client.failures.exit_codes import FAILED, OK, USAGE
-from chatbooth_grpc.server_address import DEFAULT_WIRE_PORT, WIRE_SCHEME, normal_address
+from chatbooth_grpc.environment import is_on
+from chatbooth_grpc.server_address import (
+    DEFAULT_WIRE_PORT,
+    UNIX,
+    WIRE_SCHEME,
+    WIRE_TLS_SCHEME,
+    is_loopback,
+    normal_address,
+)
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
 
 DEFAULT_HOST = "127.0.0.1"
 
 # Flags that may stand before a command and have no value.
-_SWITCHES = {"--server", "-h", "--help", "--json", "-q", "--quiet", "--version"}
+_SWITCHES = {"--server", "--tls", "--insecure", "-h", "--help", "--json", "-q", "--quiet", "--version"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,14 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_closed_streams()
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     command = _command_index(words)
-    parsed, rest = _parser().parse_known_args(words[:command])
+    parsed, rest = _client_parser().parse_known_args(words[:command])
     if parsed.server:
         return _serve(*_parser().parse_known_args(words))
     if parsed.help:
         return _help()
     from chatbooth_grpc.client.__main__ import main as chat
 
-    return chat(["--server", _client_address(parsed), *rest, *words[command:]])
+    insecure = ["--insecure"] if parsed.insecure else []
+    return chat(["--server", _client_address(parsed), *insecure, *rest, *words[command:]])
 
 
 def _command_index(words: Sequence[str]) -> int:
@@ -69,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _client_parser() -> argparse.ArgumentParser:
+    """Return the parser of the words before the client's command. The server has flags of these names too."""
+    parser = _parser()
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--insecure", action="store_true")
+    return parser
+
+
 def _serve(parsed: argparse.Namespace, rest: Sequence[str]) -> int:
     from chatbooth_grpc.server.__main__ import main as serve
     from chatbooth_grpc.server.flags import Program
@@ -83,11 +102,17 @@ def _serve(parsed: argparse.Namespace, rest: Sequence[str]) -> int:
 def _client_address(parsed: argparse.Namespace) -> str:
     host, port, warnings = _host_and_port(parsed)
     host = DEFAULT_HOST if host is None else host
-    bracketed = f"[{host}]" if ":" in host else host
     for warning in warnings:
         _say(warning)
     try:
-        return normal_address(f"{WIRE_SCHEME}{bracketed}:{DEFAULT_WIRE_PORT if port is None else port}")
+        if host.startswith(UNIX):
+            return normal_address(f"wire+{host}")
+        bracketed = f"[{host}]" if ":" in host else host
+        address = normal_address(f"{WIRE_SCHEME}{bracketed}:{DEFAULT_WIRE_PORT if port is None else port}")
+        # Another machine is spoken to over TLS, unless plain text is allowed.
+        is_insecure = parsed.insecure or is_on("CHATBOOTH_INSECURE", os.environ)
+        is_plain = not parsed.tls and (is_insecure or is_loopback(address))
+        return address if is_plain else WIRE_TLS_SCHEME + address.removeprefix(WIRE_SCHEME)
     except ValueError as error:
         _say(str(error))
         settle_streams()

@@ -41,10 +41,17 @@ SERVER_VARIABLES = frozenset(
         "WIRE_PORT",
     )
 )
-CLIENT_VARIABLES = frozenset(PREFIX + name for name in ("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD"))
+CLIENT_VARIABLES = frozenset(
+    PREFIX + name
+    for name in (
+        *("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD", "TRUST", "CLIENT_CERT", "CLIENT_KEY", "INSECURE"),
+    )
+)
 # A test reads TEST_AWAY. The scripts read the others.
 _OTHER_VARIABLES = frozenset(PREFIX + name for name in ("CLIENT_COMMAND", "SERVER_COMMAND", "VENV", "TEST_AWAY"))
 _VARIABLES = SERVER_VARIABLES | CLIENT_VARIABLES | _OTHER_VARIABLES
+
+_ON = ("1", "true", "yes", "on")
 
 # Kubernetes and Docker describe a service or a linked container named chatbooth, or chatbooth-wire, in such variables:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -63,6 +70,11 @@ def is_service_link(name: str, value: str) -> bool:
         or (re.fullmatch(_LINK_PORT, name) and re.fullmatch(_LINK_PORT_VALUE, value))
         or (re.fullmatch(_LINK_PARENT, name) and value.startswith("/"))
     )
+
+
+def is_on(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether a switch is on: a variable with the value 1, true, yes or on."""
+    return (value_of(name, environment) or "").strip().lower() in _ON
 
 
 def value_of(name: str, environment: Mapping[str, str]) -> str | None:

@@ -38,14 +38,18 @@ ROOMS: dict[str, set[str]] = {
     "client": {"booth", "client.library", "client.state"},
     "client.failures": {"booth", "server_address"},
     "client.state": {"booth", "client.failures", "server_address"},
-    "client.library": {"booth", "rpc", "wire.client", "client.state", "_gen", "server_address"},
+    "client.library": {
+        *("booth", "rpc", "wire.client", "wire.streams", "client.state", "tls", "_gen", "server_address"),
+    },
     "client.terminal": {"booth", "client.failures"},
     "client.commands": {
         *("booth", "client.commands.parsing", "client.commands.tasks", "client.failures", "client.state"),
-        *("client.terminal", "environment"),
+        *("client.terminal", "client.library", "environment", "server_address"),
     },
-    "client.commands.parsing": {"booth", "client.failures", "server_address"},
-    "client.commands.tasks": {"booth", "client.failures", "client.state", "client.library", "client.terminal"},
+    "client.commands.parsing": {"booth", "client.failures", "tls", "server_address"},
+    "client.commands.tasks": {
+        *("booth", "client.failures", "client.state", "client.library", "client.terminal", "tls", "server_address"),
+    },
 }
 """The rooms that each room may import, beside itself. A room is a folder, and "" is the package's own."""
 
@@ -65,6 +69,7 @@ CLIENT_OF_BOOTH = {
     "model",
     "repeating",
     "rules",
+    "trust_errors",
     "unicode",
 }
 STRANGERS = {

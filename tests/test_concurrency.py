@@ -20,6 +20,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
 from chatbooth_grpc.booth.model import Opening, OutgoingMessage
 from chatbooth_grpc.client import ChatClient, MessageBatch
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
+from chatbooth_grpc.client.library.lazy_transport import LazyTransport
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.live.reaper import Reaper
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -235,6 +236,7 @@ def live_in(house: House, certificate: Certificate) -> list[threading.Thread]:
     lose_the_store(house, WireTransport(house.wire))
     return [
         follow(GrpcTransport(house.grpc), "grpc-follower"),
+        follow(LazyTransport(lambda: GrpcTransport(house.grpc), house.grpc), "lazy-follower"),
         follow(WireTransport(house.wire), "wire-follower"),
         follow(WireTransport(house.tls, tls_client(certificate.client(), "localhost")), "tls-follower"),
     ]

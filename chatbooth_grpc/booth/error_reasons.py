@@ -9,9 +9,9 @@ from typing import get_type_hints
 from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
 
 BRANCHES: tuple[type[ChatboothError], ...] = tuple(
-    branch for branch in ChatboothError.__subclasses__() if branch is not UnknownError
+    branch for branch in ChatboothError.__subclasses__() if branch is not UnknownError and branch.is_sent
 )
-"""The branches of the tree."""
+"""The branches of the tree, but for those that only a client raises."""
 
 _UNKNOWN_OF: dict[type[ChatboothError] | None, type[UnknownError]] = {
     branch: type(f"Unknown{branch.__name__}", (UnknownError, branch), {}) for branch in BRANCHES
@@ -33,7 +33,7 @@ def unknown_error(
 def concrete_errors(root: type[ChatboothError] = ChatboothError) -> Iterator[type[ChatboothError]]:
     """Yield every class below `root` that has its own reason."""
     for child in root.__subclasses__():
-        if "reason" in vars(child):
+        if "reason" in vars(child) and child.is_sent:
             yield child
         yield from concrete_errors(child)
 

@@ -12,7 +12,8 @@
     └── Internal              a bug of the server, which has logged it
 
 `errors.py` has the errors of each branch. Each has a stable `reason`. A server sends the reason and the typed
-attributes. From these the client builds the same error (`error_reasons.py`), which has its own words.
+attributes. From these the client builds the same error (`error_reasons.py`), which has its own words. `trust_errors.py`
+has a branch that no server sends: the client does not trust the server, and has sent nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class ChatboothError(Exception):
     """
 
     reason: ClassVar[str] = "UNKNOWN"
+    is_sent: ClassVar[bool] = True
+    """Whether a server sends such errors. The errors of `trust_errors.py` are a client's own."""
 
     def attributes(self) -> dict[str, str]:
         """Return the typed attributes as text, as a server sends them.

@@ -11,11 +11,12 @@ from chatbooth_grpc.booth.errors import (
     TooBusy,
     Unavailable,
 )
+from chatbooth_grpc.booth.trust_errors import NotTrusted
 
 RETRIED = (Unavailable, DeadlineExceeded, TooBusy)
 """The failures after which the library tries again by itself, with backoff, within a call's timeout."""
 
-PASSING = (*RETRIED, ResourceExhausted, Internal)
+PASSING = (*RETRIED, ResourceExhausted, Internal, NotTrusted)
 """The failures that may pass. An outbox keeps its message, and a stream of messages ends so that the order holds."""
 
 OUTCOME_UNKNOWN = (Unavailable, DeadlineExceeded, Internal)

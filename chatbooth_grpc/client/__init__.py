@@ -68,12 +68,20 @@ if TYPE_CHECKING:
         Session,
         UnknownEvent,
     )
+    from chatbooth_grpc.booth.trust_errors import (
+        CertificateChanged,
+        CertificateExpired,
+        CertificateUnknown,
+        NotTrusted,
+        PlainTextRefused,
+    )
     from chatbooth_grpc.client.library.chat_client import ChatClient
     from chatbooth_grpc.client.library.inbox import Acknowledge, Batches, Deliver, Inbox
     from chatbooth_grpc.client.library.listening import Listening
     from chatbooth_grpc.client.library.outgoing import Sendable, text_message
     from chatbooth_grpc.client.library.reply_ids import reply_id
     from chatbooth_grpc.client.library.retrying import Retrying
+    from chatbooth_grpc.client.library.security import Security
     from chatbooth_grpc.client.library.transport import EventStream, SendStream, Transport
     from chatbooth_grpc.client.state.history import Restored
     from chatbooth_grpc.client.state.outbox import Outbox, OutboxDamaged, QueuedMessage
@@ -85,6 +93,9 @@ __all__ = [
     "AlreadyListening",
     "BatchTooLarge",
     "Batches",
+    "CertificateChanged",
+    "CertificateExpired",
+    "CertificateUnknown",
     "ChatClient",
     "ChatboothError",
     "ContentKind",
@@ -114,12 +125,14 @@ __all__ = [
     "MessageBatch",
     "MessageIdReused",
     "NotFound",
+    "NotTrusted",
     "Opening",
     "OutOfRange",
     "Outbox",
     "OutboxDamaged",
     "OutgoingMessage",
     "Page",
+    "PlainTextRefused",
     "QueuedMessage",
     "Receipt",
     "RecipientNotFound",
@@ -128,6 +141,7 @@ __all__ = [
     "ResourceExhausted",
     "Restored",
     "Retrying",
+    "Security",
     "SendStream",
     "Sendable",
     "ServerDraining",
@@ -178,6 +192,13 @@ _NAMES = {
         "Session",
         "UnknownEvent",
     ),
+    "booth.trust_errors": (
+        "CertificateChanged",
+        "CertificateExpired",
+        "CertificateUnknown",
+        "NotTrusted",
+        "PlainTextRefused",
+    ),
     "client.library.chat_client": ("ChatClient",),
     "client.library.inbox": (
         "Acknowledge",
@@ -192,6 +213,7 @@ _NAMES = {
     ),
     "client.library.reply_ids": ("reply_id",),
     "client.library.retrying": ("Retrying",),
+    "client.library.security": ("Security",),
     "client.library.transport": (
         "EventStream",
         "SendStream",

@@ -56,15 +56,16 @@ def _parse_and_run(arguments: Sequence[str] | None, interrupts: Interrupts) -> i
 
 def _run(parsed: Namespace, interrupts: Interrupts) -> int:
     """Run the parsed command, and return its exit code."""
-    from chatbooth_grpc.server_address import WIRE_SCHEME
+    from chatbooth_grpc.server_address import parts_of
 
-    if not parsed.server.startswith(WIRE_SCHEME):
+    if not parts_of(parsed.server).is_wire:
         from chatbooth_grpc.generated import require_stubs
 
         # chatbooth reports failures in its own words.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         require_stubs()
     from chatbooth_grpc.booth.errors import ChatboothError
+    from chatbooth_grpc.booth.trust_errors import NotTrusted
     from chatbooth_grpc.client.commands.running import run
     from chatbooth_grpc.client.failures.command_failure import CommandFailure, exit_code
     from chatbooth_grpc.client.terminal.output import Output
@@ -85,6 +86,12 @@ def _run(parsed: Namespace, interrupts: Interrupts) -> int:
         raise
     except BrokenPipeError:
         raise
+    except NotTrusted as error:
+        from chatbooth_grpc.client.failures.trust_failures import ServerNotTrusted
+
+        failure = ServerNotTrusted(error, parsed.server)
+        output.fail(failure)
+        return failure.exit_code
     except (ChatboothError, CommandFailure, OSError) as error:
         output.fail(error)
         return exit_code(error)

@@ -8,6 +8,9 @@ from chatbooth_grpc.booth import causes
 
 _CAUSES = [
     (r"errors resolving|DNS resolution failed|address lookup failed", causes.NAME_UNKNOWN),
+    (r"CERTIFICATE_VERIFY_FAILED|Hostname Verification Check failed", causes.NOT_VERIFIED),
+    (r"WRONG_VERSION_NUMBER|Tls handshake failed.*(?:UNEXPECTED_MESSAGE|HTTP_REQUEST)", causes.SPEAKS_PLAIN),
+    (r"ALERT_(?:CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE)|CERTIFICATE_REQUIRED", causes.CLIENT_CERTIFICATE),
     (r"http1\.x server|http2 header with status", causes.SPEAKS_HTTP),
     (r"Expected SETTINGS frame as the first frame, got frame type 0\)", causes.SPEAKS_WIRE),
     (r"Expected SETTINGS frame as the first frame", causes.SPEAKS_OTHER),

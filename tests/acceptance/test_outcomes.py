@@ -35,6 +35,7 @@ COMMANDS: dict[str, list[str]] = {
     "send --from-file": ["send", "--from-file", "FILE"],
     "deliver": ["deliver"],
     "listen": ["listen", "--max", "1"],
+    "trust": ["trust", "--forget"],
     "outbox": ["outbox"],
     "outbox --send": ["outbox", "--send"],
     "outbox --drop": ["outbox", "--drop", "ID"],
@@ -45,7 +46,7 @@ COMMANDS: dict[str, list[str]] = {
 DATA = {"whoami", "list", "deliver", "listen", "outbox"}
 """The commands that print data. The others change something and report it."""
 
-LOCAL = {"outbox", "outbox --drop"}
+LOCAL = {"trust", "outbox", "outbox --drop"}
 """The commands that do not call the server."""
 
 
@@ -143,9 +144,9 @@ def deaf_person(seat: MovingSeat, command: str) -> Done:
 OUTCOMES: dict[Callable[[MovingSeat, str], Done], dict[str, int]] = {
     done: codes(0),
     misused: codes(2),
-    logged_out: codes(3, signup=0, login=0),
-    ended: codes(3, signup=0, login=0, logout=0, outbox=0, outbox_drop=0),
-    unreachable: codes(4, send_queue=0, outbox=0, outbox_drop=0),
+    logged_out: codes(3, signup=0, login=0, trust=0),
+    ended: codes(3, signup=0, login=0, logout=0, trust=0, outbox=0, outbox_drop=0),
+    unreachable: codes(4, send_queue=0, trust=0, outbox=0, outbox_drop=0),
     full: codes(6, **dict.fromkeys(DATA, 1)),
     closed: codes(6, **dict.fromkeys(DATA, 1)),
     deaf_person: codes(6, **dict.fromkeys(DATA, 0)),

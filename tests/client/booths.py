@@ -16,6 +16,7 @@ from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.retrying import Retrying
+from chatbooth_grpc.client.library.security import Security
 from chatbooth_grpc.client.library.transport import EventStream, Transport
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.terminal.output import Output
@@ -126,6 +127,7 @@ class Desk:
         session: Session | None,
         timeout: float,
         on_retry: Callable[[ChatboothError, float], None],
+        security: Security,
     ) -> ChatClient:
         assert server == SERVER
         clock = Seconds()

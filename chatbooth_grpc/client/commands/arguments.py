@@ -12,7 +12,8 @@ from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandP
 from chatbooth_grpc.client.commands.parsing.shared_flags import SHARED_FLAGS, add_shared_flags
 from chatbooth_grpc.client.commands.table import COMMANDS, Command, load
 from chatbooth_grpc.client.failures.invocation import program
-from chatbooth_grpc.environment import value_of
+from chatbooth_grpc.environment import is_on, value_of
+from chatbooth_grpc.server_address import protected_address
 
 _EPILOG = """\
 Without a command: a menu of numbered choices.
@@ -37,6 +38,8 @@ exit codes:
   6  done, but the result could not be written to standard output or standard
      error; the command says so on the other of the two, if that is possible.
      Do not repeat it
+  7  the server is not trusted: its certificate is unknown or has changed.
+     Nothing was sent
   129  ended because its terminal was closed (SIGHUP)
   130  ended by Ctrl-C
   141  ended because the program that reads its output had ended
@@ -66,6 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     elif parsed.json or parsed.quiet:
         parser.error(f"--{'json' if parsed.json else 'quiet'} needs a command: the menu is for a person")
     _fill_in_defaults(parser, parsed)
+    _protect(parser, parsed)
     return parsed
 
 
@@ -96,6 +100,17 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
             setattr(parsed, flag.dest, None if text is None else flag.convert(text))
         except argparse.ArgumentTypeError as error:
             parser.error(f"{flag.variable}: {error}")
+
+
+def _protect(parser: CommandParser, parsed: argparse.Namespace) -> None:
+    """Turn TLS on for a server on another machine, unless plain text is allowed."""
+    parsed.insecure = parsed.insecure or is_on("CHATBOOTH_INSECURE", os.environ)
+    if bool(parsed.client_cert) != bool(parsed.client_key):
+        parser.error("--client-cert and --client-key belong together")
+    try:
+        parsed.server = protected_address(parsed.server, is_insecure=parsed.insecure)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _program_parser(*, as_json: bool) -> CommandParser:

@@ -12,6 +12,7 @@ import sys
 from chatbooth_grpc.client.commands.table import load
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.failures.interrupts import Interrupts
+from chatbooth_grpc.client.library.security import Security
 from chatbooth_grpc.client.state.session_directory import SessionDirectory, state_directory
 from chatbooth_grpc.client.terminal.output import Output
 from chatbooth_grpc.client.terminal.passwords import Passwords
@@ -33,7 +34,8 @@ def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts)
     prompts = Prompts(sys.stdin.buffer, sys.stderr)
     piped_menu = parsed.command is None and not prompts.is_terminal
     passwords = Passwords(prompts, os.environ, from_stdin=piped_menu or getattr(parsed, "password_stdin", False))
-    sessions = SessionDirectory(state_directory(), parsed.server)
+    state = state_directory()
+    sessions = SessionDirectory(state, parsed.server)
     sessions.move_former()
     return Context(
         server=parsed.server,
@@ -44,4 +46,11 @@ def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts)
         prompts=prompts,
         passwords=passwords,
         interrupts=interrupts,
+        security=Security(
+            trust=parsed.trust or "",
+            known=state / "servers",
+            certificate=parsed.client_cert,
+            key=parsed.client_key,
+            insecure=parsed.insecure,
+        ),
     )

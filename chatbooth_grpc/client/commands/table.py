@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "send": "send a message, or very many from a file",
     "deliver": "print the messages that wait, and acknowledge them",
     "listen": "print the messages that wait and those that come, until Ctrl-C",
+    "trust": "show the certificate of a server and accept it, or forget it",
     "outbox": "print what is queued to be sent, and what was refused",
     "delete": "delete the account, its sessions and all messages in its mailbox",
 }

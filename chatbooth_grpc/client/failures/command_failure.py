@@ -10,10 +10,12 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
     Unavailable,
 )
+from chatbooth_grpc.booth.trust_errors import NotTrusted
 from chatbooth_grpc.client.failures.exit_codes import (
     FAILED,
     NOT_AUTHENTICATED,
     NOT_FOUND,
+    NOT_TRUSTED,
     UNREACHABLE,
     USAGE,
 )
@@ -24,6 +26,7 @@ EXIT_CODES: dict[type[ChatboothError], int] = {
     NotFound: NOT_FOUND,
     Unavailable: UNREACHABLE,
     DeadlineExceeded: UNREACHABLE,
+    NotTrusted: NOT_TRUSTED,
 }
 """The exit code of each branch of the error tree. Any other error has FAILED."""
 

@@ -11,6 +11,9 @@ NOT_FOUND = 5
 UNPRINTED = 6
 """The command was done, but its result could not be written to the stream where it belongs."""
 
+NOT_TRUSTED = 7
+"""The client does not trust the server: its certificate is unknown or has changed. Nothing was sent."""
+
 HUNG_UP = 129
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import PurePath
 
-from chatbooth_grpc.server_address import DEFAULT_SERVER, DEFAULT_WIRE_PORT, WIRE_SCHEME
+from chatbooth_grpc.server_address import DEFAULT_SERVER, DEFAULT_WIRE_PORT, UNIX, is_loopback, parts_of
 
 _SCRIPT_VARIABLE = "CHATBOOTH_CLIENT_COMMAND"
 _MODULE = "chatbooth_grpc.client"
@@ -50,6 +50,10 @@ def command_line(server: str, *words: str) -> str:
 
 def _server_flags(server: str) -> list[str]:
     if is_first_command_line():
-        host, _, port = server.removeprefix(WIRE_SCHEME).rpartition(":")
-        return ["--host", host] + ([] if port == str(DEFAULT_WIRE_PORT) else ["--port", port])
+        parts = parts_of(server)
+        host, _, port = parts.place.rpartition(":")
+        if parts.place.startswith(UNIX):
+            host, port = parts.place, str(DEFAULT_WIRE_PORT)
+        tls = ["--tls"] if parts.is_tls and is_loopback(server) else []
+        return [*tls, "--host", host] + ([] if port == str(DEFAULT_WIRE_PORT) else ["--port", port])
     return [] if server == DEFAULT_SERVER else ["--server", server]

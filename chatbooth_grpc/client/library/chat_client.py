@@ -31,12 +31,14 @@ from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt,
 from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
 from chatbooth_grpc.booth.unicode import check_unicode
 from chatbooth_grpc.client.library.inbox import Batches, Inbox
+from chatbooth_grpc.client.library.opening import open_transport
 from chatbooth_grpc.client.library.outgoing import Sendable, given_message
 from chatbooth_grpc.client.library.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
 from chatbooth_grpc.client.library.retrying import Retrying
+from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.client.state.forks import OneProcess
-from chatbooth_grpc.server_address import WIRE_SCHEME, normal_address
+from chatbooth_grpc.server_address import normal_address, protected_address
 
 if TYPE_CHECKING:
     from chatbooth_grpc.client.library.listening import Listening, Lost, Resumed
@@ -91,15 +93,20 @@ class ChatClient:
         session: Session | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         on_retry: Callable[[ChatboothError, float], None] | None = None,
+        security: Security = DEFAULT_SECURITY,
     ) -> ChatClient:
         """Return a client of the server at `HOST[:PORT]`. It connects at its first call.
 
-        It speaks gRPC, or the wire protocol to `wire://HOST[:PORT]`.
+        It speaks gRPC, or the wire protocol to `wire://HOST[:PORT]`. It uses TLS with every other machine, unless
+        `security` allows plain text. `grpc+tls://HOST[:PORT]` and `wire+tls://HOST[:PORT]` use it on this machine too,
+        and `unix:PATH` and `wire+unix:PATH` name a socket. Calls raise NotTrusted if the server's certificate is not
+        one that `security` trusts.
 
         `session` is one that `sign_up` or `log_in` returned before. `on_retry` is called with each failure that another
         attempt follows, and with the seconds until that attempt. Raises ValueError if `server` is not an address.
         """
-        transport = _transport(normal_address(server))
+        address = protected_address(normal_address(server), is_insecure=security.insecure)
+        transport = open_transport(address, security)
         return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
 
     @classmethod
@@ -112,6 +119,7 @@ class ChatClient:
         state: str | os.PathLike[str],
         timeout: float = DEFAULT_TIMEOUT,
         on_retry: Callable[[ChatboothError, float], None] | None = None,
+        security: Security = DEFAULT_SECURITY,
     ) -> ChatClient:
         """Return a client that goes on where the last program with the file `state` stopped, however it stopped.
 
@@ -120,17 +128,18 @@ class ChatClient:
         place, and keep each new place before they acknowledge. Only its owner can read the file, since it has the
         session's token. A second file, with `.lock` at its end, lets one program at a time use it.
 
-        `timeout` and `on_retry` are those of `connect`. Raises as `connect` and `log_in`. Raises OSError if the file
-        cannot be used, or if another program uses it. Raises ValueError if it is damaged, or of another account or
-        server.
+        `timeout`, `on_retry` and `security` are those of `connect`. Raises as `connect` and `log_in`. Raises OSError if
+        the file cannot be used, or if another program uses it. Raises ValueError if it is damaged, or of another
+        account or server. Raises PlainTextRefused if the kept session is one over TLS, and `server` is without TLS.
         """
         # Most programs do not need this module.
         from chatbooth_grpc.client.state.kept_session import KeptSession
 
         check_unicode(username=username, password=password)
-        client = cls.connect(server, timeout=timeout, on_retry=on_retry)
+        client = cls.connect(server, timeout=timeout, on_retry=on_retry, security=security)
+        address = protected_address(normal_address(server), is_insecure=security.insecure)
         try:
-            client._kept = KeptSession(Path(state), normal_address(server), folded_username(username))
+            client._kept = KeptSession(Path(state), address, folded_username(username))
             client._go_on(username, password)
         except BaseException:
             client.close()
@@ -383,14 +392,3 @@ class ChatClient:
         """Log in. This may be repeated, since repeats with one token open one session."""
         attempt = partial(self._transport.call, actions.LOG_IN, b"", LogInRequest(username, password, token))
         return self._retrying.call(attempt, timeout=self.timeout)
-
-
-def _transport(address: str) -> Transport:
-    if address.startswith(WIRE_SCHEME):
-        from chatbooth_grpc.wire.client.wire_transport import WireTransport
-
-        return WireTransport(address.removeprefix(WIRE_SCHEME))
-    # Importing gRPC takes 0.1 s.
-    from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
-
-    return GrpcTransport(address)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import grpc
 
@@ -14,7 +14,7 @@ from chatbooth_grpc import __version__
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as stubs
 from chatbooth_grpc.booth.actions import Reply, Request, UnaryAction
-from chatbooth_grpc.booth.causes import PROXY
+from chatbooth_grpc.booth.causes import NOT_VERIFIED, PROXY
 from chatbooth_grpc.booth.errors import ChatboothError, ServerUnreachable
 from chatbooth_grpc.booth.model import (
     MAX_TEXT_SIZE,
@@ -23,6 +23,7 @@ from chatbooth_grpc.booth.model import (
     Receipt,
     UnknownEvent,
 )
+from chatbooth_grpc.booth.trust_errors import NotTrusted
 from chatbooth_grpc.client.library.apart import apart
 from chatbooth_grpc.client.library.proxies import proxy_variable
 from chatbooth_grpc.rpc.actions import METHOD_NAMES
@@ -65,13 +66,30 @@ class _Method(Protocol[_Request_contra, _Reply_co]):
     ) -> _Reply_co: ...
 
 
-class GrpcTransport:
-    """A Transport over one plaintext gRPC channel, which connects at the first call."""
+class Secured(NamedTuple):
+    """How a channel is encrypted, and whom it trusts."""
 
-    def __init__(self, server: str) -> None:
-        """`server` is a normal address, `HOST:PORT`."""
-        self._server = server
-        self._channel = grpc.insecure_channel(server, options=_channel_options(server))
+    credentials: grpc.ChannelCredentials
+    name: str
+    """The name to look for in the server's certificate. Empty means the host's."""
+    refusal: Callable[[], NotTrusted | None]
+    """Finds out why the server's certificate was refused. None means that it cannot be found out."""
+
+
+class _Peer(NamedTuple):
+    """The server at the other end of a channel."""
+
+    address: str
+    secured: Secured | None
+
+
+class GrpcTransport:
+    """A Transport over one gRPC channel, which connects at the first call."""
+
+    def __init__(self, server: str, secured: Secured | None = None) -> None:
+        """`server` is `HOST:PORT` or `unix:PATH`. Without `secured` the channel is in plain text."""
+        self._server = _Peer(server, secured)
+        self._channel = _open_channel(self._server)
         self._stub = stubs.ChatServiceStub(self._channel)
         self._methods = {action: getattr(self._stub, METHOD_NAMES[action]) for action in CONVERTERS}
 
@@ -96,7 +114,7 @@ class GrpcTransport:
             call = apart(lambda: self._stub.Listen(pb.ListenRequest(after=after), metadata=_metadata(token)))
         # As in _call, the channel was closed.
         except ValueError as error:
-            raise ServerUnreachable(self._server) from error
+            raise ServerUnreachable(self._server.address) from error
         return GrpcEventStream(call, self._server)
 
     def close(self) -> None:
@@ -110,13 +128,13 @@ class GrpcTransport:
             raise _decoded(error, self._server) from error
         # gRPC raises ValueError if the channel is closed. Another thread may have closed it just now.
         except ValueError as error:
-            raise ServerUnreachable(self._server) from error
+            raise ServerUnreachable(self._server.address) from error
 
 
 class GrpcEventStream:
     """An EventStream over a call of Listen."""
 
-    def __init__(self, call: Any, server: str) -> None:
+    def __init__(self, call: Any, server: _Peer) -> None:
         """`call` is an iterator of ListenResponse that can be cancelled. The stub returned it."""
         self._call = call
         self._server = server
@@ -137,7 +155,7 @@ class GrpcEventStream:
 class GrpcSendStream:
     """A SendStream over a call of SendMany. Another thread waits for replies, so that Ctrl-C can end the wait."""
 
-    def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: str) -> None:
+    def __init__(self, stub: stubs.ChatServiceStub, token: bytes, server: _Peer) -> None:
         self._server = server
         self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[pb.SendManyResponse | ChatboothError] = queue.SimpleQueue()
@@ -146,7 +164,7 @@ class GrpcSendStream:
             self._call: Any = apart(lambda: stub.SendMany(requests, metadata=_metadata(token)))
         # As in GrpcTransport._call, the channel was closed.
         except ValueError as error:
-            raise ServerUnreachable(server) from error
+            raise ServerUnreachable(server.address) from error
         threading.Thread(target=self._read, name="send-reader", daemon=True).start()
 
     def send(self, messages: Sequence[OutgoingMessage]) -> None:
@@ -173,24 +191,37 @@ class GrpcSendStream:
             self._replies.put(_decoded(error, self._server))
         else:
             # A server never ends a stream while batches are in flight.
-            self._replies.put(ServerUnreachable(self._server))
+            self._replies.put(ServerUnreachable(self._server.address))
 
 
-def _decoded(error: grpc.RpcError, server: str) -> ChatboothError:
+def _decoded(error: grpc.RpcError, server: _Peer) -> ChatboothError:
     """Return the chatbooth error for the gRPC error that ended a call."""
     # Only failures need this module and its imports.
     from chatbooth_grpc.rpc.errors import from_rpc_error
 
-    decoded = from_rpc_error(error, server)
-    if isinstance(decoded, ServerUnreachable) and not is_loopback(server):
-        variable = proxy_variable(server, os.environ)
+    decoded = from_rpc_error(error, server.address)
+    if not isinstance(decoded, ServerUnreachable):
+        return decoded
+    if server.secured and decoded.cause == NOT_VERIFIED:
+        return server.secured.refusal() or decoded
+    if not is_loopback(server.address):
+        variable = proxy_variable(server.address, os.environ)
         if variable:
-            return ServerUnreachable(server, cause=PROXY, variable=variable)
+            return ServerUnreachable(server.address, cause=PROXY, variable=variable)
     return decoded
 
 
 def _metadata(token: bytes) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token.hex()}"),) if token else ()
+
+
+def _open_channel(server: _Peer) -> grpc.Channel:
+    options = _channel_options(server.address)
+    if server.secured is None:
+        return grpc.insecure_channel(server.address, options=options)
+    if server.secured.name:
+        options.append(("grpc.ssl_target_name_override", server.secured.name))
+    return grpc.secure_channel(server.address, server.secured.credentials, options=options)
 
 
 def _channel_options(server: str) -> list[tuple[str, str | int]]:

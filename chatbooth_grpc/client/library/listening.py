@@ -31,6 +31,7 @@ from chatbooth_grpc.booth.errors import (
     Unauthenticated,
 )
 from chatbooth_grpc.booth.model import End, Event, Gap, MessageBatch, Opening, UnknownEvent
+from chatbooth_grpc.booth.trust_errors import NotTrusted
 from chatbooth_grpc.client.library.transport import EventStream, Transport
 from chatbooth_grpc.client.state.forks import OneProcess
 from chatbooth_grpc.client.state.history import History, Restored, Taken
@@ -118,7 +119,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         while not self._closed.is_set():
             try:
                 event = self._next_event()
-            except (Unauthenticated, InvalidArgument):
+            except (Unauthenticated, InvalidArgument, NotTrusted):
                 self.close()
                 raise
             except CursorPastEnd as error:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
+from chatbooth_grpc.booth.trust_errors import PlainTextRefused
 from chatbooth_grpc.client.state.durable_file import replace_file
 from chatbooth_grpc.client.state.file_lock import file_lock
 from chatbooth_grpc.client.state.session_file import EPOCH_SIZE, SavedSession, decode_saved_session
-from chatbooth_grpc.server_address import server_identity
+from chatbooth_grpc.server_address import parts_of, server_identity
 
 _NO_EPOCH = bytes(EPOCH_SIZE)
 
@@ -103,6 +104,8 @@ class KeptSession:
                 f"{self._path} is the state of {saved.username} on {saved.server}, not of {self._username} on "
                 f"{self._server}. Give each account a file of its own."
             )
+        if parts_of(saved.server).is_tls and not parts_of(self._server).is_tls:
+            raise PlainTextRefused(self._server)
         return saved
 
     def _write(self, saved: SavedSession) -> None:

@@ -183,7 +183,8 @@ class SessionDirectory:
             yield
 
     def _folder(self, server: str) -> Path:
-        return self._parents[1] / server.replace("://", ":")
+        # The path of a socket has slashes.
+        return self._parents[1] / server.replace("://", ":").replace("/", "%2F")
 
     def _outbox_path(self, saved: SavedSession) -> Path:
         # The name has the account's id too. An account that takes a freed name must not send messages of the old one.

@@ -57,6 +57,14 @@ class Prompts:
             raise Misuse(f"The input has more than {most:,} bytes, the most that a text may have. Send it in parts.")
         return _decoded(rest)
 
+    def at_terminal(self, question: str) -> str | None:
+        """Return the answer of a person at the terminal, whatever standard input is. None if there is no terminal."""
+        try:
+            with self._terminal() as terminal:
+                return _asked(terminal, question, _LONGEST_LINE, flush=True)
+        except (EOFError, Misuse):
+            return None
+
     def secret(self, question: str) -> str:
         """Return the answer without showing it. Raises EOFError. Raises Misuse if there is no terminal to ask at."""
         with self._terminal() as terminal:

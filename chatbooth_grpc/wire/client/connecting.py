@@ -19,6 +19,9 @@ from chatbooth_grpc.wire.streams.plain_stream import PlainStream
 OpenStream = Callable[[socket.socket], ByteStream]
 """Makes the stream of a connected socket. It may wait for the server, up to the socket's timeout."""
 
+UNIX = "unix:"
+"""How the address of a socket of this machine begins. Its path follows."""
+
 _GREETING_LIMIT = 0.3
 """How long to wait for the first byte of a server of another protocol, in seconds."""
 
@@ -27,21 +30,41 @@ _PING_LIMIT = 10.0
 
 
 def connect(server: str, timeout: float, open_stream: OpenStream = PlainStream) -> ByteStream:
-    """Return a connection to `HOST:PORT`. Its `receive` waits without a limit. Raises ServerUnreachable."""
-    host, _, port = server.rpartition(":")
+    """Return a connection to `HOST:PORT` or `unix:PATH`. Its `receive` waits without a limit.
+
+    Raises ServerUnreachable, and the errors of `open_stream` that are no OSError.
+    """
     try:
-        connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
+        connected = _open_socket(server, timeout)
     except (OSError, UnicodeError) as error:
         # Python raises UnicodeError for a name that is no host's.
         raise unreachable(server, error) from error
     try:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = open_stream(connected)
     except OSError as error:
         connected.close()
         raise unreachable(server, error) from error
+    except BaseException:
+        connected.close()
+        raise
     stream.set_timeout(None)
     return stream
+
+
+def _open_socket(server: str, timeout: float) -> socket.socket:
+    if server.startswith(UNIX):
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connected.settimeout(timeout)
+            connected.connect(server.removeprefix(UNIX))
+        except OSError:
+            connected.close()
+            raise
+        return connected
+    host, _, port = server.rpartition(":")
+    connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
 
 
 def foreign_greeting(server: str) -> UnknownVersion | None:

@@ -29,6 +29,10 @@ def new_buffer(size: int) -> Buffer:
     return ctypes.create_string_buffer(size)
 
 
+class TlsFailed(ConnectionError):
+    """The peer of an encrypted stream does not speak TLS, was not trusted, or broke the protocol."""
+
+
 class ByteStream(Protocol):
     """A connection. Every method that receives or sends raises OSError when the connection is broken."""
 

@@ -31,20 +31,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from chatbooth_grpc.wire.streams.byte_stream import MOST, Buffer
+from chatbooth_grpc.wire.streams.byte_stream import MOST, Buffer, TlsFailed
 
 _RECORD = 16 << 10
 """The most bytes that one record of TLS holds. A longer read would not return more at once."""
+
+_ALERT = bytes.fromhex("15030300020246")
+"""A fatal alert of TLS, protocol_version, in plain text (RFC 8446, 6)."""
 
 _SHORTEST_WAIT = 0.001
 """A socket whose timeout is 0 would not wait at all, and report another error."""
 
 _MOST_OWED = 64 << 10
 """How many bytes of alerts, new keys and the like TLS may owe to a peer that sends but does not read."""
-
-
-class TlsFailed(ConnectionError):
-    """The peer does not speak TLS, was not trusted, or broke the protocol."""
 
 
 def tls_server(context: Callable[[], ssl.SSLContext]) -> Callable[[socket.socket], TlsStream]:
@@ -198,12 +197,21 @@ class TlsStream:
             try:
                 with _failing():
                     data = self._decrypt()
+            except TlsFailed:
+                self._refuse_plain_text()
+                raise
+            else:
                 # Reading has done the handshake too.
                 self.is_ready = self.is_ready or self._tls.version() is not None
                 return data
             finally:
                 # This sends the handshake's answer, or the alert that names the fault.
                 self._flush()
+
+    def _refuse_plain_text(self) -> None:
+        """Send an alert if the library has made none: the peer may speak no TLS, and then the library is silent."""
+        if not (self.is_ready or self._outgoing.pending or self._unsent):
+            self._unsent = memoryview(_ALERT)
 
     def _decrypt(self) -> bytes:
         parts = []

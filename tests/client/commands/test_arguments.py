@@ -100,7 +100,7 @@ def test_each_command_is_in_the_help_and_has_help_of_its_own(command: str, capsy
     described = {line.split()[0] for line in program_help.splitlines() if line.startswith("    ")}
     assert described >= set(COMMANDS)
     assert command_help.split(" [")[0].endswith(f" {command}")
-    assert "--server [wire://]HOST:PORT" in command_help
+    assert "--server ADDRESS" in command_help
 
 
 def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +109,7 @@ def test_help_explains_every_exit_code(capsys: pytest.CaptureFixture[str]) -> No
     assert exited.value.code == 0
     words = capsys.readouterr().out
     codes = [value for name, value in vars(exit_codes).items() if name.isupper()]
-    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 6, 129, 130, 141, 143]
+    assert sorted(codes) == [0, 1, 2, 3, 4, 5, 6, 7, 129, 130, 141, 143]
     for code in codes:
         assert f"  {code}" in words
     assert max(map(len, words.splitlines())) <= 80

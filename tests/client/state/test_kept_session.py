@@ -161,7 +161,7 @@ def resumed(
     """Return a client that resumes over a scripted transport."""
     transport = ScriptedTransport()
     transport.script.extend(outcomes)
-    monkeypatch.setattr(chat_client, "_transport", lambda _address: transport)
+    monkeypatch.setattr(chat_client, "open_transport", lambda *_: transport)
     monkeypatch.setattr(KeptSession, "keep", keep)
     return ChatClient.resume(SERVER, "Ann", "a long password", state=path, timeout=timeout), transport
 

@@ -13,8 +13,8 @@ import pytest
 
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.wire.client.connecting import connect
-from chatbooth_grpc.wire.streams.byte_stream import MOST, new_buffer
-from chatbooth_grpc.wire.streams.tls_stream import TlsFailed, TlsStream, tls_client, tls_server
+from chatbooth_grpc.wire.streams.byte_stream import MOST, TlsFailed, new_buffer
+from chatbooth_grpc.wire.streams.tls_stream import TlsStream, tls_client, tls_server
 from tests.wire.certificates import Certificate
 from tests.wire.running import PATIENCE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from argparse import ArgumentTypeError
 
 from chatbooth_grpc.booth.message_ids import decode_message_id
@@ -24,6 +25,24 @@ def server(text: str) -> str:
         return normal_address(text)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from error
+
+
+def fingerprint(text: str) -> str:
+    """Return a certificate's fingerprint."""
+    # It is seldom given.
+    from chatbooth_grpc.tls.fingerprints import normal_fingerprint
+
+    try:
+        return normal_fingerprint(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
+def file(text: str) -> str:
+    """Return the path of a file that can be read."""
+    if not os.access(text, os.R_OK):
+        raise ArgumentTypeError(f"{text!r} is not a file that can be read")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -33,8 +33,38 @@ SHARED_FLAGS = (
         "CHATBOOTH_SERVER",
         DEFAULT_SERVER,
         values.server,
-        "[wire://]HOST:PORT",
-        f"the server's address (environment: CHATBOOTH_SERVER; default: {DEFAULT_SERVER})",
+        "ADDRESS",
+        "the server's address: HOST:PORT, wire://HOST:PORT, grpc+tls:// or wire+tls:// before HOST:PORT, unix:PATH or "
+        "wire+unix:PATH; every other machine is spoken to over TLS (environment: CHATBOOTH_SERVER; default: "
+        f"{DEFAULT_SERVER})",
+    ),
+    SharedFlag(
+        "--trust",
+        "trust",
+        "CHATBOOTH_TRUST",
+        None,
+        values.fingerprint,
+        "FINGERPRINT",
+        "accept the server's certificate with this fingerprint, which its operator names; without it, it is asked for "
+        "at a terminal (environment: CHATBOOTH_TRUST)",
+    ),
+    SharedFlag(
+        "--client-cert",
+        "client_cert",
+        "CHATBOOTH_CLIENT_CERT",
+        None,
+        values.file,
+        "FILE",
+        "this client's own certificate in PEM, for a server that asks for one (environment: CHATBOOTH_CLIENT_CERT)",
+    ),
+    SharedFlag(
+        "--client-key",
+        "client_key",
+        "CHATBOOTH_CLIENT_KEY",
+        None,
+        values.file,
+        "FILE",
+        "the key of --client-cert (environment: CHATBOOTH_CLIENT_KEY)",
     ),
     SharedFlag(
         "--as",
@@ -69,6 +99,12 @@ def add_shared_flags(parser: CommandParser, *, default: str | None) -> None:
             default=default,
             help=argparse.SUPPRESS if is_hidden else flag.help,
         )
+    parser.add_flag(
+        "--insecure",
+        action="store_true",
+        default=False if default is None else default,
+        help="allow plain text to another machine (environment: CHATBOOTH_INSECURE=1)",
+    )
     parser.add_flag(
         "--json",
         action="store_true",

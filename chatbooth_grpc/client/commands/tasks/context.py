@@ -9,9 +9,11 @@ from typing import Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.client.commands.tasks.first_contact import meet
 from chatbooth_grpc.client.failures.interrupts import Interrupted, Interrupts
 from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
 from chatbooth_grpc.client.state.session_file import SavedSession
 from chatbooth_grpc.client.terminal.output import Output
@@ -29,6 +31,7 @@ class Connect(Protocol):
         session: Session | None,
         timeout: float,
         on_retry: Callable[[ChatboothError, float], None],
+        security: Security,
     ) -> ChatClient:
         """Return a client of the server."""
 
@@ -48,6 +51,7 @@ class Context:
     prompts: Prompts
     passwords: Passwords
     connect: Connect = ChatClient.connect
+    security: Security = DEFAULT_SECURITY
     interrupts: Interrupts = field(default_factory=Interrupts)
 
     def account_record(self, session: Session) -> dict[str, object]:
@@ -59,7 +63,11 @@ class Context:
         return self.sessions.pick(self.as_user)
 
     def client(self, session: Session | None = None, *, quiet: bool = False, once: bool = False) -> ChatClient:
-        """Return a client that says once that it tries again, unless `quiet`. With `once` it never tries again."""
+        """Return a client that says once that it tries again, unless `quiet`. With `once` it never tries again.
+
+        Raises NotTrusted if the server is one that nobody has accepted.
+        """
+        meet(self.server, self.security, self.prompts)
         told: list[ChatboothError] = []
 
         def tell(error: ChatboothError, _pause: float) -> None:
@@ -69,7 +77,7 @@ class Context:
                 self.output.say(f"{error} Trying again, for up to {self.timeout:g} s…")
             told.append(error)
 
-        return self.connect(self.server, session=session, timeout=self.timeout, on_retry=tell)
+        return self.connect(self.server, session=session, timeout=self.timeout, on_retry=tell, security=self.security)
 
     @contextmanager
     def client_of(self, saved: SavedSession, *, quiet: bool = False, once: bool = False) -> Iterator[ChatClient]:

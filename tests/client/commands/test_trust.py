@@ -1,0 +1,72 @@
+"""`trust`: shows and accepts a certificate, or forgets it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from chatbooth_grpc.client import CertificateChanged, CertificateUnknown, Security
+from chatbooth_grpc.client.commands.tasks.context import Context
+from chatbooth_grpc.client.commands.trust import forget, trust
+from chatbooth_grpc.client.failures.command_failure import Misuse
+from tests.client.booths import Desk
+from tests.client.commands.tasks.test_first_contact import Answering
+from tests.tls.issuing import Authority
+from tests.tls.serving import TlsServer
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TlsServer]:
+    with ExitStack() as stack:
+        folder = tmp_path / "tls"
+        folder.mkdir()
+        yield stack.enter_context(TlsServer(folder, Authority(folder).issue()))
+
+
+def context(desk: Desk, server: str, answer: str | None = None, given: str = "") -> Context:
+    """Return a context for a server, and a person who gives an answer at the terminal."""
+    security = Security(known=desk.state / "servers", trust=given)
+    return dataclasses.replace(desk.context(), server=server, security=security, prompts=Answering(answer))
+
+
+def test_a_certificate_is_accepted_and_shown_and_forgotten(desk: Desk, server: TlsServer) -> None:
+    address, fingerprint = server.addresses["grpc"], server.certificate.now.fingerprint
+    with pytest.raises(CertificateUnknown):
+        trust(context(desk, address))
+    trust(context(desk, address, "yes"))
+    trust(context(desk, address))
+    assert desk.said().count(f"{address} is trusted by its certificate {fingerprint}.") == 2
+    forget(context(desk, address))
+    assert "Forgot the certificate" in desk.said()
+    forget(context(desk, address))
+    assert "was not known by TLS" in desk.said()
+    with pytest.raises(CertificateUnknown):
+        trust(context(desk, address))
+
+
+def test_a_changed_certificate_is_accepted_by_a_person_or_by_its_fingerprint(
+    desk: Desk, server: TlsServer, tmp_path: Path
+) -> None:
+    address = server.addresses["wire"]
+    trust(context(desk, address, "yes"))
+    for given in (False, True):
+        before = server.certificate.now
+        Authority(tmp_path / "tls").issue()
+        wait_until(lambda before=before: server.certificate.now is not before)  # type: ignore[misc]
+        with pytest.raises(CertificateChanged):
+            trust(context(desk, address))
+        if given:
+            trust(context(desk, address, given=server.certificate.now.fingerprint))
+        else:
+            trust(context(desk, address, "yes"))
+        trust(context(desk, address))
+
+
+def test_an_address_without_tls_has_no_certificate(desk: Desk) -> None:
+    with pytest.raises(Misuse, match="is an address without TLS"):
+        trust(context(desk, "127.0.0.1:1"))
