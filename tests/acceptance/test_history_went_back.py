@@ -123,6 +123,23 @@ def test_deliver_reports_a_restore_and_shows_all_later_messages(place: Place, tm
     assert command("deliver").out == ""
 
 
+@pytest.mark.parametrize("keeps_epoch", [True, False], ids=["the same epoch", "another epoch"])
+def test_deliver_reports_a_restore_once_although_no_message_waits(
+    place: Place, tmp_path: Path, keeps_epoch: bool
+) -> None:
+    command = CommandLine(place.address, tmp_path / "state")
+    assert command("signup", "ann").code == 0
+    command("send", "ann", "one")
+    command("deliver")
+    place.back_up()
+    command("send", "ann", "two")
+    command("deliver")
+    place.restore(keeps_epoch=keeps_epoch)
+    told = command("deliver", "--json")
+    assert [record["type"] for record in told.records] == ["restored"]
+    assert "restored" not in command("deliver").err
+
+
 def test_listen_reports_a_restore_and_shows_all_later_messages(place: Place, tmp_path: Path) -> None:
     command = CommandLine(place.address, tmp_path / "state")
     assert command("signup", "ann").code == 0

@@ -60,6 +60,9 @@ def deliver(context: Context, *, after: int | None = None, most: int | None = No
                 batches.acknowledge()
                 break
             batches.max_messages = _batch_size(left)
+        # The loop does not see the delivery that ended it, because that one has no messages.
+        if batches.opening is not None:
+            showing.check(batches.opening)
     if not showing.anything:
         context.output.say("No new messages.")
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from chatbooth_grpc.booth.errors import CursorPastEnd
-from chatbooth_grpc.booth.model import Delivery, Gap, Message
+from chatbooth_grpc.booth.model import Delivery, Gap, Message, Opening
 from chatbooth_grpc.client.state.history import History, Restored, Taken
 
 
@@ -48,6 +48,9 @@ class Batches(Iterator[Delivery]):
     gets an entry before the next batch is returned. `epoch` is the one in which `after` counts, if that is known. With
     `strict`, a first `after` past the mailbox's end raises CursorPastEnd instead. `on_taken` is called before each
     acknowledgement. If it raises, nothing is acknowledged.
+
+    A delivery without messages and without a gap ends the iteration, and is not returned. `opening` is that of the last
+    delivery, also of that one: it tells an application whose mailbox is empty that the store was restored.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Batches(Iterator[Delivery]):
         strict: bool = True,
         on_taken: Taken | None = None,
     ) -> None:
+        self.opening: Opening | None = None
         self.restored: list[Restored] = []
         self.max_messages = max_messages
         self._deliver = deliver
@@ -86,6 +90,7 @@ class Batches(Iterator[Delivery]):
             self.restored.append(restored)
             self._start_over()
             delivery = self._deliver_next()
+        self.opening = delivery.opening
         end = _end(delivery)
         # A batch that leads nowhere must not be fetched again for ever.
         self._more = delivery.more and end > self._last

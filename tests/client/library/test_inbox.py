@@ -222,3 +222,10 @@ def test_the_last_message_is_not_acknowledged_in_another_epoch() -> None:
     mailbox.restore(9, 0, OTHER_EPOCH)
     assert [*inbox] == []
     assert mailbox.cursor == 0
+
+
+def test_the_opening_of_an_empty_delivery_is_kept() -> None:
+    batches = Mailbox(3, cursor=3).batches()
+    assert [*batches] == []
+    assert batches.opening is not None
+    assert (batches.opening.epoch, batches.opening.resumed_after) == (EPOCH, 3)
