@@ -295,3 +295,55 @@ def test_a_person_is_asked_before_something_is_destroyed(path: Path, serve: Call
         child.close()
         assert child.exitstatus == code
     assert admin(path, "users").out == ""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this user may not mount a disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_a_backup_in_plain_words(
+    path: Path, serve: Callable[..., ServerProcess], small_disk: Path
+) -> None:
+    server = serve()
+    ann = signed_up(server, "ann")
+    for _ in range(4):
+        ann.send("ann", "x" * 1_000_000)
+    for _ in range(2):
+        done = admin(path, "backup", str(small_disk / "backup.db"))
+        assert done.code == 1
+        assert "the disk is full. Nothing was left there." in done.err
+        assert not list(small_disk.iterdir())
+        # The same on the stopped store.
+        server.end(signal.SIGTERM)
+    assert admin(path, "check").code == 0
+
+
+def test_a_full_disk_refuses_a_restore_and_keeps_the_store(
+    path: Path, serve: Callable[..., ServerProcess], small_disk: Path, tmp_path: Path
+) -> None:
+    server = serve()
+    ann = signed_up(server, "ann")
+    for _ in range(3):
+        ann.send("ann", "x" * 1_000_000)
+    backup = tmp_path / "backup.db"
+    assert admin(path, "backup", str(backup)).code == 0
+    small = small_disk / "chatbooth.db"
+    server = serve(small)
+    signed_up(server, "bob")
+    server.end(signal.SIGTERM)
+    before = {each.name for each in small_disk.iterdir()}
+    done = admin(small, "restore", str(backup), "--yes")
+    assert done.code == 1
+    assert "the disk is full" in done.err
+    assert {each.name for each in small_disk.iterdir()} == before
+    assert [user["username"] for user in admin(small, "users", "--json").records] == ["bob"]

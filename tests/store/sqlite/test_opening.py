@@ -20,6 +20,7 @@ from tests.store.disk_actions import Failing
 from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Call, Disk
 from tests.store.refused import refusal_to_open
+from tests.store.sqlite.test_copying import largest_file
 
 
 def test_the_path_stays_the_same_when_the_process_changes_its_directory(
@@ -130,6 +131,16 @@ def test_a_store_is_not_migrated_without_a_copy(home: SQLiteHome) -> None:
     assert "a copy must be kept" in refusal_to_open(home.path)
     assert home.path.read_bytes() == before
     assert not list(home.path.parent.glob("*.part-*"))
+
+
+def test_a_full_disk_stops_a_migration_before_it_begins(home: SQLiteHome) -> None:
+    make_earlier_store(home, 5, "ann")
+    before = home.path.read_bytes()
+    with largest_file(len(before) // 2):
+        assert "a copy must be kept" in refusal_to_open(home.path)
+    assert home.path.read_bytes() == before
+    assert not list(home.path.parent.glob("*.before-*"))
+    home.open().close()
 
 
 def test_a_newer_store_is_refused_and_left_alone(home: SQLiteHome) -> None:
