@@ -71,7 +71,8 @@ def replace_file_by_a_rename(path: Path) -> None:
 
 def replace_folder(path: Path) -> Undo:
     away = path.parent.rename(path.parent.with_name("away"))
-    shutil.copytree(away, path.parent)
+    # A socket cannot be copied.
+    shutil.copytree(away, path.parent, ignore=shutil.ignore_patterns("*.admin"))
 
     def undo() -> None:
         shutil.rmtree(path.parent)

@@ -36,6 +36,8 @@ class AdminServer:
         )
         pb_grpc.add_AdminServiceServicer_to_server(AdminServicer(administration), self._server)
         self._serves = False
+        # The socket, to tell it from that of a server which serves another store under the same name by now.
+        self._inode = 0
 
     def start(self) -> None:
         """Serve, if the socket can be made. Otherwise log why not."""
@@ -52,7 +54,8 @@ class AdminServer:
         """End the calls in progress, and every thread."""
         if self._serves:
             with suppress(OSError):
-                self._path.unlink()
+                if self._path.stat().st_ino == self._inode:
+                    self._path.unlink()
             self._server.stop(0).wait()
             self._administration.interrupt()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -68,6 +71,7 @@ class AdminServer:
             with reachable(made) as short:
                 self._server.add_insecure_port(f"unix:{short}")
             made.chmod(0o600)
+            self._inode = made.stat().st_ino
             made.replace(self._path)
         finally:
             with suppress(OSError):

@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.admin_store import Progress
 from chatbooth_grpc.booth.administration import Administration
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.rpc.admin_client import connected
-from chatbooth_grpc.rpc.admin_socket import is_answered, socket_of
+from chatbooth_grpc.rpc.admin_socket import is_answered, reachable, socket_of
 from chatbooth_grpc.rpc.server import admin_server
 from chatbooth_grpc.rpc.server.admin_server import AdminServer
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
@@ -82,6 +82,15 @@ def test_a_stale_socket_is_replaced_and_the_own_one_removed(server: AdminServer,
         assert not socket_of(path).exists()
         with pytest.raises(ServerUnreachable):
             client.statistics()
+
+
+def test_another_servers_socket_is_left_alone(server: AdminServer, path: Path) -> None:
+    server.start()
+    socket_of(path).unlink()
+    with closing(socket.socket(socket.AF_UNIX)) as other, reachable(socket_of(path)) as short:
+        other.bind(short)
+    server.stop()
+    assert socket_of(path).is_socket()
 
 
 def test_no_socket_is_no_server(path: Path) -> None:

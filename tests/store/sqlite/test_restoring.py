@@ -69,7 +69,7 @@ def test_a_restored_store_is_the_backup_with_another_epoch(home: SQLiteHome, bac
     assert backup.read_bytes() == content
     assert home.path.stat().st_mode & 0o777 == 0o600
     assert restored.former is not None
-    assert names(home) == {"", restored.former.name.removeprefix(home.path.name)}
+    assert names(home) == {"", ".last-backup", restored.former.name.removeprefix(home.path.name)}
     assert texts_of(home) == ["before"]
 
 
