@@ -8,8 +8,11 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
+from chatbooth_grpc import unix_sockets
 
 _LOCALHOST = ("127.0.0.1", "::1")
 _ANY_IPV6 = "::"
@@ -28,10 +31,14 @@ class ListenError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """The host on which a server listens: the name that a person gave, and its IP addresses."""
+    """The host on which a server listens: the name that a person gave, and its IP addresses.
+
+    Or the path of a unix socket, which has no address and no port.
+    """
 
     name: str
     addresses: tuple[str, ...]
+    path: Path | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -39,8 +46,40 @@ class Host:
         return all(ipaddress.ip_address(address).is_loopback for address in self.addresses)
 
     def text(self, port: int) -> str:
-        """Return `HOST:PORT`."""
-        return address_text(self.name, port)
+        """Return `HOST:PORT`, or `unix:PATH`."""
+        return address_text(self.name, port) if self.path is None else f"{unix_sockets.PREFIX}{self.path}"
+
+    def beside(self, suffix: str) -> Host:
+        """Return the host for another protocol. An address has another port, and a socket a name with a suffix."""
+        if self.path is None:
+            return self
+        return replace(self, path=self.path.with_name(self.path.name + suffix))
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Addresses of other machines, by their networks, and whether unix sockets belong to them."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    has_sockets: bool = False
+
+    def has(self, host: str) -> bool:
+        """Whether an IP address belongs to them. An empty one stands for the other end of a unix socket."""
+        if not host:
+            return self.has_sockets
+        address = ipaddress.ip_address(host.partition("%")[0])
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return any((mapped or address) in network for network in self.networks)
+
+
+NOBODY = Peers()
+
+
+def read_peers(text: str) -> Peers:
+    """Read addresses and networks with commas between them, and `unix` for unix sockets. Raises ValueError."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    networks = tuple(ipaddress.ip_network(word) for word in words if word != "unix")
+    return Peers(networks, "unix" in words)
 
 
 def address_text(host: str, port: int | str) -> str:
@@ -59,6 +98,8 @@ def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host
 
     `localhost` always means both loopback addresses, as RFC 6761 demands. The machine's resolver is not asked.
     """
+    if name.startswith(unix_sockets.PREFIX):
+        return _socket_host(name.removeprefix(unix_sockets.PREFIX))
     name = name.strip("[]")
     if name.rstrip(".").lower() == "localhost":
         return Host(name, _LOCALHOST)
@@ -72,11 +113,25 @@ def look_up(name: str, resolve: Callable[..., Any] = socket.getaddrinfo) -> Host
     return Host(name, tuple(dict.fromkeys(str(address[0]) for *_, address in found)))
 
 
+def _socket_host(path: str) -> Host:
+    absolute = Path(path).absolute()
+    if not path or len(str(absolute).encode()) > unix_sockets.LONGEST:
+        raise ListenError(f"unix:{path} is not a socket's path; give one of at most {unix_sockets.LONGEST} bytes")
+    return Host(f"{unix_sockets.PREFIX}{absolute}", (), absolute)
+
+
 def bind(host: Host, port: int) -> list[socket.socket]:
     """Return a socket for each of a host's addresses, all bound to one port. Port 0 takes one that is free on all.
 
     An address is left out if this machine does not have its family, and the host has another. Raises ListenError.
     """
+    if host.path is not None:
+        try:
+            return [unix_sockets.bind_unix(host.path)]
+        except OSError as error:
+            raise ListenError(
+                f"cannot listen on {host.text(port)}: {(error.strerror or str(error)).lower()}"
+            ) from error
     for attempt in range(_ATTEMPTS):
         try:
             return _bind_all(host, port)

@@ -29,6 +29,7 @@ SERVER_VARIABLES = frozenset(
         "NAME_HOLD",
         "NO_GRPC",
         "PORT",
+        "PROXY_PROTOCOL",
         "RESTORED",
         "RETAIN",
         "SESSION_EXPIRY",

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "chatbooth_grpc"
 TOP_LEVEL = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 
 ROOMS: dict[str, set[str]] = {
-    "": {"_gen", "booth", "client.library", "client.state"},
+    "": {"_gen", "booth", "client.library", "client.state", "unix_sockets"},
     "booth": set(),
     "store": {"booth"},
     "store.sqlite": {"booth", "store", "store.sqlite.sql"},
@@ -21,12 +21,12 @@ ROOMS: dict[str, set[str]] = {
     "live": {"booth"},
     "rpc": {"booth", "_gen"},
     "rpc.grpcio": {"booth", "live"},
-    "rpc.server": {"booth", "live", "rpc", "rpc.grpcio", "tls", "_gen", "addresses"},
+    "rpc.server": {"booth", "live", "rpc", "rpc.grpcio", "tls", "_gen", "addresses", "unix_sockets"},
     "tls": set(),
     "wire": set(),
     "wire.encoding": {"booth"},
     "wire.streams": set(),
-    "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses"},
+    "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses", "unix_sockets"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
     "metrics": {"booth", "addresses"},
     "server": {"booth", "live", "metrics", "tls", "addresses", "environment"},
@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
 """The rooms that each room may import, beside itself. A room is a folder, and "" is the package's own."""
 
 ONLY_IN_MAIN = {
-    "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams"},
+    "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams", "unix_sockets"},
     "admin": {"store.sqlite", "generated", "streams"},
     "client": {"client.commands", "client.failures", "client.terminal", *TOP_LEVEL},
 }

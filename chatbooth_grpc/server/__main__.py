@@ -21,6 +21,7 @@ from chatbooth_grpc.server.logs import announce, configure_logs, log_everything
 from chatbooth_grpc.server.signals import Signals
 from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
+from chatbooth_grpc.unix_sockets import PREFIX as UNIX
 
 if TYPE_CHECKING:
     import socket
@@ -232,7 +233,7 @@ def _connection_counts(address: str | None, wire: WireServer | None) -> Callable
     from chatbooth_grpc.metrics.connections import connections_to
 
     counts: dict[str, Callable[[], int | None]] = {}
-    if address:
+    if address and not address.startswith(UNIX):
         counts["grpc"] = partial(connections_to, int(address.rpartition(":")[2]))
     if wire:
         counts["wire"] = lambda: wire.count
@@ -291,7 +292,8 @@ def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
     from chatbooth_grpc.wire.server.wire_server import WireSettings
 
     return WireSettings(
-        host=settings.host,
+        host=settings.host.beside(".wire") if settings.grpc else settings.host,
+        proxies=settings.proxy_protocol,
         port=settings.wire_port or 0,
         text_size=settings.limits.text_size,
         max_connections=max_connections,
@@ -312,6 +314,8 @@ def _greet(address: str | None, wire_address: str | None, store: str, fingerprin
         name, scheme = ("wire protocol ", "wire://") if protocol == "wire" else ("", "")
         if fingerprint:
             scheme = f"{protocol}+tls://"
+        if listening.startswith(UNIX):
+            scheme = "wire+" if protocol == "wire" else ""
         text = (
             f"chatbooth {__version__} {name}listening on {listening}, store {store}\n"
             f"  sign up:  {_client_command()} --server {scheme}{_reachable(listening)} signup NAME"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from chatbooth_grpc.addresses import NOBODY, Peers, read_peers
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
 from chatbooth_grpc.server.units import duration, size, whole_number
 
@@ -50,8 +51,24 @@ def _add_host(group: _Group) -> None:
         "--host",
         type=_host,
         default="127.0.0.1",
-        help="address to listen on, or a name of it; localhost is 127.0.0.1 and ::1 (default: %(default)s)",
+        help="address to listen on, or a name of it; localhost is 127.0.0.1 and ::1; unix:PATH is a socket of this "
+        "machine, and its ports do not count (default: %(default)s)",
     )
+    group.add_argument(
+        "--proxy-protocol",
+        type=_peers,
+        default=NOBODY,
+        metavar="FROM",
+        help="addresses or networks of proxies, or unix, with commas between; a wire connection from there must begin "
+        "with a PROXY header, versions 1 or 2, which names the client (default: off)",
+    )
+
+
+def _peers(text: str) -> Peers:
+    try:
+        return read_peers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of addresses, networks and unix") from error
 
 
 def _add_ports(group: _Group) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import chatbooth_grpc
-from chatbooth_grpc.addresses import Host, look_up
+from chatbooth_grpc.addresses import Host, Peers, look_up
 from chatbooth_grpc.booth.model import Limits
 from chatbooth_grpc.environment import PREFIX, value_of
 from chatbooth_grpc.server.encryption import Encryption, encryption_of, refuse_plain_text
@@ -56,6 +56,7 @@ class Settings:
     wire_port: int | None
     grpc: bool
     encryption: Encryption | None
+    proxy_protocol: Peers
     store: Path
     restored: bool
     insecure: bool
@@ -98,6 +99,7 @@ def parse_settings(
         wire_port=parsed.wire_port,
         grpc=serves_grpc,
         encryption=encryption,
+        proxy_protocol=parsed.proxy_protocol,
         store=parsed.store,
         restored=parsed.restored,
         insecure=parsed.insecure,

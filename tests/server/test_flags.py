@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.addresses import Host, ListenError
+from chatbooth_grpc.addresses import Host, ListenError, Peers
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server.flag_groups import DEFAULT_THREADS
@@ -33,6 +33,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--host", "CHATBOOTH_HOST", "::1", Host("::1", ("::1",))),
     ("--port", "CHATBOOTH_PORT", "0", 0),
     ("--wire-port", "CHATBOOTH_WIRE_PORT", "8080", 8080),
+    ("--proxy-protocol", "CHATBOOTH_PROXY_PROTOCOL", "unix", Peers((), has_sockets=True)),
     ("--store", "CHATBOOTH_STORE", "/var/lib/chat.db", Path("/var/lib/chat.db")),
     ("--threads", "CHATBOOTH_THREADS", "3", 3),
     ("--max-calls", "CHATBOOTH_MAX_CALLS", "100", 100),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health_pb2_grpc
 
+from chatbooth_grpc import unix_sockets
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
-from chatbooth_grpc.addresses import ListenError, address_text, bind
+from chatbooth_grpc.addresses import Host, ListenError, address_text, bind
 from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS
 from chatbooth_grpc.booth.booth import LISTS_AT_ONCE, LISTS_WAITING, Booth
 from chatbooth_grpc.booth.bulkhead import Bulkhead
@@ -126,6 +127,8 @@ class ChatServer:
         gRPC does not say why it cannot listen, or on which of several addresses it listens. So this tries each address
         with a socket first.
         """
+        if self._settings.host.path is not None:
+            return self._listen_on_socket(self._settings.host)
         tried = bind(self._settings.host, self._settings.port)
         addresses = [each.getsockname()[:2] for each in tried]
         for each in tried:
@@ -141,6 +144,17 @@ class ChatServer:
                     f"cannot listen on {address_text(address, wanted)}: the port was just taken"
                 ) from error
         return port
+
+    def _listen_on_socket(self, host: Host) -> int:
+        """Have gRPC listen on a unix socket. gRPC takes the place of any file, so this tries first. Return 0."""
+        for each in bind(host, 0):
+            each.close()
+        try:
+            with unix_sockets.private():
+                self._add_port(host.text(0))
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {host.text(0)}: the socket was just taken") from error
+        return 0
 
     def _add_port(self, address: str) -> int:
         if self._credentials is None:
@@ -159,6 +173,8 @@ class ChatServer:
         self._switchboard.drain(self._settings.drain_grace / 2)
         self._server.stop(max(0.0, deadline - time.monotonic())).wait()
         self._stopped.set()
+        if self._settings.host.path is not None:
+            unix_sockets.remove(self._settings.host.path)
         self.send_streams.stop()
         for pool in self._calls.pools:
             pool.shutdown(wait=True, cancel_futures=True)

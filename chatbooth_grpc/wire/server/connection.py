@@ -20,6 +20,7 @@ import contextlib
 import itertools
 import queue
 import time
+from collections.abc import Callable
 from functools import partial
 
 from chatbooth_grpc.booth import actions
@@ -71,6 +72,7 @@ class Connection:
         "_lane",
         "_live_stream",
         "_reads_of_sends",
+        "_receive_header",
         "_returned",
         "_runs",
         "_shared_reader",
@@ -94,13 +96,17 @@ class Connection:
         *,
         shared_reader: SharedReader | None = None,
         peer: str = "",
+        receive_header: Callable[[], str | None] | None = None,
     ) -> None:
         """`writer` writes to `stream`. Without a `shared_reader`, the connection's own thread does all the reading.
 
-        `peer` is the address of the client in the logs.
+        `peer` is the address of the client in the logs. With `receive_header`, that is the address of a proxy, and the
+        client's comes first: it waits for the proxy's header, and returns None if the proxy speaks for itself.
         """
         self._stream = stream
         self.peer = partial(str, peer)
+        # Set until the proxy's header has come.
+        self._receive_header = receive_header
         self._dispatcher = dispatcher
         self._live_stream = LiveStream(switchboard, writer)
         self._decoder = FrameDecoder(max_body, from_client=True)
@@ -126,8 +132,8 @@ class Connection:
 
     @property
     def opening_since(self) -> float | None:
-        """Since when the connection has been opened, while its handshake is not over."""
-        return None if self._stream.is_ready else self.last_used
+        """Since when the connection has been opened, while a proxy's header or the end of the handshake is missing."""
+        return None if self._stream.is_ready and self._receive_header is None else self.last_used
 
     @property
     def is_answering(self) -> bool:
@@ -147,6 +153,7 @@ class Connection:
     def serve(self) -> None:
         """Answer requests until either side ends the connection."""
         try:
+            self._learn_peer()
             while data := self._receive():
                 if self.over_since is None:
                     self._take_unless_over(data)
@@ -159,6 +166,14 @@ class Connection:
             pass
         finally:
             self._end()
+
+    def _learn_peer(self) -> None:
+        """Wait for the header of a proxy, if the client comes by one. Raises OSError."""
+        if self._receive_header is not None:
+            peer = self._receive_header()
+            if peer is not None:
+                self.peer = partial(str, peer)
+            self._receive_header = None
 
     def shut_down(self) -> None:
         """End the connection at once, even if its thread is blocked. Any thread may call this."""

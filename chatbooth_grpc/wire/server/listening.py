@@ -27,8 +27,9 @@ class ListeningSockets:
 
     @property
     def port(self) -> int:
-        """The port, which is the same for all sockets."""
-        return int(next(iter(self._sockets.values())).getsockname()[1])
+        """The port, which is the same for all sockets. A unix socket has none, which is 0."""
+        first = next(iter(self._sockets.values()))
+        return 0 if first.family == socket.AF_UNIX else int(first.getsockname()[1])
 
     def ready(self) -> Iterator[socket.socket]:
         """Yield a listening socket each time a client waits there. End when `stop` is called."""

@@ -23,8 +23,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from chatbooth_grpc.addresses import Host, address_text, bind
+from chatbooth_grpc import unix_sockets
+from chatbooth_grpc.addresses import NOBODY, Host, Peers, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -33,6 +35,7 @@ from chatbooth_grpc.wire.server.connection import Connection
 from chatbooth_grpc.wire.server.dispatch import Dispatcher
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.listening import ListeningSockets
+from chatbooth_grpc.wire.server.proxy_header import NoProxyHeader, receive_header
 from chatbooth_grpc.wire.server.refusing import Refusals
 from chatbooth_grpc.wire.server.shared_reader import CAN_SHARE, SharedReader
 from chatbooth_grpc.wire.server.slow_writer import SlowWriter
@@ -68,6 +71,8 @@ class WireSettings:
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
     handshake_limit: float = HANDSHAKE_LIMIT
+    # The proxies whose connections begin with a header of the PROXY protocol.
+    proxies: Peers = NOBODY
     frame_limit: float = FRAME_LIMIT
     stuck_limit: float = STUCK_LIMIT
 
@@ -98,6 +103,9 @@ class WireServer:
         self._spare = SpareDescriptor()
         self._refusing = LastingState(_log, "new wire connections are refused", "new wire connections are taken again")
         self._refusals = Refusals(settings.handshake_limit)
+        self._headerless = LastingState(
+            _log, "connections of a proxy are ended", "connections of a proxy have headers again"
+        )
         self._slow_writer: SlowWriter | None = None
         self._threads = [
             threading.Thread(target=self._accept, name="wire-accept", daemon=True),
@@ -128,6 +136,8 @@ class WireServer:
             thread.join()
         if self._listening is not None:
             self._listening.close()
+            if self._settings.host.path is not None:
+                unix_sockets.remove(self._settings.host.path)
         with self._lock:
             left = dict(self._connections)
         for connection in left:
@@ -165,7 +175,7 @@ class WireServer:
             try:
                 # On macOS it inherits the mode of the listening socket.
                 client.setblocking(True)
-                self._welcome(client, address_text(*address[:2]))
+                self._welcome(client, *address[:2])
             except OSError:
                 client.close()  # the client has gone
         self._spare.close()
@@ -185,8 +195,11 @@ class WireServer:
         except OSError:
             self._stopping.wait(_WATCH_INTERVAL)
 
-    def _welcome(self, client: socket.socket, peer: str) -> None:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _welcome(self, client: socket.socket, host: str = "", port: int = 0) -> None:
+        """Serve a client, or refuse it. One on a unix socket has no host."""
+        if client.family != socket.AF_UNIX:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = address_text(host, port) if host else "unix"
         stream = self._open_stream(client)
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
@@ -197,7 +210,14 @@ class WireServer:
         max_body = self._settings.text_size + _BODY_OVERHEAD
         writer = FrameWriter(stream, self._slow_writer, self._unread)
         connection = Connection(
-            stream, self._dispatcher, self._switchboard, max_body, writer, shared_reader=self._shared_reader, peer=peer
+            stream,
+            self._dispatcher,
+            self._switchboard,
+            max_body,
+            writer,
+            shared_reader=self._shared_reader,
+            peer=peer,
+            receive_header=partial(self._receive_header, client) if self._settings.proxies.has(host) else None,
         )
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
@@ -216,6 +236,16 @@ class WireServer:
         if self._observer is not None:
             self._observer.connection_refused(limit)
         self._refusals.refuse(stream, limit)
+
+    def _receive_header(self, proxied: socket.socket) -> str | None:
+        """Return the client's address from the header of a proxy. Raises OSError."""
+        try:
+            peer = receive_header(proxied)
+        except NoProxyHeader:
+            self._headerless.refused("a proxy of --proxy-protocol sent no header of the PROXY protocol")
+            raise
+        self._headerless.worked()
+        return peer
 
     def _serve(self, connection: Connection) -> None:
         try:
