@@ -16,6 +16,7 @@ from chatbooth_grpc.booth.actions import LOG_IN, action_name
 from chatbooth_grpc.booth.deadline import current_deadline
 from chatbooth_grpc.booth.errors import ChatboothError, InvalidUsername, WrongCredentials, WrongPassword
 from chatbooth_grpc.booth.observing import Observer
+from chatbooth_grpc.booth.request_ids import HEADER, is_request_id, new_request_id
 
 OK = "OK"
 """The outcome of a call that succeeded. Any other outcome is the reason of a ChatboothError."""
@@ -26,21 +27,37 @@ _WRONG_PASSWORD = frozenset({WrongCredentials.reason, WrongPassword.reason})
 _log = logging.getLogger(__name__)
 
 
+Header = Callable[[str], str | None]
+"""Returns what a client sent under a name with its request. None if it sent nothing."""
+
+
 class Call:
     """One call, as the log describes it."""
 
-    __slots__ = ("_observer", "_peer", "account", "action", "started", "wire")
+    __slots__ = ("_header", "_observer", "_peer", "_request_id", "account", "action", "started", "wire")
 
-    def __init__(self, action: str, peer: Callable[[], str], wire: str = "", observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        action: str,
+        peer: Callable[[], str],
+        wire: str = "",
+        observer: Observer | None = None,
+        *,
+        header: Header | None = None,
+    ) -> None:
         """`peer` returns the client's address, HOST:PORT. It is called only when a line is logged.
 
-        `observer` is called with the end of the call.
+        `observer` is called with the end of the call. `header` returns what the client sent under a name with its
+        request, if the wire has such headers. It is called only if somebody needs it.
         """
         self.action = action
         self.wire = wire
         # The name of the account that acts, once it is known.
         self.account: str | None = None
         self._peer = peer
+        self._header = header
+        # It is drawn when somebody asks for it, because most calls need none.
+        self._request_id = ""
         self._observer = observer
         # In monotonic seconds.
         self.started = time.monotonic()
@@ -55,9 +72,26 @@ class Call:
         if self._observer is not None:
             self._observer.call_ended(self, error)
 
+    @property
+    def request_id(self) -> str:
+        """The id of the request: the client's, or one that is drawn now."""
+        if not self._request_id:
+            asked = self.header(HEADER)
+            self._request_id = asked if is_request_id(asked) else new_request_id()
+        return self._request_id
+
+    def header(self, name: str) -> str:
+        """Return what the client sent under a name. Empty if it sent nothing."""
+        return (self._header(name) if self._header else None) or ""
+
     def fields(self) -> dict[str, object]:
         """Return the fields that every line about this call has."""
-        return {"action": self.action, "peer": self._peer(), "account": self.account}
+        return {
+            "action": self.action,
+            "peer": self._peer(),
+            "account": self.account,
+            "request_id": self.request_id,
+        }
 
 
 def outcome_of(error: ChatboothError | None) -> str:

@@ -31,6 +31,9 @@ class ChatboothError(Exception):
     is_sent: ClassVar[bool] = True
     """Whether a server sends such errors. The errors of `trust_errors.py` are a client's own."""
 
+    request_id = ""
+    """The id of the request that failed, if a server has told it. The server's log has it too."""
+
     def attributes(self) -> dict[str, str]:
         """Return the typed attributes as text, as a server sends them.
 

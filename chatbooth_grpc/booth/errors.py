@@ -385,4 +385,5 @@ class Internal(ChatboothError):
     reason = "INTERNAL"
 
     def __str__(self) -> str:
-        return "The server met an error of its own and has logged it. Try again, or tell whoever runs it."
+        named = f" (request {self.request_id})" if self.request_id else ""
+        return f"The server met an error of its own and has logged it{named}. Try again, or tell whoever runs it."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -17,6 +18,8 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.rpc.connection_errors import cause_of
 
 ERROR_DOMAIN = "chatbooth"
+
+Detail = TypeVar("Detail", bound=ProtobufMessage)
 
 STATUS_CODES: dict[type[ChatboothError], int] = {
     errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
@@ -50,8 +53,8 @@ def status_code(error: ChatboothError) -> int:
     )
 
 
-def to_status(error: ChatboothError) -> grpc.Status:
-    """Encode an error: its code, its words, and the details that programs need."""
+def to_status(error: ChatboothError, request_id: str = "") -> grpc.Status:
+    """Encode an error: its code, its words, the details that programs need, and the id of the request if it has one."""
     attributes = error.attributes()
     details: list[ProtobufMessage] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=attributes)
@@ -65,6 +68,8 @@ def to_status(error: ChatboothError) -> grpc.Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1_000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    if request_id:
+        details.append(error_details_pb2.RequestInfo(request_id=request_id))
     status = status_pb2.Status(code=status_code(error), message=str(error), details=map(_packed, details))
     return rpc_status.to_status(status)
 
@@ -74,9 +79,14 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ChatboothError:
     # Every error that gRPC raises for a call is also the call.
     call = cast(grpc.Call, error)
     words = call.details() or ""
-    info = _error_info(call)
-    if info is not None:
-        return error_reasons.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
+    details = _details(call)
+    info = _detail(details, error_details_pb2.ErrorInfo)
+    if info is not None and info.domain == ERROR_DOMAIN:
+        known = error_reasons.from_reason(info.reason, words, info.metadata, _BRANCHES.get(call.code().value[0]))
+        request = _detail(details, error_details_pb2.RequestInfo)
+        if request:
+            known.request_id = request.request_id
+        return known
     code = call.code()
     cause = cause_of(words)
     # A server that stops cancels the calls that are left.
@@ -98,14 +108,20 @@ def _packed(detail: ProtobufMessage) -> Any:
     return packed
 
 
-def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
+def _details(call: grpc.Call) -> Sequence[Any]:
+    """Return the details of a call's status."""
     try:
         status = rpc_status.from_call(call)
     except (ValueError, DecodeError):
         # The parts of the status contradict each other, or are unreadable. So no chatbooth server made it.
-        return None
-    for detail in status.details if status else ():
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
-            return info
+        return ()
+    return status.details if status else ()
+
+
+def _detail(details: Sequence[Any], kind: type[Detail]) -> Detail | None:
+    """Return the first detail of a kind."""
+    for packed in details:
+        found = kind()
+        if packed.Unpack(found):
+            return found
     return None

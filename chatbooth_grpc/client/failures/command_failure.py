@@ -54,6 +54,11 @@ class Misuse(CommandFailure):
     exit_code = USAGE
 
 
+def details_of(error: ChatboothError) -> dict[str, str]:
+    """Return the attributes of a server's error for `--json`, and the id of the request if the server told it."""
+    return error.attributes() | ({"request_id": error.request_id} if error.request_id else {})
+
+
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error."""
     if isinstance(error, CommandFailure):

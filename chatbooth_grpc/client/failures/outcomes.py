@@ -9,7 +9,7 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
 )
 from chatbooth_grpc.booth.repeating import OUTCOME_UNKNOWN
-from chatbooth_grpc.client.failures.command_failure import CommandFailure, exit_code
+from chatbooth_grpc.client.failures.command_failure import CommandFailure, details_of, exit_code
 from chatbooth_grpc.client.failures.exit_codes import (
     UNPRINTED,
 )
@@ -56,7 +56,7 @@ class QueuedButRefused(CommandFailure):
         super().__init__(f"Not sent to {recipient}: {refusal} The text stays in the outbox: see the command outbox.")
         self.reason = refusal.reason
         self.exit_code = exit_code(refusal)
-        self._details = {**refusal.attributes(), "message_id": message_id.hex()}
+        self._details = {**details_of(refusal), "message_id": message_id.hex()}
 
     def details(self) -> dict[str, str]:
         """Return the refusal's attributes, and the message's id."""
@@ -75,7 +75,7 @@ class OutcomeUnknown(CommandFailure):
         else:
             super().__init__(f"{cause} {advice}")
             self.reason, self.exit_code = cause.reason, exit_code(cause)
-            self._details = {**cause.attributes(), **details}
+            self._details = {**details_of(cause), **details}
 
     def details(self) -> dict[str, str]:
         """Return the error's attributes. For a message, add its id and the command that repeats it."""

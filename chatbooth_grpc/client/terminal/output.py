@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.client.failures.command_failure import CommandFailure, exit_code
+from chatbooth_grpc.client.failures.command_failure import CommandFailure, details_of, exit_code
 from chatbooth_grpc.client.failures.outcomes import Unprinted
 from chatbooth_grpc.client.terminal.display import harmless_line
 
@@ -141,7 +141,7 @@ def _columns(terminal: TextIO) -> int:
 def _error_record(error: Exception) -> dict[str, object]:
     record: dict[str, object] = {"error": "FAILED", "message": error_words(error), "exit_code": exit_code(error)}
     if isinstance(error, ChatboothError):
-        record |= {"error": error.reason, "details": error.attributes()}
+        record |= {"error": error.reason, "details": details_of(error)}
     elif isinstance(error, CommandFailure):
         record |= {"error": error.reason, "details": error.details()}
     return record

@@ -29,7 +29,7 @@ from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
-from chatbooth_grpc.rpc.server.reply import Reply, peer_text
+from chatbooth_grpc.rpc.server.reply import Reply, header_of, peer_text
 
 Behaviour = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -135,7 +135,7 @@ class _answered:  # noqa: N801  # it reads as a function
 
     def __init__(self, context: grpc.ServicerContext, action: str, observer: Observer | None) -> None:
         self._context = context
-        self._call = Call(action, partial(peer_text, context), GRPC, observer)
+        self._call = _call(action, context, observer)
 
     def __enter__(self) -> None:
         begin_call(self._call, self._context.time_remaining())
@@ -148,7 +148,7 @@ class _answered:  # noqa: N801  # it reads as a function
             log_defect(self._call)
             error = Internal()
         self._call.end(error)
-        _abort(self._context, error)
+        _abort(self._context, error, self._call.request_id)
 
 
 class BulkheadInterceptor(grpc.ServerInterceptor):
@@ -207,14 +207,21 @@ def _placed(handler: Handler, pool: CountedPool) -> Handler:
 def _refusing(error: ChatboothError, action: int | None, observer: Observer | None) -> Behaviour:
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
         if action is not None:
-            Call(action_name(action), partial(peer_text, context), GRPC, observer).end(error)
+            call = _call(action_name(action), context, observer)
+            call.end(error)
+            _abort(context, error, call.request_id)
         _abort(context, error)
 
     return answer
 
 
-def _abort(context: grpc.ServicerContext, error: ChatboothError) -> NoReturn:
-    context.abort_with_status(to_status(error))
+def _abort(context: grpc.ServicerContext, error: ChatboothError, request_id: str = "") -> NoReturn:
+    context.abort_with_status(to_status(error, request_id))
+
+
+def _call(action: str, context: grpc.ServicerContext, observer: Observer | None) -> Call:
+    """Return the call that is answered in a context."""
+    return Call(action, partial(peer_text, context), GRPC, observer, header=partial(header_of, context))
 
 
 def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:

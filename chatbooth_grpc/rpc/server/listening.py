@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from chatbooth_grpc.booth.call_log import Call, current_call
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import StoredSession
@@ -25,6 +26,7 @@ class GrpcSink:
 
     __slots__ = (
         "_account_id",
+        "_call",
         "_call_when_free",
         "_context",
         "_end_held",
@@ -33,7 +35,11 @@ class GrpcSink:
         "_unread",
     )
 
-    def __init__(self, context: Any, responses: ResponseStream, account_id: int, unread: Unread) -> None:
+    def __init__(
+        self, context: Any, responses: ResponseStream, account_id: int, unread: Unread, call: Call | None = None
+    ) -> None:
+        """`call` has the id of the request, for the error that ends the stream."""
+        self._call = call
         self._context = context
         self._responses = responses
         self._account_id = account_id
@@ -69,7 +75,7 @@ class GrpcSink:
     def end(self, end: End, error: ChatboothError) -> None:
         message = _encode(end)
         self._end_held = self._hold(message)
-        set_status(self._context, error)
+        set_status(self._context, error, self._call.request_id if self._call else "")
         self._responses.finish(message)
 
     def abort(self) -> None:
@@ -123,7 +129,7 @@ def listen(
 
     `unread` counts each message until the client has taken it.
     """
-    sink = GrpcSink(context, responses, session.account_id, unread)
+    sink = GrpcSink(context, responses, session.account_id, unread, current_call())
     listener = switchboard.open(session, after, sink)
     unread.watch(sink)
 

@@ -34,7 +34,7 @@ class Reply:
         self._context = context
         self._respond = respond
         # How the log describes the call.
-        self.call = Call(action, partial(peer_text, context), GRPC, observer)
+        self.call = Call(action, partial(peer_text, context), GRPC, observer, header=partial(header_of, context))
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Answer a Send with the outcome of its one message. The store calls this."""
@@ -48,7 +48,7 @@ class Reply:
     def refuse(self, error: ChatboothError) -> None:
         """Answer with an error."""
         self.call.end(error)
-        set_status(self._context, error)
+        set_status(self._context, error, self.call.request_id)
         self._respond(None)
 
     def end(self, error: ChatboothError | None) -> None:
@@ -60,12 +60,17 @@ class Reply:
             self._respond(None)
 
 
-def set_status(context: grpc.ServicerContext, error: ChatboothError) -> None:
+def set_status(context: grpc.ServicerContext, error: ChatboothError, request_id: str) -> None:
     """Make a call end with an error, in code that must not raise one."""
-    status = to_status(error)
+    status = to_status(error, request_id)
     context.set_code(status.code)
     context.set_details(status.details)
     context.set_trailing_metadata(status.trailing_metadata)
+
+
+def header_of(context: grpc.ServicerContext, name: str) -> str | None:
+    """Return what the client sent as metadata under a name."""
+    return next((value for key, value in context.invocation_metadata() if key == name and isinstance(value, str)), None)
 
 
 def peer_text(context: grpc.ServicerContext) -> str:

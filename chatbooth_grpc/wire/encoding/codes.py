@@ -60,9 +60,16 @@ _BRANCHES: dict[int, type[ChatboothError]] = {
 """The branch of the error tree that a code belongs to, by the code's tens."""
 
 
-def encode_error(error: ChatboothError) -> bytes:
-    """Encode an error: its code, its reason, its words, and its attributes as pairs of strings."""
-    attributes = error.attributes()
+REQUEST_ID = "request_id"
+"""The attribute that has the id of the request. An older client ignores it, as it ignores every unknown attribute."""
+
+
+def encode_error(error: ChatboothError, request_id: str = "") -> bytes:
+    """Encode an error: its code, its reason, its words, and its attributes as pairs of strings.
+
+    The id of the request is one of them, if it has one.
+    """
+    attributes = error.attributes() | ({REQUEST_ID: request_id} if request_id else {})
     writer = BodyWriter().fixed(bytes((CODES.get(type(error), OTHER),)))
     writer.string(error.reason).string(str(error)).varint(len(attributes))
     for name, value in attributes.items():
@@ -77,6 +84,11 @@ def decode_error(body: bytes) -> ChatboothError:
     reason, words = reader.string(), reader.string()
     attributes = {reader.string(): reader.string() for _ in range(reader.varint())}
     reader.finish()
+    request_id = attributes.pop(REQUEST_ID, "")
     if code == OTHER:
-        return UnknownError(reason, words)
-    return from_reason(reason, words, attributes, _BRANCHES.get(code // 10))
+        error: ChatboothError = UnknownError(reason, words)
+    else:
+        error = from_reason(reason, words, attributes, _BRANCHES.get(code // 10))
+    if request_id:
+        error.request_id = request_id
+    return error

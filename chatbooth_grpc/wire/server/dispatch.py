@@ -90,7 +90,7 @@ def answered(perform: Callable[[], bytes], action: int, peer: Peer, observer: Ob
         call.end()
         return reply
     call.end(refusal)
-    return encode_error(refusal)
+    return encode_error(refusal, call.request_id)
 
 
 def _unknown(frame: Frame) -> bytes:

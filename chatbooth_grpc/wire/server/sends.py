@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedReque
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.observing import WIRE
+from chatbooth_grpc.booth.request_ids import new_request_id
 from chatbooth_grpc.booth.sending import Checked
 from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.wire.encoding.codes import OK, encode_error
@@ -119,10 +120,18 @@ class Sends:
             log_defect(_call(peer))
             return lane.fail(Internal())
 
+    def _request_id(self, place: int) -> str:
+        """Return the id of the request in a place: the one in the log, if the request is logged."""
+        for part in self._parts:
+            if place < part.size:
+                return part.calls[place].request_id if part.calls else new_request_id()
+            place -= part.size
+        raise IndexError(place)
+
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         if self._booth.observer is not None:
             self._booth.observer.sends_ended(WIRE, outcomes, time.monotonic() - self._started)
-        replies = _encode_replies(outcomes)
+        replies = _encode_replies(outcomes, self._request_id)
         start = 0
         for size, lane, settle, calls in self._parts:
             end = start + size
@@ -151,14 +160,17 @@ def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
         return MalformedRequest()
 
 
-def _encode_replies(outcomes: Sequence[Outcome]) -> list[bytes]:
-    """Encode outcomes as frames. Most outcomes of one commit are the same receipt, which is encoded once."""
+def _encode_replies(outcomes: Sequence[Outcome], request_id: Callable[[int], str]) -> list[bytes]:
+    """Encode outcomes as frames. Most outcomes of one commit are the same receipt, which is encoded once.
+
+    `request_id` returns the id of the request in a place.
+    """
     last: Receipt | None = None
     receipt = b""
     replies = []
-    for outcome in outcomes:
+    for place, outcome in enumerate(outcomes):
         if isinstance(outcome, ChatboothError):
-            replies.append(encode_frame(actions.RESPONSE, encode_error(outcome)))
+            replies.append(encode_frame(actions.RESPONSE, encode_error(outcome, request_id(place))))
             continue
         if outcome is not last:
             last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + encode_receipt(outcome))

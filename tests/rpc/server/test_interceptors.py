@@ -216,6 +216,12 @@ class Context:
     def time_remaining(self) -> float | None:
         return self._remaining
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:5000"
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def abort_with_status(self, status: Any) -> None:
         self.status = status
         raise Exception("aborted")  # noqa: TRY002  # as gRPC does

@@ -28,6 +28,9 @@ class Context:
     def peer(self) -> str:
         return self._peer
 
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def set_code(self, code: grpc.StatusCode) -> None:
         self.code = code
 
