@@ -18,7 +18,8 @@ from chatbooth_grpc.booth.admin_store import MaintenanceFailed, Progress
 # A step copies 8 MiB or so. The writer commits meanwhile as before, because a reader keeps no writer waiting.
 PAGES_PER_STEP = 2_000
 
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+# How a file system refuses a second name for a file.
+NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 
 
 def open_alone(path: Path) -> apsw.Connection:
@@ -102,7 +103,7 @@ def _put_in_place(part: Path, target: Path, *, force: bool) -> None:
         # Unlike a rename, this fails if somebody has made the target meanwhile.
         os.link(part, target)
     except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
+        if error.errno not in NO_HARD_LINKS:
             raise
         part.rename(target)
     else:

@@ -15,6 +15,7 @@ After a crash, the old store or the new one is in place. So the order of the ste
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
@@ -23,7 +24,7 @@ from pathlib import Path
 import apsw
 
 from chatbooth_grpc.booth.admin_store import Finding, MaintenanceFailed, Progress, Restoration, Verified
-from chatbooth_grpc.store.sqlite.copying import copy_pages, new_file, open_alone, sync_folder
+from chatbooth_grpc.store.sqlite.copying import NO_HARD_LINKS, copy_pages, new_file, open_alone, sync_folder
 from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.sqlite.lock import StoreLock
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError, connect, lock_store
@@ -100,13 +101,24 @@ def _keep_former(path: Path) -> Path | None:
     if is_whole and path.stat().st_size == 0:
         return None
     former = _free_name(path)
-    os.link(path, former)
+    _give_second_name(path, former)
     if not is_whole:
         for ending in ("-wal", "-journal"):
             if Path(f"{path}{ending}").exists():
                 Path(f"{path}{ending}").rename(f"{former}{ending}")
     sync_folder(path.parent)
     return former
+
+
+def _give_second_name(path: Path, former: Path) -> None:
+    try:
+        os.link(path, former)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # Such a file system keeps a copy instead, which takes longer and as much room again.
+        with new_file(former, force=False) as part:
+            shutil.copyfile(path, part)
 
 
 def _copy_log(path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -96,6 +98,21 @@ def test_a_log_that_does_not_belong_to_the_old_file_is_kept_beside_it(home: SQLi
     assert restored.former is not None
     assert restored.former.read_bytes() == b"overwritten" * 1_000
     assert Path(f"{restored.former}-wal").read_bytes() == log
+    assert texts_of(home) == ["before"]
+
+
+def test_a_file_system_without_second_names_keeps_a_copy(
+    home: SQLiteHome, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    content = home.path.read_bytes()
+    restored = restore(home, backup)
+    assert restored.former is not None
+    assert restored.former.read_bytes() == content
+    assert restored.former.stat().st_mode & 0o777 == 0o600
     assert texts_of(home) == ["before"]
 
 
