@@ -1,4 +1,4 @@
-"""The local socket through which a server is administered: its place, and how gRPC reaches it."""
+"""The socket for administering a server: where it is, and how gRPC reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An administrator's command on a real server: backups under load, restores that clients notice, and interrupts."""
+"""An administrator acts on a real server: backups under load, restores, full disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Administration means the same on a stopped store and through the socket of a running server."""
+"""Administration means the same on a stopped store and through a server's socket."""
 
 from __future__ import annotations
 

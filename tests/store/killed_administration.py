@@ -1,8 +1,8 @@
-"""A program that dies at one step of an administrator's work: `python -m tests.store.killed_administration …`.
+"""A program that dies at one step of an administrator's work.
 
-Its arguments are the store, the other file, the work (backup, restore or vacuum) and the number of the step before
-which it dies. The steps are the system calls that change a file, of Python and of SQLite, and the pieces of work that
-are told as progress. It exits with 0 if the work took fewer steps than the number.
+`python -m tests.store.killed_administration STORE FILE WORK NUMBER` does the WORK (backup, restore or vacuum) and dies
+before the step with the NUMBER. The steps are the system calls that change a file, of Python and of SQLite, and each
+piece of progress. It exits with 0 if the work took fewer steps than the number.
 """
 
 from __future__ import annotations

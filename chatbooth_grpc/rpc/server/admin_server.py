@@ -1,4 +1,4 @@
-"""The small gRPC server of administration, on a local socket that only the server's user may open."""
+"""The small gRPC server of administration, on a socket that only its user may open."""
 
 from __future__ import annotations
 

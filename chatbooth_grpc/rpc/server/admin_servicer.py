@@ -1,4 +1,4 @@
-"""The gRPC service of administration: each method calls `Administration` and turns its result into responses."""
+"""The gRPC service of administration: it calls `Administration` and encodes the results."""
 
 from __future__ import annotations
 

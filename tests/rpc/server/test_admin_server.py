@@ -1,4 +1,4 @@
-"""The socket of administration is its user's alone, takes the place of a stale one, and ends with the server."""
+"""The socket of administration is its user's alone, and replaces a stale one."""
 
 from __future__ import annotations
 

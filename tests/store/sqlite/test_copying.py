@@ -1,4 +1,4 @@
-"""A copy of a database takes its place only when it is whole, and nothing is left of one that fails."""
+"""A copy takes its place only when it is whole, and one that fails leaves nothing."""
 
 from __future__ import annotations
 

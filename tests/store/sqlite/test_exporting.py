@@ -1,4 +1,4 @@
-"""An export has whatever the store holds about a person, so each table has been thought of."""
+"""An export has whatever the store holds about a person: each table is considered."""
 
 from __future__ import annotations
 

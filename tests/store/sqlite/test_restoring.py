@@ -1,4 +1,4 @@
-"""A restore puts a backup in place with a new epoch, and a crash at any step leaves one whole store."""
+"""A restore begins a new epoch, and a crash at any step leaves one whole store."""
 
 from __future__ import annotations
 

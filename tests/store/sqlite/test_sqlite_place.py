@@ -1,4 +1,4 @@
-"""The place of a store is opened only if there is one, nobody serves it and its user is the caller."""
+"""A store is opened only if there is one, nobody serves it and the caller owns it."""
 
 from __future__ import annotations
 
