@@ -10,7 +10,7 @@ from chatbooth_grpc.server.flags import MODULE, Program, flag_parser, parse_sett
 
 GROUPS = {
     "options": ["--help", "--version"],
-    "listening": ["--host", "--port", "--wire-port", "--no-grpc"],
+    "listening": ["--host", "--proxy-protocol", "--port", "--wire-port", "--no-grpc"],
     "encryption": ["--tls", "--tls-cert", "--tls-key", "--tls-client-ca", "--insecure"],
     "storage": ["--store", "--restored", "--retain"],
     "accounts and sessions": ["--session-expiry", "--name-hold"],
@@ -45,7 +45,7 @@ def test_help_shows_every_flag_in_its_group() -> None:
 
 
 def test_a_program_with_one_port_has_the_same_groups() -> None:
-    one_port = GROUPS | {"listening": ["--host", "--port"]}
+    one_port = GROUPS | {"listening": ["--host", "--proxy-protocol", "--port"]}
     assert groups_in_help(Program("python main.py --server", wire_port=8080)) == one_port
 
 
