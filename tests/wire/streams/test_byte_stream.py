@@ -23,8 +23,8 @@ DESCRIPTOR_FUNCTIONS = {
 
 STRANGERS = {"ctypes", "fcntl", "ssl", "asyncio", "socketserver", "mmap"}
 
-PIPE = {"server/waker.py": {"os.read", "os.write"}}
-"""The pipe that wakes a thread has no bytes of a client."""
+PIPE = {"server/waker.py": {"os.read", "os.write"}, "server/proxy_header.py": {"proxied.recv"}}
+"""The pipe that wakes a thread has no bytes of a client. The header of a proxy comes before the stream."""
 
 WAITING = {"server/frame_writer.py", "server/shared_reader.py", "server/listening.py"}
 """Those that wait for a stream or a listening socket by its number."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chatbooth_grpc.booth import causes
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.wire.client.connecting import connect
 from chatbooth_grpc.wire.streams.byte_stream import MOST, TlsFailed, new_buffer
@@ -315,7 +316,7 @@ def test_a_server_under_another_name_or_of_another_certificate_is_not_reached(ce
             refusing = pool.submit(refuse)
             with pytest.raises(ServerUnreachable) as caught:
                 connect(address, PATIENCE, tls_client(context, name))
-            assert caught.value.cause == ""
+            assert caught.value.cause == causes.NOT_VERIFIED
             refusing.result(PATIENCE)
 
 
