@@ -73,8 +73,12 @@ def _shake_hands(server: str, timeout: float, context: ssl.SSLContext, alpn: str
     host = host.strip("[]")
     if alpn:
         context.set_alpn_protocols([alpn])
+    try:
+        opened = socket.create_connection((host, int(port)), timeout)
+    except UnicodeError as error:  # Python raises it for a name that is no host's
+        raise OSError(f"{host} is no host's name") from error
     with (
-        socket.create_connection((host, int(port)), timeout) as connected,
+        opened as connected,
         context.wrap_socket(connected, server_hostname=host) as secured,
     ):
         content: Any = secured.getpeercert() or {}

@@ -81,6 +81,11 @@ def test_a_certificate_for_an_address_alone(authority: Authority, stack: ExitSta
     assert examine(serve(authority.issue("192.0.2.1"), stack), PATIENCE).name == "192.0.2.1"
 
 
+def test_a_name_that_is_no_hosts_is_not_reached() -> None:
+    with pytest.raises(OSError, match="no host's name"):
+        examine("a..b:1", PATIENCE)
+
+
 def test_a_server_that_speaks_no_tls_is_an_error(stack: ExitStack) -> None:
     listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
