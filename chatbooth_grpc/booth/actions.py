@@ -104,6 +104,22 @@ class AcknowledgeRequest(NamedTuple):
     """As in `DeliverRequest`."""
 
 
+class SetBlockRequest(NamedTuple):
+    """Block another account, or unblock it."""
+
+    username: str
+    is_blocked: bool
+
+
+class ListBlocksRequest(NamedTuple):
+    """List the accounts that this one blocks."""
+
+    page_size: int = 0
+    """As in `ListRequest`."""
+    page_token: str = ""
+    """As in `ListRequest`."""
+
+
 # The rows
 
 
@@ -147,6 +163,8 @@ RESPONSE = _row(10, "RESPONSE", is_wire_only=True)
 MESSAGE = _row(11, "MESSAGE", is_wire_only=True)
 PING = _row(12, "PING", is_wire_only=True)
 CHANGE_PASSWORD: UnaryAction[ChangePasswordRequest, int] = _unary("accounts", 13, "CHANGE_PASSWORD", bulkhead=LOG_INS)
+SET_BLOCK: UnaryAction[SetBlockRequest, None] = _unary("blocks", 14, "SET_BLOCK")
+LIST_BLOCKS: UnaryAction[ListBlocksRequest, Page] = _unary("blocks", 15, "LIST_BLOCKS")
 
 WITHOUT_SESSION = frozenset(row.number for row in ACTIONS.values() if not row.needs_session)
 """The actions that need no session."""

@@ -14,6 +14,7 @@ from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
 from chatbooth_grpc.booth.errors import (
     AccountDisabled,
+    BlocksOneself,
     ChatboothError,
     SessionInvalid,
     UsernameTaken,
@@ -175,6 +176,24 @@ class Booth:
                 # As in `log_in`.
                 continue
 
+    # Blocks
+
+    def set_block(self, token: bytes, username: str, is_blocked: bool) -> None:
+        """Block another account, or unblock it. The block holds for every message that is not stored by then.
+
+        Raises InvalidUsername, BlocksOneself, RecipientNotFound, LimitReached.
+        """
+        session = self.authenticated(token)
+        username = folded_username(username)
+        if username == session.username:
+            raise BlocksOneself
+        self._store.set_block(session, username, is_blocked=is_blocked)
+
+    def list_blocks(self, token: bytes, page_size: int, page_token: str) -> Page:
+        """Return a page of the names of the accounts that this one blocks, sorted. Raises InvalidPageToken."""
+        session = self.authenticated(token)
+        return Listing("", "").page(partial(self._store.blocked_usernames, session), page_size, page_token)
+
     # Messages
 
     def list(self, token: bytes, pattern: str, prefix: str, page_size: int, page_token: str) -> Page:
@@ -191,8 +210,8 @@ class Booth:
     def send(self, token: bytes, message: OutgoingMessage) -> Receipt:
         """Store a message in its recipient's mailbox, and wait until it is stored. The transports do not use this.
 
-        Raises RecipientNotFound, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText,
-        TextTooLong.
+        Raises RecipientNotFound, Blocked, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind,
+        EmptyText, TextTooLong.
         """
         checked = self.sending.checked(self.authenticated(token), message)
         [outcome] = wait_for(partial(self.sending.send_later, [checked]))
@@ -313,6 +332,8 @@ _row(actions.LOG_IN, lambda booth, _, request: booth.log_in(*request))
 _row(actions.LOG_OUT, lambda booth, token, _: booth.log_out(token))
 _row(actions.CHANGE_PASSWORD, lambda booth, token, request: booth.change_password(token, *request))
 _row(actions.DELETE, lambda booth, token, request: booth.delete(token, *request))
+_row(actions.SET_BLOCK, lambda booth, token, request: booth.set_block(token, *request))
+_row(actions.LIST_BLOCKS, lambda booth, token, request: booth.list_blocks(token, *request))
 _row(actions.LIST, lambda booth, token, request: booth.list(token, *request))
 _row(actions.DELIVER, lambda booth, token, request: booth.deliver(token, *request))
 _row(actions.ACKNOWLEDGE, lambda booth, token, request: booth.acknowledge(token, *request))

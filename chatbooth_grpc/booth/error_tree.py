@@ -6,14 +6,16 @@
     ├── NotFound              the thing that the request names does not exist
     ├── AlreadyExists         the thing that the request would make exists already
     ├── OutOfRange            a position lies outside of the mailbox
+    ├── FailedPrecondition    a setting of the server or of an account forbids the request
     ├── ResourceExhausted     a limit of the server is reached
     ├── Unavailable           the same call may succeed later
     ├── DeadlineExceeded      no answer came in time, so the outcome is unknown
     └── Internal              a bug of the server, which has logged it
 
-`errors.py` has the errors of each branch. Each has a stable `reason`. A server sends the reason and the typed
-attributes. From these the client builds the same error (`error_reasons.py`), which has its own words. `trust_errors.py`
-has a branch that no server sends: the client does not trust the server, and has sent nothing.
+`errors.py` has the errors of each branch, some of them from `account_errors.py`. Each has a stable `reason`. A server
+sends the reason and the typed attributes. From these the client builds the same error (`error_reasons.py`), which has
+its own words. `trust_errors.py` has a branch that no server sends: the client does not trust the server, and has sent
+nothing.
 """
 
 from __future__ import annotations
@@ -65,6 +67,14 @@ class AlreadyExists(ChatboothError):
 
 class OutOfRange(ChatboothError):
     """A position lies outside of the mailbox."""
+
+
+class FailedPrecondition(ChatboothError):
+    """The request is right, but a setting of the server or of an account forbids it.
+
+    Repeating it does not help before that setting changes. A client that does not know this branch treats its errors
+    as final refusals, on both wires.
+    """
 
 
 class ResourceExhausted(ChatboothError):

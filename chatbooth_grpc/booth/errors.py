@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatbooth_grpc.booth.account_errors import Blocked as Blocked
+from chatbooth_grpc.booth.account_errors import BlocksOneself as BlocksOneself
+from chatbooth_grpc.booth.account_errors import LimitReached as LimitReached
 from chatbooth_grpc.booth.causes import advice
 from chatbooth_grpc.booth.error_tree import AlreadyExists as AlreadyExists
 from chatbooth_grpc.booth.error_tree import ChatboothError as ChatboothError
+from chatbooth_grpc.booth.error_tree import FailedPrecondition as FailedPrecondition
 from chatbooth_grpc.booth.error_tree import InvalidArgument as InvalidArgument
 from chatbooth_grpc.booth.error_tree import NotFound as NotFound
 from chatbooth_grpc.booth.error_tree import OutOfRange as OutOfRange

@@ -65,6 +65,9 @@ class Batch:
     cursor: int
 
 
+MAX_BLOCKS = 1_000
+"""The most accounts that one account may block."""
+
 Outcome = Receipt | ChatboothError
 """The outcome of one message."""
 
@@ -180,13 +183,25 @@ class Store(Protocol):
     def end_session(self, session: StoredSession) -> None:
         """End the session. If it has ended already, this does nothing."""
 
+    def set_block(self, session: StoredSession, username: str, *, is_blocked: bool) -> None:
+        """Block an account for the session's account, or unblock it. If it is so already, nothing changes.
+
+        From the commit on, `append_later` stores no new message of a blocked account in this mailbox. A block ends when
+        either account is deleted. Raises SessionInvalid if the session has ended. Raises RecipientNotFound if no
+        account has the name. Raises LimitReached if the account blocks `MAX_BLOCKS` others already.
+        """
+
+    def blocked_usernames(self, session: StoredSession, after: str, limit: int) -> bytes:
+        """Read up to `limit` names of the accounts that the session's account blocks, as `usernames` does."""
+
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append messages to their recipients' mailboxes, in order, in one transaction. Return at once.
 
         The store calls `settle` once, on any thread and perhaps before this returns, with an outcome for each message:
-        a receipt, SessionInvalid, RecipientNotFound or MessageIdReused. If the sender has used a message's id in that
-        mailbox before, the message gets the first receipt again, or MessageIdReused if its digest differs. If the store
-        itself fails, each outcome is StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
+        a receipt, SessionInvalid, RecipientNotFound, Blocked or MessageIdReused. If the sender has used a message's id
+        in that mailbox before, the message gets the first receipt again, or MessageIdReused if its digest differs. This
+        holds also if the recipient has blocked the sender since. If the store itself fails, each outcome is
+        StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
 
         If such a failure hits a message in a lane, the lane fails, and the outcome is the result of `Lane.fail`. The
         store does the appends in the order of the calls. If a message's lane has failed by then, the store does not

@@ -27,6 +27,7 @@ STATUS_CODES: dict[type[ChatboothError], int] = {
     errors.NotFound: code_pb2.NOT_FOUND,
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
     errors.OutOfRange: code_pb2.OUT_OF_RANGE,
+    errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
     errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
     errors.Unavailable: code_pb2.UNAVAILABLE,
     errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
@@ -38,7 +39,6 @@ _BRANCHES: dict[int, type[ChatboothError]] = {
     **{code: branch for branch, code in STATUS_CODES.items()},
     # No error of this version has these codes. A newer server's are handled like those of the nearest branch.
     code_pb2.PERMISSION_DENIED: errors.Unauthenticated,
-    code_pb2.FAILED_PRECONDITION: errors.InvalidArgument,
     code_pb2.UNIMPLEMENTED: errors.InvalidArgument,
     code_pb2.ABORTED: errors.Unavailable,
 }

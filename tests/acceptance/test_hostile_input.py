@@ -63,6 +63,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "deliver": [["deliver", "--after", "WORD"], ["deliver", "--max", "WORD"]],
     "listen": [["listen", "--max", "WORD"], ["listen", "--max", "0", "WORD"]],
     "outbox": [["outbox", "--drop", "WORD"]],
+    "blocks": [["blocks", "--add", "WORD"], ["blocks", "--remove", "WORD"], ["blocks", "WORD"]],
     "delete": [["--as", "WORD", "delete", "--yes"], ["delete", "WORD"]],
     "none": [["WORD"], ["--server", "WORD", "list"], ["--server", "wire://WORD", "--timeout", "1", "login", "x"]],
 }

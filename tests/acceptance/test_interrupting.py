@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "deliver": (["deliver"], ""),
     "listen": (["listen"], "Still queued: 1."),
     "outbox --send": (["outbox", "--send"], "Still queued: 1."),
+    "blocks": (["blocks", "--add", "ben"], ""),
     "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
     "menu": ([], "Whether it was stored is not known"),
 }

@@ -39,11 +39,13 @@ COMMANDS: dict[str, list[str]] = {
     "outbox": ["outbox"],
     "outbox --send": ["outbox", "--send"],
     "outbox --drop": ["outbox", "--drop", "ID"],
+    "blocks": ["blocks"],
+    "blocks --add": ["blocks", "--add", "OTHER"],
     "delete": ["delete", "--yes"],
 }
-"""One good call of each command. A message waits for ME, and another one is in the outbox."""
+"""One good call of each command. A message waits for ME, another one is in the outbox, and OTHER is blocked."""
 
-DATA = {"whoami", "list", "deliver", "listen", "outbox"}
+DATA = {"whoami", "list", "deliver", "listen", "outbox", "blocks"}
 """The commands that print data. The others change something and report it."""
 
 LOCAL = {"trust", "outbox", "outbox --drop"}
@@ -66,10 +68,16 @@ class MovingSeat(Seat):
         self._file = folder / "messages.jsonl"
         self._file.write_text(json.dumps({"recipient": self.name, "text": "from a file"}) + "\n")
         self._server = server
+        self._other = f"o-{self.name[2:]}"
+        with ChatClient.connect(server) as other:
+            other.sign_up(self._other, PASSWORD)
+        with ChatClient.connect(server, session=self.saved.session) as client:
+            client.block(self._other)
 
     def words(self, command: str) -> list[str]:
         """Return the words of a command of this person."""
         places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self.queued}
+        places["OTHER"] = self._other
         return [places.get(word, word) for word in COMMANDS[command]]
 
     def move_to(self, server: str) -> None:

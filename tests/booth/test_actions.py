@@ -21,6 +21,8 @@ NUMBERS = {
     "MESSAGE": 11,
     "PING": 12,
     "CHANGE_PASSWORD": 13,
+    "SET_BLOCK": 14,
+    "LIST_BLOCKS": 15,
 }
 
 

@@ -11,15 +11,19 @@ from chatbooth_grpc.booth.actions import (
     DELETE,
     DELIVER,
     LIST,
+    LIST_BLOCKS,
     LOG_IN,
     LOG_OUT,
+    SET_BLOCK,
     SIGN_UP,
     AcknowledgeRequest,
     ChangePasswordRequest,
     DeleteRequest,
     DeliverRequest,
+    ListBlocksRequest,
     ListRequest,
     LogInRequest,
+    SetBlockRequest,
 )
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
@@ -78,6 +82,16 @@ class Actor:
     def list(self, name: str, pattern: str, prefix: str, page_size: int, page_token: str | None) -> object:
         token = self.page_token if page_token is None else page_token
         page = self.transport.call(LIST, self.token(name), ListRequest(pattern, prefix, page_size, token), TIMEOUT)
+        self.page_token = page.next_page_token
+        return page
+
+    def set_block(self, name: str, username: str, is_blocked: bool) -> object:
+        self.transport.call(SET_BLOCK, self.token(name), SetBlockRequest(username, is_blocked), TIMEOUT)
+        return "done"
+
+    def list_blocks(self, name: str, page_size: int, page_token: str | None) -> object:
+        token = self.page_token if page_token is None else page_token
+        page = self.transport.call(LIST_BLOCKS, self.token(name), ListBlocksRequest(page_size, token), TIMEOUT)
         self.page_token = page.next_page_token
         return page
 

@@ -86,8 +86,12 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
         batches = [[send()[2:] for _ in range(dice.randrange(1, 4))] for _ in range(dice.randrange(1, 4))]
         return ("send_batches", dice.choice(anyone), *batches)
 
-    makers.append(send_batches)
-    weights = [2, 3, 2, 1, 1, 1, 1, 3, 4, 6, 3]
+    makers += [
+        send_batches,
+        lambda: ("set_block", dice.choice(anyone), dice.choice(anyone), dice.random() < 0.5),
+        lambda: ("list_blocks", dice.choice(anyone), dice.randrange(4), dice.choice((None, "", "!"))),
+    ]
+    weights = [2, 3, 2, 1, 1, 1, 1, 3, 4, 6, 3, 2, 1]
     count = dice.randrange(STEPS_PER_CASE)
     steps = [send() if dice.random() < 0.4 else dice.choices(makers, weights)[0]() for _ in range(count)]
     return [*(("sign_up", name, PASSWORD) for name in names), *steps]

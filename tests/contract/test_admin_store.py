@@ -253,11 +253,14 @@ def test_an_export_has_all_about_a_person_and_no_secret(store: Store) -> None:
     assert retain(store, None) == 1
     odd = new_message(ann, "bob", "\x07 odd")
     append(store, [odd._replace(outgoing=odd.outgoing._replace(kind=77))])
+    store.set_block(ann, "bob", is_blocked=True)
     records = exported(store, "ann")
-    assert [record["record"] for record in records] == ["account", "session", "received", "sent", "sent", "received_id"]
-    account, session, received, sent, unknown, received_id = records
+    kinds = ["account", "session", "block", "received", "sent", "sent", "received_id"]
+    assert [record["record"] for record in records] == kinds
+    account, session, block, received, sent, unknown, received_id = records
     assert (account["username"], account["account_id"], account["disabled_time"]) == ("ann", ann.account_id, None)
     assert (session["session_id"], session["cursor"]) == (ann.session_id, 1)
+    assert (block["username"], block["account_id"]) == ("bob", bob.account_id)
     assert (received["sequence"], received["sender"], received["text"]) == (2, "bob", "to ann too")
     assert {(each["recipient"], each.get("text"), each.get("kind")) for each in (sent, unknown)} == {
         ("bob", "from ann", None),

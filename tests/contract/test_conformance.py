@@ -61,6 +61,15 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("send_content", "ann", "nobody", number_id(12), 7, b""),
     ("send_content", "nobody", "ben", number_id(12), 7, b"forged"),
     ("send", "ann", "ben", number_id(5), "last"),
+    ("set_block", "ben", "ANN", True),
+    *(("set_block", "ben", who, True) for who in ("ann", "ben", "nobody", "no one")),
+    *(("set_block", who, "ben", True) for who in ("nobody", "stranger")),
+    *(("list_blocks", "ben", 1, token) for token in ("", None, "!")),
+    *(("list_blocks", who, 0, "") for who in ("ann", "nobody", "stranger")),
+    *(("send", "ann", "ben", number_id(number), "last") for number in (5, 6)),
+    ("send", "ann", "ben", number_id(5), "something else"),
+    ("send_batches", "ann", [("ben", number_id(6), "blocked"), ("ann", number_id(6), "to ann")]),
+    *(("set_block", "ben", who, False) for who in ("ann", "ben", "nobody")),
     *(("send", who, "ben", number_id(6), "forged") for who in ("nobody", "stranger")),
     (
         "send_batches",
@@ -140,6 +149,8 @@ steps = st.one_of(
     st.tuples(st.just("send_batches"), names, batches, batches),
     st.tuples(st.just("deliver"), names, small, st.none() | small, small),
     st.tuples(st.just("acknowledge"), names, small),
+    st.tuples(st.just("set_block"), names, names, st.booleans()),
+    st.tuples(st.just("list_blocks"), names, small, st.none()),
 )
 
 

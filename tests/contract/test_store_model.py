@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from chatbooth_grpc.booth.errors import (
+    Blocked,
     ChatboothError,
     CursorPastEnd,
     MessageIdReused,
@@ -54,6 +55,7 @@ class Account:
     mailbox: list[Message] = field(default_factory=list)
     removed: int = 0
     accepted: dict[tuple[int, bytes], tuple[bytes, Receipt]] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,8 @@ class StoreMachine(RuleBasedStateMachine):
         removal = self.store.delete_account(session, believed, hold)
         assert removal == Removal(len(account.mailbox) - account.removed, len(account.cursors))
         del self.accounts[session.username]
+        for other in self.accounts.values():
+            other.blocked.discard(session.username)
         self.held[session.username] = self.home.clock.now + round(hold * 1_000_000)
 
     @rule(batch=st.lists(st.tuples(devices, NAMES, TEXTS, MESSAGE_IDS), min_size=1, max_size=4))
@@ -198,6 +202,8 @@ class StoreMachine(RuleBasedStateMachine):
         if key in recipient.accepted:
             content, receipt = recipient.accepted[key]
             return receipt if content == new.outgoing.content else MessageIdReused
+        if device.session.username in recipient.blocked:
+            return Blocked
         receipt = Receipt(self.home.clock.now)
         recipient.accepted[key] = (new.outgoing.content, receipt)
         recipient.mailbox.append(
@@ -211,6 +217,17 @@ class StoreMachine(RuleBasedStateMachine):
             )
         )
         return receipt
+
+    @rule(device=devices, name=NAMES, is_blocked=st.booleans())
+    def set_block(self, device: Device, name: str, is_blocked: bool) -> None:
+        account = self.live(device)
+        if account is None or name not in self.accounts:
+            with pytest.raises(SessionInvalid if account is None else RecipientNotFound):
+                self.store.set_block(device.session, name, is_blocked=is_blocked)
+            return
+        self.store.set_block(device.session, name, is_blocked=is_blocked)
+        (account.blocked.add if is_blocked else account.blocked.discard)(name)
+        assert self.store.blocked_usernames(device.session, "", 9).decode().split() == sorted(account.blocked)
 
     @rule(device=devices, through=SEQUENCES)
     def acknowledge(self, device: Device, through: int) -> None:

@@ -17,8 +17,12 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 WHO = re.compile(r"user|account|name|sender|from|recipient|owner|session|token|mailbox|author|_id$|^id$")
 """Names of a field that says, or could say, which account acts."""
 
-NAMES_ANOTHER = {"chatbooth.v1.SendRequest.recipient"}
-NAMES_NOBODY = {"chatbooth.v1.SendRequest.message_id", "chatbooth.v1.ListRequest.page_token"}
+NAMES_ANOTHER = {"chatbooth.v1.SendRequest.recipient", "chatbooth.v1.SetBlockRequest.username"}
+NAMES_NOBODY = {
+    "chatbooth.v1.SendRequest.message_id",
+    "chatbooth.v1.ListRequest.page_token",
+    "chatbooth.v1.ListBlocksRequest.page_token",
+}
 
 
 def fields_that_name_somebody(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -39,6 +39,11 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.LOG_OUT: (nothing, nothing),
     actions.ACKNOWLEDGE: (st.builds(actions.AcknowledgeRequest, numbers, st.binary()), nothing),
     actions.CHANGE_PASSWORD: (st.builds(actions.ChangePasswordRequest, st.text(), st.text()), counts),
+    actions.SET_BLOCK: (st.builds(actions.SetBlockRequest, st.text(), st.booleans()), nothing),
+    actions.LIST_BLOCKS: (
+        st.builds(actions.ListBlocksRequest, counts, st.text()),
+        st.builds(Page, st.lists(st.text(), max_size=4), st.text()),
+    ),
 }
 """For each unary action, all requests and all replies."""
 

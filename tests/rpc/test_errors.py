@@ -119,7 +119,6 @@ def test_an_error_of_a_newer_server_keeps_its_reason_and_words(raised: Raise) ->
 
 OTHER_CODES = {
     code_pb2.PERMISSION_DENIED: errors.Unauthenticated,
-    code_pb2.FAILED_PRECONDITION: errors.InvalidArgument,
     code_pb2.UNIMPLEMENTED: errors.InvalidArgument,
     code_pb2.ABORTED: errors.Unavailable,
 }

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "listen": "print the messages that wait and those that come, until Ctrl-C",
     "trust": "show the certificate of a server and accept it, or forget it",
     "outbox": "print what is queued to be sent, and what was refused",
+    "blocks": "print the accounts that this one blocks, or block or unblock one",
     "delete": "delete the account, its sessions and all messages in its mailbox",
 }
 """Each command's name and its description, in the order of --help."""

@@ -30,6 +30,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.model import Delivery, OutgoingMessage, Page, Receipt, Removal, Session
 from chatbooth_grpc.booth.rules import TOKEN_SIZE, check_token, folded_username
 from chatbooth_grpc.booth.unicode import check_unicode
+from chatbooth_grpc.client.library.account_calls import AccountCalls
 from chatbooth_grpc.client.library.inbox import Batches, Inbox
 from chatbooth_grpc.client.library.opening import open_transport
 from chatbooth_grpc.client.library.outgoing import Sendable, given_message
@@ -49,14 +50,14 @@ DEFAULT_TIMEOUT = 10.0
 """The seconds that a call may take, with all its attempts."""
 
 
-class ChatClient:
+class ChatClient(AccountCalls):
     """Performs the actions on a server. Many threads may call it, but not the calls that change the session.
 
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
-    (`list_page`, `send`, `deliver`, `acknowledge`) are tried again within that time, with backoff, when they fail with
-    Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and
-    INTERNAL are raised at once. Another try may succeed later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a call
-    may have taken effect. After other errors it has not.
+    (`list_page`, `send`, `deliver`, `acknowledge`, `block`, `unblock`, `blocks`) are tried again within that time, with
+    backoff, when they fail with Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED
+    or TOO_BUSY. STORE_FULL and INTERNAL are raised at once. Another try may succeed later. After Unavailable,
+    DEADLINE_EXCEEDED or INTERNAL a call may have taken effect. After other errors it has not.
 
     `session` is the Session that calls act for. If it is None, calls that need one raise SessionInvalid.
 
@@ -221,9 +222,9 @@ class ChatClient:
         """Store a message in the recipient's mailbox. It is stored once, however often the client tries.
 
         Takes an OutgoingMessage, or the `recipient`'s name and the `text`, which may have a `message_id`. To repeat a
-        message later, after a failure whose outcome is unknown, send it under the same id: 16 bytes, not all zero,
-        made with `new_message_id` before the first try. Raises RecipientNotFound, MessageIdReused, InvalidMessageId,
-        InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
+        message later, after a failure whose outcome is unknown, send it under the same id: 16 bytes, not all zero, made
+        with `new_message_id` before the first try. Raises RecipientNotFound, Blocked, MessageIdReused,
+        InvalidMessageId, InvalidUsername, EmptyText, TextTooLong, RequestTooLarge.
         """
         message = given_message(recipient, text, message_id)
         token = self._token()

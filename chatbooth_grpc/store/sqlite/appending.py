@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from chatbooth_grpc.booth.errors import (
+    Blocked,
     ChatboothError,
     MessageIdReused,
     RecipientNotFound,
@@ -21,7 +22,7 @@ from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.store.sqlite.sql import SQL
 
-# The most sessions and mailboxes that are cached, together.
+# The most sessions, mailboxes and recipients that block somebody that are cached, together.
 MAX_REMEMBERED = 50_000
 
 # The most rows of one statement. There is a prepared statement for each number of rows. If one message of them is a
@@ -50,6 +51,8 @@ class Appender:
         self._live: set[int] = set()
         # The mailbox of each recipient, and its last sequence.
         self._mailboxes: dict[str, tuple[int, int]] = {}
+        # The recipients that block somebody. It may also have some that did, and do no more.
+        self.blocking: set[str] = set()
         # The last sequences that are not written yet, by mailbox.
         self._advanced: dict[int, int] = {}
         # The messages that the transaction has appended so far, by mailbox.
@@ -59,13 +62,14 @@ class Appender:
         """Begin a transaction. `now` is the accept time of all its messages, in microseconds."""
         self._now = now
         self.grown = {}
-        if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
+        if len(self._mailboxes) + len(self._live) + len(self.blocking) > MAX_REMEMBERED:
             self.forget()
 
     def forget(self) -> None:
         """Empty the cache, so that the next appends look everything up again."""
         self._live.clear()
         self._mailboxes.clear()
+        self.blocking.clear()
         self._advanced.clear()
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
@@ -105,6 +109,10 @@ class Appender:
             if mailbox is None:
                 outcomes.append(RecipientNotFound(recipient))
                 continue
+            if recipient in self.blocking and self._is_blocked(mailbox[0], sender.account_id):
+                earlier = self._earlier(mailbox[0], sender.account_id, message_id, digest)
+                outcomes.append(earlier or Blocked(recipient))
+                continue
             mailbox_id, sequence = mailbox[0], mailbox[1] + 1
             advanced[recipient] = (mailbox_id, sequence)
             outcomes.append(receipt)
@@ -120,7 +128,10 @@ class Appender:
             # One of them is a repeat, or reuses an id. SQLite has undone the statement.
             if len(messages) > 1:
                 return [outcome for new in messages for outcome in self._append_some([new])]
-            return [self._repeated(ids[0])]
+            earlier = self._earlier(*ids[0][:4])
+            # The statement fails for this reason alone.
+            assert earlier is not None  # noqa: S101
+            return [earlier]
         self._execute(self._insert_messages, rows)
         self._mailboxes.update(advanced)
         self._advanced.update(advanced.values())
@@ -128,11 +139,18 @@ class Appender:
             self.grown.setdefault(mailbox_id, []).append(stored)
         return outcomes
 
-    def _repeated(self, row: tuple[object, ...]) -> Receipt | ChatboothError:
-        """Return the outcome of a message whose id is stored already."""
-        mailbox_id, sender_id, message_id, given, _ = row
-        [[digest, accept_time]] = self._connection.execute(SQL["accepted_message"], (mailbox_id, sender_id, message_id))
+    def _earlier(
+        self, mailbox_id: object, sender_id: object, message_id: object, given: object
+    ) -> Receipt | ChatboothError | None:
+        """Return the outcome of a message whose id is stored already. None: it is not."""
+        row = self._connection.execute(SQL["accepted_message"], (mailbox_id, sender_id, message_id)).fetchone()
+        if row is None:
+            return None
+        digest, accept_time = row
         return Receipt(accept_time) if digest == given else MessageIdReused()
+
+    def _is_blocked(self, mailbox_id: int, sender_id: int) -> bool:
+        return self._connection.execute(SQL["is_blocked"], (mailbox_id, sender_id)).get is not None
 
     def _execute(self, statements: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
         """Run the statement that takes this number of rows."""
@@ -145,10 +163,14 @@ class Appender:
         return True
 
     def _find_mailbox(self, recipient: str) -> tuple[int, int] | None:
-        row: tuple[int, int] | None = self._connection.execute(SQL["recipient_mailbox"], (recipient,)).fetchone()
-        if row is not None:
-            self._mailboxes[recipient] = row
-        return row
+        row = self._connection.execute(SQL["recipient_mailbox"], (recipient,)).fetchone()
+        if row is None:
+            return None
+        mailbox_id, last_sequence, blocks_somebody = row
+        if blocks_somebody:
+            self.blocking.add(recipient)
+        self._mailboxes[recipient] = (mailbox_id, last_sequence)
+        return self._mailboxes[recipient]
 
 
 def _for_rows(one_row: str) -> list[str]:

@@ -14,19 +14,19 @@ from chatbooth_grpc.store.sqlite.sql import SQL
 
 Bindings = Sequence[object] | Mapping[str, object]
 
-# The statements that end, move or refresh sessions, or take an account from its mailbox. Only the methods of
-# `WriteTransaction` run them, because caches of sessions and listeners depend on the rows that these statements touch.
+# The statements that end, move or refresh sessions, take an account from its mailbox, or block a sender. Only the
+# methods of `WriteTransaction` run them, because caches and listeners depend on the rows that these statements touch.
 TOUCHING = frozenset(
     {
         *("touch_session", "end_session", "end_other_sessions", "end_all_sessions"),
-        *("advance_cursor", "detach_mailbox", "delete_account"),
+        *("advance_cursor", "detach_mailbox", "delete_account", "insert_block"),
     }
 )
 
 _FREE = {name: text for name, text in SQL.items() if name not in TOUCHING}
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     pass
 
 
@@ -37,12 +37,24 @@ class WriteTransaction:
     session or an account. The methods that run those statements note the rows for the end of the transaction.
     """
 
-    __slots__ = ("_caller", "_connection", "_forget_lookups", "changed", "ends_accounts", "outdates_sessions")
+    __slots__ = (
+        *("_caller", "_connection", "_forget_lookups", "_note_blocking"),
+        *("changed", "ends_accounts", "outdates_sessions"),
+    )
 
-    def __init__(self, connection: apsw.Connection, forget_lookups: Callable[[], None] = _nothing) -> None:
-        """`forget_lookups` is called when sessions or accounts end, because appends must look them up again."""
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        forget_lookups: Callable[[], None] = _nothing,
+        note_blocking: Callable[[str], None] = _nothing,
+    ) -> None:
+        """`forget_lookups` is called when sessions or accounts end, because appends must look them up again.
+
+        `note_blocking` gets the name of an account that blocks somebody, because appends must look at its blocks.
+        """
         self._connection = connection
         self._forget_lookups = forget_lookups
+        self._note_blocking = note_blocking
         # The mailbox of the session that asks for the current change.
         self._caller: MailboxBounds | None = None
         # The mailboxes whose listeners must read again, other than those that grew.
@@ -99,9 +111,15 @@ class WriteTransaction:
         self.ends_accounts = True
         account = (account_id,)
         sessions = self.end_all_sessions(account_id, mailbox_id)
+        self._connection.execute(SQL["delete_blocks"], (mailbox_id,))
         messages = self._connection.execute(SQL["detach_mailbox"], account).get
         self._connection.execute(SQL["delete_account"], account)
         return Removal(messages, sessions)
+
+    def block(self, session: StoredSession, account_id: int) -> None:
+        """Block an account for the account of a session."""
+        self._note_blocking(session.username)
+        self._connection.execute(SQL["insert_block"], (session.mailbox_id, account_id))
 
     def _end(self, name: str, bindings: Bindings, mailbox_id: int) -> int:
         self._forget_lookups()

@@ -26,6 +26,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.InvalidPrefix: 16,
     errors.InvalidPageToken: 17,
     errors.UnknownContentKind: 18,
+    errors.BlocksOneself: 6,
     errors.SessionInvalid: 20,
     errors.WrongCredentials: 21,
     errors.WrongPassword: 22,
@@ -42,6 +43,8 @@ CODES: dict[type[ChatboothError], int] = {
     errors.ServerUnreachable: 72,
     errors.DeadlineExceeded: 80,
     errors.Internal: 90,
+    errors.Blocked: 100,
+    errors.LimitReached: 101,
 }
 """The status byte of each error. Another error never gets the same number."""
 
@@ -56,6 +59,7 @@ _BRANCHES: dict[int, type[ChatboothError]] = {
     7: errors.Unavailable,
     8: errors.DeadlineExceeded,
     9: errors.Internal,
+    10: errors.FailedPrecondition,
 }
 """The branch of the error tree that a code belongs to, by the code's tens."""
 

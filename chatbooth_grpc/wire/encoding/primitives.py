@@ -50,6 +50,10 @@ class BodyWriter:
         """Add a string."""
         return self.sized(value.encode())
 
+    def flag(self, value: bool) -> BodyWriter:
+        """Add a byte that is 0 or 1."""
+        return self.fixed(bytes((value,)))
+
     def optional(self, value: int | None) -> BodyWriter:
         """Add a flag, and after it a number if there is one."""
         self._parts.append(b"\x00" if value is None else b"\x01")

@@ -22,10 +22,11 @@ UPDATES = {
 
 
 def touches(connection: apsw.Connection, statement: str) -> bool:
-    """Ask SQLite whether a statement ends or changes a session or an account that others may have cached."""
+    """Ask SQLite whether a statement changes a session, an account or a block that others may have cached."""
     actions = apsw.ext.query_info(connection, statement, actions=True).actions or []
     return any(
         (action.action_name == "SQLITE_DELETE" and action.table_name in DELETES)
+        or (action.action_name == "SQLITE_INSERT" and action.table_name == "blocks")
         or (action.action_name == "SQLITE_UPDATE" and (action.table_name, action.column_name) in UPDATES)
         for action in actions
     )
@@ -44,6 +45,7 @@ def test_a_statement_that_touches_a_session_is_found(home: SQLiteHome) -> None:
     with sqlite(home) as connection:
         assert touches(connection, "DELETE FROM sessions WHERE used_time < 5")
         assert touches(connection, "UPDATE mailboxes SET account_id = NULL")
+        assert touches(connection, "INSERT INTO blocks VALUES (1, 2)")
         assert not touches(connection, "UPDATE mailboxes SET removed_through = 5")
 
 
@@ -82,6 +84,9 @@ def test_each_change_of_sessions_notes_the_sessions_that_it_touches(home: SQLite
             change(transaction)
             assert (transaction.outdates_sessions, transaction.changed) == (outdates, changed), name
             assert transaction.ends_accounts == (name == "delete")
+        blocking: list[str] = []
+        WriteTransaction(connection, note_blocking=blocking.append).block(ann, bob.account_id)
+    assert blocking == ["ann"]
     assert forgotten == ["end others", "end", "end all", "delete"]
 
 

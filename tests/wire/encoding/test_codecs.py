@@ -49,6 +49,11 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.LOG_OUT: (nothing, nothing),
     actions.ACKNOWLEDGE: (st.builds(actions.AcknowledgeRequest, numbers, epochs), nothing),
     actions.CHANGE_PASSWORD: (st.builds(actions.ChangePasswordRequest, texts, texts), numbers),
+    actions.SET_BLOCK: (st.builds(actions.SetBlockRequest, texts, st.booleans()), nothing),
+    actions.LIST_BLOCKS: (
+        st.builds(actions.ListBlocksRequest, numbers, texts),
+        st.builds(Page, st.lists(texts, max_size=4), texts),
+    ),
 }
 """For each action, all requests and all replies."""
 

@@ -44,6 +44,9 @@ GIVEN_AWAY = {
     "SERVER_UNREACHABLE": 72,
     "DEADLINE_EXCEEDED": 80,
     "INTERNAL": 90,
+    "BLOCKS_ONESELF": 6,
+    "BLOCKED": 100,
+    "LIMIT_REACHED": 101,
 }
 """The codes that clients in the world know. Lines may be added, and are never changed."""
 

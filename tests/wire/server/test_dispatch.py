@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, delivering, lists, sessions
+from chatbooth_grpc.wire.encoding import accounts, blocks, delivering, lists, sessions
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
@@ -42,6 +42,8 @@ GOOD: dict[int, bytes] = {
     actions.CHANGE_PASSWORD: accounts.encode_change_password(
         actions.ChangePasswordRequest(PASSWORD, "another password")
     ),
+    actions.SET_BLOCK: blocks.encode_set_block(actions.SetBlockRequest("ben", is_blocked=True)),
+    actions.LIST_BLOCKS: blocks.encode_list_blocks(actions.ListBlocksRequest()),
     actions.LOG_OUT: b"",
     actions.DELETE: accounts.encode_delete(actions.DeleteRequest(PASSWORD)),
 }
@@ -59,6 +61,7 @@ class Place:
         self.unread = Unread()
         self.dispatcher = Dispatcher(Booth(self.store, passwords=cheap_passwords()), self.unread)
         self.ann = self.session(actions.SIGN_UP, "ann")
+        self.session(actions.SIGN_UP, "ben")
 
     def session(self, action: int, name: str) -> Session:
         """Sign up or log in."""
@@ -116,7 +119,7 @@ def test_extensions_of_a_newer_client_are_skipped(place: Place, action: int) -> 
     assert place.answer(action, GOOD[action] + b"\x7f\x02ab\x07\x00", place.ann.token)[0] == OK
 
 
-@pytest.mark.parametrize("action", [0, actions.RESPONSE, actions.MESSAGE, 14, 255])
+@pytest.mark.parametrize("action", [0, actions.RESPONSE, actions.MESSAGE, 200, 255])
 def test_an_unknown_action_is_named(place: Place, action: int) -> None:
     error = refusal(place.answer(action, b"", place.ann.token))
     assert isinstance(error, UnknownAction)

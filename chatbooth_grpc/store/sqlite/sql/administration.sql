@@ -35,6 +35,11 @@ SELECT username, account_id, create_time, disabled_time, mailbox_id, last_sequen
 -- An account's sessions without their tokens, for its export.
 SELECT session_id, create_time, used_time, cursor FROM sessions WHERE account_id = ? ORDER BY session_id
 
+-- name: exported_blocks
+-- The accounts that an account blocks, for its export.
+SELECT username, sender_id FROM blocks JOIN accounts ON accounts.account_id = sender_id
+ WHERE mailbox_id = ? ORDER BY username
+
 -- name: exported_received
 -- The messages in a mailbox, for its account's export.
 SELECT sequence, sender, sender_id, message_id, accept_time, content, kind FROM messages

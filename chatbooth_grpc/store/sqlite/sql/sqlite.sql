@@ -132,8 +132,9 @@ UPDATE mailboxes SET account_id = NULL WHERE account_id = ? RETURNING last_seque
 DELETE FROM accounts WHERE account_id = ?
 
 -- name: recipient_mailbox
--- Find the mailbox of a message's recipient, and the last sequence that it gave out.
-SELECT mailbox_id, last_sequence FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
+-- Find the mailbox of a message's recipient, the last sequence that it gave out, and whether it blocks any sender.
+SELECT mailbox_id, last_sequence, EXISTS (SELECT 1 FROM blocks WHERE blocks.mailbox_id = mailboxes.mailbox_id)
+  FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
 
 -- name: accepted_message
 -- The digest and the accept time of a message id that a sender has used in a mailbox before.
@@ -176,6 +177,40 @@ UPDATE sessions SET cursor = max(cursor, ?) WHERE session_id = ?
 -- name: advance_acknowledged
 -- Note how far any session of a mailbox has acknowledged. It never goes back.
 UPDATE mailboxes SET acknowledged_through = max(acknowledged_through, ?) WHERE mailbox_id = ?
+
+-- name: is_blocked
+-- Whether a mailbox takes no messages of a sender.
+SELECT 1 FROM blocks WHERE mailbox_id = ? AND sender_id = ?
+
+-- name: account_id_by_name
+-- Find the id of a live account.
+SELECT account_id FROM accounts WHERE username = ?
+
+-- name: insert_block
+-- Block a sender, unless it is blocked already.
+INSERT OR IGNORE INTO blocks (mailbox_id, sender_id) VALUES (?, ?)
+
+-- name: delete_block
+-- Unblock a sender.
+DELETE FROM blocks WHERE mailbox_id = ? AND sender_id = ?
+
+-- name: delete_blocks
+-- Remove all blocks of an account that is deleted.
+DELETE FROM blocks WHERE mailbox_id = ?
+
+-- name: delete_outlived_blocks
+-- Remove the blocks of a mailbox whose sender was deleted. Nothing depends on them, but they count for the limit.
+DELETE FROM blocks WHERE mailbox_id = ? AND sender_id NOT IN (SELECT account_id FROM accounts)
+
+-- name: count_blocks
+-- How many senders a mailbox blocks.
+SELECT count(*) FROM blocks WHERE mailbox_id = ?
+
+-- name: blocked_usernames
+-- A page of the names of the senders that a mailbox blocks, sorted, joined by newlines, as in usernames.
+SELECT CAST(coalesce(group_concat(username, char(10)), '') AS BLOB)
+  FROM (SELECT username FROM blocks JOIN accounts ON accounts.account_id = sender_id
+         WHERE mailbox_id = :mailbox_id AND username > :after ORDER BY username LIMIT :limit)
 
 -- name: detached_mailbox
 -- A mailbox that a deleted account left, for pruning.
