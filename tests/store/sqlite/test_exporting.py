@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.contract.stores import SQLiteHome
 from tests.store.beside import sqlite
 
-EXPORTED = {"accounts", "mailboxes", "messages", "message_ids", "recent_message_ids", "sessions"}
+EXPORTED = {"accounts", "blocks", "mailboxes", "messages", "message_ids", "recent_message_ids", "sessions"}
 """Tables whose rows about a person are in the export."""
 
 ABOUT_NOBODY = {"store"}
