@@ -64,6 +64,7 @@ CLIENT_OF_BOOTH = {
     "actions",
     "causes",
     "error_reasons",
+    "account_errors",
     "errors",
     "message_ids",
     "model",
