@@ -64,7 +64,6 @@ CLIENT_OF_BOOTH = {
     "actions",
     "causes",
     "error_reasons",
-    "account_errors",
     "errors",
     "message_ids",
     "model",
