@@ -10,7 +10,7 @@ import pytest
 from chatbooth_grpc.booth.errors import ServerUnreachable
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.apart import apart
-from chatbooth_grpc.client.library.grpc_transport import GrpcSendStream, GrpcTransport
+from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 
 
 def on_another_thread(work: object) -> threading.Thread:
@@ -84,7 +84,7 @@ class _Call:
         self._is_over.set()
 
 
-def test_the_main_thread_is_never_inside_grpc_while_a_stream_is_read() -> None:
+def test_the_main_thread_is_never_inside_grpc_while_a_stream_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[_Call] = []
 
     class Stub:
@@ -92,7 +92,9 @@ def test_the_main_thread_is_never_inside_grpc_while_a_stream_is_read() -> None:
             calls.append(_Call())
             return calls[0]
 
-    stream = GrpcSendStream(Stub(), bytes(16), "localhost:1")  # type: ignore[arg-type]
+    transport = GrpcTransport("localhost:1")
+    monkeypatch.setattr(transport, "_stub", Stub())
+    stream = transport.send_stream(bytes(16))
     stream.send([OutgoingMessage("ann", bytes(16), b"tea")])
     [call] = calls
     assert call.is_read.wait(20)
@@ -101,6 +103,7 @@ def test_the_main_thread_is_never_inside_grpc_while_a_stream_is_read() -> None:
         stream.receive()
     assert len(call.inside) == 3
     assert threading.main_thread() not in call.inside
+    transport.close()
 
 
 def test_a_channel_is_closed_by_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
