@@ -18,10 +18,14 @@ from functools import partial
 from chatbooth_grpc.booth.errors import ChatboothError, ServerDraining, SessionInvalid, TooBusy
 from chatbooth_grpc.booth.model import End, EndReason
 from chatbooth_grpc.booth.observing import Observer
+from chatbooth_grpc.booth.occupancy import Occupancy
 from chatbooth_grpc.booth.store import Store, StoredSession
 from chatbooth_grpc.live.listener import Listener
 from chatbooth_grpc.live.pumps import Pumps
 from chatbooth_grpc.live.sink import Sink
+
+LISTENERS_PER_ACCOUNT = 32
+"""How many streams one account may have open at once. A person has a few devices."""
 
 DEFAULT_PUMPS = 1
 """There is one, because two pumps would take the interpreter's lock from each other for every message."""
@@ -38,12 +42,14 @@ class Switchboard:
         store: Store,
         *,
         max_listeners: int = 20_000,
+        per_account: int = LISTENERS_PER_ACCOUNT,
         pumps: int = DEFAULT_PUMPS,
         observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._observer = observer
         self._max_listeners = max_listeners
+        self._per_account = Occupancy("open streams of one account", per_account)
         self._lock = threading.Lock()
         self._open: set[Listener] = set()
         # The listeners that hints wake. This does not include the listeners that are set aside.
@@ -57,7 +63,7 @@ class Switchboard:
         """Begin to serve a stream. A pump writes its opening soon.
 
         The listener is registered before its first read, so it misses no message that is sent meanwhile. Raises
-        TooBusy if as many streams are open as may be, and ServerDraining.
+        TooBusy if as many streams are open as may be, or as many of this account, and ServerDraining.
         """
         listener = Listener(session, after, sink, self._observer)
         with self._lock:
@@ -65,6 +71,7 @@ class Switchboard:
                 raise ServerDraining
             if len(self._open) >= self._max_listeners:
                 raise TooBusy(f"{self._max_listeners:,} open streams")
+            self._per_account.enter(session.account_id)
             self._open.add(listener)
             self._link(listener)
         self._pumps.wake((listener,))
@@ -77,6 +84,7 @@ class Switchboard:
             if listener not in self._open:
                 return
             self._open.remove(listener)
+            self._per_account.leave(listener.session.account_id)
             self._unlink(listener)
             if not self._open:
                 self._none_left.notify_all()

@@ -131,7 +131,12 @@ def _serve(settings: Settings, signals: Signals) -> None:
     with SQLiteStore(
         settings.store, store_wait=settings.limits.store_wait, restored=settings.restored, observer=observer
     ) as store:
-        switchboard = Switchboard(store, max_listeners=settings.max_listeners, observer=observer)
+        switchboard = Switchboard(
+            store,
+            max_listeners=settings.max_listeners,
+            per_account=settings.max_listeners_per_account,
+            observer=observer,
+        )
         passwords = Passwords()
         booth = Booth(
             store, limits=settings.limits, passwords=passwords, listens=switchboard.listens, observer=observer

@@ -158,7 +158,11 @@ def _add_limits(group: _Group) -> None:
     words = "wire connections, each with a thread, before more are refused"
     _add_number(group, "--max-connections", 4_000, (1, 1_000_000), words)
     _add_number(group, "--max-listeners", 20_000, (1, 1_000_000), "open Listen streams before more are refused")
+    words = "open Listen streams of one account before more are refused"
+    _add_number(group, "--max-listeners-per-account", 32, (1, 1_000_000), words)
     _add_number(group, "--max-send-streams", 64, (1, 10_000), "open SendMany streams before more are refused")
+    words = "open SendMany streams of one account before more are refused"
+    _add_number(group, "--max-send-streams-per-account", 8, (1, 10_000), words)
     group.add_argument(
         "--max-text-size",
         type=_within(size, 1, MAX_TEXT_SIZE),

@@ -65,6 +65,8 @@ class Settings:
     max_connections: int
     max_listeners: int
     max_send_streams: int
+    max_listeners_per_account: int
+    max_send_streams_per_account: int
     idle_timeout: float
     keepalive_time: float
     keepalive_timeout: float
@@ -108,6 +110,8 @@ def parse_settings(
         max_connections=parsed.max_connections,
         max_listeners=parsed.max_listeners,
         max_send_streams=parsed.max_send_streams,
+        max_listeners_per_account=parsed.max_listeners_per_account,
+        max_send_streams_per_account=parsed.max_send_streams_per_account,
         idle_timeout=parsed.idle_timeout,
         keepalive_time=parsed.keepalive_time,
         keepalive_timeout=parsed.keepalive_timeout,

@@ -57,6 +57,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def switchboard(place: Place) -> Iterator[Switchboard]:
     """The switchboard."""
-    board = Switchboard(place.store, max_listeners=50)
+    board = Switchboard(place.store, max_listeners=50, per_account=50)
     yield board
     board.drain(1)

@@ -356,7 +356,7 @@ def test_a_drain_ends_every_stream_with_its_cursor(place: Place) -> None:
 
 
 def test_a_drain_waits_no_longer_than_its_grace_for_clients_that_do_not_read_their_end(place: Place) -> None:
-    board = Switchboard(place.store)
+    board = Switchboard(place.store, per_account=51)
     deaf = [_DeafAtTheEnd() for _ in range(50)]
     reading = RecordingSink()
     for sink in (*deaf, reading):
@@ -434,3 +434,20 @@ def _is_last(sink: RecordingSink, total: int) -> bool:
 def _as_now(place: Place, session: StoredSession) -> StoredSession:
     """Return the session as a call would find it now."""
     return replace(session, cursor=place.store.after(session, 0, 0, 0).cursor)
+
+
+def test_one_account_leaves_streams_for_others(place: Place) -> None:
+    board = Switchboard(place.store, per_account=2)
+    # The share is the account's, and not the session's.
+    first = board.open(place.bob, None, RecordingSink())
+    board.open(place.another_session(), None, RecordingSink())
+    with pytest.raises(TooBusy, match="limit of 2 open streams of one account"):
+        board.open(place.bob, None, RecordingSink())
+    assert board.count == 2
+    board.open(place.alice, None, RecordingSink())
+    board.close(first)
+    board.close(first)
+    board.open(place.bob, None, RecordingSink())
+    with pytest.raises(TooBusy):
+        board.open(place.bob, None, RecordingSink())
+    board.drain(0)

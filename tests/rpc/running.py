@@ -42,7 +42,12 @@ class Running(AbstractContextManager["Running"]):
         self.store = InterruptedStore(path, clock=self.clock, observer=observer)
         limits = self.settings.limits
         booth = Booth(self.store, limits=limits, passwords=cheap_passwords(), observer=observer)
-        switchboard = Switchboard(self.store, max_listeners=self.settings.max_listeners, observer=observer)
+        switchboard = Switchboard(
+            self.store,
+            max_listeners=self.settings.max_listeners,
+            per_account=self.settings.max_listeners_per_account,
+            observer=observer,
+        )
         self.server = ChatServer(booth, switchboard, self.settings)
         self.address = self.server.start()
         self.channel = grpc.insecure_channel(self.address)

@@ -19,7 +19,9 @@ GROUPS = {
         "--max-calls",
         "--max-connections",
         "--max-listeners",
+        "--max-listeners-per-account",
         "--max-send-streams",
+        "--max-send-streams-per-account",
         "--max-text-size",
     ],
     "connections": [

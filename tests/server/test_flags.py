@@ -40,6 +40,8 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-connections", "CHATBOOTH_MAX_CONNECTIONS", "9", 9),
     ("--max-listeners", "CHATBOOTH_MAX_LISTENERS", "5", 5),
     ("--max-send-streams", "CHATBOOTH_MAX_SEND_STREAMS", "7", 7),
+    ("--max-listeners-per-account", "CHATBOOTH_MAX_LISTENERS_PER_ACCOUNT", "4", 4),
+    ("--max-send-streams-per-account", "CHATBOOTH_MAX_SEND_STREAMS_PER_ACCOUNT", "2", 2),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),
@@ -350,7 +352,10 @@ def test_a_wire_server_without_settings_has_the_defaults_of_the_flags() -> None:
 
 
 def test_a_switchboard_without_settings_has_the_defaults_of_the_flags() -> None:
-    assert signature(Switchboard).parameters["max_listeners"].default == parse_settings([], {}).max_listeners
+    defaults = signature(Switchboard).parameters
+    settings = parse_settings([], {})
+    assert defaults["max_listeners"].default == settings.max_listeners
+    assert defaults["per_account"].default == settings.max_listeners_per_account
 
 
 def test_metrics_off_loopback_need_consent() -> None:

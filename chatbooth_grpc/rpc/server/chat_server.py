@@ -92,7 +92,7 @@ class ChatServer:
             options=_channel_options(settings) + _bound(connections),
             most=settings.max_calls,
         )
-        self.send_streams = SendStreams(booth)
+        self.send_streams = SendStreams(booth, settings.max_send_streams_per_account)
         self._health = Health(SERVICE_NAME, watches)
         servicer: Any = ChatServicer(booth, switchboard, self.send_streams, calls, pushes)
         pb_grpc.add_ChatServiceServicer_to_server(servicer, self._server)
@@ -186,6 +186,7 @@ class ChatServer:
     def _cancel_late_calls(self) -> None:
         while not self._stopped.wait(_LATE_CHECK_INTERVAL):
             self._calls.cancel_late()
+            self.send_streams.end_idle(self._settings.idle_timeout)
             if self._connections:
                 self._connections.look()
             for unread in self._unread:

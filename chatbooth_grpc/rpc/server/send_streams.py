@@ -30,9 +30,11 @@ from chatbooth_grpc.booth.errors import (
     MalformedRequest,
     ServerDraining,
     SessionInvalid,
+    TooBusy,
 )
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.observing import GRPC
+from chatbooth_grpc.booth.occupancy import Occupancy
 from chatbooth_grpc.booth.ordered_sends import OrderedSends, Place
 from chatbooth_grpc.booth.store import Outcome, StoredSession
 from chatbooth_grpc.rpc.grpcio.calls import StreamCall
@@ -54,8 +56,10 @@ End: TypeAlias = Callable[[ChatboothError | None], None]
 class SendStreams:
     """The open streams. A drain ends them."""
 
-    def __init__(self, booth: Booth) -> None:
+    def __init__(self, booth: Booth, per_account: int) -> None:
+        """`per_account` is how many streams one account may have open at once."""
         self._booth = booth
+        self._per_account = Occupancy("open SendMany streams of one account", per_account)
         self._lock = threading.Lock()
         self._open: set[_SendStream] = set()
         self._is_draining = False
@@ -74,9 +78,11 @@ class SendStreams:
         def ended(error: ChatboothError | None) -> None:
             with self._lock:
                 self._open.discard(stream)
+                account_id, stream.account_id = stream.account_id, None
+            self._per_account.leave(account_id)
             end(error)
 
-        stream = _SendStream(self._booth, token, call, ended, self._lend_thread)
+        stream = _SendStream(self._booth, token, call, ended, lend_thread=self._lend_thread, count=self._count)
         with self._lock:
             if self._is_draining:
                 raise ServerDraining
@@ -87,6 +93,15 @@ class SendStreams:
     def count(self) -> int:
         """How many streams are open."""
         return len(self._open)
+
+    def end_idle(self, limit: float) -> None:
+        """End the streams that have been without a batch for `limit` seconds. The client library opens another."""
+        oldest = time.monotonic() - limit
+        with self._lock:
+            streams = list(self._open)
+        for stream in streams:
+            if stream.last_used < oldest:
+                stream.end_if_idle(TooBusy(f"{limit:,g} s without a batch"))
 
     def drain(self) -> None:
         """End every stream after the batches that it has received."""
@@ -100,6 +115,17 @@ class SendStreams:
         """End the threads after their current work. Call this when no stream is open."""
         self._threads.shutdown(cancel_futures=True)
 
+    def _count(self, stream: _SendStream, account_id: int) -> None:
+        """Count an open stream for its account. Raises TooBusy."""
+        self._per_account.enter(account_id)
+        with self._lock:
+            is_open = stream in self._open
+            if is_open:
+                stream.account_id = account_id
+        # The client has gone meanwhile.
+        if not is_open:
+            self._per_account.leave(account_id)
+
     def _lend_thread(self, work: Callable[[], None]) -> None:
         # The threads may have ended, and the calls with them.
         with suppress(RuntimeError):
@@ -110,20 +136,33 @@ class _SendStream:
     """One stream, with its batches in flight in order."""
 
     def __init__(
-        self, booth: Booth, token: bytes, call: StreamCall, end: End, lend_thread: Callable[[Callable[[], None]], None]
+        self,
+        booth: Booth,
+        token: bytes,
+        call: StreamCall,
+        end: End,
+        *,
+        lend_thread: Callable[[Callable[[], None]], None],
+        count: Callable[[_SendStream, int], None],
     ) -> None:
+        """`count` counts this stream for its account. Raises TooBusy."""
         self._booth = booth
         self._sending = booth.sending
         self._token = token
         self._call = call
         self._end = end
         self._lend_thread = lend_thread
+        self._count = count
+        # The account for which this stream counts, while it does.
+        self.account_id: int | None = None
         # How the log describes the call. The batches are answered by other threads than the one that opened the call.
         self._logged = current_call()
         self._lane = Lane()
         # The call's deadline, which holds for all its batches.
         self._deadline = current_deadline.get()
         self._sends: OrderedSends[Outcomes | ChatboothError | None] = OrderedSends(BATCHES_IN_FLIGHT, self._write)
+        # When the last batch came or had its receipt, in monotonic seconds.
+        self.last_used = time.monotonic()
         # Guards `_is_receiving`.
         self._lock = threading.Lock()
         self._is_receiving = False
@@ -134,7 +173,8 @@ class _SendStream:
         def begin() -> None:
             try:
                 with calling(self._logged):
-                    self._booth.authenticated(self._token)
+                    account_id = self._booth.authenticated(self._token).account_id
+                self._count(self, account_id)
             except ChatboothError as error:
                 self.end_after_pending(error)
             except Exception:  # noqa: BLE001  # a bug must answer too
@@ -152,6 +192,11 @@ class _SendStream:
         place = self._sends.begin(is_last=True)
         if place is not None:
             self._sends.settle(place, error)
+
+    def end_if_idle(self, error: ChatboothError) -> None:
+        """End the stream, unless a batch is in flight."""
+        if not len(self._sends):
+            self.end_after_pending(error)
 
     # Batches come in, one at a time
 
@@ -177,6 +222,7 @@ class _SendStream:
 
     def _take(self, request: pb.SendManyRequest, session: StoredSession | None = None) -> None:
         """Hand a batch to the store, then receive the next. If `session` is None, this looks the session up."""
+        self.last_used = time.monotonic()
         place = self._sends.begin()
         if place is None:
             return
@@ -234,6 +280,7 @@ class _SendStream:
         return False
 
     def _taken(self) -> None:
+        self.last_used = time.monotonic()
         self._sends.go_on()
         self._receive()
 

@@ -27,6 +27,9 @@ class GrpcSettings(Protocol):
     def max_send_streams(self) -> int: ...
 
     @property
+    def max_send_streams_per_account(self) -> int: ...
+
+    @property
     def idle_timeout(self) -> float: ...
 
     @property

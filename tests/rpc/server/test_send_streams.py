@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import queue
@@ -17,6 +18,9 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER
 from chatbooth_grpc.booth.deadline import current_deadline
 from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
+from chatbooth_grpc.client import text_message
+from chatbooth_grpc.client.library.chat_client import ChatClient
 from tests.booth.spies import Gate
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
 from tests.rpc.running import PATIENCE, Running, bearer, refusal
@@ -212,9 +216,37 @@ def test_clients_that_go_leave_room_for_others(start: Start) -> None:
     running.send(ann, "ann", "still there")
 
 
-def test_streams_hold_no_threads(running: Running, grpcio: str) -> None:
+def test_one_account_leaves_streams_for_others(start: Start) -> None:
+    running = start("--max-send-streams-per-account", "2")
+    ann, bob = running.sign_up("ann"), running.sign_up("bob")
+    # The share is the account's, and not the session's.
+    streams = [Stream(running, session) for session in (ann, running.log_in("ann"))]
+    for stream in streams:
+        stream.send(batch("one"))
+        stream.receipt()
+    refused = refusal(next, Stream(running, ann).call)
+    assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "TOO_BUSY")
+    assert refused.attributes["limit"] == "2 open SendMany streams of one account"
+    others = Stream(running, bob)
+    others.send(batch("mine"))
+    assert others.receipt() == ["accept_time"]
+    streams[0].call.cancel()
+
+    def opens() -> bool:
+        stream = Stream(running, ann)
+        stream.send(batch("again"), None)
+        try:
+            return stream.receipt() == ["accept_time"]
+        except grpc.RpcError:
+            return False
+
+    wait_until(opens)
+
+
+def test_streams_hold_no_threads(start: Start, grpcio: str) -> None:
     if grpcio == "another":
         pytest.skip("the public API holds two threads for each stream")
+    running = start("--max-send-streams-per-account", "40")
     ann = running.sign_up("ann")
     before = threading.active_count()
     streams = [Stream(running, ann) for _ in range(40)]
@@ -283,3 +315,39 @@ def test_a_stream_is_logged_with_its_account(
     wait_until(lambda: bool(caplog.records))
     [call] = [vars(record) for record in caplog.records]
     assert (call["action"], call["account"], call["outcome"]) == ("SEND", "ann", "OK")
+
+
+def test_an_idle_stream_ends_and_the_client_library_opens_another(start: Start) -> None:
+    running = start("--idle-timeout", "1s")
+    ann = running.sign_up("ann")
+    stream = Stream(running, ann)
+    stream.send(batch("before"))
+    assert stream.receipt() == ["accept_time"]
+    refused = refusal(next, stream.call)
+    assert (refused.code, refused.attributes["limit"]) == (Code.RESOURCE_EXHAUSTED, "1 s without a batch")
+    with ChatClient.connect(running.address, session=Session(ann.token, 0, ann.username, b"")) as client:
+        texts = iter(["one", "two", "three"])
+        count = itertools.count()
+
+        def slowly() -> Iterator[OutgoingMessage]:
+            for text in texts:
+                # The stream with the texts before must have ended.
+                wait_until(lambda: running.server.send_streams.count == 0)
+                yield from (text_message("ann", f"{text} {next(count)}") for _ in range(256))
+
+        outcomes = [outcome for _, outcome in client.send_many(slowly())]
+    assert len(outcomes) == 768
+    assert all(isinstance(outcome, Receipt) for outcome in outcomes)
+    assert [text.split()[-1] for text in every_text(running, ann)[1:]] == [str(number) for number in range(768)]
+
+
+def test_a_stream_with_a_batch_in_flight_is_not_idle(start: Start, gate: Gate) -> None:
+    running = start("--idle-timeout", "1s")
+    ann = running.sign_up("ann")
+    running.store.before = held_append(gate)
+    stream = Stream(running, ann)
+    stream.send(batch("in flight"))
+    gate.wait_until_reached()
+    running.server.send_streams.end_idle(0)
+    gate.open()
+    assert stream.receipt() == ["accept_time"]
