@@ -175,6 +175,25 @@ def test_a_client_for_which_there_is_no_descriptor_is_refused_at_once(
     assert len(begun) == 1
 
 
+def test_a_client_for_which_there_is_no_thread_is_refused_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    running = start()
+    early = running.peer()
+    early.sign_up("early")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        late = running.peer()
+        assert "threads" in str(refusal(late.reply()))
+        assert late.is_ended()
+    assert running.server.count == 1
+    early.sign_up("still_served")
+    running.peer().sign_up("again")
+
+
 @contextlib.contextmanager
 def no_descriptor_left() -> Iterator[None]:
     """Let this process open no more files. The open ones stay open."""
