@@ -161,6 +161,26 @@ def test_a_bad_batch_ends_the_stream_after_the_good_ones(running: Running, bad: 
     assert every_text(running, ann) == ["good"]
 
 
+def test_a_bug_in_the_store_ends_the_stream_after_the_earlier_receipts(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann = running.sign_up("ann")
+
+    def fail(method: str) -> None:
+        if method == "append_later":
+            raise ZeroDivisionError
+
+    stream = Stream(running, ann)
+    stream.send(batch("one"))
+    assert stream.receipt() == ["accept_time"]
+    running.store.before = fail
+    stream.send(batch("two"), batch("three"))
+    refused = refusal(list, stream.call)
+    assert (refused.code, refused.reason) == (Code.INTERNAL, "INTERNAL")
+    assert every_text(running, ann) == ["one"]
+    assert ZeroDivisionError in [record.exc_info[0] for record in caplog.records if record.exc_info]
+
+
 def test_without_a_live_session_there_is_no_stream(running: Running) -> None:
     ann = running.sign_up("ann")
     refused = refusal(next, Stream(running, os.urandom(16)).call)

@@ -12,7 +12,7 @@ import pytest
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.errors import Internal, StoreUnavailable
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.rules import NO_TOKEN
@@ -119,6 +119,25 @@ def test_a_store_that_fails_fails_every_lane(place: Place) -> None:
     for one in (bob, cy):
         assert one.told == (["STORE_UNAVAILABLE", "EMPTY_TEXT"], True)
         assert isinstance(one.lane.error, StoreUnavailable)
+
+
+def test_a_bug_in_the_store_fails_every_lane_and_is_logged(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    bob, cy = place.sender("bob"), place.sender("cy")
+
+    def fail(method: str) -> None:
+        if method == "append_later":
+            raise ZeroDivisionError
+
+    place.store.before = fail
+    sends = Sends(place.booth)
+    for one in (bob, cy):
+        assert sends.add_if_cached(one.requests("text", ""), one.lane, one.settle, peer_text)
+    sends.store()
+    for one in (bob, cy):
+        assert one.told == (["INTERNAL", "EMPTY_TEXT"], True)
+        assert isinstance(one.lane.error, Internal)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+    assert place.texts() == []
 
 
 @pytest.mark.parametrize(
