@@ -1,10 +1,10 @@
-"""The errors of what an account may do: sending to somebody who blocks it, and limits."""
+"""The errors of what an account may do: blocks, sessions and limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatbooth_grpc.booth.error_tree import FailedPrecondition, InvalidArgument
+from chatbooth_grpc.booth.error_tree import FailedPrecondition, InvalidArgument, NotFound
 
 
 @dataclass(eq=False)
@@ -42,3 +42,28 @@ class LimitReached(FailedPrecondition):
 
     def __str__(self) -> str:
         return f"An account has at most {self.limit:,} {self.things}, so nothing was added. Remove one first."
+
+
+@dataclass(eq=False)
+class InvalidLabel(InvalidArgument):
+    """The label of a session is too long, or cannot be printed."""
+
+    reason = "INVALID_LABEL"
+    limit: int
+    """How many characters a label may have."""
+    field: str = "label"
+
+    def __str__(self) -> str:
+        return f"The label must have at most {self.limit} characters, all of them printable. Choose another."
+
+
+@dataclass(eq=False)
+class SessionNotFound(NotFound):
+    """The account has no live session with this number."""
+
+    reason = "SESSION_NOT_FOUND"
+    number: int
+    """The number that the request has."""
+
+    def __str__(self) -> str:
+        return f"This account has no session {self.number}. It may have ended already; list the sessions."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from chatbooth_grpc.booth.model import Delivery, Page, Removal, Session
+    from chatbooth_grpc.booth.model import Delivery, Page, Removal, Session, SessionPage
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -56,6 +56,8 @@ class LogInRequest(NamedTuple):
     password: str
     token: bytes = b""
     """The 16 bytes of token that the client drew for the session. Empty lets the server draw them."""
+    label: str = ""
+    """The label of the session, for the list of the account's sessions."""
 
 
 class ChangePasswordRequest(NamedTuple):
@@ -120,6 +122,21 @@ class ListBlocksRequest(NamedTuple):
     """As in `ListRequest`."""
 
 
+class ListSessionsRequest(NamedTuple):
+    """List the sessions of the account."""
+
+    page_size: int = 0
+    """As in `ListRequest`."""
+    page_token: str = ""
+    """As in `ListRequest`."""
+
+
+class EndSessionRequest(NamedTuple):
+    """End a session of the account."""
+
+    session_id: int
+
+
 # The rows
 
 
@@ -165,6 +182,8 @@ PING = _row(12, "PING", is_wire_only=True)
 CHANGE_PASSWORD: UnaryAction[ChangePasswordRequest, int] = _unary("accounts", 13, "CHANGE_PASSWORD", bulkhead=LOG_INS)
 SET_BLOCK: UnaryAction[SetBlockRequest, None] = _unary("blocks", 14, "SET_BLOCK")
 LIST_BLOCKS: UnaryAction[ListBlocksRequest, Page] = _unary("blocks", 15, "LIST_BLOCKS")
+LIST_SESSIONS: UnaryAction[ListSessionsRequest, SessionPage] = _unary("sessions", 16, "LIST_SESSIONS")
+END_SESSION: UnaryAction[EndSessionRequest, None] = _unary("sessions", 17, "END_SESSION")
 
 WITHOUT_SESSION = frozenset(row.number for row in ACTIONS.values() if not row.needs_session)
 """The actions that need no session."""

@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.lasting_state import LastingState
-from chatbooth_grpc.booth.listing import Listing
+from chatbooth_grpc.booth.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Listing, decode_place, encode_place
 from chatbooth_grpc.booth.model import (
     TOUCHES_PER_EXPIRY,
     Delivery,
@@ -32,11 +32,13 @@ from chatbooth_grpc.booth.model import (
     Receipt,
     Removal,
     Session,
+    SessionPage,
 )
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.resuming import opening
 from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
+    check_label,
     check_token,
     checked_new_password,
     folded_prefix,
@@ -99,14 +101,15 @@ class Booth:
 
     # Accounts and sessions
 
-    def sign_up(self, username: str, password: str, token: bytes = b"") -> Session:
+    def sign_up(self, username: str, password: str, token: bytes = b"", label: str = "") -> Session:
         """Make an account and its first session. The session gets the client's `token`, or a new one if it is empty.
 
-        Raises InvalidUsername, InvalidPassword, UsernameTaken. SessionInvalid: `token` is malformed, or another session
-        has it.
+        Raises InvalidUsername, InvalidPassword, InvalidLabel, UsernameTaken. SessionInvalid: `token` is malformed, or
+        another session has it.
         """
         if token:
             check_token(token)
+        check_label(label)
         username = folded_username(username)
         note_account(username)
         normal = checked_new_password(password, "password")
@@ -114,18 +117,19 @@ class Booth:
             raise UsernameTaken(username)
         password_hash = self._passwords.hash(normal)
         token = token or new_token()
-        stored = self._store.create_account(username, password_hash, hash_token(token))
+        stored = self._store.create_account(username, password_hash, hash_token(token), label)
         return self._session_for(stored, token)
 
-    def log_in(self, username: str, password: str, token: bytes = b"") -> Session:
+    def log_in(self, username: str, password: str, token: bytes = b"", label: str = "") -> Session:
         """Open another session. The session gets the client's `token`, or a new one if it is empty.
 
         If a live session of the account has that token already, this returns that session, so a client may repeat the
-        call. Raises InvalidUsername, WrongCredentials, AccountDisabled. SessionInvalid: `token` is malformed, or a
-        session of another account has it.
+        call. Raises InvalidUsername, InvalidLabel, WrongCredentials, AccountDisabled. SessionInvalid: `token` is
+        malformed, or a session of another account has it.
         """
         if token:
             check_token(token)
+        check_label(label)
         username = folded_username(username)
         note_account(username)
         while True:
@@ -136,7 +140,7 @@ class Booth:
                 raise AccountDisabled
             token = token or new_token()
             try:
-                stored = self._store.create_session(account, hash_token(token))
+                stored = self._store.create_session(account, hash_token(token), label)
             except WrongCredentials:
                 # The account changed while its password was compared, so compare with the account as it is now.
                 continue
@@ -175,6 +179,18 @@ class Booth:
             except WrongPassword:
                 # As in `log_in`.
                 continue
+
+    def list_sessions(self, token: bytes, page_size: int, page_token: str) -> SessionPage:
+        """Return a page of the account's live sessions, the oldest first. Raises InvalidPageToken."""
+        session = self.authenticated(token)
+        wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        found = self._store.sessions_of(session, decode_place(page_token), wanted + 1)
+        more = encode_place(found[wanted - 1].session_id) if len(found) > wanted else ""
+        return SessionPage(found[:wanted], more)
+
+    def end_session(self, token: bytes, session_id: int) -> None:
+        """End a session of the account, with its live streams. Raises SessionNotFound."""
+        self._store.end_session_of(self.authenticated(token), session_id)
 
     # Blocks
 
@@ -334,6 +350,8 @@ _row(actions.CHANGE_PASSWORD, lambda booth, token, request: booth.change_passwor
 _row(actions.DELETE, lambda booth, token, request: booth.delete(token, *request))
 _row(actions.SET_BLOCK, lambda booth, token, request: booth.set_block(token, *request))
 _row(actions.LIST_BLOCKS, lambda booth, token, request: booth.list_blocks(token, *request))
+_row(actions.LIST_SESSIONS, lambda booth, token, request: booth.list_sessions(token, *request))
+_row(actions.END_SESSION, lambda booth, token, request: booth.end_session(token, *request))
 _row(actions.LIST, lambda booth, token, request: booth.list(token, *request))
 _row(actions.DELIVER, lambda booth, token, request: booth.deliver(token, *request))
 _row(actions.ACKNOWLEDGE, lambda booth, token, request: booth.acknowledge(token, *request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ _GROWTH = 4
 """A page first reads as many names as it wants. While it finds few, each further read is larger."""
 
 _LIST_MARK_SIZE = 8
+_PLACE = re.compile(r"[0-7]?[0-9a-f]{0,15}")
 
 Scan = Callable[[str, int], bytes]
 """Takes a name and a limit. Returns at most that many names that sort after it, in order, joined by newlines.
@@ -80,3 +82,15 @@ class Listing:
         if mark != self._mark or not after:
             raise InvalidPageToken
         return after
+
+
+def encode_place(number: int) -> str:
+    """Return the page token of a list by number, which continues after `number`."""
+    return f"{number:x}"
+
+
+def decode_place(token: str) -> int:
+    """Return the number of such a token. 0 for the first page. Raises InvalidPageToken."""
+    if not _PLACE.fullmatch(token):
+        raise InvalidPageToken
+    return int(token or "0", 16)

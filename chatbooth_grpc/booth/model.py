@@ -51,6 +51,45 @@ class Session:
     """16 bytes that name the store's history. A restore from a backup changes them."""
 
 
+class SessionKind(enum.IntEnum):
+    """The kinds of sessions. The numbers are the .proto's."""
+
+    UNSPECIFIED = 0
+    """A kind of a newer server that this version does not know."""
+    PERSON = 1
+    """A session that was opened with the account's password."""
+
+    @classmethod
+    def _missing_(cls, _value: object) -> SessionKind:
+        return cls.UNSPECIFIED
+
+
+class SessionEntry(NamedTuple):
+    """A live session in the list of an account's sessions."""
+
+    session_id: int
+    """The session's number, from 1. It is no secret, and is never given to another session."""
+    label: str
+    """The label that the client gave when it opened the session. Empty if it gave none."""
+    kind: SessionKind
+    """How the session was opened."""
+    create_time: int
+    """When the session was opened, in microseconds since 1970-01-01 UTC."""
+    used_time: int
+    """When the session was last noted as used, in microseconds since 1970-01-01 UTC. It may be used a day later."""
+    is_current: bool
+    """Whether this is the session that asks."""
+
+
+class SessionPage(NamedTuple):
+    """A page of an account's sessions."""
+
+    sessions: list[SessionEntry]
+    """The sessions, the oldest first."""
+    next_page_token: str
+    """Pass it as `page_token` to get the next page. Empty on the last page."""
+
+
 class OutgoingMessage(NamedTuple):
     """A message as its sender gives it. `chatbooth_grpc.client.text_message` makes one from a text."""
 

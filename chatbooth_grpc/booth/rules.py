@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from chatbooth_grpc.booth.errors import (
     EmptyText,
+    InvalidLabel,
     InvalidMessageId,
     InvalidPassword,
     InvalidPrefix,
@@ -23,6 +24,8 @@ MAX_PASSWORD_SIZE = 1024
 MESSAGE_ID_SIZE = 16
 NO_MESSAGE_ID = bytes(MESSAGE_ID_SIZE)
 """No id may have this value, because a decoder returns it for a field that the client left out."""
+MAX_LABEL_LENGTH = 64
+"""The most characters of a session's label."""
 TOKEN_SIZE = 16
 NO_TOKEN = bytes(TOKEN_SIZE)
 """Stands for no token, where the wire protocol needs 16 bytes."""
@@ -81,6 +84,12 @@ def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
         raise EmptyText
     if len(message.content) > text_size:
         raise TextTooLong(len(message.content), text_size)
+
+
+def check_label(label: str) -> None:
+    """Check the label of a session. Raises InvalidLabel."""
+    if len(label) > MAX_LABEL_LENGTH or not label.isprintable():
+        raise InvalidLabel(MAX_LABEL_LENGTH)
 
 
 def check_token(token: object) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.lane import Lane
-from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal
+from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal, SessionEntry
 from chatbooth_grpc.booth.store_clock import StoreClock
 
 
@@ -116,7 +116,7 @@ class Store(Protocol):
     def epoch(self) -> bytes:
         """16 bytes that name this store's history. A restore from a backup changes them."""
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
         """Make an account with its mailbox and a first session.
 
         Raises UsernameTaken if the name is in use or held. Raises SessionInvalid if another session has this token.
@@ -148,7 +148,7 @@ class Store(Protocol):
         Raises the same errors as `change_password`.
         """
 
-    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+    def create_session(self, account: StoredAccount, token_hash: bytes, label: str = "") -> StoredSession:
         """Open a session. Its cursor starts at the furthest cursor of the account.
 
         Raises WrongCredentials if the account is gone or disabled, or if the stored hash is no longer the one in
@@ -183,6 +183,18 @@ class Store(Protocol):
     def end_session(self, session: StoredSession) -> None:
         """End the session. If it has ended already, this does nothing."""
 
+    def sessions_of(self, session: StoredSession, after: int, limit: int) -> list[SessionEntry]:
+        """Read up to `limit` live sessions of the session's account whose ids follow `after`, in their order.
+
+        Raises SessionInvalid if the session has ended.
+        """
+
+    def end_session_of(self, session: StoredSession, session_id: int) -> None:
+        """End a session of the session's account. Raises SessionInvalid if the session that asks has ended.
+
+        Raises SessionNotFound if the account has no live session of this id.
+        """
+
     def set_block(self, session: StoredSession, username: str, *, is_blocked: bool) -> None:
         """Block an account for the session's account, or unblock it. If it is so already, nothing changes.
 
@@ -192,7 +204,10 @@ class Store(Protocol):
         """
 
     def blocked_usernames(self, session: StoredSession, after: str, limit: int) -> bytes:
-        """Read up to `limit` names of the accounts that the session's account blocks, as `usernames` does."""
+        """Read up to `limit` names of the accounts that the session's account blocks, as `usernames` does.
+
+        Raises SessionInvalid if the session has ended.
+        """
 
     def append_later(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         """Append messages to their recipients' mailboxes, in order, in one transaction. Return at once.

@@ -1,23 +1,37 @@
-"""Messages of the actions that open and end sessions: SignUp, LogIn and LogOut."""
+"""Messages of the actions that open, list and end sessions."""
 
 from __future__ import annotations
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.booth.actions import LOG_IN, LOG_OUT, SIGN_UP, LogInRequest
-from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.actions import (
+    END_SESSION,
+    LIST_SESSIONS,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    EndSessionRequest,
+    ListSessionsRequest,
+    LogInRequest,
+)
+from chatbooth_grpc.booth.model import Session, SessionEntry, SessionKind, SessionPage
 from chatbooth_grpc.rpc.converter import converter
+from chatbooth_grpc.rpc.messages import time_from_pb, time_to_pb
 
 
 def sign_up_to_pb(request: LogInRequest) -> pb.SignUpRequest:
-    return pb.SignUpRequest(username=request.username, password=request.password, token=request.token)
+    return pb.SignUpRequest(
+        username=request.username, password=request.password, token=request.token, label=request.label
+    )
 
 
 def log_in_to_pb(request: LogInRequest) -> pb.LogInRequest:
-    return pb.LogInRequest(username=request.username, password=request.password, token=request.token)
+    return pb.LogInRequest(
+        username=request.username, password=request.password, token=request.token, label=request.label
+    )
 
 
 def log_in_from_pb(request: pb.SignUpRequest | pb.LogInRequest) -> LogInRequest:
-    return LogInRequest(request.username, request.password, request.token)
+    return LogInRequest(request.username, request.password, request.token, request.label)
 
 
 def session_to_pb(session: Session) -> pb.Session:
@@ -35,7 +49,48 @@ def session_from_pb(session: pb.Session) -> Session:
     return Session(session.token, session.account_id, session.username, session.epoch)
 
 
+def list_sessions_to_pb(request: ListSessionsRequest) -> pb.ListSessionsRequest:
+    return pb.ListSessionsRequest(page_size=request.page_size, page_token=request.page_token)
+
+
+def list_sessions_from_pb(request: pb.ListSessionsRequest) -> ListSessionsRequest:
+    return ListSessionsRequest(request.page_size, request.page_token)
+
+
+def entry_to_pb(entry: SessionEntry) -> pb.SessionEntry:
+    return pb.SessionEntry(
+        session_id=entry.session_id,
+        label=entry.label,
+        kind=pb.SessionKind.Name(entry.kind),
+        create_time=time_to_pb(entry.create_time),
+        used_time=time_to_pb(entry.used_time),
+        current=entry.is_current,
+    )
+
+
+def entry_from_pb(entry: pb.SessionEntry) -> SessionEntry:
+    times = (time_from_pb(entry.create_time), time_from_pb(entry.used_time))
+    return SessionEntry(entry.session_id, entry.label, SessionKind(entry.kind), *times, entry.current)
+
+
+def sessions_to_pb(page: SessionPage) -> pb.ListSessionsResponse:
+    return pb.ListSessionsResponse(sessions=map(entry_to_pb, page.sessions), next_page_token=page.next_page_token)
+
+
+def sessions_from_pb(reply: pb.ListSessionsResponse) -> SessionPage:
+    return SessionPage([entry_from_pb(entry) for entry in reply.sessions], reply.next_page_token)
+
+
 CONVERTERS = (
+    converter(LIST_SESSIONS, (list_sessions_to_pb, list_sessions_from_pb), (sessions_to_pb, sessions_from_pb)),
+    converter(
+        END_SESSION,
+        (
+            lambda request: pb.EndSessionRequest(session_id=request.session_id),
+            lambda request: EndSessionRequest(request.session_id),
+        ),
+        (lambda _: pb.EndSessionResponse(), lambda _: None),
+    ),
     converter(
         SIGN_UP,
         (sign_up_to_pb, log_in_from_pb),

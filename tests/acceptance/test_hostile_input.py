@@ -64,6 +64,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "listen": [["listen", "--max", "WORD"], ["listen", "--max", "0", "WORD"]],
     "outbox": [["outbox", "--drop", "WORD"]],
     "blocks": [["blocks", "--add", "WORD"], ["blocks", "--remove", "WORD"], ["blocks", "WORD"]],
+    "sessions": [["sessions", "--end", "WORD"], ["sessions", "WORD"]],
     "delete": [["--as", "WORD", "delete", "--yes"], ["delete", "WORD"]],
     "none": [["WORD"], ["--server", "WORD", "list"], ["--server", "wire://WORD", "--timeout", "1", "login", "x"]],
 }

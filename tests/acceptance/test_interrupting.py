@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "listen": (["listen"], "Still queued: 1."),
     "outbox --send": (["outbox", "--send"], "Still queued: 1."),
     "blocks": (["blocks", "--add", "ben"], ""),
+    "sessions --end": (["sessions", "--end", "9"], "Whether the session was ended is not known."),
     "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
     "menu": ([], "Whether it was stored is not known"),
 }

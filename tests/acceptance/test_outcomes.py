@@ -41,11 +41,13 @@ COMMANDS: dict[str, list[str]] = {
     "outbox --drop": ["outbox", "--drop", "ID"],
     "blocks": ["blocks"],
     "blocks --add": ["blocks", "--add", "OTHER"],
+    "sessions": ["sessions"],
+    "sessions --end": ["sessions", "--end", "SESSION"],
     "delete": ["delete", "--yes"],
 }
 """One good call of each command. A message waits for ME, another one is in the outbox, and OTHER is blocked."""
 
-DATA = {"whoami", "list", "deliver", "listen", "outbox", "blocks"}
+DATA = {"whoami", "list", "deliver", "listen", "outbox", "blocks", "sessions"}
 """The commands that print data. The others change something and report it."""
 
 LOCAL = {"trust", "outbox", "outbox --drop"}
@@ -73,11 +75,14 @@ class MovingSeat(Seat):
             other.sign_up(self._other, PASSWORD)
         with ChatClient.connect(server, session=self.saved.session) as client:
             client.block(self._other)
+            with ChatClient.connect(server) as elsewhere:
+                elsewhere.log_in(self.name, PASSWORD)
+            self._spare = [*client.sessions()][-1].session_id
 
     def words(self, command: str) -> list[str]:
         """Return the words of a command of this person."""
         places = {"ME": self.name, "NEW": f"n{self.name}", "FILE": str(self._file), "ID": self.queued}
-        places["OTHER"] = self._other
+        places |= {"OTHER": self._other, "SESSION": str(self._spare)}
         return [places.get(word, word) for word in COMMANDS[command]]
 
     def move_to(self, server: str) -> None:

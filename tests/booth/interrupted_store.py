@@ -38,9 +38,9 @@ class InterruptedStore(SQLiteStore):
         super().__init__(*arguments, **options)
         self.before: Callable[[str], None] = lambda method: None
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
         self.before("create_account")
-        return super().create_account(username, password_hash, token_hash)
+        return super().create_account(username, password_hash, token_hash, label)
 
     def account(self, username: str) -> StoredAccount | None:
         self.before("account")
@@ -62,9 +62,9 @@ class InterruptedStore(SQLiteStore):
         self.before("delete_account")
         return super().delete_account(session, account, name_hold)
 
-    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+    def create_session(self, account: StoredAccount, token_hash: bytes, label: str = "") -> StoredSession:
         self.before("create_session")
-        return super().create_session(account, token_hash)
+        return super().create_session(account, token_hash, label)
 
     def session(self, token_hash: bytes) -> StoredSession | None:
         self.before("session")

@@ -23,6 +23,8 @@ NUMBERS = {
     "CHANGE_PASSWORD": 13,
     "SET_BLOCK": 14,
     "LIST_BLOCKS": 15,
+    "LIST_SESSIONS": 16,
+    "END_SESSION": 17,
 }
 
 

@@ -10,8 +10,10 @@ from chatbooth_grpc.booth.actions import (
     CHANGE_PASSWORD,
     DELETE,
     DELIVER,
+    END_SESSION,
     LIST,
     LIST_BLOCKS,
+    LIST_SESSIONS,
     LOG_IN,
     LOG_OUT,
     SET_BLOCK,
@@ -20,8 +22,10 @@ from chatbooth_grpc.booth.actions import (
     ChangePasswordRequest,
     DeleteRequest,
     DeliverRequest,
+    EndSessionRequest,
     ListBlocksRequest,
     ListRequest,
+    ListSessionsRequest,
     LogInRequest,
     SetBlockRequest,
 )
@@ -84,6 +88,22 @@ class Actor:
         page = self.transport.call(LIST, self.token(name), ListRequest(pattern, prefix, page_size, token), TIMEOUT)
         self.page_token = page.next_page_token
         return page
+
+    def log_in_labelled(self, name: str, password: str, label: str) -> object:
+        return self._keep(name, self.transport.call(LOG_IN, b"", LogInRequest(name, password, label=label), TIMEOUT))
+
+    def sign_up_labelled(self, name: str, password: str, label: str) -> object:
+        return self._keep(name, self.transport.call(SIGN_UP, b"", LogInRequest(name, password, label=label), TIMEOUT))
+
+    def list_sessions(self, name: str, page_size: int, page_token: str | None) -> object:
+        token = self.page_token if page_token is None else page_token
+        page = self.transport.call(LIST_SESSIONS, self.token(name), ListSessionsRequest(page_size, token), TIMEOUT)
+        self.page_token = page.next_page_token
+        return page
+
+    def end_session(self, name: str, session_id: int) -> object:
+        self.transport.call(END_SESSION, self.token(name), EndSessionRequest(session_id), TIMEOUT)
+        return "done"
 
     def set_block(self, name: str, username: str, is_blocked: bool) -> object:
         self.transport.call(SET_BLOCK, self.token(name), SetBlockRequest(username, is_blocked), TIMEOUT)

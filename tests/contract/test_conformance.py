@@ -39,6 +39,16 @@ SCENARIO: list[tuple[Any, ...]] = [
         ("log_in_with", "dee", PASSWORD, ANOTHER),
         ("delete", "dee", PASSWORD),
     ),
+    *(("log_in_labelled", "ann", PASSWORD, label) for label in ("my phone \u4f60", "x" * 65, "a\nb", "\x1b[2J")),
+    *(("sign_up_labelled", "eve", PASSWORD, label) for label in ("x" * 65, "x" * 64)),
+    *(("list_sessions", "ann", 1, token) for token in ("", None, None, "!", "f" * 16)),
+    ("list_sessions", "eve", 0, ""),
+    *(("list_sessions", who, 0, "") for who in ("nobody", "stranger")),
+    *(("end_session", "eve", number) for number in (0, 1, 99, (1 << 64) - 1)),
+    *(("end_session", "ann", number) for number in (1, 1)),
+    *(("end_session", who, 2) for who in ("nobody", "stranger")),
+    ("list_sessions", "ann", 0, ""),
+    ("delete", "eve", PASSWORD),
     ("list", "ann", "", "", 1, ""),
     ("list", "ann", "", "", 1, None),
     ("list", "ann", "(", "", 0, ""),
@@ -151,6 +161,8 @@ steps = st.one_of(
     st.tuples(st.just("acknowledge"), names, small),
     st.tuples(st.just("set_block"), names, names, st.booleans()),
     st.tuples(st.just("list_blocks"), names, small, st.none()),
+    st.tuples(st.just("list_sessions"), names, small, st.none()),
+    st.tuples(st.just("end_session"), names, st.integers(0, 9)),
 )
 
 
@@ -189,3 +201,17 @@ def test_a_stream_has_the_same_events_by_every_way(tmp_path: Path, way: str) -> 
             with pytest.raises(SessionInvalid) as refused:
                 next(iter(transport.listen(token, None)))
             assert refused.value.problem == problem
+
+
+@pytest.mark.parametrize("way", ["grpc", "plain-grpc", "wire"])
+def test_ending_a_session_ends_its_stream_by_every_way(tmp_path: Path, way: str) -> None:
+    with transport_by(way, tmp_path / way) as transport:
+        actor = Actor(transport)
+        actor.do("sign_up", "ann", PASSWORD)
+        stream = iter(transport.listen(actor.token("ann"), None))
+        assert isinstance(next(stream), Opening)
+        actor.do("log_in", "ann", PASSWORD)
+        assert actor.do("end_session", "ann", 1) == "done"
+        assert next(stream) == End(EndReason.SESSION_ENDED, 0)
+        with pytest.raises(SessionInvalid):
+            next(stream)

@@ -189,6 +189,10 @@ CALLS_FOR_A_SESSION: dict[str, Callable[[Store, StoredSession, StoredAccount], o
     "delete_account": lambda store, session, account: store.delete_account(session, account, 0),
     "after": lambda store, session, _: store.after(session, None, PLENTY, PLENTY),
     "acknowledge": lambda store, session, _: store.acknowledge(session, 0),
+    "set_block": lambda store, session, _: store.set_block(session, "ann", is_blocked=True),
+    "blocked_usernames": lambda store, session, _: store.blocked_usernames(session, "", 1),
+    "sessions_of": lambda store, session, _: store.sessions_of(session, 0, 1),
+    "end_session_of": lambda store, session, _: store.end_session_of(session, 2),
 }
 HARMLESS_AFTER_THE_END = {"touch_session", "end_session", "cached_messages"}
 

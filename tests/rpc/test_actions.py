@@ -22,6 +22,8 @@ NAMES_NOBODY = {
     "chatbooth.v1.SendRequest.message_id",
     "chatbooth.v1.ListRequest.page_token",
     "chatbooth.v1.ListBlocksRequest.page_token",
+    "chatbooth.v1.ListSessionsRequest.page_token",
+    "chatbooth.v1.EndSessionRequest.session_id",
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.actions import ACTIONS, action_name
-from chatbooth_grpc.booth.model import Page, Removal
+from chatbooth_grpc.booth.model import Page, Removal, SessionEntry, SessionKind, SessionPage
 from chatbooth_grpc.rpc.actions import METHOD_NAMES
 from chatbooth_grpc.rpc.converters import CONVERTERS
 from tests.rpc.values import deliveries, numbers, sessions, travelled
@@ -22,7 +22,16 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 
 nothing = st.none()
 counts = st.integers(0, (1 << 32) - 1)
-log_ins = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary())
+entries = st.builds(
+    SessionEntry,
+    numbers,
+    st.text(),
+    st.sampled_from(SessionKind),
+    st.integers(0, 2**50),
+    st.integers(0, 2**50),
+    st.booleans(),
+)
+log_ins = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text())
 
 VALUES: dict[int, tuple[Values, Values]] = {
     actions.SIGN_UP: (log_ins, sessions),
@@ -40,6 +49,11 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.ACKNOWLEDGE: (st.builds(actions.AcknowledgeRequest, numbers, st.binary()), nothing),
     actions.CHANGE_PASSWORD: (st.builds(actions.ChangePasswordRequest, st.text(), st.text()), counts),
     actions.SET_BLOCK: (st.builds(actions.SetBlockRequest, st.text(), st.booleans()), nothing),
+    actions.LIST_SESSIONS: (
+        st.builds(actions.ListSessionsRequest, counts, st.text()),
+        st.builds(SessionPage, st.lists(entries, max_size=3), st.text()),
+    ),
+    actions.END_SESSION: (st.builds(actions.EndSessionRequest, numbers), nothing),
     actions.LIST_BLOCKS: (
         st.builds(actions.ListBlocksRequest, counts, st.text()),
         st.builds(Page, st.lists(st.text(), max_size=4), st.text()),

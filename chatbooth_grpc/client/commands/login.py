@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatbooth_grpc.client.commands.parsing.shared_flags import add_password_flag, add_username
+from chatbooth_grpc.client.commands.parsing.shared_flags import (
+    DEFAULT_LABEL,
+    add_label_flag,
+    add_password_flag,
+    add_username,
+)
 from chatbooth_grpc.client.commands.table import Command
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 def add_flags(parser: CommandParser) -> None:
     """Add the username and the password's flag."""
     add_username(parser)
+    add_label_flag(parser)
     add_password_flag(parser, "the password, a line,")
 
 
@@ -24,10 +30,10 @@ def run(context: Context, parsed: Namespace) -> None:
     """Log in the user that the words name. If they name none, ask for one."""
     from chatbooth_grpc.client.commands.tasks.new_session import asked_username
 
-    log_in(context, asked_username(context, parsed))
+    log_in(context, asked_username(context, parsed), label=parsed.label)
 
 
-def log_in(context: Context, username: str) -> None:
+def log_in(context: Context, username: str, *, label: str = DEFAULT_LABEL) -> None:
     """Open a session, and keep it. End the session that was kept for this user before."""
     from chatbooth_grpc.booth.rules import folded_username
     from chatbooth_grpc.client.commands.tasks.new_session import keep_session
@@ -35,7 +41,7 @@ def log_in(context: Context, username: str) -> None:
     username = folded_username(username)
     password = context.passwords.current(username)
     with context.client() as client:
-        session = client.log_in(username, password)
+        session = client.log_in(username, password, label=label)
     keep_session(context, session, f"Logged in as {session.username} on {context.server}")
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatbooth_grpc.client.commands.parsing.shared_flags import add_password_flag, add_username
+from chatbooth_grpc.client.commands.parsing.shared_flags import (
+    DEFAULT_LABEL,
+    add_label_flag,
+    add_password_flag,
+    add_username,
+)
 from chatbooth_grpc.client.commands.table import Command
 from chatbooth_grpc.client.failures.invocation import command_line
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 def add_flags(parser: CommandParser) -> None:
     """Add the username and the password's flag."""
     add_username(parser)
+    add_label_flag(parser)
     add_password_flag(parser, "the password, a line,")
 
 
@@ -25,10 +31,10 @@ def run(context: Context, parsed: Namespace) -> None:
     """Sign up the user that the words name. If they name none, ask for one."""
     from chatbooth_grpc.client.commands.tasks.new_session import asked_username
 
-    sign_up(context, asked_username(context, parsed))
+    sign_up(context, asked_username(context, parsed), label=parsed.label)
 
 
-def sign_up(context: Context, username: str) -> None:
+def sign_up(context: Context, username: str, *, label: str = DEFAULT_LABEL) -> None:
     """Make an account, and keep its session."""
     from chatbooth_grpc.booth.rules import folded_username
     from chatbooth_grpc.client.commands.tasks.new_session import keep_session
@@ -41,7 +47,7 @@ def sign_up(context: Context, username: str) -> None:
         context.client() as client,
         outcome_unknown(f"Whether the account was made is not known. To find out, type: {log_in_command}"),
     ):
-        session = client.sign_up(username, password)
+        session = client.sign_up(username, password, label=label)
     keep_session(context, session, f"Signed up as {session.username} on {context.server}")
 
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "trust": "show the certificate of a server and accept it, or forget it",
     "outbox": "print what is queued to be sent, and what was refused",
     "blocks": "print the accounts that this one blocks, or block or unblock one",
+    "sessions": "print the account's sessions, or end one",
     "delete": "delete the account, its sessions and all messages in its mailbox",
 }
 """Each command's name and its description, in the order of --help."""

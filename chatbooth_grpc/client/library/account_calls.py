@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.actions import ListBlocksRequest, Reply, Request, SetBlockRequest, UnaryAction
-from chatbooth_grpc.booth.model import Page
+from chatbooth_grpc.booth.actions import (
+    EndSessionRequest,
+    ListBlocksRequest,
+    ListSessionsRequest,
+    Reply,
+    Request,
+    SetBlockRequest,
+    UnaryAction,
+)
+from chatbooth_grpc.booth.model import Page, SessionEntry
 from chatbooth_grpc.booth.unicode import check_unicode
+from chatbooth_grpc.client.library.ranges import MAX_SEQUENCE, check_range
 
 
 class AccountCalls:
-    """The calls on blocks. `ChatClient` performs them."""
+    """The calls on blocks and sessions. `ChatClient` performs them."""
 
     def _repeat(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
         """Perform an action of the session, which may be repeated without harm."""
+        raise NotImplementedError
+
+    def _call(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
+        """Perform an action of the session, once."""
         raise NotImplementedError
 
     def block(self, username: str) -> None:
@@ -31,6 +44,24 @@ class AccountCalls:
     def blocks(self) -> Iterator[str]:
         """Yield the names of the accounts that this one blocks, sorted. Fetches a page at a time."""
         return _all_names(self._page_of_blocks)
+
+    def sessions(self) -> Iterator[SessionEntry]:
+        """Yield the live sessions of the account, the oldest first. Fetches a page at a time."""
+        page_token = ""
+        while True:
+            page = self._repeat(actions.LIST_SESSIONS, ListSessionsRequest(0, page_token))
+            yield from page.sessions
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def end_session(self, session_id: int) -> None:
+        """End a session of the account and its live streams, at once. `session_id` is its number in `sessions`.
+
+        Raises SessionNotFound.
+        """
+        check_range(MAX_SEQUENCE, session_id=session_id)
+        self._call(actions.END_SESSION, EndSessionRequest(session_id))
 
     def _set_block(self, username: str, *, is_blocked: bool) -> None:
         check_unicode(username=username)

@@ -54,10 +54,10 @@ class ChatClient(AccountCalls):
     """Performs the actions on a server. Many threads may call it, but not the calls that change the session.
 
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
-    (`list_page`, `send`, `deliver`, `acknowledge`, `block`, `unblock`, `blocks`) are tried again within that time, with
-    backoff, when they fail with Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE), DEADLINE_EXCEEDED
-    or TOO_BUSY. STORE_FULL and INTERNAL are raised at once. Another try may succeed later. After Unavailable,
-    DEADLINE_EXCEEDED or INTERNAL a call may have taken effect. After other errors it has not.
+    (`list_page`, `send`, `deliver`, `acknowledge`, `block`, `unblock`, `blocks`, `sessions`) are tried again within
+    that time, with backoff, when they fail with Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE),
+    DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and INTERNAL are raised at once. Another try may succeed later. After
+    Unavailable, DEADLINE_EXCEEDED or INTERNAL a call may have taken effect. After other errors it has not.
 
     `session` is the Session that calls act for. If it is None, calls that need one raise SessionInvalid.
 
@@ -149,26 +149,30 @@ class ChatClient(AccountCalls):
 
     # Accounts and sessions
 
-    def sign_up(self, username: str, password: str) -> Session:
-        """Make an account and act for it. Raises InvalidUsername, InvalidPassword, UsernameTaken.
+    def sign_up(self, username: str, password: str, *, label: str = "") -> Session:
+        """Make an account and act for it. Raises InvalidUsername, InvalidPassword, InvalidLabel, UsernameTaken.
+
+        `label` names the session in the list of the account's sessions: at most 64 printable characters.
 
         If the reply is lost, this logs in with the same password, within another `timeout`. That succeeds if the
         account was made. Otherwise the first failure is raised. There is one session in the end.
         """
-        check_unicode(username=username, password=password)
-        token = os.urandom(TOKEN_SIZE)
+        check_unicode(username=username, password=password, label=label)
+        request = LogInRequest(username, password, os.urandom(TOKEN_SIZE), label)
         try:
-            self.session = self._transport.call(
-                actions.SIGN_UP, b"", LogInRequest(username, password, token), self.timeout
-            )
+            self.session = self._transport.call(actions.SIGN_UP, b"", request, self.timeout)
         except (Unavailable, DeadlineExceeded) as lost:
-            self.session = self._log_in_after(lost, username, password, token)
+            self.session = self._log_in_after(lost, request)
         return self.session
 
-    def log_in(self, username: str, password: str) -> Session:
-        """Open a session and act for it. Raises InvalidUsername, WrongCredentials, AccountDisabled."""
-        check_unicode(username=username, password=password)
-        self.session = self._transport.call(actions.LOG_IN, b"", LogInRequest(username, password), self.timeout)
+    def log_in(self, username: str, password: str, *, label: str = "") -> Session:
+        """Open a session and act for it. `label` is as in `sign_up`.
+
+        Raises InvalidUsername, InvalidLabel, WrongCredentials, AccountDisabled.
+        """
+        check_unicode(username=username, password=password, label=label)
+        request = LogInRequest(username, password, label=label)
+        self.session = self._transport.call(actions.LOG_IN, b"", request, self.timeout)
         return self.session
 
     def log_out(self) -> None:
@@ -357,7 +361,7 @@ class ChatClient(AccountCalls):
             except SessionInvalid:
                 self.session = None
         if self.session is None:
-            self.session = self._log_in_once(username, password, self._kept.log_in_token())
+            self.session = self._log_in_once(LogInRequest(username, password, self._kept.log_in_token()))
             self._kept.keep(self.session)
 
     def _place(self, after: int | None, epoch: bytes | None) -> tuple[int | None, bytes | None, Taken | None]:
@@ -383,13 +387,13 @@ class ChatClient(AccountCalls):
         check_token(self.session.token)
         return self.session.token
 
-    def _log_in_after(self, lost: ChatboothError, username: str, password: str, token: bytes) -> Session:
+    def _log_in_after(self, lost: ChatboothError, request: LogInRequest) -> Session:
         try:
-            return self._log_in_once(username, password, token)
+            return self._log_in_once(request)
         except ChatboothError:
             raise lost from None
 
-    def _log_in_once(self, username: str, password: str, token: bytes) -> Session:
+    def _log_in_once(self, request: LogInRequest) -> Session:
         """Log in. This may be repeated, since repeats with one token open one session."""
-        attempt = partial(self._transport.call, actions.LOG_IN, b"", LogInRequest(username, password, token))
+        attempt = partial(self._transport.call, actions.LOG_IN, b"", request)
         return self._retrying.call(attempt, timeout=self.timeout)

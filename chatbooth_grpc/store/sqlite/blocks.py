@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatbooth_grpc.booth.errors import LimitReached, RecipientNotFound
 from chatbooth_grpc.booth.store import MAX_BLOCKS, StoredSession
+from chatbooth_grpc.store.sqlite.mailboxes import bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.store_part import StorePart
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
@@ -38,4 +39,6 @@ class BlocksPart(StorePart):
     def blocked_usernames(self, session: StoredSession, after: str, limit: int) -> bytes:
         bindings = {"mailbox_id": session.mailbox_id, "after": after, "limit": limit}
         with self._reader() as connection:
+            # A session that has ended reads nothing.
+            bounds_for(connection, session)
             return bytes(connection.execute(SQL["blocked_usernames"], bindings).get)

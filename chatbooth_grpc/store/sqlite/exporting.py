@@ -41,9 +41,9 @@ def _all(connection: apsw.Connection, username: str, account_id: int, *rest: Any
         "acknowledged_through": acknowledged,
         "removed_through": removed,
     }
-    for session_id, made, used, cursor in connection.execute(ADMIN_SQL["exported_sessions"], (account_id,)):
+    for session_id, made, used, cursor, label in connection.execute(ADMIN_SQL["exported_sessions"], (account_id,)):
         times: Record = {"create_time": _text(made), "used_time": _text(used)}
-        yield {"record": "session", "session_id": session_id, **times, "cursor": cursor}
+        yield {"record": "session", "session_id": session_id, **times, "cursor": cursor, "label": label}
     for blocked, blocked_id in connection.execute(ADMIN_SQL["exported_blocks"], (mailbox_id,)):
         yield {"record": "block", "username": blocked, "account_id": blocked_id}
     for sequence, sender, sender_id, *message in connection.execute(ADMIN_SQL["exported_received"], (mailbox_id,)):

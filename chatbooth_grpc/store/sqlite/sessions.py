@@ -6,12 +6,17 @@ from typing import Any
 
 import apsw
 
-from chatbooth_grpc.booth.errors import SessionInvalid, WrongCredentials
+from chatbooth_grpc.booth.errors import SessionInvalid, SessionNotFound, WrongCredentials
+from chatbooth_grpc.booth.model import SessionEntry, SessionKind
 from chatbooth_grpc.booth.store import StoredAccount, StoredSession
 from chatbooth_grpc.store.sqlite.accounts import has_hash, insert_account
+from chatbooth_grpc.store.sqlite.mailboxes import bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.store_part import StorePart
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
+
+# SQLite has no larger numbers, so no session has one.
+_MAX_ID = (1 << 63) - 1
 
 
 def find_session(connection: apsw.Connection, token_hash: bytes) -> StoredSession | None:
@@ -20,7 +25,13 @@ def find_session(connection: apsw.Connection, token_hash: bytes) -> StoredSessio
 
 
 def open_session(
-    transaction: WriteTransaction, account: StoredAccount, token_hash: bytes, create_time: int, now: int
+    transaction: WriteTransaction,
+    account: StoredAccount,
+    token_hash: bytes,
+    create_time: int,
+    now: int,
+    *,
+    label: str = "",
 ) -> StoredSession:
     """Open a session of an account, or return the one that has this token already.
 
@@ -31,13 +42,13 @@ def open_session(
         raise WrongCredentials
     session = _session_in(transaction.execute("session_by_token", (token_hash,)))
     if session is None or session.account_id != account.account_id:
-        return insert_session(transaction, account.account_id, token_hash, create_time, now)
+        return insert_session(transaction, account.account_id, token_hash, create_time, now, label=label)
     transaction.touch_session(session, now)
     return session
 
 
 def insert_session(
-    transaction: WriteTransaction, account_id: int, token_hash: bytes, create_time: int, now: int
+    transaction: WriteTransaction, account_id: int, token_hash: bytes, create_time: int, now: int, *, label: str = ""
 ) -> StoredSession:
     """Write a new session of an account that exists. Raises SessionInvalid: another session has this token.
 
@@ -50,7 +61,26 @@ def insert_session(
     session = _session_in(transaction.execute("session_by_token", (token_hash,)))
     if session is None:
         raise WrongCredentials
+    transaction.execute("set_session_label", (label, session.session_id))
     return session
+
+
+def list_sessions(connection: apsw.Connection, session: StoredSession, after: int, limit: int) -> list[SessionEntry]:
+    """Read sessions as `Store.sessions_of` describes."""
+    bounds_for(connection, session)
+    rows: list[Any] = connection.execute(SQL["sessions_of_account"], (session.account_id, after, limit)).fetchall()
+    return [
+        SessionEntry(session_id, label, SessionKind(kind), create_time, used_time, session_id == session.session_id)
+        for session_id, label, kind, create_time, used_time in rows
+    ]
+
+
+def end_session_of(transaction: WriteTransaction, session: StoredSession, session_id: int) -> None:
+    """End a session of the account of `session`. Raises SessionNotFound."""
+    is_possible = session_id <= _MAX_ID
+    if not is_possible or transaction.execute("is_session_of", (session_id, session.account_id)).get is None:
+        raise SessionNotFound(session_id)
+    transaction.end_session(session_id, session.mailbox_id)
 
 
 def expire_sessions(transaction: WriteTransaction, unused_since: int, limit: int) -> int:
@@ -69,18 +99,20 @@ def _session_in(rows: apsw.Cursor) -> StoredSession | None:
 class SessionsPart(StorePart):
     """The store's methods that open and end sessions. `Store` documents them."""
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes) -> StoredSession:
+    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
         def sign_up(transaction: WriteTransaction) -> StoredSession:
             create_time = self._clock()
             account_id = insert_account(transaction, self.clock, username, password_hash, create_time)
-            return insert_session(transaction, account_id, token_hash, create_time, self.clock.now())
+            return insert_session(transaction, account_id, token_hash, create_time, self.clock.now(), label=label)
 
         return self._change(None, sign_up)
 
-    def create_session(self, account: StoredAccount, token_hash: bytes) -> StoredSession:
+    def create_session(self, account: StoredAccount, token_hash: bytes, label: str = "") -> StoredSession:
         return self._change(
             None,
-            lambda transaction: open_session(transaction, account, token_hash, self._clock(), self.clock.now()),
+            lambda transaction: open_session(
+                transaction, account, token_hash, self._clock(), self.clock.now(), label=label
+            ),
         )
 
     def touch_session(self, session: StoredSession) -> None:
@@ -90,6 +122,13 @@ class SessionsPart(StorePart):
     def end_session(self, session: StoredSession) -> None:
         # A session that has ended already stays as it is.
         self._change(None, lambda transaction: transaction.end_session(session.session_id, session.mailbox_id))
+
+    def sessions_of(self, session: StoredSession, after: int, limit: int) -> list[SessionEntry]:
+        with self._reader() as connection:
+            return list_sessions(connection, session, after, limit)
+
+    def end_session_of(self, session: StoredSession, session_id: int) -> None:
+        self._change(session, lambda transaction: end_session_of(transaction, session, session_id))
 
     def expire_sessions(self, unused_since: int, limit: int) -> int:
         return self._change(None, lambda transaction: expire_sessions(transaction, unused_since, limit))

@@ -182,6 +182,14 @@ def encode_extension(tag: int, value: bytes) -> bytes:
     return encode_varint(tag) + encode_sized(value) if value else b""
 
 
+def decode_text(value: bytes) -> str:
+    """Decode bytes that are UTF-8. Raises BodyError."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise BodyError("a string is not UTF-8") from error
+
+
 def decode_number(body: bytes) -> int:
     """Decode a body that is one varint."""
     reader = BodyReader(body)

@@ -1,28 +1,49 @@
-"""Bodies of the actions that open and end sessions: SIGN_UP, LOG_IN and LOG_OUT."""
+"""Bodies of the actions that open, list and end sessions."""
 
 from __future__ import annotations
 
-from chatbooth_grpc.booth.actions import LOG_IN, LOG_OUT, SIGN_UP, LogInRequest
-from chatbooth_grpc.booth.model import Session
+from chatbooth_grpc.booth.actions import (
+    END_SESSION,
+    LIST_SESSIONS,
+    LOG_IN,
+    LOG_OUT,
+    SIGN_UP,
+    EndSessionRequest,
+    ListSessionsRequest,
+    LogInRequest,
+)
+from chatbooth_grpc.booth.model import Session, SessionEntry, SessionKind, SessionPage
 from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from chatbooth_grpc.wire.encoding.codec import EMPTY, codec
-from chatbooth_grpc.wire.encoding.primitives import EPOCH_SIZE, BodyReader, BodyWriter, encode_extension
+from chatbooth_grpc.wire.encoding.primitives import (
+    EPOCH_SIZE,
+    BodyReader,
+    BodyWriter,
+    decode_number,
+    decode_text,
+    encode_extension,
+    encode_varint,
+)
 
 # The tag of the extension of SIGN_UP and LOG_IN that holds the client's token.
 _TOKEN_TAG = 1
+# The tag of the one that holds the session's label, in UTF-8.
+_LABEL_TAG = 2
 
 
 def encode_log_in(request: LogInRequest) -> bytes:
-    """string username, string password; then the token, unless it is empty, as an extension"""
+    """string username, string password; then the token and the label as extensions, unless empty"""
     body = BodyWriter().string(request.username).string(request.password).bytes()
-    return body + encode_extension(_TOKEN_TAG, request.token)
+    return body + encode_extension(_TOKEN_TAG, request.token) + encode_extension(_LABEL_TAG, request.label.encode())
 
 
 def decode_log_in(body: bytes) -> LogInRequest:
     """Raises BodyError, as every decoder of this folder does."""
     reader = BodyReader(body)
     username, password = reader.string(), reader.string()
-    return LogInRequest(username, password, reader.extensions().get(_TOKEN_TAG, b""))
+    extensions = reader.extensions()
+    label = decode_text(extensions.get(_LABEL_TAG, b""))
+    return LogInRequest(username, password, extensions.get(_TOKEN_TAG, b""), label)
 
 
 def encode_session(session: Session) -> bytes:
@@ -38,10 +59,63 @@ def decode_session(body: bytes) -> Session:
     return session
 
 
+def encode_list_sessions(request: ListSessionsRequest) -> bytes:
+    """varint page size, string page token"""
+    return BodyWriter().varint(request.page_size).string(request.page_token).bytes()
+
+
+def decode_list_sessions(body: bytes) -> ListSessionsRequest:
+    reader = BodyReader(body)
+    request = ListSessionsRequest(reader.varint(), reader.string())
+    reader.finish()
+    return request
+
+
+def encode_session_page(page: SessionPage) -> bytes:
+    """string next page token, varint number of sessions, each as sized bytes"""
+    writer = BodyWriter().string(page.next_page_token).varint(len(page.sessions))
+    for entry in page.sessions:
+        writer.sized(encode_entry(entry))
+    return writer.bytes()
+
+
+def decode_session_page(body: bytes) -> SessionPage:
+    reader = BodyReader(body)
+    next_page_token = reader.string()
+    entries = [decode_entry(reader.sized()) for _ in range(reader.varint())]
+    reader.finish()
+    return SessionPage(entries, next_page_token)
+
+
+def encode_entry(entry: SessionEntry) -> bytes:
+    """varint id, string label, varint kind, time created, time used, flag is current"""
+    writer = BodyWriter().varint(entry.session_id).string(entry.label).varint(entry.kind)
+    return writer.varint(entry.create_time).varint(entry.used_time).flag(entry.is_current).bytes()
+
+
+def decode_entry(body: bytes) -> SessionEntry:
+    reader = BodyReader(body)
+    session_id, label, kind = reader.varint(), reader.string(), SessionKind(reader.varint())
+    entry = SessionEntry(session_id, label, kind, reader.varint(), reader.varint(), reader.flag())
+    reader.finish()
+    return entry
+
+
+def encode_end_session(request: EndSessionRequest) -> bytes:
+    """varint id"""
+    return encode_varint(request.session_id)
+
+
+def decode_end_session(body: bytes) -> EndSessionRequest:
+    return EndSessionRequest(decode_number(body))
+
+
 _LOG_IN = (encode_log_in, decode_log_in)
 _SESSION = (encode_session, decode_session)
 
 CODECS = (
+    codec(LIST_SESSIONS, (encode_list_sessions, decode_list_sessions), (encode_session_page, decode_session_page)),
+    codec(END_SESSION, (encode_end_session, decode_end_session), EMPTY),
     codec(SIGN_UP, _LOG_IN, _SESSION),
     codec(LOG_IN, _LOG_IN, _SESSION),
     codec(LOG_OUT, EMPTY, EMPTY),

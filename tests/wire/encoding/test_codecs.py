@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.actions import ACTIONS, action_name
-from chatbooth_grpc.booth.model import Delivery, MessageBatch, Page, Receipt, Removal, Session
+from chatbooth_grpc.booth.model import (
+    Delivery,
+    MessageBatch,
+    Page,
+    Receipt,
+    Removal,
+    Session,
+    SessionEntry,
+    SessionKind,
+    SessionPage,
+)
 from chatbooth_grpc.wire.encoding import pushes, sending
 from chatbooth_grpc.wire.encoding.codecs import CODECS
 from chatbooth_grpc.wire.encoding.codes import decode_error
@@ -30,7 +40,16 @@ Decode = Callable[[bytes], Any]
 
 nothing = st.none()
 epochs = st.just(b"") | ids
-log_ins = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids)
+entries = st.builds(
+    SessionEntry,
+    numbers,
+    texts,
+    st.sampled_from(SessionKind),
+    st.integers(0, 2**50),
+    st.integers(0, 2**50),
+    st.booleans(),
+)
+log_ins = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts)
 sessions = st.builds(Session, ids, numbers, texts, ids)
 
 VALUES: dict[int, tuple[Values, Values]] = {
@@ -50,6 +69,11 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.ACKNOWLEDGE: (st.builds(actions.AcknowledgeRequest, numbers, epochs), nothing),
     actions.CHANGE_PASSWORD: (st.builds(actions.ChangePasswordRequest, texts, texts), numbers),
     actions.SET_BLOCK: (st.builds(actions.SetBlockRequest, texts, st.booleans()), nothing),
+    actions.LIST_SESSIONS: (
+        st.builds(actions.ListSessionsRequest, numbers, texts),
+        st.builds(SessionPage, st.lists(entries, max_size=3), texts),
+    ),
+    actions.END_SESSION: (st.builds(actions.EndSessionRequest, numbers), nothing),
     actions.LIST_BLOCKS: (
         st.builds(actions.ListBlocksRequest, numbers, texts),
         st.builds(Page, st.lists(texts, max_size=4), texts),

@@ -46,6 +46,8 @@ GIVEN_AWAY = {
     "INTERNAL": 90,
     "BLOCKS_ONESELF": 6,
     "BLOCKED": 100,
+    "INVALID_LABEL": 7,
+    "SESSION_NOT_FOUND": 31,
     "LIMIT_REACHED": 101,
 }
 """The codes that clients in the world know. Lines may be added, and are never changed."""

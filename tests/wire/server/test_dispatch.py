@@ -44,6 +44,8 @@ GOOD: dict[int, bytes] = {
     ),
     actions.SET_BLOCK: blocks.encode_set_block(actions.SetBlockRequest("ben", is_blocked=True)),
     actions.LIST_BLOCKS: blocks.encode_list_blocks(actions.ListBlocksRequest()),
+    actions.LIST_SESSIONS: sessions.encode_list_sessions(actions.ListSessionsRequest()),
+    actions.END_SESSION: sessions.encode_end_session(actions.EndSessionRequest(1)),
     actions.LOG_OUT: b"",
     actions.DELETE: accounts.encode_delete(actions.DeleteRequest(PASSWORD)),
 }

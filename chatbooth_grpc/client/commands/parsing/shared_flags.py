@@ -13,6 +13,9 @@ from chatbooth_grpc.server_address import DEFAULT_SERVER
 
 DEFAULT_TIMEOUT = "10"
 
+# The name of the machine is private, so only a person may give it.
+DEFAULT_LABEL = "command line"
+
 
 class SharedFlag(NamedTuple):
     """A flag with a value that every command takes, and the environment variable that stands in for it."""
@@ -128,6 +131,17 @@ def add_username(parser: CommandParser) -> None:
         nargs="?",
         metavar="USERNAME",
         help="default: --as, or else it is asked for",
+    )
+
+
+def add_label_flag(parser: CommandParser) -> None:
+    """Add the flag for the session's label."""
+    parser.add_flag(
+        "--label",
+        type=flag_value(values.words),
+        default=DEFAULT_LABEL,
+        metavar="TEXT",
+        help=f"the session's name in the list of sessions; default: {DEFAULT_LABEL}",
     )
 
 

@@ -33,7 +33,7 @@ SELECT username, account_id, create_time, disabled_time, mailbox_id, last_sequen
 
 -- name: exported_sessions
 -- An account's sessions without their tokens, for its export.
-SELECT session_id, create_time, used_time, cursor FROM sessions WHERE account_id = ? ORDER BY session_id
+SELECT session_id, create_time, used_time, cursor, label FROM sessions WHERE account_id = ? ORDER BY session_id
 
 -- name: exported_blocks
 -- The accounts that an account blocks, for its export.

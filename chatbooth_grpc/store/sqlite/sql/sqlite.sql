@@ -87,6 +87,19 @@ SELECT session_id, account_id, username, mailbox_id, cursor, used_time
   FROM sessions JOIN accounts USING (account_id) JOIN mailboxes USING (account_id)
  WHERE token_hash = ?
 
+-- name: set_session_label
+-- Give a new session its label.
+UPDATE sessions SET label = ? WHERE session_id = ?
+
+-- name: sessions_of_account
+-- A page of the sessions of an account.
+SELECT session_id, label, kind, create_time, used_time FROM sessions
+ WHERE account_id = ? AND session_id > ? ORDER BY session_id LIMIT ?
+
+-- name: is_session_of
+-- Whether a session is one of an account.
+SELECT 1 FROM sessions WHERE session_id = ? AND account_id = ?
+
 -- name: unused_sessions
 -- Some of the sessions that nobody has used since a store time.
 SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE used_time < ? LIMIT ?
