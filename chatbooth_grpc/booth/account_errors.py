@@ -1,10 +1,10 @@
-"""The errors of what an account may do: blocks, sessions and limits."""
+"""The errors of what an account may do: signing up, blocks, sessions and limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatbooth_grpc.booth.error_tree import FailedPrecondition, InvalidArgument, NotFound
+from chatbooth_grpc.booth.error_tree import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 
 
 @dataclass(eq=False)
@@ -67,3 +67,25 @@ class SessionNotFound(NotFound):
 
     def __str__(self) -> str:
         return f"This account has no session {self.number}. It may have ended already; list the sessions."
+
+
+@dataclass(eq=False)
+class SignUpClosed(FailedPrecondition):
+    """The server makes no accounts at sign-up."""
+
+    reason = "SIGN_UP_CLOSED"
+
+    def __str__(self) -> str:
+        return "This server takes no new accounts. Ask whoever runs it, or log in if you have an account."
+
+
+@dataclass(eq=False)
+class UsernameReserved(AlreadyExists):
+    """Nobody can take this username at sign-up, because it could be mistaken for the server's own."""
+
+    reason = "USERNAME_RESERVED"
+    username: str
+    """The name, in lower case."""
+
+    def __str__(self) -> str:
+        return f"The username {self.username} is reserved on this server. Choose another."

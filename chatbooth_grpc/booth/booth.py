@@ -17,6 +17,8 @@ from chatbooth_grpc.booth.errors import (
     BlocksOneself,
     ChatboothError,
     SessionInvalid,
+    SignUpClosed,
+    UsernameReserved,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -104,14 +106,18 @@ class Booth:
     def sign_up(self, username: str, password: str, token: bytes = b"", label: str = "") -> Session:
         """Make an account and its first session. The session gets the client's `token`, or a new one if it is empty.
 
-        Raises InvalidUsername, InvalidPassword, InvalidLabel, UsernameTaken. SessionInvalid: `token` is malformed, or
-        another session has it.
+        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, UsernameTaken.
+        SessionInvalid: `token` is malformed, or another session has it.
         """
         if token:
             check_token(token)
         check_label(label)
         username = folded_username(username)
         note_account(username)
+        if not self._limits.is_sign_up_open:
+            raise SignUpClosed
+        if username in self._limits.reserved_names:
+            raise UsernameReserved(username)
         normal = checked_new_password(password, "password")
         if self._store.account(username) is not None:
             raise UsernameTaken(username)

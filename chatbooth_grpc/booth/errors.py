@@ -9,6 +9,8 @@ from chatbooth_grpc.booth.account_errors import BlocksOneself as BlocksOneself
 from chatbooth_grpc.booth.account_errors import InvalidLabel as InvalidLabel
 from chatbooth_grpc.booth.account_errors import LimitReached as LimitReached
 from chatbooth_grpc.booth.account_errors import SessionNotFound as SessionNotFound
+from chatbooth_grpc.booth.account_errors import SignUpClosed as SignUpClosed
+from chatbooth_grpc.booth.account_errors import UsernameReserved as UsernameReserved
 from chatbooth_grpc.booth.causes import advice
 from chatbooth_grpc.booth.error_tree import AlreadyExists as AlreadyExists
 from chatbooth_grpc.booth.error_tree import ChatboothError as ChatboothError

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from chatbooth_grpc.addresses import NOBODY, Peers, read_peers
+from chatbooth_grpc.booth.errors import InvalidUsername
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
+from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.server.units import duration, size, whole_number
 
 T = TypeVar("T", int, float)
@@ -18,6 +20,17 @@ DEFAULT_THREADS = 16
 
 If an fsync takes 5 ms, 16 threads are 1.6 times as fast as 8.
 """
+
+STANDARD_RESERVED_NAMES = frozenset(
+    (
+        *("abuse", "admin", "administrator", "bot", "chatbooth", "help", "hostmaster", "info", "moderator"),
+        *("noreply", "postmaster", "root", "security", "server", "staff", "support", "system", "webmaster"),
+    )
+)
+"""Names that could be mistaken for the server's own."""
+
+# The word that stands for these names.
+_STANDARD = "standard"
 
 _MAX_PORT = 65_535
 _YEAR = 365 * 86_400.0
@@ -149,6 +162,29 @@ def _add_accounts(group: _Group) -> None:
     _add_time(group, "--session-expiry", _LIMITS.session_expiry, (1, 10 * _YEAR), words)
     words = "keep a deleted account's name from being taken for this long; 0 frees it at once (default: 30d)"
     _add_time(group, "--name-hold", _LIMITS.name_hold, (0, 10 * _YEAR), words)
+    group.add_argument(
+        "--sign-up",
+        choices=("open", "closed"),
+        default="open",
+        help="whether clients can make accounts (default: %(default)s)",
+    )
+    group.add_argument(
+        "--reserved-names",
+        type=_names,
+        default=STANDARD_RESERVED_NAMES,
+        metavar="NAMES",
+        help="names that nobody can take at sign-up, with commas between; standard stands for admin, support and other "
+        "names that look like the server's own; empty reserves none (default: standard)",
+    )
+
+
+def _names(text: str) -> frozenset[str]:
+    """Return the usernames of a list with commas, in lower case."""
+    try:
+        names = frozenset(folded_username(name.strip()) for name in text.split(",") if name.strip())
+    except InvalidUsername as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of usernames with commas between") from error
+    return names - {_STANDARD} | STANDARD_RESERVED_NAMES if _STANDARD in names else names
 
 
 def _add_limits(group: _Group) -> None:

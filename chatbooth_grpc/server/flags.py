@@ -122,6 +122,8 @@ def parse_settings(
             session_expiry=parsed.session_expiry,
             name_hold=parsed.name_hold,
             retain=parsed.retain,
+            is_sign_up_open=parsed.sign_up == "open",
+            reserved_names=parsed.reserved_names,
         ),
         log_level=parsed.log_level,
         log_format=parsed.log_format,

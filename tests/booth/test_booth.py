@@ -21,6 +21,8 @@ from chatbooth_grpc.booth.errors import (
     InvalidUsername,
     RecipientNotFound,
     SessionInvalid,
+    SignUpClosed,
+    UsernameReserved,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -102,6 +104,32 @@ def test_signing_up_refuses_an_ill_formed_name_or_password(
         booth.sign_up(username, password)
     assert refusal.value.attributes() == error.attributes()
     assert rows_of(store_path) == before
+
+
+def test_a_closed_server_makes_no_account_and_lets_accounts_log_in(
+    store: InterruptedStore, store_path: Path, passwords: Passwords
+) -> None:
+    Booth(store, passwords=passwords).sign_up("ann", PASSWORD)
+    booth = Booth(store, limits=Limits(is_sign_up_open=False), passwords=passwords)
+    before = rows_of(store_path)
+    for username in ("ben", "ann"):
+        with pytest.raises(SignUpClosed):
+            booth.sign_up(username, PASSWORD)
+    assert rows_of(store_path) == before
+    booth.acknowledge(booth.log_in("ann", PASSWORD).token, 0)
+
+
+def test_a_reserved_name_is_refused_in_any_case_and_stays_with_the_account_that_has_it(
+    store: InterruptedStore, passwords: Passwords
+) -> None:
+    Booth(store, passwords=passwords).sign_up("root", PASSWORD)
+    booth = Booth(store, limits=Limits(reserved_names=frozenset({"root", "admin"})), passwords=passwords)
+    for username in ("admin", "ADMIN", "root"):
+        with pytest.raises(UsernameReserved) as refused:
+            booth.sign_up(username, PASSWORD)
+        assert refused.value.username == username.lower()
+    booth.acknowledge(booth.log_in("Root", PASSWORD).token, 0)
+    booth.sign_up("administrators", PASSWORD)
 
 
 # Logging in

@@ -13,7 +13,7 @@ GROUPS = {
     "listening": ["--host", "--proxy-protocol", "--port", "--wire-port", "--no-grpc"],
     "encryption": ["--tls", "--tls-cert", "--tls-key", "--tls-client-ca", "--insecure"],
     "storage": ["--store", "--restored", "--retain"],
-    "accounts and sessions": ["--session-expiry", "--name-hold"],
+    "accounts and sessions": ["--session-expiry", "--name-hold", "--sign-up", "--reserved-names"],
     "limits": [
         "--threads",
         "--max-calls",

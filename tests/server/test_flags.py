@@ -45,6 +45,8 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),
+    ("--sign-up", "CHATBOOTH_SIGN_UP", "closed", False),
+    ("--reserved-names", "CHATBOOTH_RESERVED_NAMES", "Boss, chief", frozenset({"boss", "chief"})),
     ("--retain", "CHATBOOTH_RETAIN", "1h", 3_600.0),
     ("--idle-timeout", "CHATBOOTH_IDLE_TIMEOUT", "1m", 60.0),
     ("--keepalive-time", "CHATBOOTH_KEEPALIVE_TIME", "5s", 5.0),
@@ -71,6 +73,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("--max-text-size", "1MB", "'1MB' is not a size"),
     ("--session-expiry", "0", "0 is not within"),
     ("--session-expiry", "month", "'month' is not a duration"),
+    ("--sign-up", "invite", "invalid choice"),
+    ("--reserved-names", "a b", "'a b' is not a list of usernames"),
     ("--retain", "-1", "'-1' is not a duration"),
     ("--retain", "3651d", "3651d is not within 0 and 315,360,000"),
     ("--retain", "for ever", "'for ever' is not a duration"),
@@ -88,7 +92,7 @@ WRONG: list[tuple[str, str, str]] = [
 def value(settings: Settings, flag: str) -> object:
     """Return the value that a flag set."""
     name = flag.removeprefix("--").replace("-", "_")
-    limit = {"max_text_size": "text_size"}.get(name, name)
+    limit = {"max_text_size": "text_size", "sign_up": "is_sign_up_open"}.get(name, name)
     return getattr(settings.limits, limit) if hasattr(settings.limits, limit) else getattr(settings, name)
 
 
@@ -107,6 +111,11 @@ def test_defaults_are_safe() -> None:
     assert (settings.limits.text_size, settings.limits.session_expiry) == (1 << 20, 30 * DAY)
     assert (settings.limits.name_hold, settings.drain_grace) == (30 * DAY, 10.0)
     assert settings.limits.retain == 30 * DAY
+    assert settings.limits.is_sign_up_open
+    assert {"admin", "root", "support", "chatbooth"} <= settings.limits.reserved_names
+    assert parse_settings(["--reserved-names", ""], {}).limits.reserved_names == frozenset()
+    more = parse_settings(["--reserved-names", "standard,boss"], {}).limits.reserved_names
+    assert more == settings.limits.reserved_names | {"boss"}
     assert (settings.log_level, settings.log_format) == ("info", "text")
 
 

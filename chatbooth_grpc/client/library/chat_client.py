@@ -150,8 +150,9 @@ class ChatClient(AccountCalls):
     # Accounts and sessions
 
     def sign_up(self, username: str, password: str, *, label: str = "") -> Session:
-        """Make an account and act for it. Raises InvalidUsername, InvalidPassword, InvalidLabel, UsernameTaken.
+        """Make an account and act for it.
 
+        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, UsernameTaken.
         `label` names the session in the list of the account's sessions: at most 64 printable characters.
 
         If the reply is lost, this logs in with the same password, within another `timeout`. That succeeds if the

@@ -37,6 +37,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.UsernameTaken: 40,
     errors.MessageIdReused: 41,
     errors.AlreadyListening: 42,
+    errors.UsernameReserved: 43,
     errors.CursorPastEnd: 50,
     errors.TooBusy: 60,
     errors.StoreFull: 61,
@@ -47,6 +48,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.Internal: 90,
     errors.Blocked: 100,
     errors.LimitReached: 101,
+    errors.SignUpClosed: 102,
 }
 """The status byte of each error. Another error never gets the same number."""
 
