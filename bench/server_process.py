@@ -36,7 +36,9 @@ class ServerProcess:
         log = folder / "log"
         command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:
-            self._process = subprocess.Popen([*command, "--store", str(path), *flags], stderr=stderr)
+            # A few accounts send as much as the machine can.
+            unlimited = ["--sends-per-account", "0"]
+            self._process = subprocess.Popen([*command, "--store", str(path), *unlimited, *flags], stderr=stderr)
         deadline = time.monotonic() + _START_LIMIT
         while len(found := re.findall(r"listening on (\S+),", log.read_text())) < 2:
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -18,6 +18,7 @@ from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
 from chatbooth_grpc.booth.model import Opening, OutgoingMessage
+from chatbooth_grpc.booth.throttles import DEFAULT_RATES, Throttles
 from chatbooth_grpc.client import ChatClient, MessageBatch
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.client.library.lazy_transport import LazyTransport
@@ -145,7 +146,10 @@ class House:
         tally = Tally()
         store = ending.enter_context(SQLiteStore(path, observer=tally))
         switchboard = Switchboard(store, observer=tally)
-        booth = Booth(store, passwords=cheap_passwords(), listens=switchboard.listens, observer=tally)
+        throttles = Throttles(DEFAULT_RATES)
+        booth = Booth(
+            store, passwords=cheap_passwords(), listens=switchboard.listens, observer=tally, throttles=throttles
+        )
         self._reaper = Reaper(store, switchboard, 3600.0, retain=3600.0, sweep_interval=0.05)
         self._grpc = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "5s"], {}))
         settings = WireSettings(look_up("127.0.0.1"), 0, 1 << 20)

@@ -50,6 +50,7 @@ from chatbooth_grpc.booth.rules import (
 )
 from chatbooth_grpc.booth.sending import Sending, wait_for
 from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.throttles import Throttles
 
 # A search of the list may take a second of a core, so only a few run at once.
 LISTS_AT_ONCE = 2
@@ -70,7 +71,7 @@ class Booth:
 
     A `token` is the 16 bytes of a session's secret. An action that takes a token raises SessionInvalid if no live
     session has that token. Any action may raise the store's StoreUnavailable, StoreFull and DeadlineExceeded. An action
-    that takes a password may also raise TooBusy.
+    that takes a password may also raise TooBusy and RateLimited.
     """
 
     def __init__(
@@ -81,16 +82,20 @@ class Booth:
         passwords: Passwords | None = None,
         listens: Callable[[StoredSession], bool] = lambda _session: False,
         observer: Observer | None = None,
+        throttles: Throttles | None = None,
     ) -> None:
         """`listens` returns whether a session has an open stream. Such a session counts as used.
 
-        The transports tell `observer` about the calls that they answer.
+        Without `throttles`, nothing is limited in how often it may be done. The transports tell `observer` about the
+        calls that they answer.
         """
         self._store = store
         self.observer = observer
         self._listens = listens
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()
+        # The transports ask it before they do anything for a request or a message.
+        self.throttles = throttles or Throttles()
         self._unnoted = LastingState(_log, "the use of sessions is not noted", "the use of sessions is noted again")
         self._unrenewed = LastingState(_log, "hashes of passwords are not renewed", "hashes of passwords are renewed")
         # `now()` includes time that is in doubt. If that time counts later, a use noted now must be dated after it.
@@ -121,9 +126,11 @@ class Booth:
         normal = checked_new_password(password, "password")
         if self._store.account(username) is not None:
             raise UsernameTaken(username)
+        self.throttles.check_sign_up()
         password_hash = self._passwords.hash(normal)
         token = token or new_token()
         stored = self._store.create_account(username, password_hash, hash_token(token), label)
+        self.throttles.prove(username)
         return self._session_for(stored, token)
 
     def log_in(self, username: str, password: str, token: bytes = b"", label: str = "") -> Session:
@@ -138,9 +145,10 @@ class Booth:
         check_label(label)
         username = folded_username(username)
         note_account(username)
+        self.throttles.check_log_in()
         while True:
             account = self._store.account(username)
-            if not self._matches(password, account) or account is None:
+            if not self._matches(username, password, account) or account is None:
                 raise WrongCredentials
             if account.is_disabled:
                 raise AccountDisabled
@@ -235,11 +243,23 @@ class Booth:
         Raises RecipientNotFound, Blocked, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind,
         EmptyText, TextTooLong.
         """
-        checked = self.sending.checked(self.authenticated(token), message)
+        session = self.authenticated(token)
+        if wait := self.throttles.take_sends(session.account_id):
+            raise self.throttles.sends_refused(wait)
+        checked = self.sending.checked(session, message)
         [outcome] = wait_for(partial(self.sending.send_later, [checked]))
         if isinstance(outcome, ChatboothError):
             raise outcome
         return outcome
+
+    def admitted(self, token: bytes) -> StoredSession:
+        """Return the session of a message. If it is not cached, the message counts as a request of its address.
+
+        Otherwise the message counts only for its account. Raises RateLimited, SessionInvalid.
+        """
+        if self.cached_session(token) is None:
+            self.throttles.check_request()
+        return self.authenticated(token)
 
     def cached_session(self, token: bytes) -> StoredSession | None:
         """Return the live session of a token if no wait for the disk is needed, and None otherwise."""
@@ -319,15 +339,17 @@ class Booth:
         account = self._store.account(session.username)
         if account is None or account.account_id != session.account_id:
             raise SessionInvalid
-        if not self._matches(password, account):
+        if not self._matches(session.username, password, account):
             raise WrongPassword
         return account
 
-    def _matches(self, password: str, account: StoredAccount | None) -> bool:
+    def _matches(self, username: str, password: str, account: StoredAccount | None) -> bool:
+        """Return whether a password is that of an account, which may be missing. Raises RateLimited."""
         normal = normal_password(password)
         if len(normal) > MAX_PASSWORD_SIZE:
             return False
-        return self._passwords.matches(normal, account.password_hash if account else None)
+        password_hash = account.password_hash if account else None
+        return self.throttles.guess(username, partial(self._passwords.matches, normal, password_hash))
 
     def _improve_hash(self, account: StoredAccount, password: str) -> None:
         if not self._passwords.is_outdated(account.password_hash):

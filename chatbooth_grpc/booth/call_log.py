@@ -45,7 +45,7 @@ class Call:
         *,
         header: Header | None = None,
     ) -> None:
-        """`peer` returns the client's address, HOST:PORT. It is called only when a line is logged.
+        """`peer` returns the client's address, HOST:PORT. It is called only when it is needed.
 
         `observer` is called with the end of the call. `header` returns what the client sent under a name with its
         request, if the wire has such headers. It is called only if somebody needs it.
@@ -83,6 +83,10 @@ class Call:
     def header(self, name: str) -> str:
         """Return what the client sent under a name. Empty if it sent nothing."""
         return (self._header(name) if self._header else None) or ""
+
+    def peer(self) -> str:
+        """Return the client's address, HOST:PORT."""
+        return self._peer()
 
     def fields(self) -> dict[str, object]:
         """Return the fields that every line about this call has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from chatbooth_grpc.booth.account_errors import Blocked as Blocked
@@ -327,6 +328,20 @@ class TooBusy(ResourceExhausted):
 
 
 @dataclass(eq=False)
+class RateLimited(ResourceExhausted):
+    """An address or an account does something too often. The server has done nothing."""
+
+    reason = "RATE_LIMITED"
+    limit: str
+    """The limit that is reached, in words such as "10 sign-ups from one address in an hour"."""
+    retry_after: float = 1.0
+
+    def __str__(self) -> str:
+        wait = _wait_in_words(self.retry_after)
+        return f"This is too often: the limit is {self.limit}. Nothing was done; try again in {wait}."
+
+
+@dataclass(eq=False)
 class StoreFull(ResourceExhausted):
     """The store has no room left. Nothing was stored."""
 
@@ -395,3 +410,11 @@ class Internal(ChatboothError):
     def __str__(self) -> str:
         named = f" (request {self.request_id})" if self.request_id else ""
         return f"The server met an error of its own and has logged it{named}. Try again, or tell whoever runs it."
+
+
+def _wait_in_words(seconds: float) -> str:
+    """Return a time in words, rounded up. The server may have sent any number."""
+    for unit, name in ((3_600.0, "h"), (60.0, "min")):
+        if 2 * unit <= seconds < math.inf:
+            return f"{math.ceil(seconds / unit):,} {name}"
+    return f"{math.ceil(seconds):,} s" if 0 <= seconds < math.inf else "a moment"

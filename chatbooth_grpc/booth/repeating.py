@@ -7,13 +7,14 @@ from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
     Internal,
+    RateLimited,
     ResourceExhausted,
     TooBusy,
     Unavailable,
 )
 from chatbooth_grpc.booth.trust_errors import NotTrusted
 
-RETRIED = (Unavailable, DeadlineExceeded, TooBusy)
+RETRIED = (Unavailable, DeadlineExceeded, TooBusy, RateLimited)
 """The failures after which the library tries again by itself, with backoff, within a call's timeout."""
 
 PASSING = (*RETRIED, ResourceExhausted, Internal, NotTrusted)

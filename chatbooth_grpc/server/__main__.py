@@ -115,7 +115,9 @@ def _serve(settings: Settings, signals: Signals) -> None:
     Raises StoreOpenError, ListenError, CertificateUnusable, ExtraMissing.
     """
     from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.booth.client_addresses import ClientAddresses
     from chatbooth_grpc.booth.credentials import Passwords
+    from chatbooth_grpc.booth.throttles import Throttles
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
@@ -139,7 +141,12 @@ def _serve(settings: Settings, signals: Signals) -> None:
         )
         passwords = Passwords()
         booth = Booth(
-            store, limits=settings.limits, passwords=passwords, listens=switchboard.listens, observer=observer
+            store,
+            limits=settings.limits,
+            passwords=passwords,
+            listens=switchboard.listens,
+            observer=observer,
+            throttles=Throttles(settings.rates, ClientAddresses(settings.trusted_addresses)),
         )
         reaper = Reaper(
             store,

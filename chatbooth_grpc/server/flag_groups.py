@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from chatbooth_grpc.addresses import NOBODY, Peers, read_peers
+from chatbooth_grpc.booth.client_addresses import LOOPBACK, Network, read_networks
 from chatbooth_grpc.booth.errors import InvalidUsername
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
+from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import folded_username
-from chatbooth_grpc.server.units import duration, size, whole_number
+from chatbooth_grpc.booth.throttles import DEFAULT_RATES, MOST_IN_A_BATCH
+from chatbooth_grpc.server.units import duration, rate, size, whole_number
 
 T = TypeVar("T", int, float)
 
@@ -55,6 +58,7 @@ def add_groups(parser: argparse.ArgumentParser, wire_port: int | None) -> None:
     _add_storage(parser.add_argument_group("storage"))
     _add_accounts(parser.add_argument_group("accounts and sessions"))
     _add_limits(parser.add_argument_group("limits"))
+    _add_rates(parser.add_argument_group("rates"))
     _add_connections(parser.add_argument_group("connections"))
     _add_monitoring(parser.add_argument_group("logs and metrics"))
 
@@ -206,6 +210,51 @@ def _add_limits(group: _Group) -> None:
         metavar="SIZE",
         help="largest text of a message, in bytes or with KiB, MiB (default: 1MiB, at most 16MiB)",
     )
+
+
+def _add_rates(group: _Group) -> None:
+    """Add the limits on how often something may be done."""
+    words = (
+        "requests of one address, other than messages; a rate is COUNT/TIME or COUNT/TIME:BURST, and 0 is no limit "
+        "(default: 200/s:2000)"
+    )
+    _add_rate(group, "requests-per-address", words)
+    _add_rate(group, "sign-ups-per-address", "sign-ups from one address (default: 10/h)")
+    _add_rate(group, "log-ins-per-address", "log-ins from one address, right or wrong (default: 60/m)")
+    words = "wrong passwords for one account from one address (default: 20/h:10)"
+    _add_rate(group, "failed-log-ins-per-address", words)
+    words = "wrong passwords for one account from all addresses but those from which it has logged in (default: 200/h)"
+    _add_rate(group, "failed-log-ins-per-account", words)
+    words = f"messages of one account; the burst is at least {MOST_IN_A_BATCH:,} (default: 1000/s:20000)"
+    _add_rate(group, "sends-per-account", words, _sends_rate)
+    group.add_argument(
+        "--trusted-addresses",
+        type=_networks,
+        default=LOOPBACK,
+        metavar="NETWORKS",
+        help="networks, separated by commas, loopback or none: the limits for each address leave their clients out, "
+        "since a reverse proxy would make one client of all (default: loopback)",
+    )
+
+
+def _add_rate(group: _Group, name: str, words: str, read: Callable[[str], Rate | None] = rate) -> None:
+    """Add a flag for a rate. `words` name its default."""
+    default = getattr(DEFAULT_RATES, name.replace("-", "_"))
+    group.add_argument(f"--{name}", type=read, default=default, metavar="RATE", help=words)
+
+
+def _sends_rate(text: str) -> Rate | None:
+    read = rate(text)
+    if read is not None and read.burst < MOST_IN_A_BATCH:
+        raise argparse.ArgumentTypeError(f"{text} allows no batch; write {text.partition(':')[0]}:{MOST_IN_A_BATCH}")
+    return read
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return () if text.strip() == "none" else read_networks(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write networks such as 10.0.0.0/8,fd00::/8") from None
 
 
 def _add_connections(group: _Group) -> None:

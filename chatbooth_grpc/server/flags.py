@@ -12,7 +12,9 @@ from typing import Any
 
 import chatbooth_grpc
 from chatbooth_grpc.addresses import Host, Peers, look_up
+from chatbooth_grpc.booth.client_addresses import Network
 from chatbooth_grpc.booth.model import Limits
+from chatbooth_grpc.booth.throttles import RateLimits
 from chatbooth_grpc.environment import PREFIX, value_of
 from chatbooth_grpc.server.encryption import Encryption, encryption_of, refuse_plain_text
 from chatbooth_grpc.server.flag_groups import add_groups
@@ -73,6 +75,8 @@ class Settings:
     max_connection_age: float
     drain_grace: float
     limits: Limits
+    rates: RateLimits
+    trusted_addresses: tuple[Network, ...]
     log_level: str
     log_format: str
     metrics: Endpoint | None
@@ -125,6 +129,8 @@ def parse_settings(
             is_sign_up_open=parsed.sign_up == "open",
             reserved_names=parsed.reserved_names,
         ),
+        rates=RateLimits(**{name: getattr(parsed, name) for name in RateLimits.__dataclass_fields__}),
+        trusted_addresses=parsed.trusted_addresses,
         log_level=parsed.log_level,
         log_format=parsed.log_format,
         metrics=_metrics(parsed, parser.written["metrics"], resolve),

@@ -1,12 +1,15 @@
-"""Sizes and durations as people write them in flags."""
+"""Sizes, durations and rates as people write them in flags."""
 
 from __future__ import annotations
 
 import argparse
 import re
 
+from chatbooth_grpc.booth.rates import Rate
+
 _SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB)", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_RATE = re.compile(r"(\d+)/([^:]+)(?::(\d+))?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|h|d)")
 _DURATION_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
@@ -33,3 +36,17 @@ def duration(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write seconds, or a number and ms, s, m, h or d")
     return float(match[1]) * _DURATION_UNITS[match[2]]
+
+
+def rate(text: str) -> Rate | None:
+    """Read a rate: COUNT/TIME, such as 10/h or 200/s, optionally followed by :BURST. 0 means no limit."""
+    if text.strip() == "0":
+        return None
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate; write COUNT/TIME or COUNT/TIME:BURST, such as 10/h")
+    count, burst = int(match[1]), int(match[3] or match[1])
+    seconds = duration(match[2] if match[2][0].isdigit() else f"1{match[2]}")
+    if not (count and burst and seconds):
+        raise argparse.ArgumentTypeError(f"{text!r} would allow nothing; 0 alone means no limit")
+    return Rate(count, seconds, burst)

@@ -21,9 +21,16 @@ def text_of(path: str) -> str:
 
 
 def test_the_table() -> None:
-    assert SOON == ["DEADLINE_EXCEEDED", "SERVER_DRAINING", "SERVER_UNREACHABLE", "STORE_UNAVAILABLE", "TOO_BUSY"]
+    assert SOON == [
+        "DEADLINE_EXCEEDED",
+        "RATE_LIMITED",
+        "SERVER_DRAINING",
+        "SERVER_UNREACHABLE",
+        "STORE_UNAVAILABLE",
+        "TOO_BUSY",
+    ]
     assert LATER == ["INTERNAL", "STORE_FULL"]
-    assert {*reasons_of(OUTCOME_UNKNOWN)} == {*SOON, *LATER} - {"TOO_BUSY", "STORE_FULL"}
+    assert {*reasons_of(OUTCOME_UNKNOWN)} == {*SOON, *LATER} - {"TOO_BUSY", "RATE_LIMITED", "STORE_FULL"}
 
 
 def test_the_delivery_page_has_the_same_table() -> None:

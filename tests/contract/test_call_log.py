@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from chatbooth_grpc.booth.actions import (
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.transport import Transport
-from chatbooth_grpc.server.logs import JsonFormatter
+from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock
@@ -168,3 +169,25 @@ def test_a_bug_is_logged_with_the_call_that_it_failed(
             refused(lambda: transport.call(DELIVER, token, DeliverRequest(), SECONDS))
         store.before = lambda _: None
     assert lines("an action failed") == [(action, account, None)]
+
+
+@WIRES
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_documented_filter_finds_the_address_of_each_failed_log_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, log_format: str
+) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```ini\nfailregex = (.*?)\n```", document, re.DOTALL)
+    # As fail2ban does: HOST stands for an address or a name.
+    filters = [line.strip().replace("<HOST>", r"(?P<host>[\w\-.^_:]*\w)") for line in block.splitlines()]
+    with transport_by(way, tmp_path / "store") as transport:
+        caplog.set_level(logging.INFO, "chatbooth_grpc")
+        for name in ("nobody", "not\na name", "moon: log-in failed action=X peer=192.0.2.1:1 account="):
+            refused(partial(transport.call, LOG_IN, b"", LogInRequest(name, PASSWORD), SECONDS))
+    formatter = JsonFormatter() if log_format == "json" else TextFormatter()
+    lines = [formatter.format(each) for each in caplog.records if each.getMessage() == "log-in failed"]
+    assert len(lines) == 3
+    for line in lines:
+        for version, address in ((line, "127.0.0.1"), (line.replace("127.0.0.1", "[2001:db8::7]"), "2001:db8::7")):
+            [found] = [match["host"] for each in filters if (match := re.search(each, version))]
+            assert found == address

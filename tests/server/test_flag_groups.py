@@ -24,6 +24,15 @@ GROUPS = {
         "--max-send-streams-per-account",
         "--max-text-size",
     ],
+    "rates": [
+        "--requests-per-address",
+        "--sign-ups-per-address",
+        "--log-ins-per-address",
+        "--failed-log-ins-per-address",
+        "--failed-log-ins-per-account",
+        "--sends-per-account",
+        "--trusted-addresses",
+    ],
     "connections": [
         "--idle-timeout",
         "--keepalive-time",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.addresses import Host, ListenError, Peers
+from chatbooth_grpc.booth.client_addresses import read_networks
+from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.server.flag_groups import DEFAULT_THREADS
@@ -53,6 +55,13 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--keepalive-timeout", "CHATBOOTH_KEEPALIVE_TIMEOUT", "500ms", 0.5),
     ("--max-connection-age", "CHATBOOTH_MAX_CONNECTION_AGE", "1h", 3_600.0),
     ("--drain-grace", "CHATBOOTH_DRAIN_GRACE", "0", 0.0),
+    ("--requests-per-address", "CHATBOOTH_REQUESTS_PER_ADDRESS", "5/s", Rate(5, 1.0, 5)),
+    ("--sign-ups-per-address", "CHATBOOTH_SIGN_UPS_PER_ADDRESS", "2/10m", Rate(2, 600.0, 2)),
+    ("--log-ins-per-address", "CHATBOOTH_LOG_INS_PER_ADDRESS", "0", None),
+    ("--failed-log-ins-per-address", "CHATBOOTH_FAILED_LOG_INS_PER_ADDRESS", "9/d:3", Rate(9, DAY, 3)),
+    ("--failed-log-ins-per-account", "CHATBOOTH_FAILED_LOG_INS_PER_ACCOUNT", "70/h", Rate(70, 3_600.0, 70)),
+    ("--sends-per-account", "CHATBOOTH_SENDS_PER_ACCOUNT", "1/s:1000", Rate(1, 1.0, 1_000)),
+    ("--trusted-addresses", "CHATBOOTH_TRUSTED_ADDRESSES", "10.0.0.0/8, ::2", read_networks("10.0.0.0/8,::2")),
     ("--log-level", "CHATBOOTH_LOG_LEVEL", "debug", "debug"),
     ("--log-format", "CHATBOOTH_LOG_FORMAT", "json", "json"),
     ("--metrics", "CHATBOOTH_METRICS", "[::1]:9464", Endpoint(Host("::1", ("::1",)), 9464)),
@@ -82,6 +91,13 @@ WRONG: list[tuple[str, str, str]] = [
     ("--keepalive-timeout", "0", "0 is not within 0.1 and"),
     ("--log-level", "loud", "loud"),
     ("--log-format", "xml", "xml"),
+    ("--sign-ups-per-address", "ten an hour", "'ten an hour' is not a rate; write COUNT/TIME"),
+    ("--sign-ups-per-address", "5/s:", "'5/s:' is not a rate"),
+    ("--sign-ups-per-address", "0/s", "'0/s' would allow nothing; 0 alone means no limit"),
+    ("--sign-ups-per-address", "5/0s", "would allow nothing"),
+    ("--sign-ups-per-address", "5/year", "is not a duration"),
+    ("--sends-per-account", "5/s", "5/s allows no batch; write 5/s:1000"),
+    ("--trusted-addresses", "10.0.0.1/8", "10.0.0.1/8 has host bits set; write networks such as 10.0.0.0/8"),
     ("--metrics", "9464", "'9464' is not HOST:PORT"),
     ("--metrics", "127.0.0.1:", "is not HOST:PORT"),
     ("--metrics", "::1:9464", "is not HOST:PORT"),
@@ -93,7 +109,8 @@ def value(settings: Settings, flag: str) -> object:
     """Return the value that a flag set."""
     name = flag.removeprefix("--").replace("-", "_")
     limit = {"max_text_size": "text_size", "sign_up": "is_sign_up_open"}.get(name, name)
-    return getattr(settings.limits, limit) if hasattr(settings.limits, limit) else getattr(settings, name)
+    group = next((group for group in (settings.limits, settings.rates) if hasattr(group, limit)), settings)
+    return getattr(group, limit)
 
 
 def complaint(arguments: list[str], environment: dict[str, str]) -> str:
@@ -135,6 +152,8 @@ def _default_as_text(flag: str) -> str:
         "--log-level": "info",
         "--log-format": "text",
         "--metrics": "127.0.0.1:1",
+        "--trusted-addresses": "10.0.0.1",
+        **{twin[0]: "64/s:1000" for twin in TWINS if "-per-" in twin[0]},
     }.get(flag, "64")
 
 
@@ -374,3 +393,8 @@ def test_metrics_off_loopback_need_consent() -> None:
         parse_settings(["--metrics", "0.0.0.0:9464"], {})
     consented = parse_settings(["--metrics", "0.0.0.0:9464", "--insecure"], {})
     assert consented.metrics == Endpoint(Host("0.0.0.0", ("0.0.0.0",)), 9464)
+
+
+def test_no_address_may_be_trusted() -> None:
+    assert parse_settings(["--trusted-addresses", "none"], {}).trusted_addresses == ()
+    assert parse_settings(["--trusted-addresses", ""], {}).trusted_addresses == ()

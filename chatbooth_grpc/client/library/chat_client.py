@@ -56,8 +56,8 @@ class ChatClient(AccountCalls):
     Every call answers or raises a ChatboothError within `timeout` seconds. Calls that may be repeated without harm
     (`list_page`, `send`, `deliver`, `acknowledge`, `block`, `unblock`, `blocks`, `sessions`) are tried again within
     that time, with backoff, when they fail with Unavailable (STORE_UNAVAILABLE, SERVER_DRAINING, SERVER_UNREACHABLE),
-    DEADLINE_EXCEEDED or TOO_BUSY. STORE_FULL and INTERNAL are raised at once. Another try may succeed later. After
-    Unavailable, DEADLINE_EXCEEDED or INTERNAL a call may have taken effect. After other errors it has not.
+    DEADLINE_EXCEEDED, TOO_BUSY or RATE_LIMITED. STORE_FULL and INTERNAL are raised at once. Another try may succeed
+    later. After Unavailable, DEADLINE_EXCEEDED or INTERNAL a call may have taken effect. After other errors it has not.
 
     `session` is the Session that calls act for. If it is None, calls that need one raise SessionInvalid.
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
+    ResourceExhausted,
     ServerUnreachable,
-    TooBusy,
     Unavailable,
 )
 from chatbooth_grpc.booth.repeating import RETRIED
@@ -66,7 +66,7 @@ class Retrying:
             backoff = min(2 * backoff, LONGEST_BACKOFF)
 
 
-def _least_pause(error: Unavailable | DeadlineExceeded | TooBusy) -> float:
+def _least_pause(error: Unavailable | DeadlineExceeded | ResourceExhausted) -> float:
     """Return the pause that the server asked for, in seconds. A failed connection asked for none."""
     if isinstance(error, (DeadlineExceeded, ServerUnreachable)):
         return 0.0
@@ -75,9 +75,8 @@ def _least_pause(error: Unavailable | DeadlineExceeded | TooBusy) -> float:
 
 def _worse(earlier: ChatboothError | None, error: ChatboothError) -> ChatboothError:
     """Choose which of two failures to report: one that leaves the outcome open, and says most about the cause."""
-    weights = {Unavailable: 2, DeadlineExceeded: 1, TooBusy: 0}
 
     def weight(failure: ChatboothError) -> int:
-        return next(weight for kind, weight in weights.items() if isinstance(failure, kind))
+        return 2 if isinstance(failure, Unavailable) else int(isinstance(failure, DeadlineExceeded))
 
     return error if earlier is None or weight(error) >= weight(earlier) else earlier

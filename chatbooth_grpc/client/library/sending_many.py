@@ -8,7 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from chatbooth_grpc.booth.errors import ChatboothError, RequestTooLarge
+from chatbooth_grpc.booth.errors import (
+    ChatboothError,
+    RateLimited,
+    RequestTooLarge,
+)
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.repeating import RETRIED
 from chatbooth_grpc.client.library.outgoing import Sendable, are_fit, check_form, outgoing_message
@@ -123,8 +127,10 @@ class _Sending:
     def _pause_after(self, error: ChatboothError) -> None:
         """Wait before another attempt. Raises `error` when patience has ended."""
         # The random number spreads clients over time. It keeps no secret.
-        pause = self._backoff * random.random()  # noqa: S311
-        if time.monotonic() + pause - self._progress > self._patience:
+        asked = error.retry_after if isinstance(error, RateLimited) else 0.0
+        pause = asked + self._backoff * random.random()  # noqa: S311
+        # Written in this way, the condition also ends the sending if the server asks for a pause of NaN.
+        if not 0 <= pause <= self._patience - (time.monotonic() - self._progress):
             raise error
         if self._on_retry:
             self._on_retry(error, pause)

@@ -87,7 +87,9 @@ class ChatServer:
             calls,
             interceptors=[
                 BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}, booth.observer),
-                CallInterceptor(partial(_admit_large_answer, booth, answers), booth.observer),
+                CallInterceptor(
+                    partial(_admit_large_answer, booth, answers), booth.throttles.check_request, booth.observer
+                ),
             ],
             options=_channel_options(settings) + _bound(connections),
             most=settings.max_calls,

@@ -52,9 +52,15 @@ class CallInterceptor(grpc.ServerInterceptor):
     status and details. It wraps the handler of each method once.
     """
 
-    def __init__(self, admit: Callable[[bytes], None], observer: Observer | None = None) -> None:
-        """`admit` raises an error if the account of a token's session may not get a large answer."""
+    def __init__(
+        self, admit: Callable[[bytes], None], check_request: Callable[[], None], observer: Observer | None = None
+    ) -> None:
+        """`admit` raises an error if the account of a token's session may not get a large answer.
+
+        `check_request` raises an error if the client of the current call makes too many requests.
+        """
         self._admit = admit
+        self._check_request = check_request
         self._observer = observer
         self._wrapped: dict[str, Handler] = {}
 
@@ -80,19 +86,24 @@ class CallInterceptor(grpc.ServerInterceptor):
             wrapped = _answering_later(behaviour, action, None if method == SEND_MANY_METHOD else self._observer)
         else:
             admit = self._admit if ACTIONS[action].large_answers else None
-            wrapped = _answering(behaviour, action, admit, self._observer)
+            wrapped = _answering(behaviour, action, admit, self._check_request, self._observer)
         deserializer = handler.request_deserializer
         return _rebuilt(handler, wrapped, _lenient(deserializer) if deserializer else None)
 
 
 def _answering(
-    behaviour: Behaviour, action: int, admit: Callable[[bytes], None] | None, observer: Observer | None
+    behaviour: Behaviour,
+    action: int,
+    admit: Callable[[bytes], None] | None,
+    check_request: Callable[[], None],
+    observer: Observer | None,
 ) -> Behaviour:
     """Wrap a behaviour that answers on the call's own thread."""
     name, needs_token = action_name(action), action not in WITHOUT_SESSION
 
     def answer(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
         with _answered(context, name, observer):
+            check_request()
             if request is UNREADABLE:
                 raise MalformedRequest
             # A call that waited past its deadline does nothing.

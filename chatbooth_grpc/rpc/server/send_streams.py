@@ -173,7 +173,7 @@ class _SendStream:
         def begin() -> None:
             try:
                 with calling(self._logged):
-                    account_id = self._booth.authenticated(self._token).account_id
+                    account_id = self._booth.admitted(self._token).account_id
                 self._count(self, account_id)
             except ChatboothError as error:
                 self.end_after_pending(error)
@@ -242,6 +242,9 @@ class _SendStream:
             raise BatchTooLarge(MAX_SENT_TOGETHER)
         with deadline_at(self._deadline):
             session = session or self._booth.authenticated(self._token)
+            # The stream ends with the refusal. So no later batch of it can overtake this one.
+            if wait := self._booth.throttles.take_sends(session.account_id, len(request.messages)):
+                raise self._booth.throttles.sends_refused(wait)
             checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
             self._sending.send_later(checked, partial(self._settle, place, time.monotonic()))
 

@@ -62,6 +62,8 @@ class ChatServicer:
         token = current_token.get()
         session = self._booth.cached_session(token)
         if session is not None and len(request.text) <= _SMALL_TEXT:
+            if wait := self._booth.throttles.take_sends(session.account_id):
+                raise self._booth.throttles.sends_refused(wait)
             checked = self._booth.sending.checked(session, outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)
         else:
@@ -70,7 +72,10 @@ class ChatServicer:
     def _find_and_send(self, token: bytes, request: pb.SendRequest, reply: Reply) -> None:
         """Send a message that is long, or whose session is not cached. This runs on a thread that may block."""
         try:
-            checked = self._booth.sending.checked(self._booth.authenticated(token), outgoing_from_pb(request))
+            session = self._booth.admitted(token)
+            if wait := self._booth.throttles.take_sends(session.account_id):
+                raise self._booth.throttles.sends_refused(wait)
+            checked = self._booth.sending.checked(session, outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)
         except ChatboothError as error:
             reply.refuse(error)

@@ -41,6 +41,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.CursorPastEnd: 50,
     errors.TooBusy: 60,
     errors.StoreFull: 61,
+    errors.RateLimited: 62,
     errors.StoreUnavailable: 70,
     errors.ServerDraining: 71,
     errors.ServerUnreachable: 72,

@@ -321,7 +321,7 @@ class Connection:
         # No other thread begins a run meanwhile, and none closes the queue.
         assert run is not None  # noqa: S101
         sends = Sends(self._dispatcher.booth)
-        sends.add(requests, self._lane, partial(self._runs.settle, run), self.peer)
+        sends.add(requests, self._lane, partial(self._runs.settle, run), self.peer, partial(self._runs.wait_until, 1))
         sends.store()
 
     def _write_run(self, settled: tuple[bytes, bool]) -> bool:
@@ -375,6 +375,7 @@ class Connection:
             self._reply(refusal)
 
     def _open_stream(self, frame: Frame) -> bytes:
+        self._dispatcher.booth.throttles.check_request()
         after = pushes.decode_listen_request(frame.body)
         session = self._dispatcher.booth.authenticated(frame.token)
         # A client that reads nothing could connect again and again, and have its messages sent each time.

@@ -51,8 +51,11 @@ class Dispatcher:
 
     def answer(self, frame: Frame, peer: Peer) -> bytes:
         """Perform any action but SEND and LISTEN. Return the body of its reply, which may be an error."""
-        answer = self._answers.get(frame.action, _unknown)
-        return answered(partial(answer, frame), frame.action, peer, self.booth.observer)
+        return answered(partial(self._perform, frame), frame.action, peer, self.booth.observer)
+
+    def _perform(self, frame: Frame) -> bytes:
+        self.booth.throttles.check_request()
+        return self._answers.get(frame.action, _unknown)(frame)
 
     def _answering(self, codec: Codec[Any, Any]) -> Callable[[Frame], bytes]:
         """Return the function that answers an action: it decodes the request, asks the booth, encodes the reply."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.call_log import Call, is_logging_calls, log_defect
-from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, SessionInvalid
+from chatbooth_grpc.booth.call_log import Call, calling, is_logging_calls, log_defect
+from chatbooth_grpc.booth.errors import ChatboothError, Internal, MalformedRequest, RateLimited, SessionInvalid
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.observing import WIRE
@@ -55,13 +56,28 @@ class Sends:
         self._parts: list[_Part] = []
         self._started = time.monotonic()
 
-    def add(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> None:
-        """Add the SENDs of a connection. This may ask the store for their sessions, and so may block."""
+    def add(
+        self,
+        requests: Sequence[Frame],
+        lane: Lane,
+        settle: Settle,
+        peer: Peer,
+        wait_for_earlier: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Add the SENDs of a connection. This may ask the store for their sessions, and so may block.
+
+        If an account sends too often, this calls `wait_for_earlier`, which returns when all earlier SENDs of the
+        connection are answered. Then it refuses these SENDs, and all later ones of the lane. So none overtakes another.
+        """
         sessions: dict[bytes, StoredSession | ChatboothError] = {}
         for frame in requests:
             if frame.token not in sessions:
                 sessions[frame.token] = self._session(frame.token, lane, peer)
-            session = sessions[frame.token]
+        if lane.error is None and (limited := self._refused(sessions[frame.token] for frame in requests)):
+            wait_for_earlier()
+            lane.fail(limited)
+        for frame in requests:
+            session = lane.error or sessions[frame.token]
             message = _decoded(frame)
             if isinstance(message, ChatboothError):
                 self._checked.append(message)
@@ -75,10 +91,12 @@ class Sends:
     def add_if_cached(self, requests: Sequence[Frame], lane: Lane, settle: Settle, peer: Peer) -> bool:
         """Add the SENDs of a connection, and return True.
 
-        If a session is not cached or a SEND is malformed, add none and return False. This never blocks.
+        If a session is not cached, a SEND is malformed or an account sends too often, add none and return False. This
+        never blocks.
         """
         checked = []
         calls = []
+        counts: dict[int, int] = {}
         are_logged = is_logging_calls()
         for _, body, token in requests:
             session = self._booth.cached_session(token)
@@ -89,8 +107,12 @@ class Sends:
             except BodyError:
                 return False
             checked.append(self._booth.sending.checked(session, message, lane))
+            counts[session.account_id] = counts.get(session.account_id, 0) + 1
             if are_logged:
                 calls.append(_call(peer, session))
+        for account_id, count in counts.items():
+            if self._booth.throttles.take_sends(account_id, count):
+                return False
         self._checked += checked
         self._parts.append(_Part(len(checked), lane, settle, calls))
         return True
@@ -111,7 +133,8 @@ class Sends:
     def _session(self, token: bytes, lane: Lane, peer: Peer) -> StoredSession | ChatboothError:
         """Return the session of a token, or the error that hides it. An error of the store fails the lane."""
         try:
-            return self._booth.authenticated(token)
+            with calling(_call(peer)):
+                return self._booth.admitted(token)
         except SessionInvalid as refusal:
             return refusal
         except ChatboothError as failure:
@@ -127,6 +150,13 @@ class Sends:
                 return part.calls[place].request_id if part.calls else new_request_id()
             place -= part.size
         raise IndexError(place)
+
+    def _refused(self, sessions: Iterable[StoredSession | ChatboothError]) -> RateLimited | None:
+        """Count a message for each session's account. Return the error if an account sends too often."""
+        counts = Counter(session.account_id for session in sessions if isinstance(session, StoredSession))
+        throttles = self._booth.throttles
+        waits = [throttles.take_sends(account_id, count) for account_id, count in counts.items()]
+        return throttles.sends_refused(max(waits)) if any(waits) else None
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         if self._booth.observer is not None:

@@ -235,7 +235,9 @@ def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         method = f"/{SERVICE_NAME}/LogIn"
         invocation_metadata = ()
 
-    outer = CallInterceptor(admit=lambda _token: None).intercept_service(lambda _: handler, Details())
+    outer = CallInterceptor(admit=lambda _token: None, check_request=lambda: None).intercept_service(
+        lambda _: handler, Details()
+    )
     assert outer is not None
     assert outer.unary_unary is not None
     inner: Callable[[Any, Any], Any] = outer.unary_unary

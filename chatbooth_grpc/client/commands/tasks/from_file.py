@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.errors import ChatboothError, RateLimited
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
 from chatbooth_grpc.client.commands.tasks.context import Context
@@ -75,6 +75,7 @@ class _Sending:
         self._make_id: MakeId = self._new_id
         self._is_resumable = True
         self._is_lost = False
+        self._is_slow = False
         self._as_begun: os.stat_result | None = None
         self._size: int | None = None
         self._progress = self._new_progress()
@@ -147,9 +148,18 @@ class _Sending:
         self._output.notice(record, f"Line {number:,}: {error}")
 
     def _lost(self, error: ChatboothError, _pause: float) -> None:
+        if isinstance(error, RateLimited):
+            self._slow_down(error)
+            return
         if not self._is_lost:
             self._output.say(f"{error} Trying again, for up to {self._timeout:g} s…")
         self._is_lost = True
+
+    def _slow_down(self, error: RateLimited) -> None:
+        """Say once that the server limits the speed. A long file meets the limit again and again."""
+        if not self._is_slow:
+            self._output.say(f"The server takes at most {error.limit}, so sending goes on at that speed.")
+        self._is_slow = True
 
     def _counts(self) -> dict[str, int]:
         return {"sent": self._sent, "failed": self._failed}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import ServerUnreachable, StoreFull
+from chatbooth_grpc.booth.errors import RateLimited, ServerUnreachable, StoreFull
 from chatbooth_grpc.client.commands.login import log_in
 from chatbooth_grpc.client.commands.signup import sign_up
 from chatbooth_grpc.client.commands.tasks.from_file import FileChanged, import_messages
@@ -196,6 +196,27 @@ def test_the_run_waits_for_a_server_that_is_away_for_a_while(
         assert words.startswith(f"No connection to {SERVER}.")
         assert words.endswith("Trying again, for up to 5 s…")
     assert last == "40 sent."
+
+
+def test_a_run_that_is_too_quick_for_the_server_says_so_once_and_goes_on(
+    ann: Desk, file: Path, mailbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = "1,000 messages from one account in a second"
+    streams = iter([ending(count, RateLimited(limit, 0.01)) for count in (1, 2, 1)])
+
+    def receive(stream: BoothSendStream, real: Callable = BoothSendStream.receive) -> list:
+        if not hasattr(stream, "way"):
+            stream.way = next(streams, real)  # type: ignore[attr-defined]
+        outcomes: list = stream.way(stream)  # type: ignore[attr-defined]
+        return outcomes
+
+    monkeypatch.setattr(BoothSendStream, "receive", receive)
+    import_messages(ann.context(), str(file))
+    assert mailbox() == TEXTS
+    assert ann.said().splitlines() == [
+        f"The server takes at most {limit}, so sending goes on at that speed.",
+        "40 sent.",
+    ]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), StoreFull()])
