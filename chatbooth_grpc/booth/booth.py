@@ -23,6 +23,7 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from chatbooth_grpc.booth.fair_shares import FairShares
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Listing, decode_place, encode_place
 from chatbooth_grpc.booth.model import (
@@ -83,6 +84,7 @@ class Booth:
         listens: Callable[[StoredSession], bool] = lambda _session: False,
         observer: Observer | None = None,
         throttles: Throttles | None = None,
+        shares: FairShares | None = None,
     ) -> None:
         """`listens` returns whether a session has an open stream. Such a session counts as used.
 
@@ -91,6 +93,8 @@ class Booth:
         """
         self._store = store
         self.observer = observer
+        # The transports ask it before slow work, and for each connection.
+        self.shares = shares or FairShares()
         self._listens = listens
         self._limits = limits or Limits()
         self._passwords = passwords or Passwords()

@@ -117,6 +117,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.booth.client_addresses import ClientAddresses
     from chatbooth_grpc.booth.credentials import Passwords
+    from chatbooth_grpc.booth.fair_shares import FairShares
     from chatbooth_grpc.booth.throttles import Throttles
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
@@ -140,13 +141,15 @@ def _serve(settings: Settings, signals: Signals) -> None:
             observer=observer,
         )
         passwords = Passwords()
+        addresses = ClientAddresses(settings.trusted_addresses)
         booth = Booth(
             store,
             limits=settings.limits,
             passwords=passwords,
             listens=switchboard.listens,
             observer=observer,
-            throttles=Throttles(settings.rates, ClientAddresses(settings.trusted_addresses)),
+            throttles=Throttles(settings.rates, addresses),
+            shares=FairShares(settings.shares, addresses),
         )
         reaper = Reaper(
             store,

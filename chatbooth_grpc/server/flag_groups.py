@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from chatbooth_grpc.addresses import NOBODY, Peers, read_peers
 from chatbooth_grpc.booth.client_addresses import LOOPBACK, Network, read_networks
 from chatbooth_grpc.booth.errors import InvalidUsername
+from chatbooth_grpc.booth.fair_shares import ShareLimits
 from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import folded_username
@@ -38,6 +39,7 @@ _STANDARD = "standard"
 _MAX_PORT = 65_535
 _YEAR = 365 * 86_400.0
 _LIMITS = Limits()
+_SHARES = ShareLimits()
 
 
 class _Group(Protocol):
@@ -58,6 +60,7 @@ def add_groups(parser: argparse.ArgumentParser, wire_port: int | None) -> None:
     _add_storage(parser.add_argument_group("storage"))
     _add_accounts(parser.add_argument_group("accounts and sessions"))
     _add_limits(parser.add_argument_group("limits"))
+    _add_shares(parser.add_argument_group("shares"))
     _add_rates(parser.add_argument_group("rates"))
     _add_connections(parser.add_argument_group("connections"))
     _add_monitoring(parser.add_argument_group("logs and metrics"))
@@ -198,11 +201,7 @@ def _add_limits(group: _Group) -> None:
     words = "wire connections, each with a thread, before more are refused"
     _add_number(group, "--max-connections", 4_000, (1, 1_000_000), words)
     _add_number(group, "--max-listeners", 20_000, (1, 1_000_000), "open Listen streams before more are refused")
-    words = "open Listen streams of one account before more are refused"
-    _add_number(group, "--max-listeners-per-account", 32, (1, 1_000_000), words)
     _add_number(group, "--max-send-streams", 64, (1, 10_000), "open SendMany streams before more are refused")
-    words = "open SendMany streams of one account before more are refused"
-    _add_number(group, "--max-send-streams-per-account", 8, (1, 10_000), words)
     group.add_argument(
         "--max-text-size",
         type=_within(size, 1, MAX_TEXT_SIZE),
@@ -210,6 +209,20 @@ def _add_limits(group: _Group) -> None:
         metavar="SIZE",
         help="largest text of a message, in bytes or with KiB, MiB (default: 1MiB, at most 16MiB)",
     )
+
+
+def _add_shares(group: _Group) -> None:
+    """Add the limits on how much one account or address may take at once."""
+    words = "open Listen streams of one account before more are refused"
+    _add_number(group, "--max-listeners-per-account", 32, (1, 1_000_000), words)
+    words = "open SendMany streams of one account before more are refused"
+    _add_number(group, "--max-send-streams-per-account", 8, (1, 10_000), words)
+    words = "lists of one account that run or wait before more are refused"
+    _add_number(group, "--max-lists-per-account", _SHARES.lists, (1, 10_000), words)
+    words = "log-ins and other calls with a password of one address that run or wait before more are refused"
+    _add_number(group, "--max-log-ins-per-address", _SHARES.log_ins, (1, 10_000), words)
+    words = "wire connections of one address before more are refused"
+    _add_number(group, "--max-connections-per-address", _SHARES.connections, (1, 1_000_000), words)
 
 
 def _add_rates(group: _Group) -> None:

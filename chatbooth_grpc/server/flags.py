@@ -13,6 +13,7 @@ from typing import Any
 import chatbooth_grpc
 from chatbooth_grpc.addresses import Host, Peers, look_up
 from chatbooth_grpc.booth.client_addresses import Network
+from chatbooth_grpc.booth.fair_shares import ShareLimits
 from chatbooth_grpc.booth.model import Limits
 from chatbooth_grpc.booth.throttles import RateLimits
 from chatbooth_grpc.environment import PREFIX, value_of
@@ -76,6 +77,7 @@ class Settings:
     drain_grace: float
     limits: Limits
     rates: RateLimits
+    shares: ShareLimits
     trusted_addresses: tuple[Network, ...]
     log_level: str
     log_format: str
@@ -130,6 +132,11 @@ def parse_settings(
             reserved_names=parsed.reserved_names,
         ),
         rates=RateLimits(**{name: getattr(parsed, name) for name in RateLimits.__dataclass_fields__}),
+        shares=ShareLimits(
+            connections=parsed.max_connections_per_address,
+            log_ins=parsed.max_log_ins_per_address,
+            lists=parsed.max_lists_per_account,
+        ),
         trusted_addresses=parsed.trusted_addresses,
         log_level=parsed.log_level,
         log_format=parsed.log_format,

@@ -16,6 +16,8 @@ from grpc_status import rpc_status
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.client_addresses import ClientAddresses
+from chatbooth_grpc.booth.fair_shares import FairShares
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
@@ -41,7 +43,8 @@ class Running(AbstractContextManager["Running"]):
         self.settings = parse_settings(["--port", "0", "--drain-grace", "5s", *flags], {})
         self.store = InterruptedStore(path, clock=self.clock, observer=observer)
         limits = self.settings.limits
-        booth = Booth(self.store, limits=limits, passwords=cheap_passwords(), observer=observer)
+        shares = FairShares(self.settings.shares, ClientAddresses(self.settings.trusted_addresses))
+        booth = Booth(self.store, limits=limits, passwords=cheap_passwords(), observer=observer, shares=shares)
         switchboard = Switchboard(
             self.store,
             max_listeners=self.settings.max_listeners,

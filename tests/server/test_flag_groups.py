@@ -19,10 +19,15 @@ GROUPS = {
         "--max-calls",
         "--max-connections",
         "--max-listeners",
-        "--max-listeners-per-account",
         "--max-send-streams",
-        "--max-send-streams-per-account",
         "--max-text-size",
+    ],
+    "shares": [
+        "--max-listeners-per-account",
+        "--max-send-streams-per-account",
+        "--max-lists-per-account",
+        "--max-log-ins-per-address",
+        "--max-connections-per-address",
     ],
     "rates": [
         "--requests-per-address",

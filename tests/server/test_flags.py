@@ -44,6 +44,9 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-send-streams", "CHATBOOTH_MAX_SEND_STREAMS", "7", 7),
     ("--max-listeners-per-account", "CHATBOOTH_MAX_LISTENERS_PER_ACCOUNT", "4", 4),
     ("--max-send-streams-per-account", "CHATBOOTH_MAX_SEND_STREAMS_PER_ACCOUNT", "2", 2),
+    ("--max-lists-per-account", "CHATBOOTH_MAX_LISTS_PER_ACCOUNT", "3", 3),
+    ("--max-log-ins-per-address", "CHATBOOTH_MAX_LOG_INS_PER_ADDRESS", "5", 5),
+    ("--max-connections-per-address", "CHATBOOTH_MAX_CONNECTIONS_PER_ADDRESS", "6", 6),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),
@@ -66,6 +69,13 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--log-format", "CHATBOOTH_LOG_FORMAT", "json", "json"),
     ("--metrics", "CHATBOOTH_METRICS", "[::1]:9464", Endpoint(Host("::1", ("::1",)), 9464)),
 ]
+
+SHARES = {
+    "max_lists_per_account": "lists",
+    "max_log_ins_per_address": "log_ins",
+    "max_connections_per_address": "connections",
+}
+"""The flags of `ShareLimits`, and their fields."""
 
 ENCRYPTION = ("--tls", "--tls-cert", "--tls-key", "--tls-client-ca")
 """Flags that mean something only together. tests/server/test_encryption.py tests them and their twins."""
@@ -108,6 +118,8 @@ WRONG: list[tuple[str, str, str]] = [
 def value(settings: Settings, flag: str) -> object:
     """Return the value that a flag set."""
     name = flag.removeprefix("--").replace("-", "_")
+    if name in SHARES:
+        return getattr(settings.shares, SHARES[name])
     limit = {"max_text_size": "text_size", "sign_up": "is_sign_up_open"}.get(name, name)
     group = next((group for group in (settings.limits, settings.rates) if hasattr(group, limit)), settings)
     return getattr(group, limit)
@@ -153,7 +165,7 @@ def _default_as_text(flag: str) -> str:
         "--log-format": "text",
         "--metrics": "127.0.0.1:1",
         "--trusted-addresses": "10.0.0.1",
-        **{twin[0]: "64/s:1000" for twin in TWINS if "-per-" in twin[0]},
+        **{twin[0]: "64/s:1000" for twin in TWINS if isinstance(twin[3], Rate | None)},
     }.get(flag, "64")
 
 
@@ -173,7 +185,7 @@ def flags_in_help(capsys: pytest.CaptureFixture[str], program: Program) -> dict[
     for entry in re.split(r"\n  (?=-)", capsys.readouterr().out)[1:]:
         flag = re.match(r"(?:-h, )?(--[a-z-]+)", entry)
         assert flag, entry
-        default = re.search(r"\(default:\s+([^),]+)", entry)
+        default = re.search(r"\(default:\s+((?:[^),]|,(?=\S))+)", entry)
         found[flag[1]] = default[1] if default else "off"
     return found
 

@@ -14,6 +14,7 @@ from chatbooth_grpc.addresses import Host, look_up
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.fair_shares import FairShares
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -102,11 +103,12 @@ class Running(AbstractContextManager["Running"]):
         host: Host | None = None,
         open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
         observer: Observer | None = None,
+        shares: FairShares | None = None,
         **settings: Any,
     ) -> None:
         self.store = InterruptedStore(path, observer=observer)
         self.switchboard = Switchboard(self.store, observer=observer)
-        self.booth = Booth(self.store, passwords=cheap_passwords(), observer=observer)
+        self.booth = Booth(self.store, passwords=cheap_passwords(), observer=observer, shares=shares)
         merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
         self.server = WireServer(self.booth, self.switchboard, merged, open_stream)
         self.address = self.server.start()
@@ -118,9 +120,9 @@ class Running(AbstractContextManager["Running"]):
         """The port on which it listens."""
         return int(self.address.rpartition(":")[2])
 
-    def peer(self) -> Peer:
-        """Return a new connection."""
-        peer = Peer(socket.create_connection(("127.0.0.1", self.port), PATIENCE))
+    def peer(self, source: str = "127.0.0.1") -> Peer:
+        """Return a new connection from the address `source`."""
+        peer = Peer(socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0)))
         self._peers.append(peer)
         return peer
 

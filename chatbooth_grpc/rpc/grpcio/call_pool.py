@@ -34,7 +34,7 @@ from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.expectations import RECEIVES_ONE
 from chatbooth_grpc.rpc.grpcio.late_requests import Receiving
-from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, WRITES_LATER
+from chatbooth_grpc.rpc.grpcio.marks import ADMITS, ANSWERS_LATER, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.pushing import PushedStream
 from chatbooth_grpc.rpc.grpcio.stream_call import PushedCall, start_receiving
 
@@ -94,6 +94,8 @@ class CallPool(CountedPool):
 
         def received() -> None:
             self.receiving.pop(call.done, None)
+            if not self._admit(call):
+                return
             try:
                 super(CallPool, self).submit(fn, self._answering(respond, behaviour), call)
             # The pool is shut down, so no thread will answer.
@@ -104,6 +106,19 @@ class CallPool(CountedPool):
         self.receiving[call.done] = (time.monotonic(), rpc_event.call.cancel)
         start_receiving(rpc_event, state, codecs[0], received)
         return call.done
+
+    def _admit(self, call: _Call) -> bool:
+        """Return whether a call that is whole may wait for a thread. If not, end it with the status that was set."""
+        admit = getattr(call.behaviour, ADMITS, None)
+        if admit is None:
+            return True
+        leave = admit(internals._Context(call.rpc_event, call.state, call.deserializer))
+        if leave is None:
+            internals._status(call.rpc_event, call.state, None)
+            self.hold(call.done, call.rpc_event, call.state, 0)
+            return False
+        call.done.add_done_callback(lambda _: leave())
+        return True
 
     # Answering on a thread
 

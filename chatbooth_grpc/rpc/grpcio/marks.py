@@ -9,6 +9,7 @@ Behaviour = TypeVar("Behaviour", bound=Callable[..., Any])
 
 ANSWERS_LATER = "answers_later"
 WRITES_LATER = "writes_later"
+ADMITS = "admits"
 # gRPC reads this mark too.
 POOL = "experimental_thread_pool"
 
@@ -35,8 +36,18 @@ def placed_on(pool: object, behaviour: Behaviour) -> Behaviour:
     return behaviour
 
 
+def admitted_by(admit: Callable[[Any], Callable[[], object] | None], behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour whose calls are admitted, when they are whole, before they wait for a thread.
+
+    `admit` gets the call's context, and returns a function to call when the call is answered. If it returns None, it
+    has set the status with which the call ends. It must not block.
+    """
+    setattr(behaviour, ADMITS, admit)
+    return behaviour
+
+
 def copy_marks(marked: Callable[..., Any], behaviour: Callable[..., Any]) -> None:
     """Give a behaviour the marks of the one that it wraps."""
-    for mark in (ANSWERS_LATER, WRITES_LATER, POOL):
+    for mark in (ANSWERS_LATER, WRITES_LATER, ADMITS, POOL):
         if hasattr(marked, mark):
             setattr(behaviour, mark, getattr(marked, mark))

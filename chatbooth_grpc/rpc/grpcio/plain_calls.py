@@ -24,7 +24,7 @@ from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.late_requests import Receiving, cancel_late
-from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, POOL, WRITES_LATER
+from chatbooth_grpc.rpc.grpcio.marks import ADMITS, ANSWERS_LATER, POOL, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.plain_streams import PlainCall, PlainStream
 from chatbooth_grpc.rpc.grpcio.threads_on_demand import ThreadsOnDemand
 
@@ -101,11 +101,15 @@ class _PlainInterceptor(grpc.ServerInterceptor):
 
         def answer(requests: Iterator[Any], context: Context) -> bytes:
             size, account_id = 0, None
+            leave: Callable[[], object] = _nothing
             try:
-                response, account_id = run(pool, behaviour, self._first(requests, context), context)
+                request = self._first(requests, context)
+                leave = _admitted(behaviour, context)
+                response, account_id = run(pool, behaviour, request, context)
                 message: bytes = serialize(response)
                 size = len(message)
             finally:
+                leave()
                 self._hold(context, size, account_id)
             return message
 
@@ -181,6 +185,21 @@ class _PlainInterceptor(grpc.ServerInterceptor):
         release = partial(self._answers.release, held)
         if not context.add_callback(release):
             release()
+
+
+def _admitted(behaviour: Callable[..., Any], context: Context) -> Callable[[], object]:
+    """Return the function to call when the call is answered. If the call is not admitted, it ends here."""
+    admit = getattr(behaviour, ADMITS, None)
+    if admit is None:
+        return _nothing
+    leave: Callable[[], object] | None = admit(context)
+    if leave is None:
+        context.abort(context.code(), _text(context.details()))
+    return leave or _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 def _run(pool: CountedPool, behaviour: Callable[..., Any], request: Any, context: Context) -> tuple[Any, int | None]:

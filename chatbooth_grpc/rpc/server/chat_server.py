@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from chatbooth_grpc import unix_sockets
@@ -25,8 +26,9 @@ from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.credentials import Credentials
 from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
-from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor
+from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor, bearer_token
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
+from chatbooth_grpc.rpc.server.reply import peer_text
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
@@ -86,7 +88,9 @@ class ChatServer:
         self._server = self._calls.server(
             calls,
             interceptors=[
-                BulkheadInterceptor({**_slow_pools(pool, settings), WATCH_METHOD: watches}, booth.observer),
+                BulkheadInterceptor(
+                    {**_slow_pools(pool, settings), WATCH_METHOD: watches}, partial(_admit, booth), booth.observer
+                ),
                 CallInterceptor(
                     partial(_admit_large_answer, booth, answers), booth.throttles.check_request, booth.observer
                 ),
@@ -218,6 +222,18 @@ def _admit_large_answer(booth: Booth, answers: Unread, token: bytes) -> None:
     account_id = booth.authenticated(token).account_id
     answers.check(account_id)
     answered_account.set(account_id)
+
+
+def _admit(booth: Booth, action: int, context: grpc.ServicerContext) -> Callable[[], object]:
+    """Take a place for a call of a slow action, and return a function that gives it back. Raises TooBusy."""
+    account: Hashable = None
+    if ACTIONS[action].needs_session:
+        token = bearer_token(context)
+        session = booth.cached_session(token)
+        account = token if session is None else session.account_id
+    places, key = booth.shares.place_of(ACTIONS[action].bulkhead, peer_text(context), account)
+    places.enter(key)
+    return partial(places.leave, key)
 
 
 def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:

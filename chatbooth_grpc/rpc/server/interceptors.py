@@ -28,14 +28,17 @@ from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
-from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, copy_marks, placed_on
-from chatbooth_grpc.rpc.server.reply import Reply, header_of, peer_text
+from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, admitted_by, copy_marks, placed_on
+from chatbooth_grpc.rpc.server.reply import Reply, header_of, peer_text, set_status
 
 Behaviour = Callable[..., Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 current_token: ContextVar[bytes] = ContextVar("current_token")
 """The 16 bytes of the token that came with the current call, if its action needs one."""
+
+Admit = Callable[[int, grpc.ServicerContext], Callable[[], object]]
+"""Admits a call of an action, and returns a function that gives its place back. Raises TooBusy. Never blocks."""
 
 UNREADABLE = object()
 """Stands in place of a request that could not be decoded."""
@@ -109,7 +112,7 @@ def _answering(
             # A call that waited past its deadline does nothing.
             time_remaining(_FOREVER)
             if needs_token:
-                current_token.set(_bearer_token(context))
+                current_token.set(bearer_token(context))
             if admit is not None:
                 admit(current_token.get())
             return behaviour(request, context, *send_response)
@@ -127,7 +130,7 @@ def _answering_later(behaviour: Behaviour, action: int, observer: Observer | Non
             if request is UNREADABLE:
                 raise MalformedRequest
             begin_call(reply.call, context.time_remaining())
-            current_token.set(_bearer_token(context))
+            current_token.set(bearer_token(context))
             behaviour(request, context, reply)
         except ChatboothError as error:
             reply.refuse(error)
@@ -165,9 +168,10 @@ class _answered:  # noqa: N801  # it reads as a function
 class BulkheadInterceptor(grpc.ServerInterceptor):
     """Runs each slow method on its own pool, and refuses its calls while that pool is full. It must be outermost."""
 
-    def __init__(self, pools: Mapping[str, CountedPool], observer: Observer | None = None) -> None:
-        """`pools` maps the path of each slow method to its pool."""
+    def __init__(self, pools: Mapping[str, CountedPool], admit: Admit, observer: Observer | None = None) -> None:
+        """`pools` maps the path of each slow method to its pool. `admit` admits each call by its client's share."""
         self._pools = pools
+        self._admit = admit
         self._observer = observer
         self._placed: dict[str, Handler] = {}
 
@@ -189,8 +193,21 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
             handler = continuation(handler_call_details)
             if handler is None:
                 return None
-            self._placed[method] = _placed(handler, pool)
+            placed = self._placed[method] = _placed(handler, pool)
+            action = METHODS.get(method)
+            if action is not None and ACTIONS[action].bulkhead:
+                admitted_by(partial(self._admitted, action), _behaviour(placed))
         return self._placed[method]
+
+    def _admitted(self, action: int, context: grpc.ServicerContext) -> Callable[[], object] | None:
+        """Admit a call, and return a function that gives its place back. None: the call was refused."""
+        try:
+            return self._admit(action, context)
+        except ChatboothError as error:
+            call = _call(action_name(action), context, self._observer)
+            call.end(error)
+            set_status(context, error, call.request_id)
+            return None
 
 
 def _kind(handler: Handler) -> str:
@@ -260,7 +277,7 @@ def _lenient(deserializer: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return read
 
 
-def _bearer_token(context: grpc.ServicerContext) -> bytes:
+def bearer_token(context: grpc.ServicerContext) -> bytes:
     """Return the token in the call's metadata. Raises SessionInvalid, which says how the metadata is wrong."""
     problem = "MISSING"
     for key, value in context.invocation_metadata():

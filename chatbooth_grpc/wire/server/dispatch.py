@@ -10,7 +10,7 @@ from typing import Any
 from chatbooth_grpc.booth.actions import ACTIONS, action_name
 from chatbooth_grpc.booth.booth import PERFORM, Booth
 from chatbooth_grpc.booth.bulkhead import Bulkhead
-from chatbooth_grpc.booth.call_log import Call, calling, log_defect
+from chatbooth_grpc.booth.call_log import Call, calling, current_call, log_defect
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     Internal,
@@ -61,14 +61,23 @@ class Dispatcher:
         """Return the function that answers an action: it decodes the request, asks the booth, encodes the reply."""
         booth, perform = self.booth, PERFORM[codec.action]
         is_large = ACTIONS[codec.action].large_answers > 0
+        bulkhead = ACTIONS[codec.action].bulkhead
 
         def answer(frame: Frame) -> bytes:
             request = codec.decode_request(frame.body)
             if is_large:
                 self.admit(frame.token)
-            return _OK + codec.encode_reply(perform(booth, frame.token, request))
+            with self._place(bulkhead, frame.token) if bulkhead else contextlib.nullcontext():
+                return _OK + codec.encode_reply(perform(booth, frame.token, request))
 
         return answer
+
+    def _place(self, bulkhead: str, token: bytes) -> contextlib.AbstractContextManager[None]:
+        """Return a context that takes a place of slow work. It raises TooBusy if the client has its share."""
+        call = current_call()
+        session = self.booth.cached_session(token)
+        account = token if session is None else session.account_id
+        return self.booth.shares.place(bulkhead, call.peer() if call else "", account)
 
     def admit(self, token: bytes) -> None:
         """Refuse a large answer if the account leaves too much unread. Raises TooBusy, SessionInvalid."""

@@ -28,6 +28,7 @@ from functools import partial
 from chatbooth_grpc import unix_sockets
 from chatbooth_grpc.addresses import NOBODY, Host, Peers, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.errors import TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
@@ -91,6 +92,9 @@ class WireServer:
         self._settings = settings
         self._open_stream = open_stream
         self._observer = booth.observer
+        self._shares = booth.shares
+        # The addresses for which connections count. A proxy's connections count for nobody.
+        self._keys: dict[Connection, str] = {}
         # The watchdog ends the connections whose clients take nothing, so `Unread` must not.
         self._unread = Unread(stuck_limit=math.inf)
         self._dispatcher = Dispatcher(booth, self._unread)
@@ -206,6 +210,13 @@ class WireServer:
             self._refusing.refused(f"{limit} are open")
             self._turn_away(stream, limit)
             return
+        is_proxy = self._settings.proxies.has(host)
+        key = None if is_proxy else self._shares.addresses.key(peer)
+        try:
+            self._shares.wire_connections.enter(key)
+        except TooBusy as refusal:
+            self._turn_away(stream, refusal.limit)
+            return
         assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
         writer = FrameWriter(stream, self._slow_writer, self._unread)
@@ -217,11 +228,13 @@ class WireServer:
             writer,
             shared_reader=self._shared_reader,
             peer=peer,
-            receive_header=partial(self._receive_header, client) if self._settings.proxies.has(host) else None,
+            receive_header=partial(self._receive_header, client) if is_proxy else None,
         )
         thread = threading.Thread(target=self._serve, args=(connection,), name="wire-connection", daemon=True)
         with self._lock:
             self._connections[connection] = thread
+            if key is not None:
+                self._keys[connection] = key
         try:
             thread.start()
         except RuntimeError:
@@ -259,6 +272,8 @@ class WireServer:
     def _forget(self, connection: Connection) -> None:
         with self._lock:
             self._connections.pop(connection, None)
+            key = self._keys.pop(connection, None)
+        self._shares.wire_connections.leave(key)
 
     def _watch(self) -> None:
         next_unread = time.monotonic() + _UNREAD_INTERVAL

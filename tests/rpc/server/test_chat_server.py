@@ -52,8 +52,9 @@ def second_server(running: Running, *flags: str) -> ChatServer:
 # Calls of one connection
 
 
-def test_calls_past_the_connections_limit_wait_for_their_turn(running: Running) -> None:
+def test_calls_past_the_connections_limit_wait_for_their_turn(start: Start) -> None:
     """All the Listen calls that may be open leave no room for a Send until one of them ends."""
+    running = start("--max-listeners-per-account", "100")
     ann = running.sign_up("ann")
     listening = [running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann)) for _ in range(CALLS_PER_CONNECTION)]
     for stream in listening:
@@ -329,7 +330,7 @@ def test_watches_that_come_and_go_do_not_freeze_the_server(running: Running) -> 
 
 
 def test_streams_hold_no_threads(start: Start) -> None:
-    running = start("--threads", "2")
+    running = start("--threads", "2", "--max-listeners-per-account", "50")
     ann = running.sign_up("ann")
     streams = [running.stub.Listen(pb.ListenRequest(), metadata=bearer(ann), timeout=PATIENCE) for _ in range(50)]
     assert {next(stream).WhichOneof("event") for stream in streams} == {"opening"}

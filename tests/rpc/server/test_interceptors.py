@@ -19,7 +19,9 @@ from chatbooth_grpc.rpc.server.interceptors import CallInterceptor
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Argon2Spy, Gate
 from tests.rpc.conftest import Start
+from tests.rpc.other_address import from_address
 from tests.rpc.running import PATIENCE, Refusal, Running, bearer, refusal
+from tests.waiting import wait_until
 
 LOG_IN = pb.LogInRequest(username="ann", password=PASSWORD)
 
@@ -133,7 +135,7 @@ def test_log_ins_do_not_delay_sends(start: Start, gate: Gate, monkeypatch: pytes
 
 
 def test_lists_delay_neither_sends_nor_log_ins(start: Start, gate: Gate) -> None:
-    running = start("--threads", "4")
+    running = start("--threads", "4", "--max-lists-per-account", "40")
     ann = running.sign_up("ann")
     running.store.before = held_at(gate, "usernames")
     lists = futures(running.stub.List.future, 40, pb.ListRequest(), metadata=bearer(ann))
@@ -149,8 +151,9 @@ def test_lists_delay_neither_sends_nor_log_ins(start: Start, gate: Gate) -> None
     ("limit", "capacity"), [("log-ins at once", 128), ("lists at once", 64)], ids=["passwords", "lists"]
 )
 def test_a_full_bulkhead_refuses_at_once_and_says_when_to_come_back(
-    running: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch, limit: str, capacity: int
+    start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch, limit: str, capacity: int
 ) -> None:
+    running = start("--max-lists-per-account", "1000")
     ann = running.sign_up("ann")
     # A connection carries fewer calls than a bulkhead holds, so several hold them.
     channels = [grpc.insecure_channel(running.address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(4)]
@@ -312,3 +315,41 @@ def test_calls_are_logged_with_their_outcome(running: Running, caplog: pytest.Lo
         ("SEND", "RECIPIENT_NOT_FOUND"),
     ]
     assert all(call["milliseconds"] >= 0 for call in calls)
+
+
+def test_one_address_leaves_log_ins_for_others(start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = start("--trusted-addresses", "none", "--max-log-ins-per-address", "2")
+    running.sign_up("ann")
+    Argon2Spy(monkeypatch).during = gate.hold
+    flood = futures(running.stub.LogIn.future, 20, LOG_IN)
+    refused = Refusal(first_failure(flood))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_BUSY")
+    assert (refused.attributes["limit"], refused.retry_after) == ("2 log-ins at once from one address", 1.0)
+    other = [("grpc.use_local_subchannel_pool", 1)]
+    with from_address("127.0.0.3", running.address) as address, grpc.insecure_channel(address, other) as channel:
+        honest = pb_grpc.ChatServiceStub(channel).LogIn.future(LOG_IN, timeout=PATIENCE)
+        wait_until(lambda: sum(call.done() for call in flood) == 18)
+        gate.open()
+        assert honest.result().session.username == "ann"
+    assert sum(call.exception(timeout=PATIENCE) is None for call in flood) == 2
+    # Its places are free again.
+    assert running.log_in("ann").username == "ann"
+
+
+def test_one_account_leaves_lists_for_others(start: Start, gate: Gate) -> None:
+    running = start("--max-lists-per-account", "3")
+    ann, bob = running.sign_up("ann"), running.sign_up("bob")
+    # Until its session is cached, the account counts by its token.
+    running.deliver(ann)
+    running.store.before = held_at(gate, "usernames")
+    flood = futures(running.stub.List.future, 20, pb.ListRequest(), metadata=bearer(ann))
+    refused = Refusal(first_failure(flood))
+    assert (refused.code, refused.attributes["limit"]) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "3 lists at once of one account",
+    )
+    honest = running.stub.List.future(pb.ListRequest(), metadata=bearer(bob), timeout=PATIENCE)
+    wait_until(lambda: sum(call.done() for call in flood) == 17)
+    gate.open()
+    assert list(honest.result().usernames) == ["ann", "bob"]
+    assert running.stub.List(pb.ListRequest(), metadata=bearer(ann), timeout=PATIENCE).usernames

@@ -18,7 +18,9 @@ import pytest
 
 from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.fair_shares import FairShares, ShareLimits
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
 from chatbooth_grpc.wire.encoding import delivering, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_request
@@ -153,6 +155,29 @@ def test_one_connection_too_many_is_refused_with_the_limit(start: Start) -> None
     peers.pop().close()
     wait_until(lambda: running.server.count == 2)
     running.peer().sign_up("again")
+
+
+def test_one_address_leaves_connections_for_others(start: Start) -> None:
+    running = start(shares=FairShares(ShareLimits(connections=2), ClientAddresses(())))
+    peers = [running.peer("127.0.0.2") for _ in range(2)]
+    for number, peer in enumerate(peers):
+        peer.sign_up(f"name{number}")
+    for _ in range(5):
+        late = running.peer("127.0.0.2")
+        error = refusal(late.reply())
+        assert isinstance(error, TooBusy)
+        assert error.limit == "2 connections from one address"
+        assert late.is_ended()
+    running.peer("127.0.0.3").sign_up("honest")
+    peers.pop().close()
+    wait_until(lambda: running.server.count == 2)
+    running.peer("127.0.0.2").sign_up("again")
+
+
+def test_trusted_addresses_have_no_share(start: Start) -> None:
+    running = start(shares=FairShares(ShareLimits(connections=2, log_ins=1)))
+    for number in range(5):
+        running.peer("127.0.0.2").sign_up(f"name{number}")
 
 
 def test_a_client_for_which_there_is_no_descriptor_is_refused_at_once(
