@@ -22,7 +22,7 @@ from chatbooth_grpc.booth.model import Message, Receipt
 from chatbooth_grpc.booth.store import NewMessage
 from chatbooth_grpc.store.sqlite.sql import SQL
 
-# The most sessions, mailboxes and recipients that block somebody that are cached, together.
+# The most sessions and mailboxes that are cached, together.
 MAX_REMEMBERED = 50_000
 
 # The most rows of one statement. There is a prepared statement for each number of rows. If one message of them is a
@@ -51,8 +51,8 @@ class Appender:
         self._live: set[int] = set()
         # The mailbox of each recipient, and its last sequence.
         self._mailboxes: dict[str, tuple[int, int]] = {}
-        # The recipients that block somebody. It may also have some that did, and do no more.
-        self.blocking: set[str] = set()
+        # Those recipients of `_mailboxes` that block somebody. It may also have some that did, and do no more.
+        self._blocking: set[str] = set()
         # The last sequences that are not written yet, by mailbox.
         self._advanced: dict[int, int] = {}
         # The messages that the transaction has appended so far, by mailbox.
@@ -62,15 +62,20 @@ class Appender:
         """Begin a transaction. `now` is the accept time of all its messages, in microseconds."""
         self._now = now
         self.grown = {}
-        if len(self._mailboxes) + len(self._live) + len(self.blocking) > MAX_REMEMBERED:
+        if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
             self.forget()
 
     def forget(self) -> None:
         """Empty the cache, so that the next appends look everything up again."""
         self._live.clear()
         self._mailboxes.clear()
-        self.blocking.clear()
+        self._blocking.clear()
         self._advanced.clear()
+
+    def note_blocking(self, recipient: str) -> None:
+        """Note that a recipient begins to block somebody. If its mailbox is not cached, looking it up shows that."""
+        if recipient in self._mailboxes:
+            self._blocking.add(recipient)
 
     def append(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
         """Append each message to its recipient's mailbox, and return the outcomes in the same order.
@@ -109,7 +114,7 @@ class Appender:
             if mailbox is None:
                 outcomes.append(RecipientNotFound(recipient))
                 continue
-            if recipient in self.blocking and self._is_blocked(mailbox[0], sender.account_id):
+            if recipient in self._blocking and self._is_blocked(mailbox[0], sender.account_id):
                 earlier = self._earlier(mailbox[0], sender.account_id, message_id, digest)
                 outcomes.append(earlier or Blocked(recipient))
                 continue
@@ -168,7 +173,7 @@ class Appender:
             return None
         mailbox_id, last_sequence, blocks_somebody = row
         if blocks_somebody:
-            self.blocking.add(recipient)
+            self._blocking.add(recipient)
         self._mailboxes[recipient] = (mailbox_id, last_sequence)
         return self._mailboxes[recipient]
 

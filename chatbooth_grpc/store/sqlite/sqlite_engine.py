@@ -57,7 +57,7 @@ class SQLiteEngine:
         files.note_written(self._checkpoints.generation())
 
     def begin(self) -> WriteTransaction:
-        self._transaction = WriteTransaction(self._connection, self._appender.forget, self._appender.blocking.add)
+        self._transaction = WriteTransaction(self._connection, self._appender.forget, self._appender.note_blocking)
         self._changes_before = self._connection.total_changes()
         self._connection.execute("BEGIN IMMEDIATE")
         # The files may be back by now.
