@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from chatbooth_grpc.booth.model import SessionKind
 from chatbooth_grpc.store.sqlite import opening
 from chatbooth_grpc.store.sqlite.copying import open_alone
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError
@@ -215,3 +216,14 @@ def test_an_opening_that_fails_anywhere_says_so_and_can_be_repeated(
             sign_up(store, "ann")
         if not fault.failed:
             break
+
+
+def test_sessions_of_an_earlier_store_have_no_label_and_block_nobody(home: SQLiteHome) -> None:
+    ann = make_earlier_store(home, 7, "ann")
+    with home.open() as store:
+        sign_up(store, "bob")
+        [entry] = store.sessions_of(ann, 0, 9)
+        assert (entry.label, entry.kind, entry.is_current) == ("", SessionKind.PERSON, True)
+        assert store.blocked_usernames(ann, "", 9) == b""
+        store.set_block(ann, "bob", is_blocked=True)
+        assert store.blocked_usernames(ann, "", 9) == b"bob"
