@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import get_type_hints
 
-from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
+from chatbooth_grpc.booth.errors import ChatboothError, ResourceExhausted, UnknownError
 
 BRANCHES: tuple[type[ChatboothError], ...] = tuple(
     branch for branch in ChatboothError.__subclasses__() if branch is not UnknownError and branch.is_sent
@@ -16,6 +16,10 @@ BRANCHES: tuple[type[ChatboothError], ...] = tuple(
 _UNKNOWN_OF: dict[type[ChatboothError] | None, type[UnknownError]] = {
     branch: type(f"Unknown{branch.__name__}", (UnknownError, branch), {}) for branch in BRANCHES
 }
+
+
+UnknownResourceExhausted = _UNKNOWN_OF[ResourceExhausted]
+"""The errors of a newer server that are limits, but none that this version knows."""
 
 
 def unknown_error(

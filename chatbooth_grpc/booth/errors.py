@@ -342,6 +342,19 @@ class RateLimited(ResourceExhausted):
 
 
 @dataclass(eq=False)
+class MailboxFull(ResourceExhausted):
+    """The recipient has not acknowledged as many messages as a mailbox may hold. The message was not stored."""
+
+    reason = "MAILBOX_FULL"
+    recipient: str
+    """The name, in lower case."""
+    retry_after: float = 600.0
+
+    def __str__(self) -> str:
+        return f"The mailbox of {self.recipient} is full. Nothing was sent; try again when its owner has read messages."
+
+
+@dataclass(eq=False)
 class StoreFull(ResourceExhausted):
     """The store has no room left. Nothing was stored."""
 

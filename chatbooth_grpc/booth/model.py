@@ -260,6 +260,7 @@ class Limits:
     name_hold: float = 30 * 86_400.0
     retain: float = 30 * 86_400.0
     store_wait: float = 30.0
+    max_mailbox: int = 1_000_000
     is_sign_up_open: bool = True
     reserved_names: frozenset[str] = frozenset()
     """Names in lower case that nobody can take at sign-up. An account that has one keeps it."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from chatbooth_grpc.booth.error_reasons import concrete_errors
+from chatbooth_grpc.booth.error_reasons import UnknownResourceExhausted, concrete_errors
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     DeadlineExceeded,
     Internal,
     RateLimited,
-    ResourceExhausted,
+    StoreFull,
     TooBusy,
     Unavailable,
 )
@@ -17,7 +17,7 @@ from chatbooth_grpc.booth.trust_errors import NotTrusted
 RETRIED = (Unavailable, DeadlineExceeded, TooBusy, RateLimited)
 """The failures after which the library tries again by itself, with backoff, within a call's timeout."""
 
-PASSING = (*RETRIED, ResourceExhausted, Internal, NotTrusted)
+PASSING = (*RETRIED, StoreFull, UnknownResourceExhausted, Internal, NotTrusted)
 """The failures that may pass. An outbox keeps its message, and a stream of messages ends so that the order holds."""
 
 OUTCOME_UNKNOWN = (Unavailable, DeadlineExceeded, Internal)

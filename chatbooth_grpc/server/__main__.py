@@ -132,7 +132,11 @@ def _serve(settings: Settings, signals: Signals) -> None:
     metrics = _metrics(settings)
     observer = metrics.tally if metrics else None
     with SQLiteStore(
-        settings.store, store_wait=settings.limits.store_wait, restored=settings.restored, observer=observer
+        settings.store,
+        store_wait=settings.limits.store_wait,
+        max_mailbox=settings.limits.max_mailbox,
+        restored=settings.restored,
+        observer=observer,
     ) as store:
         switchboard = Switchboard(
             store,

@@ -202,6 +202,8 @@ def _add_limits(group: _Group) -> None:
     _add_number(group, "--max-connections", 4_000, (1, 1_000_000), words)
     _add_number(group, "--max-listeners", 20_000, (1, 1_000_000), "open Listen streams before more are refused")
     _add_number(group, "--max-send-streams", 64, (1, 10_000), "open SendMany streams before more are refused")
+    words = "messages that nobody has acknowledged in one mailbox before more are refused; 0 sets no limit"
+    _add_number(group, "--max-mailbox", _LIMITS.max_mailbox, (0, 1_000_000_000), words)
     group.add_argument(
         "--max-text-size",
         type=_within(size, 1, MAX_TEXT_SIZE),

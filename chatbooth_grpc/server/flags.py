@@ -128,6 +128,7 @@ def parse_settings(
             session_expiry=parsed.session_expiry,
             name_hold=parsed.name_hold,
             retain=parsed.retain,
+            max_mailbox=parsed.max_mailbox,
             is_sign_up_open=parsed.sign_up == "open",
             reserved_names=parsed.reserved_names,
         ),

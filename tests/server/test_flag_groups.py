@@ -20,6 +20,7 @@ GROUPS = {
         "--max-connections",
         "--max-listeners",
         "--max-send-streams",
+        "--max-mailbox",
         "--max-text-size",
     ],
     "shares": [

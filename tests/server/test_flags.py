@@ -41,6 +41,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-calls", "CHATBOOTH_MAX_CALLS", "100", 100),
     ("--max-connections", "CHATBOOTH_MAX_CONNECTIONS", "9", 9),
     ("--max-listeners", "CHATBOOTH_MAX_LISTENERS", "5", 5),
+    ("--max-mailbox", "CHATBOOTH_MAX_MAILBOX", "0", 0),
     ("--max-send-streams", "CHATBOOTH_MAX_SEND_STREAMS", "7", 7),
     ("--max-listeners-per-account", "CHATBOOTH_MAX_LISTENERS_PER_ACCOUNT", "4", 4),
     ("--max-send-streams-per-account", "CHATBOOTH_MAX_SEND_STREAMS_PER_ACCOUNT", "2", 2),

@@ -7,6 +7,7 @@ it while other threads answer and push. So a few statements for many rows save t
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 
 import apsw
@@ -14,6 +15,7 @@ import apsw
 from chatbooth_grpc.booth.errors import (
     Blocked,
     ChatboothError,
+    MailboxFull,
     MessageIdReused,
     RecipientNotFound,
     SessionInvalid,
@@ -39,8 +41,12 @@ class Appender:
     and when a transaction has failed.
     """
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, max_mailbox: int = 0) -> None:
+        """A mailbox holds at most `max_mailbox` messages that nobody has acknowledged. 0 sets no limit."""
         self._connection = connection
+        self._max_mailbox = max_mailbox or sys.maxsize
+        # The last sequence that fits into a mailbox. An acknowledgement makes more fit.
+        self._fitting: dict[int, int] = {}
         self._insert_ids = _for_rows(SQL["insert_message_ids"])
         self._insert_messages = _for_rows(SQL["insert_messages"])
         self._set_last_sequences = _for_rows(SQL["set_last_sequences"])
@@ -70,6 +76,7 @@ class Appender:
         self._live.clear()
         self._mailboxes.clear()
         self._blocking.clear()
+        self._fitting.clear()
         self._advanced.clear()
 
     def note_blocking(self, recipient: str) -> None:
@@ -119,6 +126,11 @@ class Appender:
                 outcomes.append(earlier or Blocked(recipient))
                 continue
             mailbox_id, sequence = mailbox[0], mailbox[1] + 1
+            # A mailbox that never had more messages is not full.
+            if sequence > self._max_mailbox and not self._fits(mailbox_id, sequence):
+                earlier = self._earlier(mailbox_id, sender.account_id, message_id, digest)
+                outcomes.append(earlier or MailboxFull(recipient))
+                continue
             advanced[recipient] = (mailbox_id, sequence)
             outcomes.append(receipt)
             ids.append((mailbox_id, sender.account_id, message_id, digest, now))
@@ -156,6 +168,13 @@ class Appender:
 
     def _is_blocked(self, mailbox_id: int, sender_id: int) -> bool:
         return self._connection.execute(SQL["is_blocked"], (mailbox_id, sender_id)).get is not None
+
+    def _fits(self, mailbox_id: int, sequence: int) -> bool:
+        """Whether a mailbox has room for a message. This reads what is acknowledged only if it seems to have none."""
+        if sequence > self._fitting.get(mailbox_id, 0):
+            acknowledged = self._connection.execute(SQL["acknowledged_through"], (mailbox_id,)).get
+            self._fitting[mailbox_id] = acknowledged + self._max_mailbox
+        return sequence <= self._fitting[mailbox_id]
 
     def _execute(self, statements: Sequence[str], rows: Sequence[Iterable[object]]) -> None:
         """Run the statement that takes this number of rows."""

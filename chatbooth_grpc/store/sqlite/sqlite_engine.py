@@ -31,13 +31,15 @@ class SQLiteEngine:
         seal: Seal,
         clock: KeptClock,
         read_generation: Callable[[], bytes | None],
+        *,
+        max_mailbox: int = 0,
     ) -> None:
         """`read_generation` reads the generation in the file itself, without its log."""
         self._connection = connection
         self._files = files
         self._seal = seal
         self._clock = clock
-        self._appender = Appender(connection)
+        self._appender = Appender(connection, max_mailbox)
         # The group commit calls these directly, which saves calls on the writer's thread.
         self.append = self._appender.append
         self.savepoint = partial(connection.execute, "SAVEPOINT job")

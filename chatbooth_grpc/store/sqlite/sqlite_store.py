@@ -71,6 +71,7 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
         steady: Clock | None = None,
         vfs: str | None = None,
         store_wait: float = 30.0,
+        max_mailbox: int = 0,
         restored: bool = False,
         observer: Observer | None = None,
     ) -> None:
@@ -78,8 +79,10 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
 
         `clock` gives the time of day, and `steady` the time that passes. If `steady` is None, it is the system's steady
         clock, or `clock` if `clock` is not the system's. `vfs` names the SQLite VFS that reaches the file. `store_wait`
-        is the longest time that a change waits for the disk, in seconds. `restored` says that the file was put back
-        from a copy. In most cases, the store notices that by itself. `observer` is told of each transaction.
+        is the longest time that a change waits for the disk, in seconds. A mailbox takes no
+        message while `max_mailbox` of its messages are not acknowledged; 0 sets no limit. `restored` says that the file
+        was put back from a copy. In most cases, the store notices that by itself. `observer` is told of each
+        transaction.
         """
         # The real path gives one lock for all names of the file, also after the process changes its folder.
         self.path = self._path = absolute_path(path)
@@ -97,7 +100,12 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
             raise
         # The writer's thread alone uses it from here on.
         self._engine = SQLiteEngine(
-            writer, self._files, self._seal, self._kept_clock, partial(generation_in_file, self._path, vfs)
+            writer,
+            self._files,
+            self._seal,
+            self._kept_clock,
+            partial(generation_in_file, self._path, vfs),
+            max_mailbox=max_mailbox,
         )
         self._writer = GroupCommit(self._engine, store_wait, observer)
         self._new_reader = partial(self._open_reader, vfs)

@@ -42,6 +42,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.TooBusy: 60,
     errors.StoreFull: 61,
     errors.RateLimited: 62,
+    errors.MailboxFull: 63,
     errors.StoreUnavailable: 70,
     errors.ServerDraining: 71,
     errors.ServerUnreachable: 72,

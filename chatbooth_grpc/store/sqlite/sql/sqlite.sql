@@ -149,6 +149,10 @@ DELETE FROM accounts WHERE account_id = ?
 SELECT mailbox_id, last_sequence, EXISTS (SELECT 1 FROM blocks WHERE blocks.mailbox_id = mailboxes.mailbox_id)
   FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
 
+-- name: acknowledged_through
+-- How far any session has acknowledged a mailbox. The messages that follow count for its size.
+SELECT acknowledged_through FROM mailboxes WHERE mailbox_id = ?
+
 -- name: accepted_message
 -- The digest and the accept time of a message id that a sender has used in a mailbox before.
 SELECT digest, accept_time FROM recent_message_ids WHERE mailbox_id = ?1 AND sender_id = ?2 AND message_id = ?3
