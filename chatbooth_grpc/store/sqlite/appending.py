@@ -128,6 +128,9 @@ class Appender:
             mailbox_id, sequence = mailbox[0], mailbox[1] + 1
             # A mailbox that never had more messages is not full.
             if sequence > self._max_mailbox and not self._fits(mailbox_id, sequence):
+                if recipient in advanced:
+                    # This may be a repeat of a message that is not written yet.
+                    return [outcome for one in messages for outcome in self._append_some([one])]
                 earlier = self._earlier(mailbox_id, sender.account_id, message_id, digest)
                 outcomes.append(earlier or MailboxFull(recipient))
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import MailboxFull
 from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.sending import wait_for
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 
@@ -46,7 +48,14 @@ def test_a_batch_fills_the_mailbox_and_the_rest_is_refused(tmp_path: Path) -> No
         booth = Booth(store, passwords=cheap_passwords())
         ben = booth.authenticated(booth.sign_up("ben", PASSWORD).token)
         checked = [booth.sending.checked(ben, message(number, "ben")) for number in range(1, 6)]
-        outcomes: list[object] = []
-        booth.sending.send_later(checked, outcomes.extend)
-        booth.send(booth.log_in("ben", PASSWORD).token, message(1, "ben"))
+        outcomes = wait_for(partial(booth.sending.send_later, checked))
         assert [isinstance(outcome, MailboxFull) for outcome in outcomes] == [False] * 3 + [True] * 2
+
+
+def test_a_repeat_in_the_batch_that_fills_the_mailbox_gets_its_receipt(tmp_path: Path) -> None:
+    with SQLiteStore(tmp_path / "s.db", max_mailbox=2) as store:
+        booth = Booth(store, passwords=cheap_passwords())
+        ben = booth.authenticated(booth.sign_up("ben", PASSWORD).token)
+        checked = [booth.sending.checked(ben, message(number, "ben")) for number in (1, 2, 2, 3, 1)]
+        outcomes = wait_for(partial(booth.sending.send_later, checked))
+        assert [isinstance(outcome, MailboxFull) for outcome in outcomes] == [False, False, False, True, False]
