@@ -39,6 +39,7 @@ SERVER_VARIABLES = frozenset(
         "NO_GRPC",
         "PORT",
         "PROXY_PROTOCOL",
+        "REFLECTION",
         "REQUESTS_PER_ADDRESS",
         "RESERVED_NAMES",
         "RESTORED",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
@@ -129,6 +130,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
 
     certificate = _certificate(settings)
     signals.reload = certificate.reload if certificate else None
+    _require_reflection(settings)
     metrics = _metrics(settings)
     observer = metrics.tally if metrics else None
     with SQLiteStore(
@@ -212,6 +214,12 @@ def _drain(
         switchboard.drain(settings.drain_grace / 2)
     if wire:
         wire.drain(max(1.0, deadline - time.monotonic()))
+
+
+def _require_reflection(settings: Settings) -> None:
+    """Check that the library is there if reflection is wanted. Raises ExtraMissing."""
+    if settings.reflection and importlib.util.find_spec("grpc_reflection") is None:
+        raise ExtraMissing("--reflection", "grpcio-reflection", "reflection")
 
 
 def _metrics(settings: Settings) -> Metrics | None:

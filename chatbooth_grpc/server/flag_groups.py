@@ -102,6 +102,11 @@ def _add_ports(group: _Group) -> None:
         help="serve the wire protocol too, on this port; 0 takes a free one (default: off)",
     )
     group.add_argument("--no-grpc", action="store_true", help="serve the wire protocol alone")
+    group.add_argument(
+        "--reflection",
+        action="store_true",
+        help="describe the service to clients of gRPC that ask, so that grpcurl and buf curl need no .proto",
+    )
 
 
 def _add_only_port(group: _Group, wire_port: int) -> None:

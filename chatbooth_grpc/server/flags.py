@@ -70,6 +70,7 @@ class Settings:
     max_send_streams: int
     max_listeners_per_account: int
     max_send_streams_per_account: int
+    reflection: bool
     idle_timeout: float
     keepalive_time: float
     keepalive_timeout: float
@@ -118,6 +119,7 @@ def parse_settings(
         max_send_streams=parsed.max_send_streams,
         max_listeners_per_account=parsed.max_listeners_per_account,
         max_send_streams_per_account=parsed.max_send_streams_per_account,
+        reflection=serves_grpc and parsed.reflection,
         idle_timeout=parsed.idle_timeout,
         keepalive_time=parsed.keepalive_time,
         keepalive_timeout=parsed.keepalive_timeout,

@@ -10,7 +10,7 @@ from chatbooth_grpc.server.flags import MODULE, Program, flag_parser, parse_sett
 
 GROUPS = {
     "options": ["--help", "--version"],
-    "listening": ["--host", "--proxy-protocol", "--port", "--wire-port", "--no-grpc"],
+    "listening": ["--host", "--proxy-protocol", "--port", "--wire-port", "--no-grpc", "--reflection"],
     "encryption": ["--tls", "--tls-cert", "--tls-key", "--tls-client-ca", "--insecure"],
     "storage": ["--store", "--restored", "--retain"],
     "accounts and sessions": ["--session-expiry", "--name-hold", "--sign-up", "--reserved-names"],

@@ -174,7 +174,7 @@ def test_no_flag_lacks_a_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     flags = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    switches = {"--help", "--version", "--insecure", "--no-grpc", "--restored"}
+    switches = {"--help", "--version", "--insecure", "--no-grpc", "--reflection", "--restored"}
     assert flags == {twin[0] for twin in TWINS} | switches | set(ENCRYPTION)
 
 
@@ -203,7 +203,7 @@ def test_the_readmes_table_has_every_flag_and_its_default(capsys: pytest.Capture
 def test_the_first_command_line_has_the_same_flags_and_one_port(capsys: pytest.CaptureFixture[str]) -> None:
     first = Program("python main.py --server", wire_port=8080)
     module = flags_in_help(capsys, MODULE)
-    assert flags_in_help(capsys, first).keys() == module.keys() - {"--wire-port", "--no-grpc"}
+    assert flags_in_help(capsys, first).keys() == module.keys() - {"--wire-port", "--no-grpc", "--reflection"}
     settings = parse_settings([], {}, first)
     assert (settings.grpc, settings.wire_port) == (False, 8080)
     assert parse_settings(["--port", "1"], {"CHATBOOTH_WIRE_PORT": "2"}, first).wire_port == 1

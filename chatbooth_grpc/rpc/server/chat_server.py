@@ -25,7 +25,7 @@ from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.credentials import Credentials
-from chatbooth_grpc.rpc.server.health import WATCH_METHOD, Health
+from chatbooth_grpc.rpc.server.health import HEALTH_SERVICE, WATCH_METHOD, Health
 from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor, bearer_token
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.reply import peer_text
@@ -40,6 +40,9 @@ _PASSWORD_THREADS = (os.cpu_count() or 1) + 1
 _PASSWORD_CAPACITY = 128
 _LIST_CAPACITY = LISTS_WAITING
 _HEALTH_WATCHES = 16
+REFLECTION_METHOD = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+# A stream of reflection holds a thread until its client ends it.
+_REFLECTIONS = 4
 # A request may be this much larger than the largest text. So a text that is a little too long gets the booth's own
 # clear error, and not gRPC's.
 _REQUEST_OVERHEAD = 1 << 20
@@ -85,12 +88,13 @@ class ChatServer:
         pool = self._calls.pool
         calls = pool("call", settings.threads)
         watches = _guarded(pool, "health", "health watches at once", _HEALTH_WATCHES)
+        guarded = {**_slow_pools(pool, settings), WATCH_METHOD: watches}
+        if settings.reflection:
+            guarded[REFLECTION_METHOD] = _guarded(pool, "reflection", "reflection streams at once", _REFLECTIONS)
         self._server = self._calls.server(
             calls,
             interceptors=[
-                BulkheadInterceptor(
-                    {**_slow_pools(pool, settings), WATCH_METHOD: watches}, partial(_admit, booth), booth.observer
-                ),
+                BulkheadInterceptor(guarded, partial(_admit, booth), booth.observer),
                 CallInterceptor(
                     partial(_admit_large_answer, booth, answers), booth.throttles.check_request, booth.observer
                 ),
@@ -103,6 +107,11 @@ class ChatServer:
         servicer: Any = ChatServicer(booth, switchboard, self.send_streams, calls, pushes)
         pb_grpc.add_ChatServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            # Its library is an extra.
+            from chatbooth_grpc.rpc.server.reflection import add_reflection
+
+            add_reflection(self._server, [SERVICE_NAME, HEALTH_SERVICE])
         self._stopped = threading.Event()
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)
 

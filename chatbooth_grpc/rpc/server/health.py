@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 
 CHECK_METHOD = "/grpc.health.v1.Health/Check"
+HEALTH_SERVICE = "grpc.health.v1.Health"
 WATCH_METHOD = "/grpc.health.v1.Health/Watch"
 
 

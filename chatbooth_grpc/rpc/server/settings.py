@@ -30,6 +30,9 @@ class GrpcSettings(Protocol):
     def max_send_streams_per_account(self) -> int: ...
 
     @property
+    def reflection(self) -> bool: ...
+
+    @property
     def idle_timeout(self) -> float: ...
 
     @property
