@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from chatbooth_grpc.booth.actions import ACTIONS, SEND, action_name
 from chatbooth_grpc.booth.call_log import Call, is_failed_log_in, outcome_of
-from chatbooth_grpc.booth.errors import ChatboothError, TooBusy
+from chatbooth_grpc.booth.errors import ChatboothError, RateLimited, TooBusy
 from chatbooth_grpc.booth.model import Message
 from chatbooth_grpc.booth.observing import Append
 from chatbooth_grpc.booth.store import Outcome, StoredSession
@@ -152,13 +152,13 @@ class Tally:
         if count:
             key = wire, _SEND, outcome_of(error)
             self.calls[key] = self.calls.get(key, 0) + count
-        if isinstance(error, TooBusy):
+        if isinstance(error, (TooBusy, RateLimited)):
             self._count_limit(error.limit)
 
     def _count_refusal(self, call: Call, error: ChatboothError) -> None:
         if is_failed_log_in(call.action, error):
             self.failed_log_ins[call.wire] = self.failed_log_ins.get(call.wire, 0) + 1
-        elif isinstance(error, TooBusy):
+        elif isinstance(error, (TooBusy, RateLimited)):
             self._count_limit(error.limit)
 
     def _count_limit(self, limit: str) -> None:

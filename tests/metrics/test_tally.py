@@ -6,7 +6,7 @@ import pytest
 
 from chatbooth_grpc.booth.actions import ACTIONS
 from chatbooth_grpc.booth.call_log import Call
-from chatbooth_grpc.booth.errors import InvalidUsername, TooBusy, WrongCredentials, WrongPassword
+from chatbooth_grpc.booth.errors import InvalidUsername, RateLimited, TooBusy, WrongCredentials, WrongPassword
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.metrics.tally import MESSAGES, MOST_LIMITS, OTHER_LIMITS, SECONDS, Histogram, Tally
@@ -34,7 +34,8 @@ def test_calls_are_counted_by_wire_action_and_outcome() -> None:
     tally.call_ended(call("LIST", "wire"), TooBusy("lists at once"))
     assert tally.calls == {("grpc", "LIST", "OK"): 2, ("wire", "LIST", "TOO_BUSY"): 1}
     assert sum(tally.durations["grpc", "LIST"].counts) == 2
-    assert tally.throttled == {"lists at once": 1}
+    tally.call_ended(call("LIST"), RateLimited("requests of one address"))
+    assert tally.throttled == {"lists at once": 1, "requests of one address": 1}
 
 
 def test_a_client_that_invents_actions_gets_one_label() -> None:

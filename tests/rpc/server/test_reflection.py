@@ -47,7 +47,8 @@ def test_without_the_flag_nothing_is_described(tmp_path: Path) -> None:
 
 def open_stream(server: Running, requests: SimpleQueue[reflected.ServerReflectionRequest | None]) -> Any:
     """Open a stream of reflection that stays open until the queue gives None."""
-    return ServerReflectionStub(server.channel).ServerReflectionInfo(iter(requests.get, None), timeout=PATIENCE)
+    stub: Any = ServerReflectionStub(server.channel)
+    return stub.ServerReflectionInfo(iter(requests.get, None), timeout=PATIENCE)
 
 
 def test_idle_streams_are_few_and_keep_no_other_call_away(server: Running) -> None:
