@@ -104,6 +104,9 @@ Available = Callable[[bool], None]
 It must return at once.
 """
 
+MAX_SESSIONS = 1_000
+"""How many live sessions an account may have. Another log-in ends the one that was not used for longest."""
+
 
 class Store(Protocol):
     """Keeps accounts, their sessions and their mailboxes durably."""
@@ -150,6 +153,8 @@ class Store(Protocol):
 
     def create_session(self, account: StoredAccount, token_hash: bytes, label: str = "") -> StoredSession:
         """Open a session. Its cursor starts at the furthest cursor of the account.
+
+        If the account then has more than MAX_SESSIONS, those end that were not used for longest.
 
         Raises WrongCredentials if the account is gone or disabled, or if the stored hash is no longer the one in
         `account`.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chatbooth_grpc.booth.errors import CursorPastEnd, SessionInvalid
-from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import MAX_SESSIONS, Store, StoredAccount, StoredSession
 from tests.contract.stores import (
     PLENTY,
     Clock,
@@ -57,6 +57,23 @@ def test_a_session_that_has_ended_is_not_found_and_the_others_are(store: Store) 
     store.end_session(first)
     assert store.session(first_token) is None
     assert store.session(second_token) == second
+
+
+def test_a_log_in_too_many_ends_the_session_that_was_not_used_for_longest(store: Store, clock: Clock) -> None:
+    others, tokens = new_token_hash(), [new_token_hash() for _ in range(MAX_SESSIONS)]
+    sign_up(store, "bob", others)
+    used = sign_up(store, "ann", tokens[0])
+    for token in tokens[1:]:
+        log_in(store, "ann", token)
+    assert all(store.session(token) for token in tokens)
+    clock.advance(1)
+    store.touch_session(used)
+    newest = new_token_hash()
+    log_in(store, "ann", newest)
+    assert [store.session(token) is None for token in tokens[:3]] == [False, True, False]
+    # The session that has this token already is no other one.
+    log_in(store, "ann", newest)
+    assert all(store.session(token) for token in (*tokens[2:], newest, others))
 
 
 def test_ids_of_ended_sessions_are_not_given_to_new_ones(store: Store) -> None:

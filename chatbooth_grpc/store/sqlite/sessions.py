@@ -8,7 +8,7 @@ import apsw
 
 from chatbooth_grpc.booth.errors import SessionInvalid, SessionNotFound, WrongCredentials
 from chatbooth_grpc.booth.model import SessionEntry, SessionKind
-from chatbooth_grpc.booth.store import StoredAccount, StoredSession
+from chatbooth_grpc.booth.store import MAX_SESSIONS, StoredAccount, StoredSession
 from chatbooth_grpc.store.sqlite.accounts import has_hash, insert_account
 from chatbooth_grpc.store.sqlite.mailboxes import bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
@@ -42,9 +42,18 @@ def open_session(
         raise WrongCredentials
     session = _session_in(transaction.execute("session_by_token", (token_hash,)))
     if session is None or session.account_id != account.account_id:
-        return insert_session(transaction, account.account_id, token_hash, create_time, now, label=label)
+        opened = insert_session(transaction, account.account_id, token_hash, create_time, now, label=label)
+        _end_surplus(transaction, account.account_id)
+        return opened
     transaction.touch_session(session, now)
     return session
+
+
+def _end_surplus(transaction: WriteTransaction, account_id: int) -> None:
+    """End the sessions of an account that were not used for longest, if it has too many."""
+    surplus: list[Any] = transaction.execute("surplus_sessions", (account_id, MAX_SESSIONS)).fetchall()
+    for session_id, mailbox_id in surplus:
+        transaction.end_session(session_id, mailbox_id)
 
 
 def insert_session(

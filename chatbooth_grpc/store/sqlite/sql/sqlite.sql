@@ -100,6 +100,11 @@ SELECT session_id, label, kind, create_time, used_time FROM sessions
 -- Whether a session is one of an account.
 SELECT 1 FROM sessions WHERE session_id = ? AND account_id = ?
 
+-- name: surplus_sessions
+-- The sessions of an account but the few that were used last. The caller says how many those are.
+SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE account_id = ?
+ ORDER BY used_time DESC, session_id DESC LIMIT -1 OFFSET ?
+
 -- name: unused_sessions
 -- Some of the sessions that nobody has used since a store time.
 SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE used_time < ? LIMIT ?
