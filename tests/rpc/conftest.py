@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +18,9 @@ Start = Callable[..., Running]
 
 BOTH_GRPCIOS = pytest.mark.parametrize("grpcio", ["as-expected", "another"], indirect=True)
 """Runs a test twice: with grpcio's private names, and by its public API alone."""
+
+# The library of these tests is an extra.
+collect_ignore = [] if find_spec("grpc_reflection") else ["server/test_reflection.py"]
 
 
 @pytest.fixture

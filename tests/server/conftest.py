@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from tests.rpc.conftest import grpcio, running, start
 from tests.server.served import Served
 
 __all__ = ["grpcio", "running", "serve", "start"]
+
+# The library of these tests is an extra.
+collect_ignore = [] if find_spec("prometheus_client") else ["test_metrics.py"]
 
 
 @pytest.fixture
