@@ -19,6 +19,7 @@ from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.booth.cheap_passwords import PASSWORD
+from tests.booth.test_rates import Seconds
 from tests.contract.stores import Clock
 from tests.contract.transports import transport_to
 
@@ -30,13 +31,19 @@ Limited = Callable[[str, RateLimits], Transport]
 
 
 @pytest.fixture
-def limited(tmp_path: Path) -> Iterator[Limited]:
+def seconds() -> Seconds:
+    """The clock of the limits. It stands still unless a test sets it."""
+    return Seconds()
+
+
+@pytest.fixture
+def limited(tmp_path: Path, seconds: Seconds) -> Iterator[Limited]:
     """Return a function that gives a transport to a booth with some limits, which trusts no address."""
     with ExitStack() as ending:
 
         def start(way: str, rates: RateLimits) -> Transport:
             store = ending.enter_context(SQLiteStore(tmp_path / "chatbooth.db"))
-            throttles = Throttles(rates, ClientAddresses(()))
+            throttles = Throttles(rates, ClientAddresses(()), seconds)
             reached: AbstractContextManager[Transport] = transport_to(store, way, Clock(), throttles=throttles)
             return ending.enter_context(reached)
 
@@ -110,14 +117,19 @@ def test_messages_after_a_refused_one_are_refused_too(limited: Limited, way: str
 
 
 @WIRES
-def test_a_long_import_slows_down_and_keeps_its_order(limited: Limited, way: str) -> None:
+def test_a_long_import_slows_down_and_keeps_its_order(limited: Limited, way: str, seconds: Seconds) -> None:
     transport = limited(way, RateLimits(sends_per_account=Rate(20_000, 1.0, 1_000)))
     token = sign_up(transport)
     client = ChatClient(transport)
     client.log_in("ann", PASSWORD)
     retried: list[tuple[ChatboothError, float]] = []
     wanted = [message(number) for number in range(1, 6_001)]
-    outcomes = list(client.send_many(wanted, on_retry=lambda error, pause: retried.append((error, pause))))
+
+    def wait(error: ChatboothError, pause: float) -> None:
+        retried.append((error, pause))
+        seconds.now += pause
+
+    outcomes = list(client.send_many(wanted, on_retry=wait))
     assert [sent for sent, _ in outcomes] == wanted
     assert all(isinstance(outcome, Receipt) for _, outcome in outcomes)
     assert delivered(transport, token) == [each.message_id for each in wanted]
