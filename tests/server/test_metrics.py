@@ -28,9 +28,9 @@ def test_a_scrape_shows_the_calls_and_the_state_of_the_server(serve: Serve) -> N
     with grpc.insecure_channel(server.address) as channel:
         with pytest.raises(grpc.RpcError):
             log_in(channel)
+        wait_until(lambda: 'chatbooth_connections{wire="grpc"} 1.0' in page_of(server))
         page = page_of(server)
         assert 'chatbooth_requests_total{action="LOG_IN",code="WRONG_CREDENTIALS",wire="grpc"} 1.0' in page
-        assert 'chatbooth_connections{wire="grpc"} 1.0' in page
     assert 'chatbooth_connections{wire="wire"} 0.0' in page
     assert "\nchatbooth_store_available 1.0\n" in page
     assert "\nchatbooth_last_backup_timestamp_seconds 0.0\n" in page
