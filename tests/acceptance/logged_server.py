@@ -28,7 +28,8 @@ class LoggedServer:
         self.addresses = {"grpc": self.grpc, "wire": f"wire://{wire}"}
 
     def _addresses(self) -> list[str]:
-        return re.findall(r"listening on (\S+),", self._log.read_text())
+        """Return the addresses that the log names so far, whether it is text or JSON."""
+        return re.findall(r'(?:listening on |"event": "listening".*?"address": ")([^\s,"]+)[,"]', self._log.read_text())
 
     @property
     def ports(self) -> list[str]:
