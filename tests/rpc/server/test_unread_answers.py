@@ -39,7 +39,7 @@ REQUESTS: dict[str, Callable[[], bytes]] = {
     SERVICE + "Deliver": lambda: b"",
     SERVICE + "Acknowledge": lambda: b"",
     SERVICE + "Listen": lambda: b"",
-    SERVICE + "SetBlock": lambda: pb.SetBlockRequest(username="ann", blocked=True).SerializeToString(),
+    SERVICE + "SetBlock": lambda: pb.SetBlockRequest(username="cy", blocked=True).SerializeToString(),
     SERVICE + "ListBlocks": lambda: b"",
     SERVICE + "ListSessions": lambda: b"",
     SERVICE + "EndSession": lambda: pb.EndSessionRequest(session_id=1).SerializeToString(),
@@ -66,6 +66,7 @@ def test_every_method_is_here() -> None:
 @pytest.mark.parametrize("path", REQUESTS)
 def test_an_answer_that_nobody_takes_ends_its_call(running: Running, path: str) -> None:
     ann = running.sign_up("ann")
+    running.sign_up("cy")
     deaf = DeafConnection(running.address)
     deaf.call(call_headers(running.address, path, ann.token), REQUESTS[path]())
     wait_until(lambda: _held(running)[1] == 1)
