@@ -27,7 +27,7 @@ class TlsServer(AbstractContextManager["TlsServer"]):
         self._stack = ExitStack()
         self.certificate = CurrentCertificate(files, 0.01)
         store = self._stack.enter_context(SQLiteStore(folder / "chatbooth.db"))
-        switchboard = Switchboard(store)
+        switchboard = Switchboard(store, per_account=100)
         booth = Booth(store, passwords=cheap_passwords())
         settings = parse_settings(["--port", "0", "--drain-grace", "2s"], {})
         grpc = ChatServer(booth, switchboard, settings, certificate=self.certificate)

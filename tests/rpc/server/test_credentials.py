@@ -43,7 +43,8 @@ def serve(files: CertificateFiles, folder: Path, stack: ExitStack, host: str = "
     current = CurrentCertificate(files, 0.01)
     store = stack.enter_context(SQLiteStore(folder / "chatbooth.db"))
     settings = parse_settings(["--host", host, "--port", "0", "--drain-grace", "2s"], {})
-    server = ChatServer(Booth(store, passwords=cheap_passwords()), Switchboard(store), settings, certificate=current)
+    switchboard = Switchboard(store, per_account=STREAMS)
+    server = ChatServer(Booth(store, passwords=cheap_passwords()), switchboard, settings, certificate=current)
     stack.callback(server.drain)
     port = server.start().rpartition(":")[2]
     current.start()
