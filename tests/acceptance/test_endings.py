@@ -171,7 +171,7 @@ def test_the_end_of_a_session_ends_its_stream_at_once(server: WatchedServer, add
 @pytest.mark.parametrize("wire", ["grpc", "wire"])
 def test_a_killed_crowd_leaves_nothing(tmp_path: Path, wire: str) -> None:
     # A pool has all its threads at once, so that the others can be counted.
-    server = WatchedServer(tmp_path, "--threads", "1")
+    server = WatchedServer(tmp_path, "--threads", "1", "--max-listeners-per-account", "100")
     session = signed_up(server.addresses[wire])
     counts: list[tuple[int, int]] = []
     for _ in range(3):
