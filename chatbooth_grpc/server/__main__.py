@@ -76,6 +76,9 @@ def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) 
     # argparse has printed the help.
     except SystemExit:
         return 0
+    # Standard output did not take the help, which is too long for its buffer.
+    except OSError:
+        return 1
     configure_logs(settings.log_level, settings.log_format)
     for warning in (*warnings, *remarks(os.environ, SERVER_VARIABLES)):
         _log.warning(warning)

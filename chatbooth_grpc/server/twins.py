@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatbooth_grpc.environment import PREFIX, value_of
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _NOT_GIVEN = object()
 _WITHOUT_TWIN = ("help", "version")
@@ -34,6 +38,10 @@ class FlagParser(argparse.ArgumentParser):
     def twins(self) -> dict[str, argparse.Action]:
         """Each flag that has a twin, by the twin's name."""
         return {PREFIX + flag.dest.upper(): flag for flag in self._actions if flag.dest not in _WITHOUT_TWIN}
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help. Raises OSError, which argparse would swallow."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         raise FlagError(message.removeprefix("argument "), f"{self.prog} --help lists the flags")
