@@ -272,7 +272,7 @@ class GroupCommit(Generic[TransactionT]):
             self._roll_back()
             if len(jobs) > 1:
                 engine.end(committed=False)
-                engine.announce(committed=False, is_idle=False)
+                self._announce(committed=False, is_idle=False)
                 for job in jobs:
                     self._commit([job])
                 return
@@ -291,8 +291,11 @@ class GroupCommit(Generic[TransactionT]):
         if self._observer is not None:
             self._observe(self._observer, jobs, now, committed=is_committed)
         self._answer(jobs)
+        self._announce(committed=is_committed, is_idle=self._queue.empty())
+
+    def _announce(self, *, committed: bool, is_idle: bool) -> None:
         try:
-            engine.announce(committed=is_committed, is_idle=self._queue.empty())
+            self._engine.announce(committed=committed, is_idle=is_idle)
         except Exception:  # noqa: BLE001
             # A bug in a watcher must not end the writer.
             _log.exception("hints of a store transaction were lost")

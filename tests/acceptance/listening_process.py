@@ -6,12 +6,13 @@ import sys
 
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.security import Security
 
 
 def main(address: str, token: str) -> None:
     """Listen until killed."""
     session = Session(bytes.fromhex(token), 0, "", b"")
-    with ChatClient.connect(address, session=session) as client:
+    with ChatClient.connect(address, session=session, security=Security(insecure=True)) as client:
         for event in client.listen(on_resumed=lambda _: print("opened", flush=True)):
             print(event, flush=True)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.library.chat_client import ChatClient
+from chatbooth_grpc.client.library.security import Security
 from tests.acceptance.logged_server import LoggedServer
 from tests.acceptance.processes import PASSWORD, environment
 from tests.waiting import wait_until
@@ -62,7 +63,7 @@ class WatchedServer(LoggedServer):
 
 def signed_up(address: str, name: str = "ann") -> Session:
     """Make an account, on a connection that is closed afterwards."""
-    with ChatClient.connect(address) as client:
+    with ChatClient.connect(address, security=Security(insecure=True)) as client:
         return client.sign_up(name, PASSWORD)
 
 

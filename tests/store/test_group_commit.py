@@ -12,9 +12,10 @@ from functools import partial
 import apsw
 import pytest
 
-from chatbooth_grpc.booth.errors import DeadlineExceeded, Internal, StoreFull, StoreUnavailable
+from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, Internal, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
-from chatbooth_grpc.booth.store import NewMessage
+from chatbooth_grpc.booth.store import NewMessage, StoredSession
+from chatbooth_grpc.store.engine import Outcomes
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.appending import Appender
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
@@ -291,3 +292,39 @@ def test_an_observer_learns_which_transactions_were_written() -> None:
         commit.run(lambda rows: rows.append("two"))
     commit.close()
     assert observer.transactions == [([], True), ([], False)]
+
+
+class BadWatcher(MemoryEngine):
+    """An engine whose watchers have a bug, and which has a bug of its own at messages that say "spoiled"."""
+
+    def append(self, messages: Sequence[NewMessage]) -> Outcomes:
+        if any(new.outgoing.content == b"spoiled" for new in messages):
+            raise LookupError("a defect, made for this test")
+        return super().append(messages)
+
+    def announce(self, *, committed: bool, is_idle: bool) -> None:
+        super().announce(committed=committed, is_idle=is_idle)
+        raise LookupError("a defect of a watcher, made for this test")
+
+
+def test_a_bug_in_a_watcher_ends_no_writer() -> None:
+    engine, opened, is_over = BadWatcher(), threading.Event(), threading.Event()
+    commit: GroupCommit[list[str]] = GroupCommit(engine, 5.0)
+
+    def hold(_: list[str]) -> None:
+        opened.set()
+        is_over.wait()
+
+    commit.run_later(hold)
+    assert opened.wait(20)
+    # These two share a transaction, which the spoiled one undoes. Each then has a transaction of its own.
+    told: list[Receipt | ChatboothError] = []
+    session = StoredSession(1, 1, "ann", 1, 0, 0)
+    for text in ("tea?", "spoiled"):
+        commit.append_later([new_message(session, "ann", text)], told.extend)
+    is_over.set()
+    commit.run(lambda rows: rows.append("the writer works"))
+    commit.close()
+    assert engine.stored == ["tea?", "the writer works"]
+    assert [type(outcome) for outcome in told] == [Receipt, Internal]
+    assert engine.calls.count("announce False") == 2
