@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_LIMIT = 30.0
 # The value that proc(5) documents for this.
@@ -36,15 +38,20 @@ class ServerProcess:
         log = folder / "log"
         command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:
-            # A few accounts send as much as the machine can.
-            unlimited = ["--sends-per-account", "0"]
+            # A few accounts send and listen as much as the machine can.
+            unlimited = ["--sends-per-account", "0", "--max-listeners-per-account", "100000"]
             self._process = subprocess.Popen([*command, "--store", str(path), *unlimited, *flags], stderr=stderr)
         deadline = time.monotonic() + _START_LIMIT
-        while len(found := re.findall(r"listening on (\S+),", log.read_text())) < 2:
+        # This is the greeting's last line.
+        while "stop:" not in log.read_text():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start: {log.read_text()}")
             time.sleep(0.02)
-        self.grpc, self.wire = found[0], f"wire://{found[1]}"
+        found = re.findall(r"listening on (\S+),", log.read_text())
+        fingerprint = re.search(r"TLS certificate: (\S+)", log.read_text()) if "--tls" in flags else None
+        self.security = Security(trust=fingerprint[1]) if fingerprint else DEFAULT_SECURITY
+        self.grpc = f"grpc+tls://{found[0]}" if fingerprint else found[0]
+        self.wire = f"wire+tls://{found[1]}" if fingerprint else f"wire://{found[1]}"
 
     @property
     def pid(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.performance.deliver import deliver
 from bench.performance.fanout import fanout
 from bench.performance.floors import floors
+from bench.performance.guarded import guarded
 from bench.performance.live import live
 from bench.performance.lone_pair import lone_pair
 from bench.performance.outcome import Duration
@@ -33,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "lone-pair": lone_pair,
     "fanout": fanout,
     "floors": floors,
+    "guarded": guarded,
 }
 QUICK = Plan(repeats=1, duration=Duration(warm_up=0.1, counted=0.2), scale=0.02)
 

@@ -17,20 +17,20 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
-_BACKLOG = 100_000
+BACKLOG = 100_000
 
 
 def deliver(plan: Plan) -> list[Row]:
     """Deliver the same backlog again and again, each time from a fresh copy of its store."""
-    backlog = plan.scaled(_BACKLOG)
+    backlog = plan.scaled(BACKLOG)
     with tempfile.TemporaryDirectory(prefix="chatbooth-bench-") as folder, PlainServer(FLOOR_SERVER) as floor:
         filled = Path(folder) / "filled.db"
-        token = _fill(filled, backlog)
+        token = fill(filled, backlog)
         taken = plan.take_turns(
             {
                 "no-op": partial(no_op, plan, floor, 64),
-                "gRPC": partial(_deliver, filled, token, backlog, wire=False),
-                "wire": partial(_deliver, filled, token, backlog, wire=True),
+                "gRPC": partial(delivered, filled, token, backlog, wire=False),
+                "wire": partial(delivered, filled, token, backlog, wire=True),
             }
         )
     floors = [outcome.rate for outcome in taken["no-op"]]
@@ -44,7 +44,7 @@ def deliver(plan: Plan) -> list[Row]:
     return rows
 
 
-def _fill(path: Path, backlog: int) -> bytes:
+def fill(path: Path, backlog: int) -> bytes:
     """Make a store with a mailbox of this number of messages, and return its owner's token."""
     with SQLiteStore(path) as store:
         booth = Booth(store)
@@ -53,7 +53,8 @@ def _fill(path: Path, backlog: int) -> bytes:
     return recipient.token
 
 
-def _deliver(filled: Path, token: bytes, backlog: int, *, wire: bool) -> Outcome:
-    with ServerProcess(store=filled) as server:
+def delivered(filled: Path, token: bytes, backlog: int, *flags: str, wire: bool) -> Outcome:
+    """Deliver the backlog once, from a server with these flags."""
+    with ServerProcess(*flags, store=filled) as server:
         address = server.wire if wire else server.grpc
         return in_own_process(deliver_load, address, server.pid, token=token, messages=backlog)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bench.performance.lone_calls import LoneCalls
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.raw_wire import WireConnection
+from bench.performance.sockets import is_wire
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.wire.encoding import delivering, frames
@@ -20,7 +21,7 @@ _WARM_UP_CALLS = 20
 
 def deliver_load(address: str, server_pid: int, *, token: bytes, messages: int) -> Outcome:
     """Deliver a mailbox that holds exactly these messages, all unread. Raises RuntimeError if it holds others."""
-    deliver = _wire_deliver(address, token) if address.startswith("wire://") else _grpc_deliver(address, token)
+    deliver = _wire_deliver(address, token) if is_wire(address) else _grpc_deliver(address, token)
     for _ in range(_WARM_UP_CALLS):
         deliver(0)
     tally = Tally(server_pid, Duration(0, math.inf))

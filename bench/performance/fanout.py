@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.performance.accounts import new_session
+from bench.performance.accounts import new_sessions
 from bench.performance.fanout_load import fanout_load
 from bench.performance.outcome import Outcome
 from bench.performance.pairs_load import Couple
@@ -14,18 +14,18 @@ from bench.performance.rows import Row, at_least, cpu_row, rate_row
 from bench.performance.unary import no_op
 from bench.server_process import ServerProcess
 
-_STREAMS = 1_000
+STREAMS = 1_000
 _AHEAD = (1, 64)
 """How many messages are in flight to the slowest listener. With one, no two messages can share a push."""
 
 
 def fanout(plan: Plan) -> list[Row]:
     """Measure one message at a time, and as many as the streams' windows allow."""
-    streams = plan.scaled(_STREAMS)
+    streams = plan.scaled(STREAMS)
     shapes = {(kind, ahead): f"{kind}, {ahead} ahead" for kind in ("gRPC", "wire") for ahead in _AHEAD}
     with PlainServer(FLOOR_SERVER) as floor:
         runs = {"no-op": partial(no_op, plan, floor, 64)}
-        runs |= {name: partial(_fanout, plan, streams, ahead, kind) for (kind, ahead), name in shapes.items()}
+        runs |= {name: partial(pushed, plan, streams, ahead, kind) for (kind, ahead), name in shapes.items()}
         taken = plan.take_turns(runs)
     floors = [outcome.rate for outcome in taken.pop("no-op")]
     rows = []
@@ -39,9 +39,10 @@ def fanout(plan: Plan) -> list[Row]:
     return rows
 
 
-def _fanout(plan: Plan, streams: int, ahead: int, kind: str) -> Outcome:
-    with ServerProcess() as server:
-        sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
+def pushed(plan: Plan, streams: int, ahead: int, kind: str, *flags: str) -> Outcome:
+    """Push to this number of listeners over "gRPC" or "wire" once, from a server with these flags."""
+    with ServerProcess(*flags) as server:
+        sender, recipient = new_sessions(server)
         return in_own_process(
             fanout_load,
             server.wire if kind == "wire" else server.grpc,

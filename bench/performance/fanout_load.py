@@ -9,6 +9,7 @@ from bench.performance.listening import GrpcListener, Listener, WireListener
 from bench.performance.outcome import Duration, Outcome, Tally
 from bench.performance.pairs_load import Couple
 from bench.performance.senders import Sender, UnarySender, WireSender
+from bench.performance.sockets import is_wire
 
 # This is for gRPC. The wire has one stream for each connection.
 _STREAMS_PER_CONNECTION = 20
@@ -92,7 +93,7 @@ def fanout_load(
 
 def _opened(address: str, couple: Couple, streams: int) -> tuple[Sender, list[Listener]]:
     listeners: list[Listener] = []
-    if address.startswith("wire://"):
+    if is_wire(address):
         listeners += [WireListener(address, couple.recipient) for _ in range(streams)]
         return WireSender(address, couple.sender, couple.name, _MESSAGES), listeners
     for start in range(0, streams, _STREAMS_PER_CONNECTION):

@@ -7,11 +7,11 @@ windows. It returns the DATA of a stream as bytes, and checks the status of ever
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections import deque
 
 from bench.performance.headers import CallFailed, ReplyHeaders, encode_headers
+from bench.performance.sockets import authority, connect, receive
 
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM = ACK = 1
@@ -29,7 +29,6 @@ _DEFAULT_WINDOW = (1 << 16) - 1
 _MAX_FRAME = 1 << 20
 # After it has received this many bytes, the client gives their part of the connection's window back.
 _RETURN_AFTER = 64 << 20
-_READ_SIZE = 1 << 20
 
 # The size in two parts, the type, the flags, the stream.
 _HEADER = struct.Struct(">HBBBI")
@@ -63,9 +62,9 @@ def cut_messages(data: bytes) -> tuple[list[bytes], bytes]:
     return messages, data[start:]
 
 
-def call_headers(authority: str, method: str, token: bytes | None = None) -> bytes:
+def call_headers(address: str, method: str, token: bytes | None = None) -> bytes:
     """Encode the header block of a call. `method` is /package.Service/Method."""
-    fields = [(":method", "POST"), (":scheme", "http"), (":path", method), (":authority", authority)]
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", method), (":authority", authority(address))]
     fields += [("content-type", "application/grpc"), ("te", "trailers"), ("user-agent", "grpc-bench/1")]
     if token is not None:
         fields.append(("authorization", f"Bearer {token.hex()}"))
@@ -83,10 +82,8 @@ class Http2Connection:
     """One connection. It sends frames, and returns the frames that matter for a measurement."""
 
     def __init__(self, address: str) -> None:
-        """`address` is HOST:PORT."""
-        host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """`address` is HOST:PORT, or grpc+tls://HOST:PORT."""
+        self._socket = connect(address)
         self._buffer = b""
         self._headers = ReplyHeaders()
         # How many bytes of DATA were received whose part of the window is not given back yet.
@@ -143,7 +140,7 @@ class Http2Connection:
 
     def receive(self) -> list[Frame]:
         """Wait for bytes. Return the HEADERS and DATA frames that are complete now. Raises CallFailed."""
-        data = self._socket.recv(_READ_SIZE)
+        data = receive(self._socket)
         if not data:
             raise CallFailed("the server has ended the connection")
         frames = self._cut(self._buffer + data)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-
 from bench.performance.headers import CallFailed
 from bench.performance.sends import Sends
+from bench.performance.sockets import connect, receive
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.wire.encoding import frames, pinging, pushes, sending
 
 TEXT = b"x" * 60
-_READ_SIZE = 1 << 20
 _VARINT_REST = 0x7F
 
 
@@ -27,10 +25,8 @@ class WireConnection:
     """One connection. It sends frames, and returns the frames that matter for a measurement. It checks every status."""
 
     def __init__(self, address: str) -> None:
-        """`address` is wire://HOST:PORT."""
-        host, _, port = address.removeprefix("wire://").rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """`address` is wire://HOST:PORT or wire+tls://HOST:PORT."""
+        self._socket = connect(address)
         self._buffer = b""
 
     def fileno(self) -> int:
@@ -54,7 +50,7 @@ class WireConnection:
 
     def receive(self) -> list[tuple[int, bytes]]:
         """Wait for bytes. Return the actions and bodies of the frames that are complete now. Raises CallFailed."""
-        data = self._socket.recv(_READ_SIZE)
+        data = receive(self._socket)
         if not data:
             raise CallFailed("the server has ended the connection")
         data = self._buffer + data

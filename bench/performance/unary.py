@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.performance.accounts import check_stored, new_session
+from bench.performance.accounts import check_stored, new_sessions
 from bench.performance.outcome import Outcome
 from bench.performance.plan import FLOOR_SERVER, Plan
 from bench.performance.processes import PlainServer, in_own_process
@@ -63,7 +63,7 @@ def no_op(plan: Plan, floor: PlainServer, in_flight: int) -> Outcome:
 
 def send(plan: Plan, server: ServerProcess, in_flight: int) -> Outcome:
     """Run Send once, to a new account, and check that all messages are stored."""
-    sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
+    sender, recipient = new_sessions(server)
     outcome = in_own_process(
         unary_load,
         server.grpc,
@@ -74,5 +74,5 @@ def send(plan: Plan, server: ServerProcess, in_flight: int) -> Outcome:
         in_flight=in_flight,
         connections=min(in_flight, MOST_CONNECTIONS),
     )
-    check_stored(server.grpc, recipient, outcome.sent)
+    check_stored(server.grpc, recipient, outcome.sent, server.security)
     return outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from bench.performance.accounts import check_stored, new_session
+from bench.performance.accounts import check_stored, new_sessions
 from bench.performance.outcome import Duration, Outcome
 from bench.performance.pipelined_load import pipelined_load
 from bench.performance.plan import Plan
@@ -18,10 +18,11 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.model import Session
 
 WIRE = "wire, pipelined"
+SEND_MANY = "gRPC, SendMany of 64"
 _UNARY = "unary Send, 64 in flight"
 _FLOORS: dict[str, dict[str, Target]] = {
     WIRE: {"store, batches of 512": at_least(0.5), _UNARY: at_least(5)},
-    "gRPC, SendMany of 64": {"store, batches of 64": at_least(0.5), _UNARY: at_least(5)},
+    SEND_MANY: {"store, batches of 64": at_least(0.5), _UNARY: at_least(5)},
 }
 
 
@@ -52,7 +53,7 @@ def pipelined(
     server: ServerProcess, duration: Duration, most: float = math.inf, kind: str = WIRE
 ) -> tuple[Outcome, Session]:
     """Send to a new account for a time, or until `most` were sent. Check that all is stored, and return the account."""
-    sender, recipient = new_session(server.grpc, "sender"), new_session(server.grpc, "sink")
+    sender, recipient = new_sessions(server)
     is_wire = kind == WIRE
     outcome = in_own_process(
         pipelined_load if is_wire else stream_load,
@@ -63,5 +64,5 @@ def pipelined(
         recipient=recipient.username,
         most=most,
     )
-    check_stored(server.grpc, recipient, outcome.sent)
+    check_stored(server.grpc, recipient, outcome.sent, server.security)
     return outcome, recipient
