@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import apsw
 
@@ -27,11 +28,24 @@ from chatbooth_grpc.store.sqlite.sql import SQL
 # The most sessions and mailboxes that are cached, together.
 MAX_REMEMBERED = 50_000
 
-# The most rows of one statement. There is a prepared statement for each number of rows. If one message of them is a
-# repeat, each of them is tried alone.
+# The most rows of one statement. There is a prepared statement for each number of rows. If one of the messages is a
+# repeat, each of them is appended by a statement of its own.
 MOST_ROWS = 32
 
 _VALUES = re.compile(r"(VALUES )(\([?, ]+\))")
+
+
+class _Batch(NamedTuple):
+    """Messages that one statement appends, and the outcomes of all messages that were decided with them."""
+
+    outcomes: list[Receipt | ChatboothError]
+    # The rows of the two tables.
+    ids: list[tuple[object, ...]]
+    rows: list[tuple[object, ...]]
+    # The mailbox of each recipient and its last sequence, as they are once the rows are written.
+    mailboxes: dict[str, tuple[int, int]]
+    # The messages, each with its mailbox.
+    appended: list[tuple[int, Message]]
 
 
 class Appender:
@@ -45,7 +59,7 @@ class Appender:
         """A mailbox holds at most `max_mailbox` messages that nobody has acknowledged. 0 sets no limit."""
         self._connection = connection
         self._max_mailbox = max_mailbox or sys.maxsize
-        # The last sequence that fits into a mailbox. An acknowledgement makes more fit.
+        # By mailbox, the last sequence that had room at the latest look. An acknowledgement makes room for more.
         self._fitting: dict[int, int] = {}
         self._insert_ids = _for_rows(SQL["insert_message_ids"])
         self._insert_messages = _for_rows(SQL["insert_messages"])
@@ -57,17 +71,17 @@ class Appender:
         self._live: set[int] = set()
         # The mailbox of each recipient, and its last sequence.
         self._mailboxes: dict[str, tuple[int, int]] = {}
-        # Those recipients of `_mailboxes` that block somebody. It may also have some that did, and do no more.
+        # The recipients of `_mailboxes` that block somebody, and perhaps some that have unblocked everybody since.
         self._blocking: set[str] = set()
         # The last sequences that are not written yet, by mailbox.
-        self._advanced: dict[int, int] = {}
+        self._unwritten: dict[int, int] = {}
         # The messages that the transaction has appended so far, by mailbox.
-        self.grown: dict[int, list[Message]] = {}
+        self.appended: dict[int, list[Message]] = {}
 
     def begin(self, now: int) -> None:
         """Begin a transaction. `now` is the accept time of all its messages, in microseconds."""
         self._now = now
-        self.grown = {}
+        self.appended = {}
         if len(self._mailboxes) + len(self._live) > MAX_REMEMBERED:
             self.forget()
 
@@ -77,7 +91,7 @@ class Appender:
         self._mailboxes.clear()
         self._blocking.clear()
         self._fitting.clear()
-        self._advanced.clear()
+        self._unwritten.clear()
 
     def note_blocking(self, recipient: str) -> None:
         """Note that a recipient begins to block somebody. If its mailbox is not cached, looking it up shows that."""
@@ -96,73 +110,84 @@ class Appender:
         return outcomes
 
     def _write_last_sequences(self) -> None:
-        """Write the last sequences of the mailboxes that have grown."""
-        advanced = list(self._advanced.items())
-        for start in range(0, len(advanced), MOST_ROWS):
-            some = advanced[start : start + MOST_ROWS]
-            self._execute(self._set_last_sequences, some)
-        self._advanced.clear()
+        """Write the last sequences of the mailboxes to which messages were appended."""
+        unwritten = list(self._unwritten.items())
+        for start in range(0, len(unwritten), MOST_ROWS):
+            self._execute(self._set_last_sequences, unwritten[start : start + MOST_ROWS])
+        self._unwritten.clear()
 
     def _append_some(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
         """Append as many messages as one statement takes. If one of them is a repeat, append them one by one."""
+        batch = self._decide(messages)
+        if batch is None:
+            return self._append_singly(messages)
+        if not batch.rows:
+            return batch.outcomes
+        try:
+            self._execute(self._insert_ids, batch.ids)
+        except apsw.ConstraintError:
+            # At least one message is a repeat, or reuses an id. SQLite has undone the statement.
+            if len(messages) > 1:
+                return self._append_singly(messages)
+            earlier = self._earlier(*batch.ids[0][:4])
+            # The statement fails for this reason alone.
+            assert earlier is not None  # noqa: S101
+            return [earlier]
+        self._execute(self._insert_messages, batch.rows)
+        self._mailboxes.update(batch.mailboxes)
+        self._unwritten.update(batch.mailboxes.values())
+        for mailbox_id, stored in batch.appended:
+            self.appended.setdefault(mailbox_id, []).append(stored)
+        return batch.outcomes
+
+    def _append_singly(self, messages: Sequence[NewMessage]) -> list[Receipt | ChatboothError]:
+        return [outcome for new in messages for outcome in self._append_some([new])]
+
+    def _decide(self, messages: Sequence[NewMessage]) -> _Batch | None:
+        """Decide which messages to append, and return their rows and the outcomes of all. Nothing is written yet.
+
+        None means that an outcome depends on an earlier message of these, which must be written first.
+        """
+        # Every Send runs this loop. So a message that is appended costs no Python call of our own in it.
         now, receipt = self._now, Receipt(self._now)
-        outcomes: list[Receipt | ChatboothError] = []
-        ids: list[tuple[object, ...]] = []
-        rows: list[tuple[object, ...]] = []
-        grown: list[tuple[int, Message]] = []
-        # New entries of _mailboxes, which are added once the rows are written.
-        advanced: dict[str, tuple[int, int]] = {}
+        batch = _Batch([], [], [], {}, [])
+        outcomes, ids, rows, mailboxes, appended = batch
         for new in messages:
             sender, (recipient, message_id, content, kind), digest, _ = new
             if sender.session_id not in self._live and not self._find_session(sender.session_id):
                 outcomes.append(SessionInvalid())
                 continue
-            mailbox = advanced.get(recipient) or self._mailboxes.get(recipient) or self._find_mailbox(recipient)
+            mailbox = mailboxes.get(recipient) or self._mailboxes.get(recipient) or self._find_mailbox(recipient)
             if mailbox is None:
                 outcomes.append(RecipientNotFound(recipient))
                 continue
-            if recipient in self._blocking and self._is_blocked(mailbox[0], sender.account_id):
-                earlier = self._earlier(mailbox[0], sender.account_id, message_id, digest)
-                outcomes.append(earlier or Blocked(recipient))
-                continue
             mailbox_id, sequence = mailbox[0], mailbox[1] + 1
+            refusal: ChatboothError | None = None
+            if recipient in self._blocking and self._is_blocked(mailbox_id, sender.account_id):
+                refusal = Blocked(recipient)
             # A mailbox that never had more messages is not full.
-            if sequence > self._max_mailbox and not self._fits(mailbox_id, sequence):
-                if recipient in advanced:
-                    # This may be a repeat of a message that is not written yet.
-                    return [outcome for one in messages for outcome in self._append_some([one])]
+            elif sequence > self._max_mailbox and not self._fits(mailbox_id, sequence):
+                if recipient in mailboxes:
+                    # This may be a repeat of a message of this batch, which then gets a receipt.
+                    return None
+                refusal = MailboxFull(recipient)
+            if refusal is not None:
+                # A repeat of a message that is stored gets the first receipt all the same.
                 earlier = self._earlier(mailbox_id, sender.account_id, message_id, digest)
-                outcomes.append(earlier or MailboxFull(recipient))
+                outcomes.append(earlier or refusal)
                 continue
-            advanced[recipient] = (mailbox_id, sequence)
+            mailboxes[recipient] = (mailbox_id, sequence)
             outcomes.append(receipt)
             ids.append((mailbox_id, sender.account_id, message_id, digest, now))
             rows.append((mailbox_id, sequence, sender.account_id, sender.username, message_id, now, kind, content))
             stored = Message(sequence, sender.username, sender.account_id, message_id, now, content, kind)
-            grown.append((mailbox_id, stored))
-        if not rows:
-            return outcomes
-        try:
-            self._execute(self._insert_ids, ids)
-        except apsw.ConstraintError:
-            # One of them is a repeat, or reuses an id. SQLite has undone the statement.
-            if len(messages) > 1:
-                return [outcome for new in messages for outcome in self._append_some([new])]
-            earlier = self._earlier(*ids[0][:4])
-            # The statement fails for this reason alone.
-            assert earlier is not None  # noqa: S101
-            return [earlier]
-        self._execute(self._insert_messages, rows)
-        self._mailboxes.update(advanced)
-        self._advanced.update(advanced.values())
-        for mailbox_id, stored in grown:
-            self.grown.setdefault(mailbox_id, []).append(stored)
-        return outcomes
+            appended.append((mailbox_id, stored))
+        return batch
 
     def _earlier(
         self, mailbox_id: object, sender_id: object, message_id: object, given: object
     ) -> Receipt | ChatboothError | None:
-        """Return the outcome of a message whose id is stored already. None: it is not."""
+        """Return the outcome of a message whose id is stored already. None means that the id is not stored."""
         row = self._connection.execute(SQL["accepted_message"], (mailbox_id, sender_id, message_id)).fetchone()
         if row is None:
             return None
@@ -173,7 +198,10 @@ class Appender:
         return self._connection.execute(SQL["is_blocked"], (mailbox_id, sender_id)).get is not None
 
     def _fits(self, mailbox_id: int, sequence: int) -> bool:
-        """Whether a mailbox has room for a message. This reads what is acknowledged only if it seems to have none."""
+        """Whether a mailbox has room for the message with this sequence.
+
+        This asks the database only if the mailbox was full when it last asked. An acknowledgement makes room.
+        """
         if sequence > self._fitting.get(mailbox_id, 0):
             acknowledged = self._connection.execute(SQL["acknowledged_through"], (mailbox_id,)).get
             self._fitting[mailbox_id] = acknowledged + self._max_mailbox

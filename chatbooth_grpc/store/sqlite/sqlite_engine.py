@@ -92,7 +92,7 @@ class SQLiteEngine:
             # Whoever asked for a vacuum has got the error.
             self._vacuum_done.clear()
         if committed:
-            self.tails.remember(self._appender.grown, self._transaction.changed)
+            self.tails.remember(self._appender.appended, self._transaction.changed)
         else:
             self._appender.forget()
         # A transaction that failed may have taken effect all the same.
@@ -100,17 +100,17 @@ class SQLiteEngine:
             self.sessions.clear()
 
     def announce(self, *, committed: bool, is_idle: bool) -> None:
-        changed = self._transaction.changed.union(self._appender.grown)
+        changed = self._transaction.changed.union(self._appender.appended)
         if committed and self._transaction.ends_accounts:
             for deleted in self.deletion_watchers:
                 deleted()
         if committed and changed:
             for watcher in self.watchers:
                 watcher(changed, is_idle)
-        if committed and self._appender.grown:
+        if committed and self._appender.appended:
             # The callers have their answers already, so they do not wait for this. A crash in between loses no message:
             # then the seal counts fewer messages than the store has, which is allowed.
-            self._seal.note(sum(map(len, self._appender.grown.values())))
+            self._seal.note(sum(map(len, self._appender.appended.values())))
         if not self._files.are_lost and self._checkpoints.run_if_due():
             self._files.note_written(self._checkpoints.generation())
         if self._vacuum_done:
