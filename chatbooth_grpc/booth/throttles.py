@@ -70,7 +70,7 @@ class Throttles:
         self._failed = _Limit("failed log-ins to one account from one address", rates.failed_log_ins_per_address, clock)
         self._account_failed = _Limit("failed log-ins to one account", rates.failed_log_ins_per_account, clock)
         self._sends = _Limit("messages from one account", rates.sends_per_account, clock, resume=MOST_IN_A_BATCH)
-        # The addresses from which people have logged in, with their accounts. The oldest comes first.
+        # The addresses from which owners have logged in, each with the account. The oldest comes first.
         self._proven: dict[tuple[str, str], None] = {}
         # Takes the tokens for messages of an account, by its id, as RateTable.take does. Every Send calls this.
         self.take_sends = _unlimited if self._sends.table is None else self._sends.table.take
@@ -93,14 +93,16 @@ class Throttles:
         return self._sends.refusal(wait)
 
     def guess(self, account: str, is_right: Callable[[], bool]) -> bool:
-        """Return whether a password for an account `is_right`. Count it if it is wrong. Raises RateLimited.
+        """Call `is_right`, which compares a password with an account's, and return its result. Count a wrong password.
 
-        The guess is counted before the password is compared, so guesses that come together are all counted. It is the
-        same for an account that does not exist.
+        Raises RateLimited, without the comparison, if there were too many wrong passwords. Two limits apply:
 
-        Guesses from an address count for that address and this account, and few are allowed. All guesses together
-        count for the account. Guesses from an address from which the owner has logged in do not. So nobody can lock
-        the owner out there, by guessing from wherever else.
+        - The few wrong passwords that one address may give for one account.
+        - The wrong passwords for one account from all addresses. An address from which the owner has logged in is
+          exempt, so wrong passwords from elsewhere never lock the owner out there.
+
+        Each password takes its tokens before the comparison, and a right one gives them back. So passwords that come
+        at the same time are all counted. An account that does not exist has the same limits.
         """
         address = self._address()
         taken: list[tuple[_Limit, object]] = []
@@ -108,15 +110,15 @@ class Throttles:
             self._failed.check(address and (address, account), taken)
             if (address, account) not in self._proven:
                 self._account_failed.check(account, taken)
-            succeeded = is_right()
+            matched = is_right()
         except ChatboothError:
-            # Nothing was compared.
+            # No password was compared.
             _give_back(taken)
             raise
-        if succeeded:
+        if matched:
             _give_back(taken)
             self.prove(account)
-        return succeeded
+        return matched
 
     def prove(self, account: str) -> None:
         """Note that the client of the current call has shown that the account is its own."""
@@ -142,7 +144,7 @@ class _Limit:
         self.table = RateTable(rate, resume=resume, clock=clock) if rate else None
 
     def check(self, key: object, taken: list[tuple[_Limit, object]] | None = None) -> None:
-        """Take a token and note it in `taken`. A key of None has no limit. Raises RateLimited."""
+        """Take a token for a key, and add it to `taken`. A key of None has no limit. Raises RateLimited."""
         if key is None or self.table is None:
             return
         if wait := self.table.take(key):
