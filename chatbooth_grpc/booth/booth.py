@@ -270,7 +270,7 @@ class Booth:
         session = self._store.cached_session(hash_token(token))
         if session is None or self._clock.now() - session.used_time > self._touch_after:
             return None
-        note_account(session.username)
+        note_account(session.username, session.account_id)
         return session
 
     def deliver(
@@ -319,7 +319,7 @@ class Booth:
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid(problem_of_unknown(token))
-        note_account(session.username)
+        note_account(session.username, session.account_id)
         if self._clock.now() - session.used_time > self._touch_after:
             age = self._store.clock.age(session.used_time) / 1_000_000
             if age > self._limits.session_expiry and not self._listens(session):

@@ -34,7 +34,10 @@ Header = Callable[[str], str | None]
 class Call:
     """One call, as the log describes it."""
 
-    __slots__ = ("_header", "_observer", "_peer", "_request_id", "account", "action", "started", "wire")
+    __slots__ = (
+        *("_header", "_observer", "_peer", "_request_id"),
+        *("account", "account_id", "action", "started", "trace", "wire"),
+    )
 
     def __init__(
         self,
@@ -54,6 +57,10 @@ class Call:
         self.wire = wire
         # The name of the account that acts, once it is known.
         self.account: str | None = None
+        # The number of its account, if a session acts and is known. 0 otherwise.
+        self.account_id = 0
+        # The observer that makes traces keeps its own things here.
+        self.trace: object = None
         self._peer = peer
         self._header = header
         # It is drawn when somebody asks for it, because most calls need none.
@@ -141,11 +148,12 @@ def log_defect(call: Call | None) -> None:
     _log.exception("an action failed", extra=call.fields() if call else None)
 
 
-def note_account(name: str) -> None:
+def note_account(name: str, account_id: int = 0) -> None:
     """Note the account that makes the current call."""
     call = _current_call.get()
     if call is not None:
         call.account = name
+        call.account_id = account_id
 
 
 def current_call() -> Call | None:

@@ -34,7 +34,7 @@ class Append(Protocol):
 
     @property
     def call(self) -> Call | None:
-        """The call that sends the messages. None if many messages came together, which have no call each."""
+        """The call that sends the messages: one for all messages that came together. None if no client sent them."""
 
 
 class Observer(Protocol):
@@ -46,8 +46,8 @@ class Observer(Protocol):
     def call_ended(self, call: Call, error: ChatboothError | None) -> None:
         """A call has its answer. None means that it succeeded."""
 
-    def sends_ended(self, wire: str, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """Messages that came together have their outcomes, after so many seconds. They make no call each."""
+    def sends_ended(self, call: Call, outcomes: Sequence[Outcome]) -> None:
+        """Messages that came together have their outcomes. They share a call, whose end is not observed."""
 
     def connection_refused(self, limit: str) -> None:
         """A connection was refused. `limit` names the limit, as in TooBusy."""
@@ -75,9 +75,9 @@ class Observers:
         for observer in self._observers:
             observer.call_ended(call, error)
 
-    def sends_ended(self, wire: str, outcomes: Sequence[Outcome], seconds: float) -> None:
+    def sends_ended(self, call: Call, outcomes: Sequence[Outcome]) -> None:
         for observer in self._observers:
-            observer.sends_ended(wire, outcomes, seconds)
+            observer.sends_ended(call, outcomes)
 
     def connection_refused(self, limit: str) -> None:
         for observer in self._observers:

@@ -99,8 +99,9 @@ class Tally:
             if error is not None:
                 self._count_refusal(call, error)
 
-    def sends_ended(self, wire: str, outcomes: Sequence[Outcome], seconds: float) -> None:
+    def sends_ended(self, call: Call, outcomes: Sequence[Outcome]) -> None:
         """Count messages that came together, each as a call."""
+        wire, seconds = call.wire, time.monotonic() - call.started
         refusals = [outcome for outcome in outcomes if isinstance(outcome, ChatboothError)]
         with self.lock:
             self._histogram(wire).add(seconds, len(outcomes))

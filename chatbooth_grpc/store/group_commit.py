@@ -95,7 +95,7 @@ class AppendJob:
     def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         self.messages = messages
         self.settle = settle
-        # When it came into the queue, and for which call. Only an observer reads the call.
+        # When it came into the queue, and for which call. Only an observer reads these.
         self.queued_time = 0.0
         self.call: Call | None = None
         self.deadline = float("inf")

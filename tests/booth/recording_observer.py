@@ -27,10 +27,9 @@ class RecordingObserver:
     def call_ended(self, call: Call, error: ChatboothError | None) -> None:
         self.calls.append((call, error))
 
-    def sends_ended(self, wire: str, outcomes: Sequence[Outcome], seconds: float) -> None:
-        assert seconds >= 0
+    def sends_ended(self, call: Call, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            self.sends.append((wire, outcome_of(outcome if isinstance(outcome, ChatboothError) else None)))
+            self.sends.append((call.wire, outcome_of(outcome if isinstance(outcome, ChatboothError) else None)))
 
     def connection_refused(self, limit: str) -> None:
         self.refused_connections.append(limit)

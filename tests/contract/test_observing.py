@@ -45,6 +45,7 @@ def test_each_call_is_observed_once_with_its_wire_action_and_outcome(tmp_path: P
     with observed(tmp_path, way) as (transport, observer):
         act(transport)
         wait_until(lambda: len(observer.calls) + len(observer.sends) == len(ALL_CALLS))
+        assert {call.account_id for call, error in observer.calls if call.action == "LIST" and not error} == {1}
     seen = [(call.wire, call.action, outcome_of(error)) for call, error in observer.calls]
     sent = [(wire, "SEND", outcome) for wire, outcome in observer.sends]
     assert sorted(seen + sent) == sorted((way, action, outcome) for action, outcome in ALL_CALLS)
@@ -62,6 +63,8 @@ def test_messages_that_are_sent_together_are_observed_one_by_one(tmp_path: Path,
     wire = "wire" if way == "wire" else "grpc"
     assert observer.sends == [(wire, "OK"), (wire, "RECIPIENT_NOT_FOUND")]
     assert [call.action for call, _ in observer.calls] == ["SIGN_UP"]
+    calls = {each.call for appends, _ in observer.transactions for each in appends}
+    assert {call.wire for call in calls if call} == {wire}
 
 
 @WIRES
@@ -74,8 +77,8 @@ def test_a_transaction_is_observed_with_its_messages_before_the_answer(tmp_path:
     [append] = appends
     assert [new.outgoing.message_id for new in append.messages] == [b"i" * 16]
     assert append.queued_time > 0
-    # A call of gRPC carries one message. The wire's messages come in runs, which make no calls.
-    assert (append.call.action if append.call else None) == ("SEND" if way == "grpc" else None)
+    assert append.call is not None
+    assert (append.call.wire, append.call.action) == (way, "SEND")
 
 
 def test_a_bug_of_an_observer_fails_no_send(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

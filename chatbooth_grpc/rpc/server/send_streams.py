@@ -21,7 +21,7 @@ from typing import TypeAlias, TypeGuard
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth.booth import MAX_SENT_TOGETHER, Booth
-from chatbooth_grpc.booth.call_log import calling, current_call, log_defect
+from chatbooth_grpc.booth.call_log import Call, calling, current_call, log_defect
 from chatbooth_grpc.booth.deadline import current_deadline, deadline_at
 from chatbooth_grpc.booth.errors import (
     BatchTooLarge,
@@ -36,7 +36,7 @@ from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.observing import GRPC
 from chatbooth_grpc.booth.occupancy import Occupancy
 from chatbooth_grpc.booth.ordered_sends import OrderedSends, Place
-from chatbooth_grpc.booth.store import Outcome, StoredSession
+from chatbooth_grpc.booth.store import Outcome, Settle, StoredSession
 from chatbooth_grpc.rpc.grpcio.calls import StreamCall
 from chatbooth_grpc.rpc.messages import outcomes_to_pb, outgoing_from_pb
 from chatbooth_grpc.rpc.server.interceptors import UNREADABLE
@@ -226,18 +226,27 @@ class _SendStream:
         place = self._sends.begin()
         if place is None:
             return
+        call = self._batch_call()
         try:
-            self._hand_over(request, session, place)
+            with calling(call):
+                self._hand_over(request, session, partial(self._settle, place, call))
         except ChatboothError as error:
-            self._refuse(place, error)
+            self._refuse(place, call, error)
         except Exception:  # noqa: BLE001  # a bug must answer too
-            self._refuse(place, self._defect())
+            self._refuse(place, call, self._defect())
         else:
             with self._lock:
                 self._is_receiving = False
             self._receive()
 
-    def _hand_over(self, request: pb.SendManyRequest, session: StoredSession | None, place: Batch) -> None:
+    def _batch_call(self) -> Call | None:
+        """Return the call that the messages of a batch share, for the observer."""
+        stream = self._logged
+        if self._booth.observer is None or stream is None:
+            return None
+        return Call(stream.action, stream.peer, GRPC, header=stream.header)
+
+    def _hand_over(self, request: pb.SendManyRequest, session: StoredSession | None, settle: Settle) -> None:
         if len(request.messages) > MAX_SENT_TOGETHER:
             raise BatchTooLarge(MAX_SENT_TOGETHER)
         with deadline_at(self._deadline):
@@ -246,12 +255,12 @@ class _SendStream:
             if wait := self._booth.throttles.take_sends(session.account_id, len(request.messages)):
                 raise self._booth.throttles.sends_refused(wait)
             checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
-            self._sending.send_later(checked, partial(self._settle, place, time.monotonic()))
+            self._sending.send_later(checked, settle)
 
-    def _refuse(self, place: Batch, error: ChatboothError) -> None:
+    def _refuse(self, place: Batch, call: Call | None, error: ChatboothError) -> None:
         """End the stream with this batch."""
-        if self._booth.observer is not None:
-            self._booth.observer.sends_ended(GRPC, (error,), 0.0)
+        if self._booth.observer is not None and call is not None:
+            self._booth.observer.sends_ended(call, (error,))
         self._sends.close()
         self._sends.settle(place, error)
 
@@ -262,10 +271,10 @@ class _SendStream:
 
     # Receipts go out, in order
 
-    def _settle(self, place: Batch, began: float, outcomes: Outcomes) -> None:
+    def _settle(self, place: Batch, call: Call | None, outcomes: Outcomes) -> None:
         """Note the outcomes of a batch. The thread that gets them from the store calls this."""
-        if self._booth.observer is not None:
-            self._booth.observer.sends_ended(GRPC, outcomes, time.monotonic() - began)
+        if self._booth.observer is not None and call is not None:
+            self._booth.observer.sends_ended(call, outcomes)
         self._sends.settle(place, next((one for one in outcomes if self._ends_stream(one)), outcomes))
 
     def _ends_stream(self, outcome: Outcome) -> TypeGuard[ChatboothError]:

@@ -6,7 +6,6 @@ Each connection has its lane. Once the store has failed a SEND of a lane, it sto
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -54,7 +53,8 @@ class Sends:
         self._booth = booth
         self._checked: list[Checked] = []
         self._parts: list[_Part] = []
-        self._started = time.monotonic()
+        # The call that all SENDs share, for the observer.
+        self._call = None if booth.observer is None else Call(actions.action_name(actions.SEND), lambda: "", WIRE)
 
     def add(
         self,
@@ -122,7 +122,11 @@ class Sends:
         if not self._parts:
             return
         try:
-            self._booth.sending.send_later(self._checked, self._settle)
+            if self._call is None:
+                self._booth.sending.send_later(self._checked, self._settle)
+            else:
+                with calling(self._call):
+                    self._booth.sending.send_later(self._checked, self._settle)
         except Exception:  # noqa: BLE001  # a bug must be answered too
             _log.exception("an action failed", extra={"action": actions.action_name(actions.SEND)})
             defect = Internal()
@@ -159,8 +163,8 @@ class Sends:
         return throttles.sends_refused(max(waits)) if any(waits) else None
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        if self._booth.observer is not None:
-            self._booth.observer.sends_ended(WIRE, outcomes, time.monotonic() - self._started)
+        if self._booth.observer is not None and self._call is not None:
+            self._booth.observer.sends_ended(self._call, outcomes)
         replies = _encode_replies(outcomes, self._request_id)
         start = 0
         for size, lane, settle, calls in self._parts:
