@@ -66,7 +66,7 @@ LISTENERS = Metric("chatbooth_listeners", GAUGE, "Open live streams.")
 CONNECTIONS = Metric(
     "chatbooth_connections",
     GAUGE,
-    "Open connections. Those of gRPC are known on Linux alone.",
+    "Open connections. Those of gRPC are counted about four times a second.",
     ("wire",),
 )
 PUSHED = Metric("chatbooth_pushed_messages_total", COUNTER, "Messages that were written to live streams.")

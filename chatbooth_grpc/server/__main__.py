@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from chatbooth_grpc.rpc.server.admin_server import AdminServer
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import Shares
+    from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.metrics import Metrics
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.tls.reloading import CurrentCertificate
@@ -126,7 +126,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
-    from chatbooth_grpc.server.descriptors import GrpcConnections
+    from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.memory import return_memory
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.wire.server.wire_server import WireServer
@@ -170,7 +170,13 @@ def _serve(settings: Settings, signals: Signals) -> None:
         shares = _shares(settings)
         wire_settings = _wire_settings(settings, shares.wire)
         wire = WireServer(booth, switchboard, wire_settings, _open_stream(certificate)) if shares.wire else None
-        connections = GrpcConnections(shares.grpc, others=lambda: wire.count if wire else 0)
+        connections = GrpcConnections(
+            settings.max_grpc_connections,
+            settings.shares.connections,
+            shares.grpc,
+            addresses,
+            refused=observer.connection_refused if observer else lambda _: None,
+        )
         server = ChatServer(booth, switchboard, settings, connections, certificate) if settings.grpc else None
         if server:
             store.watch_availability(server.say_available)
@@ -180,7 +186,8 @@ def _serve(settings: Settings, signals: Signals) -> None:
         if certificate:
             certificate.start()
         if metrics:
-            _start_metrics(metrics, store, switchboard, _connection_counts(address, wire), certificate)
+            counts = _connection_counts(connections if server else None, wire)
+            _start_metrics(metrics, store, switchboard, counts, certificate)
         admin = _start_admin(settings, store.administration, passwords)
         return_memory()
         _greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
@@ -258,13 +265,13 @@ def _start_metrics(
     _log.info("metrics", extra={"url": f"http://{metrics.start(gauges)}/metrics"})
 
 
-def _connection_counts(address: str | None, wire: WireServer | None) -> Callable[[], Mapping[str, int | None]]:
-    """Return a function that counts the connections of each wire. `address` is that of gRPC, if it is served."""
-    from chatbooth_grpc.metrics.connections import connections_to
-
+def _connection_counts(
+    grpc_connections: GrpcConnections | None, wire: WireServer | None
+) -> Callable[[], Mapping[str, int | None]]:
+    """Return a function that counts the connections of each wire that is served."""
     counts: dict[str, Callable[[], int | None]] = {}
-    if address and not address.startswith(UNIX):
-        counts["grpc"] = partial(connections_to, int(address.rpartition(":")[2]))
+    if grpc_connections:
+        counts["grpc"] = lambda: grpc_connections.count
     if wire:
         counts["wire"] = lambda: wire.count
     return lambda: {name: count() for name, count in counts.items()}

@@ -205,6 +205,8 @@ def _add_limits(group: _Group) -> None:
     _add_number(group, "--max-calls", 2_000, (16, 1_000_000), "calls in progress or waiting before more are refused")
     words = "wire connections, each with a thread, before more are refused"
     _add_number(group, "--max-connections", 4_000, (1, 1_000_000), words)
+    words = "gRPC connections before more are closed at once"
+    _add_number(group, "--max-grpc-connections", 20_000, (1, 1_000_000), words)
     _add_number(group, "--max-listeners", 20_000, (1, 1_000_000), "open Listen streams before more are refused")
     _add_number(group, "--max-send-streams", 64, (1, 10_000), "open SendMany streams before more are refused")
     words = "messages that nobody has acknowledged in one mailbox before more are refused; 0 sets no limit"
@@ -228,7 +230,7 @@ def _add_shares(group: _Group) -> None:
     _add_number(group, "--max-lists-per-account", _SHARES.lists, (1, 10_000), words)
     words = "log-ins and other calls with a password of one address that run or wait before more are refused"
     _add_number(group, "--max-log-ins-per-address", _SHARES.log_ins, (1, 10_000), words)
-    words = "wire connections of one address before more are refused"
+    words = "connections of one address over each wire before more are refused, or closed over gRPC"
     _add_number(group, "--max-connections-per-address", _SHARES.connections, (1, 1_000_000), words)
 
 

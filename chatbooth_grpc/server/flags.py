@@ -66,6 +66,7 @@ class Settings:
     threads: int
     max_calls: int
     max_connections: int
+    max_grpc_connections: int
     max_listeners: int
     max_send_streams: int
     max_listeners_per_account: int
@@ -115,6 +116,7 @@ def parse_settings(
         threads=parsed.threads,
         max_calls=parsed.max_calls,
         max_connections=parsed.max_connections,
+        max_grpc_connections=parsed.max_grpc_connections,
         max_listeners=parsed.max_listeners,
         max_send_streams=parsed.max_send_streams,
         max_listeners_per_account=parsed.max_listeners_per_account,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import re
 import resource
 import socket
@@ -20,7 +18,7 @@ import pytest
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import TooBusy
-from chatbooth_grpc.server.descriptors import RESERVED, GrpcConnections, Shares, shares_of
+from chatbooth_grpc.server.descriptors import RESERVED, Shares, shares_of
 from tests.acceptance.processes import environment
 from tests.waiting import wait_until
 from tests.wire.running import Peer, refusal
@@ -51,19 +49,6 @@ def test_fewer_wire_connections_than_asked_for_are_logged(caplog: pytest.LogCapt
     assert not caplog.records
     shares_of(1_024, grpc=True, max_wire=4_000)
     assert "raise it with ulimit -n" in caplog.text
-
-
-def test_reaching_the_limit_of_grpc_connections_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    connections = GrpcConnections(20)
-    connections.begin()
-    connections.look()
-    assert not caplog.records
-    with contextlib.ExitStack() as held:
-        for _ in range(25):
-            held.callback(os.close, os.dup(1))
-        for _ in range(3):
-            connections.look()
-        assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_the_limit_of_open_files_is_raised_as_far_as_possible() -> None:

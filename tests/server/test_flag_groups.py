@@ -18,6 +18,7 @@ GROUPS = {
         "--threads",
         "--max-calls",
         "--max-connections",
+        "--max-grpc-connections",
         "--max-listeners",
         "--max-send-streams",
         "--max-mailbox",

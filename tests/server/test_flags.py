@@ -40,6 +40,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--threads", "CHATBOOTH_THREADS", "3", 3),
     ("--max-calls", "CHATBOOTH_MAX_CALLS", "100", 100),
     ("--max-connections", "CHATBOOTH_MAX_CONNECTIONS", "9", 9),
+    ("--max-grpc-connections", "CHATBOOTH_MAX_GRPC_CONNECTIONS", "8", 8),
     ("--max-listeners", "CHATBOOTH_MAX_LISTENERS", "5", 5),
     ("--max-mailbox", "CHATBOOTH_MAX_MAILBOX", "0", 0),
     ("--max-send-streams", "CHATBOOTH_MAX_SEND_STREAMS", "7", 7),

@@ -99,7 +99,7 @@ class ChatServer:
                     partial(_admit_large_answer, booth, answers), booth.throttles.check_request, booth.observer
                 ),
             ],
-            options=_channel_options(settings) + _bound(connections),
+            options=_channel_options(settings) + _bound(connections, len(settings.host.addresses)),
             most=settings.max_calls,
         )
         self.send_streams = SendStreams(booth, settings.max_send_streams_per_account)
@@ -114,19 +114,23 @@ class ChatServer:
             add_reflection(self._server, [SERVICE_NAME, HEALTH_SERVICE])
         self._stopped = threading.Event()
         self._late_calls = threading.Thread(target=self._cancel_late_calls, name="late-calls", daemon=True)
+        self._watch = threading.Thread(target=self._watch_connections, name="grpc-connections", daemon=True)
 
     def start(self) -> str:
         """Listen and serve, and return the address, HOST:PORT. Raises ListenError."""
         port = self._listen()
-        self._start_threads()
         if self._connections:
-            self._connections.begin()
+            path = self._settings.host.path
+            self._connections.begin(port if path is None else str(path))
+        self._start_threads()
         self._server.start()
         return self._settings.host.text(port)
 
     def _start_threads(self) -> None:
         try:
             self._late_calls.start()
+            if self._connections:
+                self._watch.start()
             for pool in self._calls.pools:
                 start_threads(pool, pool.threads)
             self.send_streams.start()
@@ -202,10 +206,13 @@ class ChatServer:
         while not self._stopped.wait(_LATE_CHECK_INTERVAL):
             self._calls.cancel_late()
             self.send_streams.end_idle(self._settings.idle_timeout)
-            if self._connections:
-                self._connections.look()
             for unread in self._unread:
                 unread.cut_off_late()
+
+    def _watch_connections(self) -> None:
+        assert self._connections is not None  # noqa: S101  # only then is the thread started
+        while not self._stopped.wait(self._connections.look()):
+            pass
 
 
 def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dict[str, CountedPool]:
@@ -275,8 +282,9 @@ def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:
     return options
 
 
-def _bound(connections: ConnectionLimit | None) -> list[tuple[str, int]]:
-    return [("grpc.max_allowed_incoming_connections", connections.most)] if connections else []
+def _bound(connections: ConnectionLimit | None, addresses: int) -> list[tuple[str, int]]:
+    # gRPC counts the connections of each address on which it listens by themselves.
+    return [("grpc.max_allowed_incoming_connections", connections.most_on_each(addresses))] if connections else []
 
 
 def _milliseconds(seconds: float) -> int:

@@ -54,12 +54,11 @@ class GrpcSettings(Protocol):
 class ConnectionLimit(Protocol):
     """Limits the number of connections of a gRPC server."""
 
-    @property
-    def most(self) -> int:
-        """How many connections there may be."""
+    def most_on_each(self, addresses: int) -> int:
+        """Return how many connections gRPC may accept on each of several addresses on which it listens."""
 
-    def begin(self) -> None:
-        """Begin to count. The server calls this when it listens."""
+    def begin(self, listening: int | str) -> None:
+        """Begin to count. The server calls this when it listens on a port, or on the path of a unix socket."""
 
-    def look(self) -> None:
-        """Check how many connections there are. The server calls this about once a second."""
+    def look(self) -> float:
+        """End the connections above the limits. Return after how many seconds the server calls this again."""

@@ -1,0 +1,133 @@
+"""Counts the connections of gRPC, and ends those of an address above its share.
+
+gRPC reports no connection to Python. It closes each connection above the number that it was given when it is accepted,
+on each address on which it listens. It does not know shares. So a thread looks at the sockets of the process a few
+times a second, and shuts down the newest connections of an address that has too many.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.booth.client_addresses import ClientAddresses
+from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.server.open_sockets import OpenSocket, both_ends, open_sockets, shut_down
+
+LOOK_INTERVAL = 0.25
+"""How many seconds lie between two looks, at least."""
+
+# A look at 4,000 connections takes about ten milliseconds, so the looks take at most one part in this of the time.
+_PARTS = 25
+
+_log = logging.getLogger(__name__)
+
+
+class _Connection(NamedTuple):
+    """What a socket was found to be. The key is that of its client's address."""
+
+    is_ours: bool
+    key: str | None = None
+
+
+class GrpcConnections:
+    """Keeps the connections of a gRPC server within the limits. One thread uses it, and any may read `count`."""
+
+    def __init__(
+        self,
+        most: int,
+        per_address: int,
+        descriptors: int,
+        addresses: ClientAddresses | None = None,
+        refused: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`most` is how many connections there may be, and `per_address` how many of one address.
+
+        gRPC may use `descriptors` for its connections, also for a moment between two looks. Clients that have no key in
+        `addresses` count for `most` alone. `refused` is called with the name of the limit for each connection that is
+        ended.
+        """
+        self.most = min(most, descriptors)
+        self.count: int | None = None
+        self._per_address = per_address
+        self._descriptors = descriptors
+        self._addresses = addresses or ClientAddresses()
+        self._refused = refused
+        # The port, or the path of a unix socket, on which gRPC listens.
+        self._listening: int | str = 0
+        # What each open socket is, from the last look. The oldest comes first.
+        self._known: dict[OpenSocket, _Connection] = {}
+        self._crowded = LastingState(
+            _log,
+            "new gRPC connections are refused: close idle clients, or raise --max-grpc-connections",
+            "new gRPC connections are taken again",
+        )
+
+    def most_on_each(self, addresses: int) -> int:
+        """Return how many connections gRPC may accept on each of several addresses on which it listens."""
+        return max(1, min(self.most, self._descriptors // max(1, addresses)))
+
+    def begin(self, listening: int | str) -> None:
+        """Note on which port, or on which unix socket, gRPC listens."""
+        self._listening = listening
+
+    def look(self) -> float:
+        """End the connections above the limits. Return how many seconds to wait until the next look."""
+        began = time.monotonic()
+        try:
+            self._known = self._found()
+        except OSError:
+            # The system does not show the descriptors, or allows no more of them now.
+            return LOOK_INTERVAL
+        excess = dict(self._excess())
+        for connection, limit in excess.items():
+            # It counts no more, although gRPC needs a moment to close it.
+            self._known[connection] = _Connection(is_ours=False)
+            if shut_down(connection):
+                self._refused(limit)
+        self.count = sum(each.is_ours for each in self._known.values())
+        self._note_crowd(self.count)
+        return max(LOOK_INTERVAL, _PARTS * (time.monotonic() - began))
+
+    def _found(self) -> dict[OpenSocket, _Connection]:
+        """Return all open sockets: those that were known, in their order, and then the new ones."""
+        now = set(open_sockets())
+        found = {each: connection for each, connection in self._known.items() if each in now}
+        for each in sorted(now - found.keys(), key=lambda new: new.inode):
+            found[each] = self._identified(both_ends(each))
+        return found
+
+    def _identified(self, ends: tuple[Any, Any] | None) -> _Connection:
+        if ends is None:
+            return _Connection(is_ours=False)
+        here, there = ends
+        if isinstance(here, tuple) and here[1] == self._listening:
+            return _Connection(is_ours=True, key=self._addresses.key(address_text(*there[:2])))
+        return _Connection(is_ours=here == self._listening)
+
+    def _excess(self) -> Iterator[tuple[OpenSocket, str]]:
+        """Yield the connections above a limit, with its name."""
+        total = 0
+        taken: Counter[str] = Counter()
+        for each, connection in self._known.items():
+            if not connection.is_ours:
+                continue
+            if connection.key is not None:
+                if taken[connection.key] >= self._per_address:
+                    yield each, f"{self._per_address:,} connections from one address"
+                    continue
+                taken[connection.key] += 1
+            if total >= self.most:
+                yield each, f"{self.most:,} connections"
+                continue
+            total += 1
+
+    def _note_crowd(self, count: int) -> None:
+        if count < self.most:
+            self._crowded.worked()
+        else:
+            self._crowded.refused(f"{self.most:,} connections are open", 0)
