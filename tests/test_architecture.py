@@ -29,12 +29,12 @@ ROOMS: dict[str, set[str]] = {
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses", "unix_sockets"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
     "metrics": {"booth", "addresses"},
-    "server": {"booth", "live", "metrics", "tls", "addresses", "environment"},
+    "server": {"booth", "live", "metrics", "tls", "addresses", "durations", "environment"},
     # The command line of an administrator is made of the same parts as that of a user.
     "admin": {
         *("booth", "admin.commands", "client.commands.parsing", "client.failures", "client.terminal", "environment"),
     },
-    "admin.commands": {"booth", "rpc", "client.commands.parsing", "client.failures", "client.terminal"},
+    "admin.commands": {"booth", "rpc", "client.commands.parsing", "client.failures", "client.terminal", "durations"},
     "client": {"booth", "client.library", "client.state"},
     "client.failures": {"booth", "server_address"},
     "client.state": {"booth", "client.failures", "server_address"},

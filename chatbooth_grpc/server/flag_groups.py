@@ -15,7 +15,8 @@ from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.booth.throttles import DEFAULT_RATES, MOST_IN_A_BATCH
-from chatbooth_grpc.server.units import duration, rate, size, whole_number
+from chatbooth_grpc.durations import duration
+from chatbooth_grpc.server.units import rate, size, whole_number
 
 T = TypeVar("T", int, float)
 

@@ -1,4 +1,4 @@
-"""Sizes, durations and rates as people write them in flags."""
+"""Sizes and rates as people write them in flags."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import argparse
 import re
 
 from chatbooth_grpc.booth.rates import Rate
+from chatbooth_grpc.durations import duration
 
 _SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB)", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _RATE = re.compile(r"(\d+)/([^:]+)(?::(\d+))?")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|h|d)")
-_DURATION_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
 def whole_number(text: str) -> int:
@@ -28,14 +27,6 @@ def size(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write bytes, or a number and KiB or MiB")
     return int(match[1]) * _SIZE_UNITS[match[2].lower()]
-
-
-def duration(text: str) -> float:
-    """Read a duration in seconds: a number, optionally followed by ms, s, m, h or d."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write seconds, or a number and ms, s, m, h or d")
-    return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
 def rate(text: str) -> Rate | None:
