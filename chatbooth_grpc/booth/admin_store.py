@@ -123,6 +123,9 @@ class AdminStore(Protocol):
     def users(self, usernames: Sequence[str]) -> list[User]:
         """Read the records of these accounts. Accounts that do not exist are left out."""
 
+    def problem(self) -> str:
+        """Return why the store cannot be written, as far as it is known. The result is empty if it can be written."""
+
     def statistics(self) -> Statistics:
         """Return counts over the store, and the sizes of its files."""
 

@@ -37,6 +37,9 @@ class AdminActions(Protocol):
     def users(self, pattern: str = "", page_size: int = 0, page_token: str = "") -> UserPage:
         """Return a page of the users whose names `pattern` finds. Raises InvalidPattern, InvalidPageToken."""
 
+    def problem(self) -> str:
+        """Return why the store cannot be written, as far as it is known. The result is empty if it can be written."""
+
     def statistics(self) -> Statistics:
         """Return counts over the store, and the sizes of its files."""
 
@@ -78,6 +81,9 @@ class Administration:
         wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         page = listing.page(lambda after, limit: self._store.usernames("", after, limit), wanted, page_token)
         return UserPage(self._store.users(page.usernames), page.next_page_token)
+
+    def problem(self) -> str:
+        return self._store.problem()
 
     def statistics(self) -> Statistics:
         return self._store.statistics()

@@ -43,6 +43,12 @@ class LastingState:
         """Whether the state has begun and has not ended."""
         return bool(self._reasons)
 
+    @property
+    def cause(self) -> str:
+        """The reasons of the state so far. It is empty if the state does not last."""
+        with self._lock:
+            return ", ".join(sorted(self._reasons))
+
     def refused(self, reason: str, count: int = 1) -> None:
         """Note refusals. The state begins with the first one. Each further reason gets its own line in the log.
 

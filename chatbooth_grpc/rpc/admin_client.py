@@ -23,6 +23,9 @@ from chatbooth_grpc.rpc.errors import from_rpc_error
 _TIMEOUT = 30.0
 """How long a call may take that does no long work, in seconds."""
 
+_HEALTH_TIMEOUT = 5.0
+"""How long a server may take to say how it is, in seconds. A healthy one takes milliseconds."""
+
 _OPTIONS = [
     # A record of an export may hold the largest text.
     ("grpc.max_receive_message_length", -1),
@@ -41,6 +44,10 @@ class AdminClient:
         request = pb.ListUsersRequest(pattern=pattern, page_size=page_size, page_token=page_token)
         reply = self._call(self._stub.ListUsers, request)
         return UserPage([user_from_pb(user) for user in reply.users], reply.next_page_token)
+
+    def problem(self) -> str:
+        found: str = self._call(self._stub.GetHealth, pb.GetHealthRequest(), timeout=_HEALTH_TIMEOUT).problem
+        return found
 
     def statistics(self) -> Statistics:
         return statistics_from_pb(self._call(self._stub.GetStatistics, pb.GetStatisticsRequest()))
@@ -86,9 +93,9 @@ class AdminClient:
             else:
                 yield progress_from_pb(reply.progress)
 
-    def _call(self, method: Callable[..., Any], request: object) -> Any:
+    def _call(self, method: Callable[..., Any], request: object, timeout: float = _TIMEOUT) -> Any:
         try:
-            return method(request, timeout=_TIMEOUT)
+            return method(request, timeout=timeout)
         except grpc.RpcError as error:
             raise _decoded(error, self._server) from error
 

@@ -314,6 +314,11 @@ class GroupCommit(Generic[TransactionT]):
         return self._failing.lasts
 
     @property
+    def problem(self) -> str:
+        """Why the latest transactions could not be written. It is empty if they were."""
+        return self._failing.cause
+
+    @property
     def queue_depth(self) -> int:
         """How many pieces of work wait for the next transaction."""
         return self._queue.qsize()

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
-from chatbooth_grpc.client import ChatboothError, ChatClient, MessageBatch, Restored
+from chatbooth_grpc.client import ChatboothError, ChatClient, MessageBatch, Restored, StoreFull
 from chatbooth_grpc.rpc.admin_socket import socket_of
 from tests.acceptance.processes import PASSWORD, Done, ServerProcess, environment
 
@@ -309,6 +310,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this user may not mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_ping_tells_a_healthy_server_from_one_with_a_full_disk_and_from_none(
+    serve: Callable[..., ServerProcess], small_disk: Path
+) -> None:
+    path = small_disk / "chatbooth.db"
+    server = serve(path)
+    ann = signed_up(server, "ann")
+    done = admin(path, "ping")
+    assert (done.code, done.out) == (0, "")
+    assert f"can write {path}" in done.err
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    with pytest.raises(StoreFull):
+        ann.send("ann", "x" * 1_000_000)
+    done = admin(path, "ping", "--json")
+    assert done.code == 1
+    assert "full" in done.err
+    assert json.loads(done.err)["error"] == "NOT_SERVING"
+    server.end(signal.SIGTERM)
+    done = admin(path, "ping", "--json")
+    assert (done.code, json.loads(done.err)["error"]) == (4, "NOT_RUNNING")
 
 
 def test_a_full_disk_refuses_a_backup_in_plain_words(

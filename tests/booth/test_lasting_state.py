@@ -48,6 +48,16 @@ def test_many_refusals_are_one_line_and_their_end_another(
     ]
 
 
+def test_the_cause_names_each_reason_until_the_state_ends(state: LastingState, seconds: Seconds) -> None:
+    assert state.cause == ""
+    for reason in ("full", "broken", "full"):
+        state.refused(reason)
+    assert state.cause == "broken, full"
+    seconds.now += QUIET
+    state.worked()
+    assert state.cause == ""
+
+
 def test_a_state_that_flickers_is_one_state(
     state: LastingState, seconds: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:

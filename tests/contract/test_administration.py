@@ -36,6 +36,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.contract.stores import Clock, log_in, send_texts, sign_up
 from tests.contract.transports import WAYS, transport_to
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -103,6 +104,14 @@ def test_the_store_is_counted(desk: Desk) -> None:
     counted = desk.actions.statistics()
     assert counted == desk.store.administration.statistics()
     assert (counted.accounts, counted.epoch) == (1, desk.store.epoch)
+
+
+def test_the_problem_of_the_store_is_named_while_it_lasts(desk: Desk) -> None:
+    assert desk.actions.problem() == ""
+    elsewhere = desk.path.rename(desk.path.with_name("elsewhere"))
+    wait_until(lambda: f"{desk.path}: no such file" in desk.actions.problem())
+    elsewhere.rename(desk.path)
+    wait_until(lambda: desk.actions.problem() == "")
 
 
 def test_an_account_is_disabled_and_enabled(desk: Desk) -> None:

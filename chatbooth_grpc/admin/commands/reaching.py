@@ -34,8 +34,9 @@ def is_served(store: Path) -> bool:
 
     try:
         return is_answered(socket_of(store))
-    except FileNotFoundError as error:
-        raise MaintenanceFailed(f"There is no store {store}. Name its file with --store.") from error
+    except FileNotFoundError:
+        # There is no such folder.
+        return False
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
         raise MaintenanceFailed(

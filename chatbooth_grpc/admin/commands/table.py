@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "reset-password": "give an account another password, and end its sessions",
     "delete": "delete an account, its sessions and all messages in its mailbox",
     "export": "print all that the store holds about a person, as JSON lines",
+    "ping": "ask whether the server runs and can write its store",
     "stats": "print how much the store has",
     "backup": "copy the store into a file, also while the server runs",
     "verify": "look whether a backup is whole and sound",

@@ -32,6 +32,10 @@ class AdminServicer(pb_grpc.AdminServiceServicer):
             page = self._administration.users(request.pattern, request.page_size, request.page_token)
         return pb.ListUsersResponse(users=map(user_to_pb, page.users), next_page_token=page.next_page_token)
 
+    def GetHealth(self, request: pb.GetHealthRequest, context: grpc.ServicerContext) -> pb.GetHealthResponse:
+        with _answered(context):
+            return pb.GetHealthResponse(problem=self._administration.problem())
+
     def GetStatistics(
         self, request: pb.GetStatisticsRequest, context: grpc.ServicerContext
     ) -> pb.GetStatisticsResponse:

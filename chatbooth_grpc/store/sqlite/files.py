@@ -79,6 +79,11 @@ class StoreFiles:
             if self.are_lost:
                 available(False)
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the files. It is empty if they are in place."""
+        return self._losing.cause
+
     def note_written(self, generation: bytes) -> None:
         """Note that the writer has copied its log into the file. `generation` is the store's generation since then."""
         self._generations = (*self._generations[-1:], generation)

@@ -65,8 +65,12 @@ class SQLiteAdminStore:
         wall: Clock,
         reading: Callable[[], AbstractContextManager[apsw.Connection]],
         new_reader: Callable[[], apsw.Connection],
+        problem: Callable[[], str],
     ) -> None:
-        """`reading` lends a connection for a moment. `new_reader` opens another one, for long work."""
+        """`reading` lends a connection for a moment. `new_reader` opens another one, for long work.
+
+        `problem` says why the store is not available.
+        """
         self._path = path
         self._writer = writer
         self._engine = engine
@@ -74,6 +78,7 @@ class SQLiteAdminStore:
         self._wall = wall
         self._reading = reading
         self._new_reader = new_reader
+        self._problem = problem
         # The connections that are reading for long.
         self._long_readers: set[apsw.Connection] = set()
         self._is_interrupted = False
@@ -85,6 +90,9 @@ class SQLiteAdminStore:
     def users(self, usernames: Sequence[str]) -> list[User]:
         with self._reading() as connection:
             return read_users(connection, usernames)
+
+    def problem(self) -> str:
+        return self._problem()
 
     def statistics(self) -> Statistics:
         with self._reading() as connection:

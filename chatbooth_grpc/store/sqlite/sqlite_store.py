@@ -124,6 +124,7 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
             wall=self._clock,
             reading=self._reader,
             new_reader=self._new_reader,
+            problem=self._problem,
         )
 
     def __enter__(self) -> SQLiteStore:
@@ -146,6 +147,10 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
     def is_available(self) -> bool:
         """Whether the store can be read and written, as far as it is known."""
         return not self._files.are_lost and not self._writer.is_failing
+
+    def _problem(self) -> str:
+        """Return why the store is not available. The result is empty if it is."""
+        return self._files.problem or self._writer.problem
 
     @property
     def epoch(self) -> bytes:

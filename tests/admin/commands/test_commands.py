@@ -14,6 +14,7 @@ import pytest
 
 from chatbooth_grpc.admin.arguments import parse
 from chatbooth_grpc.admin.commands.context import Context, NotSound
+from chatbooth_grpc.admin.commands.ping import NotRunning, NotServing
 from chatbooth_grpc.admin.commands.showing import size
 from chatbooth_grpc.admin.commands.table import load
 from chatbooth_grpc.booth.admin_store import MaintenanceFailed
@@ -21,6 +22,7 @@ from chatbooth_grpc.booth.administration import Administration
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import AccountDisabled, RecipientNotFound
 from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.failures.exit_codes import FAILED, UNREACHABLE
 from chatbooth_grpc.client.terminal.output import Output
 from chatbooth_grpc.client.terminal.passwords import Passwords
 from chatbooth_grpc.client.terminal.prompts import Prompts
@@ -30,6 +32,7 @@ from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 from tests.booth.cheap_passwords import PASSWORD, cheap_passwords
 from tests.contract.stores import send_texts, sign_up
 from tests.store.beside import sqlite
+from tests.waiting import wait_until
 
 
 class Desk:
@@ -155,6 +158,34 @@ def test_stats(desk: Desk) -> None:
     [record] = desk.records("stats")
     assert (record["accounts"], record["messages"], len(record["epoch"])) == (2, 1, 32)
     assert "accounts" in desk.run("stats")[0]
+
+
+def test_ping_of_a_server_that_runs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "chatbooth.db", is_served=True)
+    assert desk.records("ping") == [{"serving": True, "store": str(desk.path)}]
+    assert "runs and can write" in desk.run("ping")[1]
+    desk.stop()
+    with pytest.raises(NotRunning, match="No server serves") as refused:
+        desk.run("ping")
+    assert refused.value.exit_code == UNREACHABLE
+
+
+def test_ping_says_why_a_server_cannot_write(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "chatbooth.db", is_served=True)
+    elsewhere = desk.path.rename(tmp_path / "elsewhere.db")
+
+    def refusal() -> str:
+        try:
+            desk.run("ping")
+        except NotServing as failure:
+            return str(failure)
+        return ""
+
+    wait_until(lambda: f"{desk.path}: no such file" in refusal())
+    elsewhere.rename(desk.path)
+    wait_until(lambda: refusal() == "")
+    assert NotServing.exit_code == FAILED
+    desk.stop()
 
 
 def test_backup_verify_and_restore(desk: Desk, tmp_path: Path) -> None:
