@@ -1,13 +1,14 @@
 """Sends in flight, whose outcomes are written in the order in which the sends came.
 
-Each send takes a place when it comes. One thread at a time takes places. Any thread may settle a place with its
-outcome, in any order. The thread that settles a place also writes every outcome that is next by then. If another thread
-is writing already, it leaves them to that thread. So one thread at a time writes outcomes, and no thread waits for
+A send takes a place in a queue when it comes, and one thread at a time makes places. Later, any thread settles the
+place: it notes the outcome of the send, in whatever order the sends end. An outcome is written when it is first in the
+queue. The thread that settles a place also writes all outcomes that are first by then, one after another. If another
+thread is writing already, it leaves them to that thread. So only one thread writes at any time, and no thread waits for
 another.
 
-`_turn` is the right to write. A thread takes it only if it is free. After the thread has given it back, it looks again,
-so that no outcome that was settled meanwhile is left. `_lock` guards the taking of places. No thread holds it while it
-calls other code.
+`_turn` is the right to write. A thread takes it only if it is free. A thread that has released it looks at the queue
+once more. Another thread may have settled the first place just before the release, and has then left the outcome to
+this thread. `_lock` guards the making of places. No thread holds it while it calls other code.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ class OrderedSends(Generic[T]):
     def __init__(self, most: int, write: Callable[[T], bool]) -> None:
         """At most `most` sends are in flight. `write` writes an outcome. It must neither block nor raise an error.
 
-        `write` returns whether the next outcome may be written at once. If not, its owner calls `go_on` later.
+        `write` returns whether the next outcome may be written at once. If not, its owner calls `write_next` later.
         """
         self._most = most
         self._write = write
-        # This is a list, because a thread can read a slice of it while another thread removes the first place.
+        # The first place is the next to be written. Another thread may remove it at any moment, so `_places[0]` could
+        # fail. The slice `_places[:1]` never fails: it is a list of the first place, or an empty list.
         self._places: list[Place[T]] = []
         self._is_closed = False
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        # It is made when a thread waits for the first time.
+        # Tells the threads in `wait_until` that outcomes were written. The first of them makes it.
         self._drained: threading.Condition | None = None
 
     def __len__(self) -> int:
@@ -82,14 +84,17 @@ class OrderedSends(Generic[T]):
             self._is_closed = True
 
     def settle(self, place: Place[T], outcome: T) -> None:
-        """Note an outcome, and write all outcomes that are next by now."""
+        """Note the outcome of a place. Write the outcomes that are first in the queue, until one is not settled."""
+        # The order matters: another thread reads the outcome as soon as `is_settled` is true.
         place.outcome = outcome
         place.is_settled = True
+        # Every Send over the wire runs this, so the loops call no other method of this class.
         places = self._places
         while (first := places[:1]) and first[0].is_settled and self._turn.acquire(blocking=False):
+            # This thread has the turn now, so no other thread removes a place.
             while (first := places[:1]) and first[0].is_settled:
                 if not self._write(first[0].outcome):
-                    # The turn lasts until `go_on`.
+                    # This keeps the turn, so that nobody writes before `write_next` releases it.
                     return
                 del places[0]
             self._turn.release()
@@ -97,13 +102,15 @@ class OrderedSends(Generic[T]):
             with self._lock:
                 self._drained.notify_all()
 
-    def go_on(self) -> None:
+    def write_next(self) -> None:
         """Write the next outcomes. Call this when the transport is ready again after `write` returned False."""
+        # The outcome of this place is the one that the transport has just taken.
         del self._places[0]
         self._turn.release()
-        for first in self._places[:1]:
-            if first.is_settled:
-                self.settle(first, first.outcome)
+        first = self._places[:1]
+        if first and first[0].is_settled:
+            # Settling the place once more writes its outcome, and those that follow.
+            self.settle(first[0], first[0].outcome)
 
     def wait_until(self, most: int) -> None:
         """Wait until at most `most` sends are in flight. Use it only with a `write` that always returns True."""

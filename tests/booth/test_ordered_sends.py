@@ -109,9 +109,9 @@ def test_the_next_is_written_only_when_the_one_before_is_taken() -> None:
         sends.settle(place, number)
         assert written.outcomes == [0]
     for number in (1, 2):
-        sends.go_on()
+        sends.write_next()
         assert written.outcomes == list(range(number + 1))
-    sends.go_on()
+    sends.write_next()
     assert len(sends) == 0
 
 

@@ -293,7 +293,7 @@ class _SendStream:
 
     def _taken(self) -> None:
         self.last_used = time.monotonic()
-        self._sends.go_on()
+        self._sends.write_next()
         self._receive()
 
 
