@@ -75,37 +75,41 @@ class CallPool(CountedPool):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Begin a call once it is whole, on a thread unless it answers later.
 
-        Return a future that is done when the call is answered.
+        gRPC calls this with `fn` and the arguments of a call. `fn(function, argument)` runs a function in the call's
+        context. Return a future that is done when the call is answered.
         """
         if not _is_call(args):
             return super().submit(fn, *args, **kwargs)
-        respond, rpc_event, state, behaviour, receive, *codecs = args
+        respond, rpc_event, state, behaviour, receive, deserializer, serializer = args
+        receives_one = receive.__name__ == RECEIVES_ONE
+        # Every Send goes this way. So this part is not a method of its own, which would cost a Python call.
         if getattr(behaviour, ANSWERS_LATER, False):
-            answer = Answer(self, rpc_event, state, behaviour, (codecs[0], codecs[1]))
-            if receive.__name__ == RECEIVES_ONE:
+            answer = Answer(self, rpc_event, state, behaviour, (deserializer, serializer))
+            if receives_one:
                 self.receiving[answer] = (time.monotonic(), rpc_event.call.cancel)
-                start_receiving(rpc_event, state, codecs[0], answer.received)
+                start_receiving(rpc_event, state, deserializer, answer.received)
             else:
-                fn(answer.begin, PushedCall(rpc_event, state, self._pushes, *codecs))
+                fn(answer.begin, PushedCall(rpc_event, state, self._pushes, deserializer, serializer))
             return answer
-        if receive.__name__ != RECEIVES_ONE:
+        if not receives_one:
+            # The thread receives the requests, by gRPC's own code.
             return super().submit(fn, *args, **kwargs)
-        call = _Call(rpc_event, state, behaviour, codecs[0], codecs[1], Future())
-
-        def received() -> None:
-            self.receiving.pop(call.done, None)
-            if not self._admit(call):
-                return
-            try:
-                super(CallPool, self).submit(fn, self._answering(respond, behaviour), call)
-            # The pool is shut down, so no thread will answer.
-            except RuntimeError:
-                rpc_event.call.cancel()
-                call.done.set_result(None)
-
+        call = _Call(rpc_event, state, behaviour, deserializer, serializer, Future())
         self.receiving[call.done] = (time.monotonic(), rpc_event.call.cancel)
-        start_receiving(rpc_event, state, codecs[0], received)
+        start_receiving(rpc_event, state, deserializer, partial(self._received, fn, respond, call))
         return call.done
+
+    def _received(self, fn: Callable[..., Any], respond: Callable[..., Any], call: _Call) -> None:
+        """Give a call that is whole to a thread, unless it is refused. gRPC's event thread runs this."""
+        self.receiving.pop(call.done, None)
+        if not self._admit(call):
+            return
+        try:
+            super().submit(fn, self._answering(respond, call.behaviour), call)
+        except RuntimeError:
+            # The pool is shut down, so no thread will answer.
+            call.rpc_event.call.cancel()
+            call.done.set_result(None)
 
     def _admit(self, call: _Call) -> bool:
         """Return whether a call that is whole may wait for a thread. If not, end it with the status that was set."""
