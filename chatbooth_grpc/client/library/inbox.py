@@ -95,7 +95,7 @@ class Batches(Iterator[Delivery]):
         # A batch that leads nowhere must not be fetched again for ever.
         self._more = delivery.more and end > self._last
         self._after = self._last = max(self._last, end)
-        self._history.note_taken(self._last)
+        self._history.note_reached(self._last)
         if not delivery.messages and not delivery.opening.gap:
             raise StopIteration
         return delivery

@@ -87,22 +87,25 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         """
         self._transport = transport
         self._token = token
-        self._after = after
+        # The positions in the mailbox are sequences. Each is at most the next one: the server has heard through
+        # `_acknowledged`, the caller has taken through `_taken`, and this object has returned through
+        # `_history.reached`. `_told` is the last sequence with which `on_taken` was called.
+        self._acknowledged = 0
+        self._taken = 0
         self._history = History(epoch, after or 0)
+        self._told = after or 0
+        # The next connection begins after this sequence. None means at the session's cursor.
+        self._after = after
         self._on_lost = on_lost
         self._on_resumed = on_resumed
         self._on_taken = on_taken
         self._clock = clock
         self._random = random
         self._pause = FIRST_PAUSE
-        # The last sequence that `on_taken` was called with.
-        self._noted = after or 0
-        self._acknowledged = 0
         # Whether the server has said that its epoch is the one in which these sequences count.
         self._is_open = False
         # When to send the next acknowledgement.
         self._due: float | None = None
-        self._taken = 0
         # Whether an event came whose kind this version does not know.
         self._met_unknown = False
         self._connection: _Connection | None = None
@@ -180,12 +183,12 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             case Opening():
                 return self._open(event)
             case MessageBatch(messages):
-                fresh = [message for message in messages if message.sequence > self._history.taken_through]
+                fresh = [message for message in messages if message.sequence > self._history.reached]
                 if fresh:
-                    self._history.note_taken(fresh[-1].sequence)
+                    self._history.note_reached(fresh[-1].sequence)
                     return MessageBatch(fresh)
-            case Gap(_, last, _) if last > self._history.taken_through:
-                self._history.note_taken(last)
+            case Gap(_, last, _) if last > self._history.reached:
+                self._history.note_reached(last)
                 return event
             case UnknownEvent(kind):
                 self._note_unknown(kind)
@@ -206,15 +209,15 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._start_over()
             return restored
         self._pause = FIRST_PAUSE
-        self._history.note_taken(opening.resumed_after)
-        self._after = self._history.taken_through
+        self._history.note_reached(opening.resumed_after)
+        self._after = self._history.reached
         self._is_open = True
         if self._taken > self._acknowledged and self._due is None:
             self._due = self._clock() + ACKNOWLEDGE_DELAY
         if self._on_resumed:
             self._on_resumed(opening)
-        if opening.gap is not None and opening.gap.last > self._history.taken_through:
-            self._history.note_taken(opening.gap.last)
+        if opening.gap is not None and opening.gap.last > self._history.reached:
+            self._history.note_reached(opening.gap.last)
             return opening.gap
         return None
 
@@ -224,12 +227,12 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         self._after = None
         self._taken = self._acknowledged = 0
         self._due = None
-        self._note(0)
+        self._tell_taken(0)
 
     def _reconnect(self, error: ChatboothError) -> None:
         """Pause, longer each time, before the next connection."""
         self._drop_connection()
-        self._after = self._history.taken_through if self._history.epoch is not None else self._after
+        self._after = self._history.reached if self._history.epoch is not None else self._after
         pause = self._pause * (0.5 + self._random() / 2)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if self._on_lost:
@@ -243,8 +246,9 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             connection.close()
 
     def _note_taken(self) -> None:
-        if self._history.taken_through > self._taken:
-            self._taken = self._history.taken_through
+        """Note that the caller has taken all that was returned, and acknowledge it if it is much."""
+        if self._history.reached > self._taken:
+            self._taken = self._history.reached
             if self._due is None:
                 self._due = self._clock() + ACKNOWLEDGE_DELAY
         if self._taken - self._acknowledged >= ACKNOWLEDGE_MESSAGES:
@@ -255,7 +259,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         if self._taken <= self._acknowledged:
             self._due = None
             return
-        self._note(self._taken)
+        self._tell_taken(self._taken)
         if not self._is_open:
             # The store may have been restored meanwhile. In another epoch the same sequence is another message.
             self._due = None
@@ -269,11 +273,11 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
             self._acknowledged = self._taken
             self._due = None
 
-    def _note(self, through: int) -> None:
+    def _tell_taken(self, through: int) -> None:
         """Call `on_taken` with the last sequence that was taken."""
-        if self._on_taken is not None and self._history.epoch is not None and through != self._noted:
+        if self._on_taken is not None and self._history.epoch is not None and through != self._told:
             self._on_taken(self._history.epoch, through)
-            self._noted = through
+            self._told = through
 
 
 class _Connection:

@@ -28,28 +28,28 @@ class Restored:
 
 
 class History:
-    """The epoch that a reader is in, and the last sequence that it has taken there."""
+    """The epoch that a reader is in, and the last sequence that it has reached there."""
 
-    def __init__(self, epoch: bytes | None = None, taken_through: int = 0) -> None:
+    def __init__(self, epoch: bytes | None = None, reached: int = 0) -> None:
         """`epoch` None means that it is not known yet. The first opening tells it."""
         self.epoch = epoch
-        self.taken_through = taken_through
+        self.reached = reached
         self._is_past_end = False
 
-    def note_taken(self, sequence: int) -> None:
-        """Note that all messages up to a sequence were taken. Within a history, that sequence never goes back."""
-        self.taken_through = max(self.taken_through, sequence)
+    def note_reached(self, sequence: int) -> None:
+        """Note that the reader has all messages up to a sequence. Within a history, that sequence never goes back."""
+        self.reached = max(self.reached, sequence)
 
     def note_past_end(self) -> None:
-        """Note that the server has refused the last sequence that was taken, since the mailbox ends before it."""
+        """Note that the server has refused the last sequence that was reached, since the mailbox ends before it."""
         self._is_past_end = True
 
     def check(self, opening: Opening) -> Restored | None:
         """Return None if a delivery is of this history. Otherwise adopt its history, and return the change."""
         restored = None
         if not self._goes_on_in(opening):
-            restored = Restored(opening.epoch, self.taken_through, opening.last_sequence)
-            self.taken_through = 0
+            restored = Restored(opening.epoch, self.reached, opening.last_sequence)
+            self.reached = 0
             self._is_past_end = False
         self.epoch = opening.epoch
         return restored
@@ -57,4 +57,4 @@ class History:
     def _goes_on_in(self, opening: Opening) -> bool:
         if self._is_past_end or self.epoch not in (None, opening.epoch):
             return False
-        return opening.last_sequence >= self.taken_through
+        return opening.last_sequence >= self.reached

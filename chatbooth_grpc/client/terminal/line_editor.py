@@ -19,17 +19,24 @@ import unicodedata
 
 _PASTE_START = "\x1b[200~"
 _PASTE_END = "\x1b[201~"
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)")
-_PART_OF_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 
-_MAYBE_CUT = re.compile(r"(?:\r|\x1b(?:\[(?:2(?:01?)?)?)?)?\Z")
+# The whole sequence that a key such as an arrow gives: ESC [ … letter, or ESC O letter.
+_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)")
+# The beginning of such a sequence, when the input ends inside it.
+_BEGUN_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 
-_ENTERS = "\r\n"
-_END_OF_INPUT = "\x04"
+# The end of a part of a paste, if it may be the beginning of `_PASTE_END`, or the CR of a CR LF. Otherwise it is empty.
+_BEGUN_MARK_OR_BREAK = re.compile(r"(?:\r|\x1b(?:\[(?:2(?:01?)?)?)?)?\Z")
 
-_ONE = re.compile(r"(?s:.)?\Z")
-_ERASERS = {"\x7f": _ONE, "\x08": _ONE, "\x17": re.compile(r"\S*\s*\Z"), "\x15": re.compile(r"(?s:.)*\Z")}
-"""The part of the last line that each of Backspace, Ctrl-W and Ctrl-U erases."""
+_ENTER_KEYS = "\r\n"
+_CTRL_D = "\x04"
+
+# The part of the last line that a key erases, by key.
+_LAST_CHARACTER = re.compile(r"(?s:.)?\Z")
+_LAST_WORD = re.compile(r"\S*\s*\Z")
+_WHOLE_LINE = re.compile(r"(?s:.)*\Z")
+_BACKSPACE, _CTRL_H, _CTRL_W, _CTRL_U = "\x7f\x08\x17\x15"
+_ERASED_BY = {_BACKSPACE: _LAST_CHARACTER, _CTRL_H: _LAST_CHARACTER, _CTRL_W: _LAST_WORD, _CTRL_U: _WHOLE_LINE}
 
 _TAB = "    "
 
@@ -84,7 +91,7 @@ class LineEditor:
         if not mark:
             # The input may end inside the mark, or inside a line break of two characters. The pattern always matches,
             # since it matches the empty string too.
-            start = _MAYBE_CUT.search(content).start()  # type: ignore[union-attr]
+            start = _BEGUN_MARK_OR_BREAK.search(content).start()  # type: ignore[union-attr]
             content, rest = content[:start], content[start:]
         self._unread = rest
         self._is_pasting = not mark
@@ -97,22 +104,22 @@ class LineEditor:
         if self._unread.startswith("\x1b"):
             return self._escape_sequence()
         key, self._unread = self._unread[0], self._unread[1:]
-        if key in _ENTERS:
+        if key in _ENTER_KEYS:
             return self._enter(more=more)
-        if key == _END_OF_INPUT:
+        if key == _CTRL_D:
             return self._end()
-        if key in _ERASERS:
-            # Each of the patterns always matches.
-            return self._erase(len(_ERASERS[key].search(self.last_line)[0]))  # type: ignore[index]
+        if key in _ERASED_BY:
+            # Each of the patterns always matches, since it matches the empty string too.
+            return self._erase(len(_ERASED_BY[key].search(self.last_line)[0]))  # type: ignore[index]
         return self._insert(key) if key >= " " or key == "\t" else ""
 
     def _escape_sequence(self) -> str | None:
-        sequence = _SEQUENCE.match(self._unread)
+        sequence = _ESCAPE_SEQUENCE.match(self._unread)
         if sequence:
             self._unread = self._unread[sequence.end() :]
             self._is_pasting = sequence[0] == _PASTE_START
             return ""
-        if _PART_OF_SEQUENCE.match(self._unread):
+        if _BEGUN_ESCAPE_SEQUENCE.match(self._unread):
             return None
         self._unread = self._unread[1:]
         return ""

@@ -30,14 +30,14 @@ def test_a_log_that_ends_before_the_last_taken_sequence_is_another_log(taken: in
     history = History(EPOCH, taken)
     expected = Restored(EPOCH, taken, last) if last < taken else None
     assert history.check(opening(last)) == expected
-    assert history.taken_through == (0 if expected else taken)
+    assert history.reached == (0 if expected else taken)
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_another_epoch_is_another_history_even_if_the_log_is_long(taken: int, last: int) -> None:
     history = History(EPOCH, taken)
     assert history.check(opening(last, OTHER_EPOCH)) == Restored(OTHER_EPOCH, taken, last)
-    assert (history.epoch, history.taken_through) == (OTHER_EPOCH, 0)
+    assert (history.epoch, history.reached) == (OTHER_EPOCH, 0)
 
 
 @pytest.mark.parametrize("last", [3, 30])
@@ -52,12 +52,12 @@ def test_another_history_is_reported_once() -> None:
     history.note_past_end()
     assert history.check(opening(3)) is not None
     assert history.check(opening(3)) is None
-    history.note_taken(3)
+    history.note_reached(3)
     assert history.check(opening(3)) is None
     assert history.check(opening(2)) is not None
 
 
 def test_the_last_taken_sequence_never_goes_back_within_a_history() -> None:
     history = History(EPOCH, 9)
-    history.note_taken(4)
-    assert history.taken_through == 9
+    history.note_reached(4)
+    assert history.reached == 9

@@ -116,7 +116,7 @@ class Showing:
             if self._note and through:
                 with self._context.interrupts.held():
                     self._context.sessions.note_shown(self._saved.username, delivery.opening, through)
-                self._history.note_taken(through)
+                self._history.note_reached(through)
 
     def _show_message(self, message: Message) -> None:
         self.anything = True
