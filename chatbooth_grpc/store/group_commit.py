@@ -25,17 +25,17 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
-from chatbooth_grpc.booth.call_log import Call, current_call
+from chatbooth_grpc.booth.call_log import current_call
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, StoreUnavailable
-from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import NewMessage, Settle
 from chatbooth_grpc.store.engine import Engine, Outcomes, TransactionT
 from chatbooth_grpc.store.failures import failed_writing
+from chatbooth_grpc.store.jobs import AnyJob, AppendJob, Job
 
 T = TypeVar("T")
 
@@ -59,84 +59,8 @@ _TAKEN = object()
 _log = logging.getLogger(__name__)
 
 
-class Job(Generic[T]):
-    """A piece of work, the time until which it may begin, its outcome, and how its caller learns of it."""
-
-    __slots__ = ("deadline", "done", "error", "result", "work")
-
-    def __init__(self, work: Callable[[Any], T], deadline: float) -> None:
-        self.work = work
-        self.deadline = deadline
-        # If a caller blocks until the work is done, this is held until then.
-        self.done: threading.Lock | None = None
-        self.result: T | None = None
-        self.error: ChatboothError | None = None
-
-    def admit(self, now: float) -> bool:
-        """Return whether the job may still begin. If not, it has failed."""
-        # A transaction that was rolled back may have left an error.
-        self.error = None
-        if self.deadline <= now:
-            # The caller has stopped waiting, or it gets this error.
-            self.fail(StoreUnavailable())
-            return False
-        return True
-
-    def fail(self, error: ChatboothError) -> None:
-        """Note the outcome."""
-        self.error = error
-
-
-class AppendJob:
-    """Messages to append, perhaps in lanes, whose caller is called back."""
-
-    __slots__ = ("_refusals", "call", "deadline", "fit", "messages", "queued_time", "result", "settle")
-
-    def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
-        self.messages = messages
-        self.settle = settle
-        # When it came into the queue, and for which call. Only an observer reads these.
-        self.queued_time = 0.0
-        self.call: Call | None = None
-        self.deadline = float("inf")
-        self.result: Outcomes = []
-        # The messages whose lanes had not failed when the job was admitted.
-        self.fit = messages
-        # An entry for each message, or an empty list if none is refused.
-        self._refusals: list[ChatboothError | None] = []
-
-    def admit(self, now: float) -> bool:
-        """Return whether the job may still begin. If it may, note which of its messages are refused."""
-        if self.deadline <= now:
-            self.fail(StoreUnavailable())
-            return False
-        refusals = [None if new.lane is None else new.lane.error for new in self.messages]
-        if any(refusals):
-            self._refusals = refusals
-            self.fit = [new for new, refusal in zip(self.messages, refusals, strict=True) if refusal is None]
-        return True
-
-    def note(self, outcomes: Iterator[Receipt | ChatboothError]) -> None:
-        """Take the outcomes of the messages that were appended, and note the outcomes of all messages."""
-        if self._refusals:
-            self.result = [next(outcomes) if refusal is None else refusal for refusal in self._refusals]
-        else:
-            self.result = [*itertools.islice(outcomes, len(self.messages))]
-
-    def fail(self, error: ChatboothError) -> None:
-        """Note the outcomes, and fail the lanes of the messages."""
-        self.result = self.failed(error)
-
-    def failed(self, error: ChatboothError) -> Outcomes:
-        """Fail the lanes of the messages, and return the outcomes of all messages."""
-        return [error if new.lane is None else new.lane.fail(error) for new in self.messages]
-
-
-AnyJob = Job[object] | AppendJob
-
-
 class _Spoiled(Exception):
-    """A bug made appending fail, and something may have been written."""
+    """A bug made appending fail, and the transaction may hold a part of what it should write."""
 
 
 class GroupCommit(Generic[TransactionT]):
@@ -259,23 +183,39 @@ class GroupCommit(Generic[TransactionT]):
         return job
 
     def _commit(self, jobs: list[AnyJob]) -> None:
+        """Run jobs in one transaction. Then tell their callers the outcomes, and the watchers what has changed."""
+        began = self._committing_since = time.monotonic()
+        try:
+            is_committed, has_written = self._transact(jobs, began)
+        except _Spoiled:
+            self._commit_singly(jobs)
+            return
+        self._committing_since = None
+        # A transaction that changed nothing succeeds on a full disk too.
+        if has_written:
+            self._failing.worked()
+        self._engine.end(committed=is_committed)
+        if self._observer is not None:
+            self._observe(self._observer, jobs, began, committed=is_committed)
+        self._answer(jobs)
+        self._announce(committed=is_committed, is_idle=self._queue.empty())
+
+    def _transact(self, jobs: list[AnyJob], began: float) -> tuple[bool, bool]:
+        """Run jobs in one transaction. Return whether it was committed, and whether it has written anything.
+
+        Each job has its outcome afterwards. Raises _Spoiled, with the transaction undone, if a bug made appending fail
+        and there are several jobs.
+        """
         engine = self._engine
-        is_committed = has_written = False
-        now = self._committing_since = time.monotonic()
         try:
             transaction = engine.begin()
-            self._perform_all([job for job in jobs if job.admit(now)], transaction)
+            self._perform_all([job for job in jobs if job.admit(began)], transaction)
             has_written = engine.commit()
-            is_committed = True
         except _Spoiled as spoiled:
             _log.exception("appending to the store failed", exc_info=spoiled.__cause__)
             self._roll_back()
             if len(jobs) > 1:
-                engine.end(committed=False)
-                self._announce(committed=False, is_idle=False)
-                for job in jobs:
-                    self._commit([job])
-                return
+                raise
             jobs[0].fail(Internal())
         except StoreUnavailable as lost:
             # The loss was logged when it was found. It is not logged again for each transaction.
@@ -283,15 +223,16 @@ class GroupCommit(Generic[TransactionT]):
         except Exception as error:  # noqa: BLE001
             # No caller may learn of a success, and the writer must continue.
             self._undo(jobs, self._logged(error, len(jobs)))
-        self._committing_since = None
-        # A transaction that changed nothing succeeds on a full disk too.
-        if has_written:
-            self._failing.worked()
-        engine.end(committed=is_committed)
-        if self._observer is not None:
-            self._observe(self._observer, jobs, now, committed=is_committed)
-        self._answer(jobs)
-        self._announce(committed=is_committed, is_idle=self._queue.empty())
+        else:
+            return True, has_written
+        return False, False
+
+    def _commit_singly(self, jobs: list[AnyJob]) -> None:
+        """Run each job in a transaction of its own, so that a bug affects only the job that meets it."""
+        self._engine.end(committed=False)
+        self._announce(committed=False, is_idle=False)
+        for job in jobs:
+            self._commit([job])
 
     def _announce(self, *, committed: bool, is_idle: bool) -> None:
         try:

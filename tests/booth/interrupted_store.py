@@ -8,7 +8,7 @@ from typing import Any
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store import Batch, NewMessage, Settle, StoredAccount, StoredSession
-from chatbooth_grpc.store.group_commit import AppendJob
+from chatbooth_grpc.store.jobs import AppendJob
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
 
 

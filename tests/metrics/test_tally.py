@@ -12,7 +12,7 @@ from chatbooth_grpc.booth.errors import InvalidUsername, RateLimited, TooBusy, W
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
 from chatbooth_grpc.metrics.tally import MESSAGES, MOST_LIMITS, OTHER_LIMITS, SECONDS, Histogram, Tally
-from chatbooth_grpc.store.group_commit import AppendJob
+from chatbooth_grpc.store.jobs import AppendJob
 
 ANN = StoredSession(1, 1, "ann", 1, 0, 0)
 
