@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses", "unix_sockets"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
     "metrics": {"booth", "addresses"},
-    "server": {"booth", "live", "metrics", "tls", "addresses", "durations", "environment"},
+    "server": {"booth", "live", "metrics", "tls", "addresses", "durations", "environment", "unix_sockets"},
     # The command line of an administrator is made of the same parts as that of a user.
     "admin": {
         *("booth", "admin.commands", "client.commands.parsing", "client.failures", "client.terminal", "environment"),
@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
 """The rooms that each room may import, beside itself. A room is a folder, and "" is the package's own."""
 
 ONLY_IN_MAIN = {
-    "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams", "unix_sockets"},
+    "server": {"store.sqlite", "rpc.server", "wire.server", "wire.streams", "generated", "streams"},
     "admin": {"store.sqlite", "generated", "streams"},
     "client": {"client.commands", "client.failures", "client.terminal", *TOP_LEVEL},
 }

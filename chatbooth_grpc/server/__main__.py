@@ -8,20 +8,20 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from chatbooth_grpc import __version__
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
 from chatbooth_grpc.generated import StubsUnusable, load_stubs
 from chatbooth_grpc.server.extras import ExtraMissing
-from chatbooth_grpc.server.flags import MODULE, Program, Settings, parse_settings, wanted_log_format
+from chatbooth_grpc.server.flags import Program, Settings, parse_settings, wanted_log_format
+from chatbooth_grpc.server.greeting import greet, serving_program, serving_status
 from chatbooth_grpc.server.logs import announce, configure_logs, log_everything
+from chatbooth_grpc.server.notifying import Supervisor
 from chatbooth_grpc.server.signals import Signals
 from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.streams import open_closed_streams, settle_streams
-from chatbooth_grpc.unix_sockets import PREFIX as UNIX
 
 if TYPE_CHECKING:
     import socket
@@ -44,9 +44,6 @@ class _Stoppable(Protocol):
     def stop(self) -> None: ...
 
 
-_SCRIPT = "chatbooth-server"
-"""The command that an installed chatbooth has."""
-
 _log = logging.getLogger("chatbooth_grpc.server")
 
 
@@ -57,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, program: Program | None = None,
     logged first.
     """
     open_closed_streams()
-    exit_code = _start(sys.argv[1:] if arguments is None else arguments, program or _program(), warnings)
+    exit_code = _start(sys.argv[1:] if arguments is None else arguments, program or serving_program(), warnings)
     # Only the help goes to standard output. It is a failure too if standard output did not take it.
     unprinted = settle_streams()
     return exit_code or int(unprinted is not None)
@@ -88,6 +85,7 @@ def _start(arguments: Sequence[str], program: Program, warnings: Sequence[str]) 
 def _run(settings: Settings) -> int:
     """Load the libraries that the server needs, and serve. Return the exit code."""
     signals = Signals()
+    supervisor = Supervisor()
     # gRPC reads this when it is loaded. Our own log lines say what matters.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
@@ -101,7 +99,7 @@ def _run(settings: Settings) -> int:
 
     tune_memory()
     try:
-        _serve(settings, signals)
+        _serve(settings, signals, supervisor)
     except (StoreOpenError, ListenError, CertificateUnusable, ExtraMissing) as error:
         return _fail(error, 1)
     return 0
@@ -113,7 +111,7 @@ def _fail(error: Exception, exit_code: int) -> int:
     return exit_code
 
 
-def _serve(settings: Settings, signals: Signals) -> None:
+def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None:
     """Serve until a signal ends the server, then drain.
 
     Raises StoreOpenError, ListenError, CertificateUnusable, ExtraMissing.
@@ -132,7 +130,7 @@ def _serve(settings: Settings, signals: Signals) -> None:
     from chatbooth_grpc.wire.server.wire_server import WireServer
 
     certificate = _certificate(settings)
-    signals.reload = certificate.reload if certificate else None
+    signals.reload = partial(_reload, supervisor, certificate)
     _require_reflection(settings)
     metrics = _metrics(settings)
     observer = metrics.tally if metrics else None
@@ -190,13 +188,21 @@ def _serve(settings: Settings, signals: Signals) -> None:
             _start_metrics(metrics, store, switchboard, counts, certificate)
         admin = _start_admin(settings, store.administration, passwords)
         return_memory()
-        _greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
-        received = signals.wait_for_end()
-        _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
+        greet(address, wire_address, str(settings.store), certificate.now.fingerprint if certificate else None)
+        supervisor.watch(store.is_moving)
+        supervisor.say_ready(serving_status(address, wire_address))
+        _wait_for_end(settings, signals, supervisor)
         _drain(settings, signals, (server, wire), switchboard, [reaper, admin, *([metrics] if metrics else [])])
         if certificate:
             certificate.stop()
         _log.info("stopped")
+
+
+def _wait_for_end(settings: Settings, signals: Signals, supervisor: Supervisor) -> None:
+    """Wait for a signal that ends the server, and say that the drain begins."""
+    received = signals.wait_for_end()
+    supervisor.say_stopping()
+    _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
 
 
 def _drain(
@@ -224,6 +230,16 @@ def _drain(
         switchboard.drain(settings.drain_grace / 2)
     if wire:
         wire.drain(max(1.0, deadline - time.monotonic()))
+
+
+def _reload(supervisor: Supervisor, certificate: CurrentCertificate | None) -> None:
+    """Read again what can change without a restart, which is the certificate. Returns at once."""
+    supervisor.say_reloading()
+    if certificate:
+        certificate.reload(supervisor.say_ready)
+    else:
+        _log.info("nothing to reload: a changed setting needs a restart", extra={"signal": "SIGHUP"})
+        supervisor.say_ready()
 
 
 def _require_reflection(settings: Settings) -> None:
@@ -338,55 +354,6 @@ def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
         keepalive_time=settings.keepalive_time,
         keepalive_timeout=settings.keepalive_timeout,
     )
-
-
-def _greet(address: str | None, wire_address: str | None, store: str, fingerprint: str | None) -> None:
-    """Say where the server listens, and which command to type next. Without a fingerprint, there is no TLS."""
-    served = [
-        (protocol, listening)
-        for protocol, listening in (("grpc", address), ("wire", wire_address))
-        if listening is not None
-    ]
-    for protocol, listening in served:
-        name, scheme = ("wire protocol ", "wire://") if protocol == "wire" else ("", "")
-        if fingerprint:
-            scheme = f"{protocol}+tls://"
-        if listening.startswith(UNIX):
-            scheme = "wire+" if protocol == "wire" else ""
-        text = (
-            f"chatbooth {__version__} {name}listening on {listening}, store {store}\n"
-            f"  sign up:  {_client_command()} --server {scheme}{_reachable(listening)} signup NAME"
-        )
-        if (protocol, listening) == served[-1]:
-            text += f"\n  TLS certificate: {fingerprint}" if fingerprint else ""
-            text += "\n  stop:     Ctrl-C"
-        shown: dict[str, Any] = {"fingerprint": fingerprint} if fingerprint else {}
-        announce(
-            "listening", text=text, protocol=protocol, address=listening, store=store, version=__version__, **shown
-        )
-
-
-def _program() -> Program:
-    """Return how this program was started. A script that starts it passes its own name in the environment."""
-    if script := os.environ.get("CHATBOOTH_SERVER_COMMAND"):
-        return Program(script)
-    return Program(_SCRIPT) if _is_installed() else MODULE
-
-
-def _is_installed() -> bool:
-    return PurePath(sys.argv[0]).name == _SCRIPT
-
-
-def _client_command() -> str:
-    if script := os.environ.get("CHATBOOTH_CLIENT_COMMAND"):
-        return script
-    return "chatbooth" if _is_installed() else "python -m chatbooth_grpc.client"
-
-
-def _reachable(address: str) -> str:
-    """Return the address for a client on this machine, also if the server listens on all addresses."""
-    host, _, port = address.rpartition(":")
-    return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else address  # noqa: S104  # said, not bound
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ class Signals:
 
     def __init__(self) -> None:
         ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
-        # The function that SIGHUP calls if it does not end the server.
-        self.reload: Callable[[], None] | None = None
+        # SIGHUP calls this function if it does not end the server.
+        self.reload: Callable[[], None] = lambda: None
         self._ending = _ENDING | {signal.SIGHUP} if ends_with_terminal else _ENDING
         self._held = self._ending | _IGNORED | {signal.SIGHUP}
         # Python itself has a handler for SIGINT, and a shell that starts a program with `&` makes it ignore SIGINT.
@@ -62,10 +62,10 @@ class Signals:
             number = signal.sigwait(self._held)
             if number in self._ending:
                 return _name(number)
-            if number == signal.SIGHUP and self.reload is not None:
+            if number == signal.SIGHUP:
                 self.reload()
             else:
-                _log_ignored(number)
+                _log.warning("signal ignored", extra={"signal": _name(number)})
 
     def watch_drain(self, cut_short: Callable[[], None]) -> None:
         """Start a thread that calls `cut_short` once, when a second request to end comes."""
@@ -87,13 +87,6 @@ def _has_terminal() -> bool:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         return True
     return False
-
-
-def _log_ignored(number: int) -> None:
-    if number == signal.SIGHUP:
-        _log.info("nothing to reload: a changed setting needs a restart", extra={"signal": _name(number)})
-    else:
-        _log.warning("signal ignored", extra={"signal": _name(number)})
 
 
 def _name(number: int) -> str:

@@ -81,6 +81,10 @@ class GroupCommit(Generic[TransactionT]):
         self._closed = False
         self._failing = failed_writing()
         self._committing_since: float | None = None
+        # Since when the writer has the work that it does, including the answers. None: it waits for work.
+        self._busy_since: float | None = None
+        # When the settler last looked for deadlines that have passed.
+        self._looked = time.monotonic()
         self._threads = [
             threading.Thread(target=self._write, name="store-writer", daemon=True),
             threading.Thread(target=self._settle, name="store-settler", daemon=True),
@@ -152,7 +156,9 @@ class GroupCommit(Generic[TransactionT]):
         while is_open:
             jobs, is_open = self._take()
             if jobs:
+                self._busy_since = time.monotonic()
                 self._commit(jobs)
+                self._busy_since = None
         self._engine.close()
         self._settled.put(None)
 
@@ -254,6 +260,18 @@ class GroupCommit(Generic[TransactionT]):
         """Whether the latest transactions could not be written."""
         return self._failing.lasts
 
+    def is_moving(self, patience: float) -> bool:
+        """Return whether both threads live, and neither has worked on one piece for more than `patience` seconds.
+
+        A transaction that fails counts as work too. `patience` is longer than a second.
+        """
+        oldest = time.monotonic() - patience
+        return (
+            all(thread.is_alive() for thread in self._threads)
+            and (self._busy_since or oldest) >= oldest
+            and self._looked >= oldest
+        )
+
     @property
     def problem(self) -> str:
         """Why the latest transactions could not be written. It is empty if they were."""
@@ -336,7 +354,6 @@ class GroupCommit(Generic[TransactionT]):
     # The settler's thread
 
     def _settle(self) -> None:
-        looked = time.monotonic()
         while True:
             try:
                 jobs = self._settled.get(timeout=_OVERDUE_CHECK)
@@ -346,8 +363,8 @@ class GroupCommit(Generic[TransactionT]):
                 return
             self._call_back_all(jobs)
             now = time.monotonic()
-            if now - looked >= _OVERDUE_CHECK:
-                looked = now
+            if now - self._looked >= _OVERDUE_CHECK:
+                self._looked = now
                 self._notice_slow_disk(now)
                 self._give_up_overdue(now)
 

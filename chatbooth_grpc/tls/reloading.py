@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +37,8 @@ class CurrentCertificate:
         self._watchers: list[Callable[[ServerCertificate], None]] = []
         # When the log last warned that the certificate expires, in seconds since 1970.
         self._warned = 0.0
-        self._is_asked = False
+        # The functions to call after the files were read again.
+        self._askers: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._is_stopped = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tls-certificate", daemon=True)
@@ -56,9 +58,9 @@ class CurrentCertificate:
         self._warn_of_the_end()
         self._thread.start()
 
-    def reload(self) -> None:
-        """Read the files again even if they look the same. Any thread may call this. Returns at once."""
-        self._is_asked = True
+    def reload(self, done: Callable[[], None] = lambda: None) -> None:
+        """Read the files again even if they look the same, and then call `done`. Returns at once. For any thread."""
+        self._askers.put(done)
         self._wake.set()
 
     def stop(self) -> None:
@@ -73,11 +75,16 @@ class CurrentCertificate:
             self._wake.clear()
             if self._is_stopped:
                 return
-            self._look()
+            self._answer(self._askers.qsize())
             self._warn_of_the_end()
 
-    def _look(self) -> None:
-        is_asked, self._is_asked = self._is_asked, False
+    def _answer(self, asked: int) -> None:
+        """Look at the files, and call those who have asked for it."""
+        self._look(is_asked=asked > 0)
+        for _ in range(asked):
+            self._askers.get()()
+
+    def _look(self, *, is_asked: bool) -> None:
         signature = _signature(self._files)
         is_settled, self._last = signature == self._last, signature
         # The certificate and its key are replaced one after the other. So wait until nothing changes between two looks.

@@ -328,3 +328,48 @@ def test_a_bug_in_a_watcher_ends_no_writer() -> None:
     assert engine.stored == ["tea?", "the writer works"]
     assert [type(outcome) for outcome in told] == [Receipt, Internal]
     assert engine.calls.count("announce False") == 2
+
+
+def test_the_store_does_not_move_while_a_commit_hangs(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store, ThreadPoolExecutor(1) as threads, Gate() as gate:
+        ann = sign_up(store, "ann")
+        assert store.is_moving(60)
+        with disk.before("sync", gate):
+            sent = threads.submit(send, store, new_message(ann, "ann"))
+            gate.reached.wait()
+            wait_until(lambda: not store.is_moving(1))
+            assert store.is_moving(60)
+            gate.open()
+            assert isinstance(sent.result(), Receipt)
+        wait_until(lambda: store.is_moving(1))
+
+
+def test_the_store_does_not_move_while_a_callback_hangs(open_on_disk: OpenOnDisk) -> None:
+    is_over = threading.Event()
+
+    def hang(_: object) -> None:
+        is_over.wait()
+
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        with held(store):
+            # The settler calls back so many.
+            for _ in range(9):
+                store.append_later([new_message(ann, "ann")], hang)
+        wait_until(lambda: not store.is_moving(1))
+        is_over.set()
+        wait_until(lambda: store.is_moving(1))
+
+
+def test_a_failing_disk_moves(disk: Disk, open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
+        ann = sign_up(store, "ann")
+        with disk.before("write", Failing(apsw.SQLITE_FULL)), pytest.raises(StoreFull):
+            send(store, new_message(ann, "ann"))
+        assert store.is_moving(60)
+
+
+def test_a_closed_store_does_not_move(open_on_disk: OpenOnDisk) -> None:
+    with open_on_disk() as store:
+        pass
+    assert not store.is_moving(60)

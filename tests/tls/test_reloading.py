@@ -64,9 +64,9 @@ def test_a_bad_pair_is_logged_once_and_the_old_one_stays_until_a_good_one_comes(
     rounds: list[int] = []
     look, count = current._look, 5
 
-    def counted() -> None:
+    def counted(*, is_asked: bool) -> None:
         rounds.append(1)
-        look()
+        look(is_asked=is_asked)
 
     current._look = counted  # type: ignore[method-assign]
     wait_until(lambda: len(rounds) >= count)

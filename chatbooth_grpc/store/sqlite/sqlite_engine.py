@@ -120,6 +120,11 @@ class SQLiteEngine:
         """Vacuum after the current transaction, then call `done`. None: it succeeded."""
         self._vacuum_done.append(done)
 
+    @property
+    def is_vacuuming(self) -> bool:
+        """Whether a vacuum runs, or comes after the current transaction. Any thread may ask."""
+        return bool(self._vacuum_done)
+
     def _vacuum(self) -> None:
         """Write the file anew. The log goes on after the transaction that has just marked its beginning."""
         failure = None

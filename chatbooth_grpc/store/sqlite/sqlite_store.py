@@ -152,6 +152,10 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
         """Return why the store is not available. The result is empty if it is."""
         return self._files.problem or self._writer.problem
 
+    def is_moving(self, patience: float) -> bool:
+        """Return whether the store works on nothing for more than `patience` seconds, except for a vacuum."""
+        return self._engine.is_vacuuming or self._writer.is_moving(patience)
+
     @property
     def epoch(self) -> bytes:
         return self._epoch
