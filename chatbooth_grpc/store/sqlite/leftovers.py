@@ -86,24 +86,29 @@ def _fits(path: Path, vfs: str | None) -> bool:
         # This raises an error if the file itself cannot be read.
         _read(path, vfs, "immutable=1")
         return False
-    if through_log.generation is not None and through_log.log_base is None:
+    if through_log is not None and through_log.generation is not None and through_log.log_base is None:
         return True
     try:
         alone = _read(path, vfs, "immutable=1")
     except _UNREADABLE:
         return False
+    # A file of another program has no table of the store, with or without its log.
+    if alone is None or through_log is None:
+        return alone is through_log
     return alone.generation in through_log
 
 
 def generation_in_file(path: Path, vfs: str | None) -> bytes | None:
     """Return the generation of a store's file, read without its log. None: the file cannot be read."""
     try:
-        return _read(path, vfs, "immutable=1").generation
+        found = _read(path, vfs, "immutable=1")
     except apsw.Error:
         return None
+    return None if found is None else found.generation
 
 
-def _read(path: Path, vfs: str | None, how: str) -> _Generations:
+def _read(path: Path, vfs: str | None, how: str) -> _Generations | None:
+    """Read the generations. None: no table of a store can be found."""
     connection = apsw.Connection(f"file:{quote(str(path))}?{how}", flags=_READ_ONLY, vfs=vfs)
     try:
         # Without this, closing the last connection would copy the log into the file and delete it.
@@ -113,6 +118,9 @@ def _read(path: Path, vfs: str | None, how: str) -> _Generations:
         # amid a checkpoint, which writes the pages in any order.
         connection.pragma("writable_schema", True)
         columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('store')")}
+        # With writable_schema, SQLite leaves out the tables whose description is damaged.
+        if not columns:
+            return None
         if "generation" not in columns:
             return _Generations(None, None)
         row: tuple[Any, Any] = connection.execute(SQL["generations"]).get

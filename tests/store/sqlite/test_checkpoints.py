@@ -19,12 +19,12 @@ def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 64)
 
 
-def alone(home: SQLiteHome) -> tuple[bytes | None, bytes | None]:
+def alone(home: SQLiteHome) -> tuple[bytes | None, bytes | None] | None:
     """Read the generation and the base of the log from the file alone."""
     return leftovers._read(home.path, None, "immutable=1")
 
 
-def through_log(home: SQLiteHome) -> tuple[bytes | None, bytes | None]:
+def through_log(home: SQLiteHome) -> tuple[bytes | None, bytes | None] | None:
     """Read them through the log."""
     return leftovers._read(home.path, None, "mode=ro")
 
