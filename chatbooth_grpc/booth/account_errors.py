@@ -80,6 +80,55 @@ class SignUpClosed(FailedPrecondition):
 
 
 @dataclass(eq=False)
+class InviteRequired(FailedPrecondition):
+    """The server makes an account only for somebody who has an invite code, and the request has none."""
+
+    reason = "INVITE_REQUIRED"
+
+    def __str__(self) -> str:
+        return "This server takes a new account only with an invite code. Ask whoever runs it for one."
+
+
+@dataclass(eq=False)
+class InviteRefused(FailedPrecondition):
+    """The invite code is wrong, expired, used up or revoked. The server does not say which."""
+
+    reason = "INVITE_REFUSED"
+
+    def __str__(self) -> str:
+        return (
+            "This invite code is not good: it may be mistyped, expired or used up. Type it again, or ask whoever runs "
+            "the server for a new one."
+        )
+
+
+@dataclass(eq=False)
+class InvalidInvite(InvalidArgument):
+    """An administrator asks for an invite that cannot be."""
+
+    reason = "INVALID_INVITE"
+    field: str
+
+    def __str__(self) -> str:
+        return (
+            "An invite has 1 to 1,000,000 uses, ends within ten years or never, and has a note of at most 200 "
+            "characters, all of them printable."
+        )
+
+
+@dataclass(eq=False)
+class InviteNotFound(NotFound):
+    """There is no invite with this number."""
+
+    reason = "INVITE_NOT_FOUND"
+    number: int
+    """The number that the request has."""
+
+    def __str__(self) -> str:
+        return f"There is no invite {self.number}. List the invites to see which there are."
+
+
+@dataclass(eq=False)
 class UsernameReserved(AlreadyExists):
     """Nobody can take this username at sign-up, because it could be mistaken for the server's own."""
 

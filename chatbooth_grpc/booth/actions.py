@@ -58,6 +58,8 @@ class LogInRequest(NamedTuple):
     """The 16 bytes of token that the client drew for the session. Empty lets the server draw them."""
     label: str = ""
     """The label of the session, for the list of the account's sessions."""
+    invite: str = ""
+    """The invite code, for a sign-up on a server that asks for one. A log-in ignores it."""
 
 
 class ChangePasswordRequest(NamedTuple):

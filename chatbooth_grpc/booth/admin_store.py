@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from chatbooth_grpc.booth.invites import Invite, NewInvite
 from chatbooth_grpc.booth.model import Removal
 
 
@@ -143,6 +144,15 @@ class AdminStore(Protocol):
 
     def delete_user(self, username: str, name_hold: float) -> Removal:
         """Delete an account as `Store.delete_account` does."""
+
+    def create_invite(self, new: NewInvite) -> Invite:
+        """Make an invite."""
+
+    def invites(self, after: int, limit: int) -> list[Invite]:
+        """Read up to `limit` invites whose ids follow `after`, in their order."""
+
+    def revoke_invite(self, invite_id: int) -> None:
+        """End an invite. If it has ended already, its record says from now on that it was revoked."""
 
     def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
         """Copy the store into a new file, as of one moment, while it is in use. The last item is the Backup.

@@ -9,12 +9,21 @@ from typing import Protocol
 
 from chatbooth_grpc.booth.admin_store import AdminStore, Backup, Finding, Progress, Statistics, User, Vacuumed
 from chatbooth_grpc.booth.credentials import Passwords
-from chatbooth_grpc.booth.listing import Listing
+from chatbooth_grpc.booth.invites import (
+    DEFAULT_LIFETIME,
+    DEFAULT_USES,
+    Invite,
+    NewInvite,
+    check_new_invite,
+    hash_code,
+    new_code,
+)
+from chatbooth_grpc.booth.listing import Listing, decode_place, encode_place
 from chatbooth_grpc.booth.model import Limits, Removal
 from chatbooth_grpc.booth.rules import checked_new_password, folded_username
 
 DEFAULT_PAGE_SIZE = 100
-"""How many users a page has by default."""
+"""How many users or invites a page has by default."""
 
 MAX_PAGE_SIZE = 1_000
 
@@ -24,6 +33,14 @@ class UserPage:
     """A page of users, and the token of the next page. An empty token means that there is none."""
 
     users: list[User]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvitePage:
+    """A page of invites, and the token of the next page. An empty token means that there is none."""
+
+    invites: list[Invite]
     next_page_token: str
 
 
@@ -51,6 +68,20 @@ class AdminActions(Protocol):
 
     def reset_password(self, username: str, password: str) -> int:
         """Give an account another password, end its sessions, and return how many. Raises InvalidPassword."""
+
+    def create_invite(
+        self, uses: int = DEFAULT_USES, lifetime: float | None = DEFAULT_LIFETIME, note: str = ""
+    ) -> tuple[str, Invite]:
+        """Make an invite and return its code, which nobody can read later. Raises InvalidInvite.
+
+        It is good for `uses` sign-ups and `lifetime` seconds. None: it has no end.
+        """
+
+    def invites(self, page_size: int = 0, page_token: str = "") -> InvitePage:
+        """Return a page of the invites, the oldest first. Raises InvalidPageToken."""
+
+    def revoke_invite(self, invite_id: int) -> None:
+        """End an invite. Raises InviteNotFound."""
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
         """Read all about a person."""
@@ -97,6 +128,26 @@ class Administration:
     def reset_password(self, username: str, password: str) -> int:
         normal = checked_new_password(password, "password")
         return self._store.set_password(folded_username(username), self._passwords.hash(normal))
+
+    def create_invite(
+        self, uses: int = DEFAULT_USES, lifetime: float | None = DEFAULT_LIFETIME, note: str = ""
+    ) -> tuple[str, Invite]:
+        code = new_code()
+        code_hash = hash_code(code)
+        # Every new code has a hash.
+        assert code_hash is not None  # noqa: S101
+        new = NewInvite(code_hash, uses, lifetime, note)
+        check_new_invite(new)
+        return code, self._store.create_invite(new)
+
+    def invites(self, page_size: int = 0, page_token: str = "") -> InvitePage:
+        wanted = min(page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        found = self._store.invites(decode_place(page_token), wanted + 1)
+        more = encode_place(found[wanted - 1].invite_id) if len(found) > wanted else ""
+        return InvitePage(found[:wanted], more)
+
+    def revoke_invite(self, invite_id: int) -> None:
+        self._store.revoke_invite(invite_id)
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
         return self._store.export(folded_username(username))

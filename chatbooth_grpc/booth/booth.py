@@ -16,6 +16,8 @@ from chatbooth_grpc.booth.errors import (
     AccountDisabled,
     BlocksOneself,
     ChatboothError,
+    InviteRefused,
+    InviteRequired,
     SessionInvalid,
     SignUpClosed,
     UsernameReserved,
@@ -24,6 +26,7 @@ from chatbooth_grpc.booth.errors import (
     WrongPassword,
 )
 from chatbooth_grpc.booth.fair_shares import FairShares
+from chatbooth_grpc.booth.invites import hash_code
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.booth.listing import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Listing, decode_place, encode_place
 from chatbooth_grpc.booth.model import (
@@ -36,6 +39,7 @@ from chatbooth_grpc.booth.model import (
     Removal,
     Session,
     SessionPage,
+    SignUpPolicy,
 )
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.resuming import opening
@@ -112,28 +116,37 @@ class Booth:
 
     # Accounts and sessions
 
-    def sign_up(self, username: str, password: str, token: bytes = b"", label: str = "") -> Session:
+    def sign_up(self, username: str, password: str, token: bytes = b"", label: str = "", invite: str = "") -> Session:
         """Make an account and its first session. The session gets the client's `token`, or a new one if it is empty.
 
-        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, UsernameTaken.
-        SessionInvalid: `token` is malformed, or another session has it.
+        If a live session of the account has that token already, this returns that session, so a client may repeat the
+        call, and a repeat uses no invite. The invite code is looked at only if the server asks for one. It is looked at
+        before the name, and both before the password is hashed.
+
+        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, InviteRequired,
+        InviteRefused, UsernameTaken. SessionInvalid: `token` is malformed, or another session has it.
         """
         if token:
             check_token(token)
         check_label(label)
         username = folded_username(username)
         note_account(username)
-        if not self._limits.is_sign_up_open:
+        if self._limits.sign_up is SignUpPolicy.CLOSED:
             raise SignUpClosed
         if username in self._limits.reserved_names:
             raise UsernameReserved(username)
         normal = checked_new_password(password, "password")
+        repeated = self._store.session(hash_token(token)) if token else None
+        if repeated is not None and repeated.username == username:
+            return self._session_for(repeated, token)
+        invite_hash = self._admitted_invite(invite) if self._limits.sign_up is SignUpPolicy.INVITE else None
         if self._store.account(username) is not None:
             raise UsernameTaken(username)
-        self.throttles.check_sign_up()
+        if invite_hash is None:
+            self.throttles.check_sign_up()
         password_hash = self._passwords.hash(normal)
         token = token or new_token()
-        stored = self._store.create_account(username, password_hash, hash_token(token), label)
+        stored = self._store.create_account(username, password_hash, hash_token(token), label, invite_hash)
         self.throttles.prove(username)
         return self._session_for(stored, token)
 
@@ -336,6 +349,18 @@ class Booth:
         else:
             self._unnoted.worked()
 
+    def _admitted_invite(self, invite: str) -> bytes:
+        """Return the hash of an invite code that is good. Raises InviteRequired, RateLimited, InviteRefused."""
+        if not invite:
+            raise InviteRequired
+        # Each code counts as a sign-up before anything is said about it, so nobody can try many of them.
+        self.throttles.check_sign_up()
+        code_hash = hash_code(invite)
+        if code_hash is None:
+            raise InviteRefused
+        self._store.check_invite(code_hash)
+        return code_hash
+
     def _session_for(self, stored: StoredSession, token: bytes) -> Session:
         return Session(token, stored.account_id, stored.username, self._store.epoch)
 
@@ -376,7 +401,7 @@ def _row(action: UnaryAction[Request, Reply], perform: Callable[[Booth, bytes, R
 
 
 _row(actions.SIGN_UP, lambda booth, _, request: booth.sign_up(*request))
-_row(actions.LOG_IN, lambda booth, _, request: booth.log_in(*request))
+_row(actions.LOG_IN, lambda booth, _, request: booth.log_in(*request[:4]))
 _row(actions.LOG_OUT, lambda booth, token, _: booth.log_out(token))
 _row(actions.CHANGE_PASSWORD, lambda booth, token, request: booth.change_password(token, *request))
 _row(actions.DELETE, lambda booth, token, request: booth.delete(token, *request))

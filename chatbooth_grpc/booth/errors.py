@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from chatbooth_grpc.booth.account_errors import Blocked as Blocked
 from chatbooth_grpc.booth.account_errors import BlocksOneself as BlocksOneself
+from chatbooth_grpc.booth.account_errors import InvalidInvite as InvalidInvite
 from chatbooth_grpc.booth.account_errors import InvalidLabel as InvalidLabel
+from chatbooth_grpc.booth.account_errors import InviteNotFound as InviteNotFound
+from chatbooth_grpc.booth.account_errors import InviteRefused as InviteRefused
+from chatbooth_grpc.booth.account_errors import InviteRequired as InviteRequired
 from chatbooth_grpc.booth.account_errors import LimitReached as LimitReached
 from chatbooth_grpc.booth.account_errors import SessionNotFound as SessionNotFound
 from chatbooth_grpc.booth.account_errors import SignUpClosed as SignUpClosed

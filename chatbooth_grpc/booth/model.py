@@ -251,6 +251,17 @@ class Removal:
     """How many sessions ended. This includes the one that deleted the account."""
 
 
+class SignUpPolicy(enum.Enum):
+    """Who may make an account. The values are those of the server's flag."""
+
+    OPEN = "open"
+    """Anyone."""
+    INVITE = "invite"
+    """Whoever has an invite code."""
+    CLOSED = "closed"
+    """Nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits that an operator may set. Sizes are in bytes, times in seconds."""
@@ -261,7 +272,7 @@ class Limits:
     retain: float = 30 * 86_400.0
     store_wait: float = 30.0
     max_mailbox: int = 1_000_000
-    is_sign_up_open: bool = True
+    sign_up: SignUpPolicy = SignUpPolicy.OPEN
     reserved_names: frozenset[str] = frozenset()
     """Names in lower case that nobody can take at sign-up. An account that has one keeps it."""
 

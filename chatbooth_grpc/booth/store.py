@@ -119,11 +119,24 @@ class Store(Protocol):
     def epoch(self) -> bytes:
         """16 bytes that name this store's history. A restore from a backup changes them."""
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
+    def create_account(
+        self, username: str, password_hash: str, token_hash: bytes, label: str = "", invite_hash: bytes | None = None
+    ) -> StoredSession:
         """Make an account with its mailbox and a first session.
 
-        Raises UsernameTaken if the name is in use or held. Raises SessionInvalid if another session has this token.
+        If `invite_hash` is not None, it is the hash of an invite's code, and the same transaction counts one use of
+        that invite. If a live session of the account of this name has this token already, this returns that session
+        and changes nothing.
+
+        Raises InviteRefused if no invite that is good has this code. Raises UsernameTaken if the name is in use or
+        held. Raises SessionInvalid if another session has this token.
         """
+
+    def check_invite(self, code_hash: bytes) -> None:
+        """Look whether an invite that is good has this code. Raises InviteRefused."""
+
+    def remove_old_invites(self) -> int:
+        """Remove a few of the invites that have ended long ago. Return how many. 0 means that there are no more."""
 
     def account(self, username: str) -> StoredAccount | None:
         """Find a live account by its name."""

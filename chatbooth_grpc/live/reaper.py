@@ -95,8 +95,8 @@ class Reaper:
             _log.info("sessions expired", extra={"count": ended})
 
     def prune(self) -> None:
-        """Remove everything that deleted accounts left, in small steps."""
-        while self._store.prune_deleted():
+        """Remove everything that deleted accounts left, and the invites that have ended long ago, in small steps."""
+        while self._store.prune_deleted() or self._store.remove_old_invites():
             if self._stopping.wait(_BREATH):
                 return
 

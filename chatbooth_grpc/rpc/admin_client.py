@@ -13,10 +13,17 @@ import grpc
 from chatbooth_grpc._gen import admin_pb2 as pb
 from chatbooth_grpc._gen import admin_pb2_grpc as stubs
 from chatbooth_grpc.booth.admin_store import Backup, Finding, MaintenanceFailed, Progress, Statistics, Vacuumed
-from chatbooth_grpc.booth.administration import UserPage
+from chatbooth_grpc.booth.administration import InvitePage, UserPage
 from chatbooth_grpc.booth.errors import ChatboothError, UnknownError
+from chatbooth_grpc.booth.invites import DEFAULT_LIFETIME, DEFAULT_USES, Invite
 from chatbooth_grpc.booth.model import Removal
-from chatbooth_grpc.rpc.admin_messages import progress_from_pb, statistics_from_pb, user_from_pb
+from chatbooth_grpc.rpc.admin_messages import (
+    invite_from_pb,
+    new_invite_to_pb,
+    progress_from_pb,
+    statistics_from_pb,
+    user_from_pb,
+)
 from chatbooth_grpc.rpc.admin_socket import reachable
 from chatbooth_grpc.rpc.errors import from_rpc_error
 
@@ -67,6 +74,19 @@ class AdminClient:
         request = pb.ResetPasswordRequest(username=username, password=password)
         ended: int = self._call(self._stub.ResetPassword, request).sessions_ended
         return ended
+
+    def create_invite(
+        self, uses: int = DEFAULT_USES, lifetime: float | None = DEFAULT_LIFETIME, note: str = ""
+    ) -> tuple[str, Invite]:
+        reply = self._call(self._stub.CreateInvite, new_invite_to_pb(uses, lifetime, note))
+        return reply.code, invite_from_pb(reply.invite)
+
+    def invites(self, page_size: int = 0, page_token: str = "") -> InvitePage:
+        reply = self._call(self._stub.ListInvites, pb.ListInvitesRequest(page_size=page_size, page_token=page_token))
+        return InvitePage([invite_from_pb(invite) for invite in reply.invites], reply.next_page_token)
+
+    def revoke_invite(self, invite_id: int) -> None:
+        self._call(self._stub.RevokeInvite, pb.RevokeInviteRequest(invite_id=invite_id))
 
     def export(self, username: str) -> Iterator[Mapping[str, object]]:
         for reply in self._stream(self._stub.ExportUser, pb.ExportUserRequest(username=username)):

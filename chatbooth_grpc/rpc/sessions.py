@@ -20,8 +20,16 @@ from chatbooth_grpc.rpc.messages import time_from_pb, time_to_pb
 
 def sign_up_to_pb(request: LogInRequest) -> pb.SignUpRequest:
     return pb.SignUpRequest(
-        username=request.username, password=request.password, token=request.token, label=request.label
+        username=request.username,
+        password=request.password,
+        token=request.token,
+        label=request.label,
+        invite=request.invite,
     )
+
+
+def sign_up_from_pb(request: pb.SignUpRequest) -> LogInRequest:
+    return LogInRequest(request.username, request.password, request.token, request.label, request.invite)
 
 
 def log_in_to_pb(request: LogInRequest) -> pb.LogInRequest:
@@ -30,7 +38,7 @@ def log_in_to_pb(request: LogInRequest) -> pb.LogInRequest:
     )
 
 
-def log_in_from_pb(request: pb.SignUpRequest | pb.LogInRequest) -> LogInRequest:
+def log_in_from_pb(request: pb.LogInRequest) -> LogInRequest:
     return LogInRequest(request.username, request.password, request.token, request.label)
 
 
@@ -93,7 +101,7 @@ CONVERTERS = (
     ),
     converter(
         SIGN_UP,
-        (sign_up_to_pb, log_in_from_pb),
+        (sign_up_to_pb, sign_up_from_pb),
         (
             lambda session: pb.SignUpResponse(session=session_to_pb(session)),
             lambda reply: session_from_pb(reply.session),

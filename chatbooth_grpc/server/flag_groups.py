@@ -11,7 +11,7 @@ from chatbooth_grpc.addresses import NOBODY, Peers, read_peers
 from chatbooth_grpc.booth.client_addresses import LOOPBACK, Network, read_networks
 from chatbooth_grpc.booth.errors import InvalidUsername
 from chatbooth_grpc.booth.fair_shares import ShareLimits
-from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits
+from chatbooth_grpc.booth.model import MAX_TEXT_SIZE, Limits, SignUpPolicy
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.booth.throttles import DEFAULT_RATES, MOST_IN_A_BATCH
@@ -177,9 +177,10 @@ def _add_accounts(group: _Group) -> None:
     _add_time(group, "--name-hold", _LIMITS.name_hold, (0, 10 * _YEAR), words)
     group.add_argument(
         "--sign-up",
-        choices=("open", "closed"),
-        default="open",
-        help="whether clients can make accounts (default: %(default)s)",
+        choices=[policy.value for policy in SignUpPolicy],
+        default=_LIMITS.sign_up.value,
+        help="who can make an account: anyone, whoever has a code of chatbooth-admin invite, or nobody "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--reserved-names",

@@ -14,7 +14,7 @@ import chatbooth_grpc
 from chatbooth_grpc.addresses import Host, Peers, look_up
 from chatbooth_grpc.booth.client_addresses import Network
 from chatbooth_grpc.booth.fair_shares import ShareLimits
-from chatbooth_grpc.booth.model import Limits
+from chatbooth_grpc.booth.model import Limits, SignUpPolicy
 from chatbooth_grpc.booth.throttles import RateLimits
 from chatbooth_grpc.environment import PREFIX, value_of
 from chatbooth_grpc.server.encryption import Encryption, encryption_of, refuse_plain_text
@@ -133,7 +133,7 @@ def parse_settings(
             name_hold=parsed.name_hold,
             retain=parsed.retain,
             max_mailbox=parsed.max_mailbox,
-            is_sign_up_open=parsed.sign_up == "open",
+            sign_up=SignUpPolicy(parsed.sign_up),
             reserved_names=parsed.reserved_names,
         ),
         rates=RateLimits(**{name: getattr(parsed, name) for name in RateLimits.__dataclass_fields__}),

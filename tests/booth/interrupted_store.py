@@ -38,9 +38,11 @@ class InterruptedStore(SQLiteStore):
         super().__init__(*arguments, **options)
         self.before: Callable[[str], None] = lambda method: None
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
+    def create_account(
+        self, username: str, password_hash: str, token_hash: bytes, label: str = "", invite_hash: bytes | None = None
+    ) -> StoredSession:
         self.before("create_account")
-        return super().create_account(username, password_hash, token_hash, label)
+        return super().create_account(username, password_hash, token_hash, label, invite_hash)
 
     def account(self, username: str) -> StoredAccount | None:
         self.before("account")

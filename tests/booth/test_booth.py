@@ -27,7 +27,7 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from chatbooth_grpc.booth.model import Limits, Removal, Session
+from chatbooth_grpc.booth.model import Limits, Removal, Session, SignUpPolicy
 from tests.booth.acting import (
     SignUp,
     failing,
@@ -110,7 +110,7 @@ def test_a_closed_server_makes_no_account_and_lets_accounts_log_in(
     store: InterruptedStore, store_path: Path, passwords: Passwords
 ) -> None:
     Booth(store, passwords=passwords).sign_up("ann", PASSWORD)
-    booth = Booth(store, limits=Limits(is_sign_up_open=False), passwords=passwords)
+    booth = Booth(store, limits=Limits(sign_up=SignUpPolicy.CLOSED), passwords=passwords)
     before = rows_of(store_path)
     for username in ("ben", "ann"):
         with pytest.raises(SignUpClosed):

@@ -17,6 +17,7 @@ import apsw
 
 from chatbooth_grpc.booth.admin_store import AdminStore
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded, Internal, StoreFull, StoreUnavailable
+from chatbooth_grpc.booth.invites import NewInvite
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt
 from chatbooth_grpc.booth.sending import wait_for
 from chatbooth_grpc.booth.store import NewMessage, Outcome, RetentionStep, Store, StoredAccount, StoredSession
@@ -106,6 +107,18 @@ def new_token_hash() -> bytes:
 def sign_up(store: Store, username: str, token_hash: bytes | None = None) -> StoredSession:
     """Make an account whose password hash is `hash of USERNAME`, and return its session."""
     return store.create_account(username, f"hash of {username}", token_hash or new_token_hash())
+
+
+def make_invite(store: Store, **settings: Any) -> bytes:
+    """Make an invite, and return the hash of its code."""
+    code_hash = new_token_hash()
+    administration(store).create_invite(NewInvite(code_hash, **settings))
+    return code_hash
+
+
+def sign_up_with(store: Store, username: str, invite_hash: bytes, token_hash: bytes | None = None) -> StoredSession:
+    """Make an account with an invite."""
+    return store.create_account(username, "a hash", token_hash or new_token_hash(), "", invite_hash)
 
 
 def log_in(store: Store, username: str, token_hash: bytes | None = None) -> StoredSession:

@@ -31,10 +31,11 @@ entries = st.builds(
     st.integers(0, 2**50),
     st.booleans(),
 )
-log_ins = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text())
+sign_ups = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text(), st.text())
+log_ins = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text(), st.just(""))
 
 VALUES: dict[int, tuple[Values, Values]] = {
-    actions.SIGN_UP: (log_ins, sessions),
+    actions.SIGN_UP: (sign_ups, sessions),
     actions.LIST: (
         st.builds(actions.ListRequest, st.text(), st.text(), counts, st.text()),
         st.builds(Page, st.lists(st.text(), max_size=4), st.text()),

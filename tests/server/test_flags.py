@@ -13,6 +13,7 @@ import pytest
 
 from chatbooth_grpc.addresses import Host, ListenError, Peers
 from chatbooth_grpc.booth.client_addresses import read_networks
+from chatbooth_grpc.booth.model import SignUpPolicy
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.environment import SERVER_VARIABLES
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -52,7 +53,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
     ("--name-hold", "CHATBOOTH_NAME_HOLD", "0", 0.0),
-    ("--sign-up", "CHATBOOTH_SIGN_UP", "closed", False),
+    ("--sign-up", "CHATBOOTH_SIGN_UP", "invite", SignUpPolicy.INVITE),
     ("--reserved-names", "CHATBOOTH_RESERVED_NAMES", "Boss, chief", frozenset({"boss", "chief"})),
     ("--retain", "CHATBOOTH_RETAIN", "1h", 3_600.0),
     ("--idle-timeout", "CHATBOOTH_IDLE_TIMEOUT", "1m", 60.0),
@@ -94,7 +95,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("--max-text-size", "1MB", "'1MB' is not a size"),
     ("--session-expiry", "0", "0 is not within"),
     ("--session-expiry", "month", "'month' is not a duration"),
-    ("--sign-up", "invite", "invalid choice"),
+    ("--sign-up", "friends", "invalid choice"),
     ("--reserved-names", "a b", "'a b' is not a list of usernames"),
     ("--retain", "-1", "'-1' is not a duration"),
     ("--retain", "3651d", "3651d is not within 0 and 315,360,000"),
@@ -122,7 +123,7 @@ def value(settings: Settings, flag: str) -> object:
     name = flag.removeprefix("--").replace("-", "_")
     if name in SHARES:
         return getattr(settings.shares, SHARES[name])
-    limit = {"max_text_size": "text_size", "sign_up": "is_sign_up_open"}.get(name, name)
+    limit = {"max_text_size": "text_size"}.get(name, name)
     group = next((group for group in (settings.limits, settings.rates) if hasattr(group, limit)), settings)
     return getattr(group, limit)
 
@@ -142,7 +143,7 @@ def test_defaults_are_safe() -> None:
     assert (settings.limits.text_size, settings.limits.session_expiry) == (1 << 20, 30 * DAY)
     assert (settings.limits.name_hold, settings.drain_grace) == (30 * DAY, 10.0)
     assert settings.limits.retain == 30 * DAY
-    assert settings.limits.is_sign_up_open
+    assert settings.limits.sign_up is SignUpPolicy.OPEN
     assert {"admin", "root", "support", "chatbooth"} <= settings.limits.reserved_names
     assert parse_settings(["--reserved-names", ""], {}).limits.reserved_names == frozenset()
     more = parse_settings(["--reserved-names", "standard,boss"], {}).limits.reserved_names

@@ -149,17 +149,18 @@ class ChatClient(AccountCalls):
 
     # Accounts and sessions
 
-    def sign_up(self, username: str, password: str, *, label: str = "") -> Session:
+    def sign_up(self, username: str, password: str, *, label: str = "", invite: str = "") -> Session:
         """Make an account and act for it.
 
-        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, UsernameTaken.
-        `label` names the session in the list of the account's sessions: at most 64 printable characters.
+        Raises SignUpClosed, InvalidUsername, InvalidPassword, InvalidLabel, UsernameReserved, InviteRequired,
+        InviteRefused, UsernameTaken. `label` names the session in the list of the account's sessions: at most 64
+        printable characters. `invite` is the code that some servers ask for, in any case, with or without dashes.
 
         If the reply is lost, this logs in with the same password, within another `timeout`. That succeeds if the
         account was made. Otherwise the first failure is raised. There is one session in the end.
         """
-        check_unicode(username=username, password=password, label=label)
-        request = LogInRequest(username, password, os.urandom(TOKEN_SIZE), label)
+        check_unicode(username=username, password=password, label=label, invite=invite)
+        request = LogInRequest(username, password, os.urandom(TOKEN_SIZE), label, invite)
         try:
             self.session = self._transport.call(actions.SIGN_UP, b"", request, self.timeout)
         except (Unavailable, DeadlineExceeded) as lost:

@@ -15,7 +15,13 @@ from chatbooth_grpc._gen import admin_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.admin_store import MaintenanceFailed, Progress
 from chatbooth_grpc.booth.administration import Administration
 from chatbooth_grpc.booth.errors import ChatboothError, Internal, InvalidUsername
-from chatbooth_grpc.rpc.admin_messages import progress_to_pb, statistics_to_pb, user_to_pb
+from chatbooth_grpc.rpc.admin_messages import (
+    invite_to_pb,
+    new_invite_from_pb,
+    progress_to_pb,
+    statistics_to_pb,
+    user_to_pb,
+)
 from chatbooth_grpc.rpc.errors import to_status
 
 _log = logging.getLogger(__name__)
@@ -63,6 +69,21 @@ class AdminServicer(pb_grpc.AdminServiceServicer):
         with _answered(context), _logged("RESET_PASSWORD", request.username):
             ended = self._administration.reset_password(request.username, request.password)
         return pb.ResetPasswordResponse(sessions_ended=ended)
+
+    def CreateInvite(self, request: pb.CreateInviteRequest, context: grpc.ServicerContext) -> pb.CreateInviteResponse:
+        with _answered(context), _logged("CREATE_INVITE"):
+            code, invite = self._administration.create_invite(*new_invite_from_pb(request))
+        return pb.CreateInviteResponse(code=code, invite=invite_to_pb(invite))
+
+    def ListInvites(self, request: pb.ListInvitesRequest, context: grpc.ServicerContext) -> pb.ListInvitesResponse:
+        with _answered(context):
+            page = self._administration.invites(request.page_size, request.page_token)
+        return pb.ListInvitesResponse(invites=map(invite_to_pb, page.invites), next_page_token=page.next_page_token)
+
+    def RevokeInvite(self, request: pb.RevokeInviteRequest, context: grpc.ServicerContext) -> pb.RevokeInviteResponse:
+        with _answered(context), _logged("REVOKE_INVITE"):
+            self._administration.revoke_invite(request.invite_id)
+        return pb.RevokeInviteResponse()
 
     def ExportUser(
         self, request: pb.ExportUserRequest, context: grpc.ServicerContext

@@ -10,6 +10,7 @@ from chatbooth_grpc.booth.errors import SessionInvalid, SessionNotFound, WrongCr
 from chatbooth_grpc.booth.model import SessionEntry, SessionKind
 from chatbooth_grpc.booth.store import MAX_SESSIONS, StoredAccount, StoredSession
 from chatbooth_grpc.store.sqlite.accounts import has_hash, insert_account
+from chatbooth_grpc.store.sqlite.invites import use_invite
 from chatbooth_grpc.store.sqlite.mailboxes import bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.store_part import StorePart
@@ -108,8 +109,16 @@ def _session_in(rows: apsw.Cursor) -> StoredSession | None:
 class SessionsPart(StorePart):
     """The store's methods that open and end sessions. `Store` documents them."""
 
-    def create_account(self, username: str, password_hash: str, token_hash: bytes, label: str = "") -> StoredSession:
+    def create_account(
+        self, username: str, password_hash: str, token_hash: bytes, label: str = "", invite_hash: bytes | None = None
+    ) -> StoredSession:
         def sign_up(transaction: WriteTransaction) -> StoredSession:
+            repeated = _session_in(transaction.execute("session_by_token", (token_hash,)))
+            if repeated is not None and repeated.username == username:
+                return repeated
+            # A code that is not good is refused first, so that it does not tell whether the name is taken.
+            if invite_hash is not None:
+                use_invite(transaction, self.clock, invite_hash)
             create_time = self._clock()
             account_id = insert_account(transaction, self.clock, username, password_hash, create_time)
             return insert_session(transaction, account_id, token_hash, create_time, self.clock.now(), label=label)

@@ -22,6 +22,7 @@ from chatbooth_grpc.booth.admin_store import (
 )
 from chatbooth_grpc.booth.clock import Clock
 from chatbooth_grpc.booth.errors import StoreUnavailable
+from chatbooth_grpc.booth.invites import Invite, NewInvite
 from chatbooth_grpc.booth.model import Removal
 from chatbooth_grpc.booth.store_clock import StoreClock
 from chatbooth_grpc.store.group_commit import GroupCommit
@@ -30,6 +31,7 @@ from chatbooth_grpc.store.sqlite.checking import check
 from chatbooth_grpc.store.sqlite.copying import copy_pages, damage_in, new_file, open_alone
 from chatbooth_grpc.store.sqlite.exporting import export
 from chatbooth_grpc.store.sqlite.failures import store_failure
+from chatbooth_grpc.store.sqlite.invites import insert_invite, list_invites, revoke_invite
 from chatbooth_grpc.store.sqlite.last_backup import ENDING as LAST_BACKUP
 from chatbooth_grpc.store.sqlite.last_backup import note_backup
 from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
@@ -111,6 +113,16 @@ class SQLiteAdminStore:
 
     def delete_user(self, username: str, name_hold: float) -> Removal:
         return self._change(partial(delete_user, username=username, name_hold=name_hold, now=self._clock.now()))
+
+    def create_invite(self, new: NewInvite) -> Invite:
+        return self._change(partial(insert_invite, clock=self._clock, new=new, create_time=self._wall()))
+
+    def invites(self, after: int, limit: int) -> list[Invite]:
+        with self._reading() as connection:
+            return list_invites(connection, self._clock, after, limit)
+
+    def revoke_invite(self, invite_id: int) -> None:
+        self._change(partial(revoke_invite, clock=self._clock, invite_id=invite_id))
 
     def backup(self, target: Path, *, force: bool) -> Iterator[Progress | Backup]:
         self._refuse_own(target)

@@ -34,6 +34,7 @@ from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.accounts import AccountsPart
 from chatbooth_grpc.store.sqlite.admission import admit, read_standing
 from chatbooth_grpc.store.sqlite.blocks import BlocksPart
+from chatbooth_grpc.store.sqlite.invites import InvitesPart
 from chatbooth_grpc.store.sqlite.kept_clock import open_clock
 from chatbooth_grpc.store.sqlite.leftovers import generation_in_file
 from chatbooth_grpc.store.sqlite.mailboxes import read_after
@@ -57,7 +58,7 @@ from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 T = TypeVar("T")
 
 
-class SQLiteStore(AccountsPart, SessionsPart, BlocksPart):
+class SQLiteStore(AccountsPart, SessionsPart, BlocksPart, InvitesPart):
     """A `Store` in one file, for one server process at a time. `Store` documents the methods.
 
     The parts that it extends have the methods of their subjects.

@@ -28,12 +28,14 @@ CODES: dict[type[ChatboothError], int] = {
     errors.UnknownContentKind: 18,
     errors.BlocksOneself: 6,
     errors.InvalidLabel: 7,
+    errors.InvalidInvite: 8,
     errors.SessionInvalid: 20,
     errors.WrongCredentials: 21,
     errors.WrongPassword: 22,
     errors.AccountDisabled: 23,
     errors.RecipientNotFound: 30,
     errors.SessionNotFound: 31,
+    errors.InviteNotFound: 32,
     errors.UsernameTaken: 40,
     errors.MessageIdReused: 41,
     errors.AlreadyListening: 42,
@@ -51,6 +53,8 @@ CODES: dict[type[ChatboothError], int] = {
     errors.Blocked: 100,
     errors.LimitReached: 101,
     errors.SignUpClosed: 102,
+    errors.InviteRequired: 103,
+    errors.InviteRefused: 104,
 }
 """The status byte of each error. Another error never gets the same number."""
 

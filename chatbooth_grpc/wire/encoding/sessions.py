@@ -29,6 +29,18 @@ from chatbooth_grpc.wire.encoding.primitives import (
 _TOKEN_TAG = 1
 # The tag of the one that holds the session's label, in UTF-8.
 _LABEL_TAG = 2
+# The tag of the extension of SIGN_UP alone that holds the invite code, in UTF-8.
+_INVITE_TAG = 3
+
+
+def encode_sign_up(request: LogInRequest) -> bytes:
+    """as LOG_IN; then the invite code as an extension, unless empty"""
+    return encode_log_in(request) + encode_extension(_INVITE_TAG, request.invite.encode())
+
+
+def decode_sign_up(body: bytes) -> LogInRequest:
+    request, extensions = _decode_log_in(body)
+    return request._replace(invite=decode_text(extensions.get(_INVITE_TAG, b"")))
 
 
 def encode_log_in(request: LogInRequest) -> bytes:
@@ -39,11 +51,16 @@ def encode_log_in(request: LogInRequest) -> bytes:
 
 def decode_log_in(body: bytes) -> LogInRequest:
     """Raises BodyError, as every decoder of this folder does."""
+    return _decode_log_in(body)[0]
+
+
+def _decode_log_in(body: bytes) -> tuple[LogInRequest, dict[int, bytes]]:
+    """Return the request, and the extensions of its body."""
     reader = BodyReader(body)
     username, password = reader.string(), reader.string()
     extensions = reader.extensions()
     label = decode_text(extensions.get(_LABEL_TAG, b""))
-    return LogInRequest(username, password, extensions.get(_TOKEN_TAG, b""), label)
+    return LogInRequest(username, password, extensions.get(_TOKEN_TAG, b""), label), extensions
 
 
 def encode_session(session: Session) -> bytes:
@@ -110,13 +127,12 @@ def decode_end_session(body: bytes) -> EndSessionRequest:
     return EndSessionRequest(decode_number(body))
 
 
-_LOG_IN = (encode_log_in, decode_log_in)
 _SESSION = (encode_session, decode_session)
 
 CODECS = (
     codec(LIST_SESSIONS, (encode_list_sessions, decode_list_sessions), (encode_session_page, decode_session_page)),
     codec(END_SESSION, (encode_end_session, decode_end_session), EMPTY),
-    codec(SIGN_UP, _LOG_IN, _SESSION),
-    codec(LOG_IN, _LOG_IN, _SESSION),
+    codec(SIGN_UP, (encode_sign_up, decode_sign_up), _SESSION),
+    codec(LOG_IN, (encode_log_in, decode_log_in), _SESSION),
     codec(LOG_OUT, EMPTY, EMPTY),
 )

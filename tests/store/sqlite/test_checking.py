@@ -6,7 +6,7 @@ import pytest
 
 from chatbooth_grpc.booth.admin_store import Finding
 from chatbooth_grpc.store.sqlite.checking import CHECKS, check
-from tests.contract.stores import SQLiteHome, delete, retain, send_texts, sign_up
+from tests.contract.stores import SQLiteHome, delete, make_invite, retain, send_texts, sign_up, sign_up_with
 from tests.store.beside import sqlite
 
 BREAKS = {
@@ -22,6 +22,7 @@ BREAKS = {
     "disabled": "UPDATE accounts SET disabled_time = 1 WHERE username = 'ann'",
     "orphans": "INSERT INTO recent_message_ids SELECT randomblob(16), 99, 1, randomblob(16), 0",
     "held_names": "INSERT INTO held_names (username, free_time) VALUES ('ann', 1)",
+    "invites": "UPDATE invites SET uses = 3",
     "reference": "INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time) "
     "VALUES (77, randomblob(32), 0, 0, 0)",
 }
@@ -41,6 +42,7 @@ def make_store(home: SQLiteHome) -> None:
         send_texts(store, ann, "bob", "one", "two", "three", "four")
         send_texts(store, ann, "carol", "one", "two", "three")
         delete(store, carol)
+        sign_up_with(store, "dan", make_invite(store, max_uses=2))
 
 
 def findings(home: SQLiteHome) -> set[str]:

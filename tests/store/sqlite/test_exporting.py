@@ -8,7 +8,8 @@ from tests.store.beside import sqlite
 EXPORTED = {"accounts", "blocks", "mailboxes", "messages", "message_ids", "recent_message_ids", "sessions"}
 """Tables whose rows about a person are in the export."""
 
-ABOUT_NOBODY = {"store"}
+ABOUT_NOBODY = {"store", "invites"}
+"""Tables that name nobody. An invite does not say who has used it."""
 
 ABOUT_THE_DELETED = {"held_names"}
 """The names of deleted accounts, about which there is no export."""

@@ -49,11 +49,12 @@ entries = st.builds(
     st.integers(0, 2**50),
     st.booleans(),
 )
-log_ins = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts)
+sign_ups = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts, texts)
+log_ins = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts, st.just(""))
 sessions = st.builds(Session, ids, numbers, texts, ids)
 
 VALUES: dict[int, tuple[Values, Values]] = {
-    actions.SIGN_UP: (log_ins, sessions),
+    actions.SIGN_UP: (sign_ups, sessions),
     actions.LIST: (
         st.builds(actions.ListRequest, texts, texts, numbers, texts),
         st.builds(Page, st.lists(texts, max_size=4), texts),

@@ -51,6 +51,10 @@ GIVEN_AWAY = {
     "INVALID_LABEL": 7,
     "SESSION_NOT_FOUND": 31,
     "LIMIT_REACHED": 101,
+    "INVITE_REQUIRED": 103,
+    "INVITE_REFUSED": 104,
+    "INVALID_INVITE": 8,
+    "INVITE_NOT_FOUND": 32,
 }
 """The codes that clients in the world know. Lines may be added, and are never changed."""
 

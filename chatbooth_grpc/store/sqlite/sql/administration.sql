@@ -60,6 +60,11 @@ SELECT sender_id = :account_id, (SELECT username FROM accounts WHERE accounts.ac
    AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.mailbox_id = ids.mailbox_id AND
                           messages.message_id = ids.message_id AND messages.sender_id = ids.sender_id)
 
+-- name: invites
+-- A page of the invites, without their codes.
+SELECT invite_id, note, max_uses, uses, is_revoked, create_time, start_time, end_time FROM invites
+ WHERE invite_id > ? ORDER BY invite_id LIMIT ?
+
 -- name: check_sequences
 -- The mailboxes whose messages are not exactly those from removed_through + 1 to last_sequence.
 SELECT mailbox_id, count(sequence), removed_through, last_sequence FROM mailboxes LEFT JOIN messages USING (mailbox_id)
@@ -121,6 +126,13 @@ SELECT DISTINCT mailbox_id FROM recent_message_ids WHERE mailbox_id NOT IN (SELE
 -- name: check_held_names
 -- The names that are held although an account has them.
 SELECT account_id FROM accounts JOIN held_names USING (username) LIMIT 20
+
+-- name: check_invites
+-- The invites that were used too often, or that are over but have no end or one before their start.
+SELECT invite_id, uses, max_uses FROM invites
+ WHERE uses < 0 OR uses > max_uses OR end_time < start_time
+    OR (end_time IS NULL AND (is_revoked OR uses = max_uses))
+ LIMIT 20
 
 -- name: check_store
 -- The number of rows that the table of the store has, if it is not one.

@@ -321,3 +321,26 @@ UPDATE accounts SET disabled_time = iif(:time IS NULL, NULL, ifnull(disabled_tim
 -- name: set_password_hash
 -- Change a password. The old one does not matter.
 UPDATE accounts SET password_hash = ? WHERE account_id = ?
+
+-- name: insert_invite
+-- Make an invite. Its id is never reused.
+INSERT INTO invites (code_hash, note, max_uses, create_time, start_time, end_time) VALUES (?, ?, ?, ?, ?, ?)
+RETURNING invite_id
+
+-- name: unspent_invite
+-- Find an invite by the hash of its code. No row if it is used up or revoked. The caller looks at its age.
+SELECT invite_id, start_time, end_time FROM invites WHERE code_hash = ? AND uses < max_uses AND NOT is_revoked
+
+-- name: use_invite
+-- Count a use. The last one is the end of the invite.
+UPDATE invites SET uses = uses + 1,
+       end_time = iif(uses + 1 = max_uses, min(ifnull(end_time, :now), :now), end_time)
+ WHERE invite_id = :invite_id
+
+-- name: revoke_invite
+-- End an invite, unless it has ended.
+UPDATE invites SET is_revoked = 1, end_time = min(ifnull(end_time, :now), :now) WHERE invite_id = :invite_id
+
+-- name: delete_old_invites
+-- Remove some of the invites that have ended before a store time.
+DELETE FROM invites WHERE invite_id IN (SELECT invite_id FROM invites WHERE end_time < ? LIMIT ?)
