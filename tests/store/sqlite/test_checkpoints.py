@@ -19,14 +19,18 @@ def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "CHECKPOINT_PAGES", 64)
 
 
-def alone(home: SQLiteHome) -> tuple[bytes | None, bytes | None] | None:
+def alone(home: SQLiteHome) -> tuple[bytes | None, bytes | None]:
     """Read the generation and the base of the log from the file alone."""
-    return leftovers._read(home.path, None, "immutable=1")
+    found = leftovers._read(home.path, None, "immutable=1")
+    assert found is not None
+    return found
 
 
-def through_log(home: SQLiteHome) -> tuple[bytes | None, bytes | None] | None:
+def through_log(home: SQLiteHome) -> tuple[bytes | None, bytes | None]:
     """Read them through the log."""
-    return leftovers._read(home.path, None, "mode=ro")
+    found = leftovers._read(home.path, None, "mode=ro")
+    assert found is not None
+    return found
 
 
 def until_copied(store: SQLiteStore, home: SQLiteHome, ann: StoredSession) -> None:
