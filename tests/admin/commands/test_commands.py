@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -207,6 +208,24 @@ def test_backup_verify_and_restore(desk: Desk, tmp_path: Path) -> None:
     assert [user["username"] for user in desk.records("users")] == ["ann", "bob"]
     [after] = desk.records("stats")
     assert after["epoch"] != before["epoch"]
+
+
+def test_a_backup_into_a_folder_is_named_by_its_time_and_replaces_the_oldest(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    old = [folder / f"chatbooth-2026010{day}T020000Z.db" for day in (1, 2)]
+    for path in old:
+        path.touch()
+    [made] = desk.records("backup", str(folder), "--keep", "2")
+    path = Path(made["path"])
+    assert re.fullmatch(r"chatbooth-\d{8}T\d{6}Z\.db", path.name)
+    assert {*folder.iterdir()} == {old[1], path}
+    assert desk.records("verify", str(path))[0]["sound"]
+    with pytest.raises(Misuse, match="--keep needs a folder"):
+        desk.run("backup", str(folder / "one.db"), "--keep", "2")
+    assert {*folder.iterdir()} == {old[1], path}
+    # The second backup has the name of the first one if both are made within a second.
+    assert re.search("Older backups removed: [12]", desk.run("backup", str(folder), "--force", "--keep", "1")[1])
 
 
 def test_a_served_store_is_not_restored(tmp_path: Path) -> None:
