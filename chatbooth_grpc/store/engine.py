@@ -69,6 +69,9 @@ class Engine(Protocol[TransactionT_co]):
         `is_idle` says that no work waits for the writer.
         """
 
+    def probe(self) -> object:
+        """Write something within the transaction that changes nothing, to see whether the database can be written."""
+
     def rest(self) -> None:
         """Do the work that can wait a little. The writer calls this when no other work has come for a while."""
 

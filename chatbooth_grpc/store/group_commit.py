@@ -51,6 +51,9 @@ _OVERDUE_CHECK = 0.5
 # A transaction that takes this many seconds is logged: the disk does not answer.
 _SLOW_DISK = 5.0
 
+# How often a database that cannot be written is tried, in seconds, while no caller tries it.
+_PROBE_INTERVAL = 1.0
+
 # The writer itself calls back at most this many callers, if no work is queued. This saves a handoff to the settler.
 _FEW = 2
 
@@ -66,8 +69,17 @@ class _Spoiled(Exception):
 class GroupCommit(Generic[TransactionT]):
     """Runs work in the transactions of an engine, in the order in which it was handed over."""
 
-    def __init__(self, engine: Engine[TransactionT], wait: float, observer: Observer | None = None) -> None:
-        """`wait` is the longest time that a caller waits, in seconds, unless its own deadline comes first."""
+    def __init__(
+        self,
+        engine: Engine[TransactionT],
+        wait: float,
+        observer: Observer | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`wait` is the longest time that a caller waits, in seconds, unless its own deadline comes first.
+
+        `changed` is called when `is_failing` may have changed. It returns at once.
+        """
         self._engine = engine
         self._observer = observer
         # Whether the engine's `rest` was called since the last transaction.
@@ -80,6 +92,9 @@ class GroupCommit(Generic[TransactionT]):
         self._entrance = threading.Lock()
         self._closed = False
         self._failing = failed_writing()
+        self._changed = changed
+        # When the settler last tried whether the database can be written again.
+        self._probed = 0.0
         self._committing_since: float | None = None
         # Since when the writer has the work that it does, including the answers. None: it waits for work.
         self._busy_since: float | None = None
@@ -198,8 +213,9 @@ class GroupCommit(Generic[TransactionT]):
             return
         self._committing_since = None
         # A transaction that changed nothing succeeds on a full disk too.
-        if has_written:
+        if has_written and self._failing.lasts:
             self._failing.worked()
+            self._changed()
         self._engine.end(committed=is_committed)
         if self._observer is not None:
             self._observe(self._observer, jobs, began, committed=is_committed)
@@ -228,7 +244,7 @@ class GroupCommit(Generic[TransactionT]):
             self._undo(jobs, lost)
         except Exception as error:  # noqa: BLE001
             # No caller may learn of a success, and the writer must continue.
-            self._undo(jobs, self._logged(error, len(jobs)))
+            self._undo(jobs, self._logged(error, sum(job.has_caller for job in jobs)))
         else:
             return True, has_written
         return False, False
@@ -349,6 +365,7 @@ class GroupCommit(Generic[TransactionT]):
             _log.error("a store transaction failed", exc_info=error, extra={"callers": callers})
             return Internal()
         self._failing.refused(failure.cause, callers)
+        self._changed()
         return failure.error
 
     # The settler's thread
@@ -367,17 +384,25 @@ class GroupCommit(Generic[TransactionT]):
                 self._looked = now
                 self._notice_slow_disk(now)
                 self._give_up_overdue(now)
+                self._probe(now)
 
     def _notice_slow_disk(self, now: float) -> None:
         since = self._committing_since
         if since is not None and now - since > _SLOW_DISK:
             self._failing.refused("the disk does not answer", 0)
+            self._changed()
 
     def _give_up_overdue(self, now: float) -> None:
         """Call back the callers whose deadline has passed, because the disk does not answer."""
         for job in [job for job in list(self._unsettled) if job.deadline <= now]:
             # This leaves the job's own result alone, because the writer may be about to commit the job.
             self._call_back(job, job.failed(StoreUnavailable()))
+
+    def _probe(self, now: float) -> None:
+        """Try whether a database that could not be written can be written again. Other work does that too."""
+        if self._failing.lasts and self._busy_since is None and now - self._probed >= _PROBE_INTERVAL:
+            self._probed = now
+            self.run_later(lambda _: self._engine.probe())
 
     # Either thread
 

@@ -29,6 +29,11 @@ class Job(Generic[T]):
         self.result: T | None = None
         self.error: ChatboothError | None = None
 
+    @property
+    def has_caller(self) -> bool:
+        """Whether a caller waits for the outcome."""
+        return self.done is not None
+
     def admit(self, now: float) -> bool:
         """Return whether the job may still begin. If not, it has failed."""
         # A transaction that was rolled back may have left an error.
@@ -61,6 +66,11 @@ class AppendJob:
         self.fit = messages
         # An entry for each message, or an empty list if none is refused.
         self._refusals: list[ChatboothError | None] = []
+
+    @property
+    def has_caller(self) -> bool:
+        """Whether a caller waits for the outcome."""
+        return True
 
     def admit(self, now: float) -> bool:
         """Return whether the job may still begin. If it may, note which of its messages are refused."""

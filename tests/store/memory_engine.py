@@ -68,6 +68,10 @@ class MemoryEngine:
         self.calls.append(f"announce {committed}")
         self.idle.append(is_idle)
 
+    def probe(self) -> None:
+        self._call("probe")
+        self._rows.append("probe")
+
     def rest(self) -> None:
         """Do nothing, because no caller waits for this."""
 

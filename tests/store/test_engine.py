@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from queue import SimpleQueue
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from chatbooth_grpc.booth.errors import Internal, StoreFull, UsernameTaken
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
+from chatbooth_grpc.store import group_commit
 from chatbooth_grpc.store.engine import Engine
+from chatbooth_grpc.store.failures import failed_writing
 from chatbooth_grpc.store.group_commit import GroupCommit
 from tests.store.memory_engine import MemoryEngine, Rows
 from tests.waiting import wait_until
@@ -116,3 +119,54 @@ def test_an_announcement_says_whether_work_waits(writer: GroupCommit[Rows], engi
     wait_until(lambda: bool(lone.idle))
     assert lone.idle == [True]
     writer_of_one.close()
+
+
+def test_a_database_that_works_again_is_noticed_though_nobody_calls(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(group_commit, "failed_writing", partial(failed_writing, quiet=0))
+    monkeypatch.setattr(group_commit, "_OVERDUE_CHECK", 0.01)
+    monkeypatch.setattr(group_commit, "_PROBE_INTERVAL", 0.02)
+    said: SimpleQueue[bool] = SimpleQueue()
+
+    def note() -> None:
+        said.put(failing.is_failing)
+
+    failing = GroupCommit[Rows](engine, 30.0, changed=note)
+    assert failing.run(lambda rows: rows.append("one")) is None
+    engine.failing = {"commit"}
+    with pytest.raises(StoreFull):
+        failing.run(lambda rows: rows.append("two"))
+    wait_until(lambda: engine.calls.count("probe") >= 3)
+    assert failing.is_failing
+    engine.failing = set()
+    wait_until(lambda: not failing.is_failing)
+    calls = engine.calls.count("probe")
+    # The settler looks again and again, and no longer tries.
+    looked = failing._looked
+    wait_until(lambda: failing._looked > looked + 0.1)
+    assert engine.calls.count("probe") == calls
+    failing.close()
+    assert engine.stored == ["one", "probe"]
+    states = [said.get() for _ in range(said.qsize())]
+    assert states == [True] * (len(states) - 1) + [False]
+    end = caplog.records[-1]
+    assert end.getMessage() == "the store can be written again"
+    # The server's own tries are no calls.
+    assert vars(end)["refused"] == 1
+
+
+def test_a_database_that_cannot_be_written_is_tried_once_in_each_interval(
+    engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "_OVERDUE_CHECK", 0.01)
+    monkeypatch.setattr(group_commit, "_PROBE_INTERVAL", 3_600.0)
+    writer = GroupCommit[Rows](engine, 30.0)
+    engine.failing = {"commit"}
+    with pytest.raises(StoreFull):
+        writer.run(lambda rows: rows.append("two"))
+    wait_until(lambda: "probe" in engine.calls)
+    looked = writer._looked
+    wait_until(lambda: writer._looked > looked + 0.1)
+    writer.close()
+    assert engine.calls.count("probe") == 1

@@ -45,7 +45,7 @@ class StoreFiles:
         self.is_overwritten = False
         self.are_lost = False
         self._guard = threading.Lock()
-        self._watchers: list[Callable[[bool], None]] = []
+        self._watchers: list[Callable[[], None]] = []
         self._losing = LastingState(
             _log,
             "a file of the store was removed, renamed, replaced or overwritten: nothing is accepted until the same "
@@ -72,12 +72,9 @@ class StoreFiles:
         if self._thread is not None:
             self._thread.join()
 
-    def watch(self, available: Callable[[bool], None]) -> None:
-        """Call `available` whenever the files are lost (False) and when they are back (True)."""
-        with self._guard:
-            self._watchers.append(available)
-            if self.are_lost:
-                available(False)
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever the files are lost, and when they are back. Call this before `start`."""
+        self._watchers.append(changed)
 
     @property
     def problem(self) -> str:
@@ -163,8 +160,8 @@ class StoreFiles:
             self._losing.refused(problem)
         else:
             self._losing.worked()
-        for available in self._watchers:
-            available(not problem)
+        for changed in self._watchers:
+            changed()
 
     def _watch(self, tend: Callable[[], None], look_inside: Callable[[], None]) -> None:
         while not self._stopped.wait(CHECK_INTERVAL):

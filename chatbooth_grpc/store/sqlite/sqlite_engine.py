@@ -45,6 +45,7 @@ class SQLiteEngine:
         self.savepoint = partial(connection.execute, "SAVEPOINT job")
         self.undo_to_savepoint = partial(connection.execute, "ROLLBACK TO job")
         self.release_savepoint = partial(connection.execute, "RELEASE job")
+        self.probe = clock.keep
         self._checkpoints = Checkpoints(connection)
         self._read_generation = read_generation
         # The count of the connection's changes when the transaction began.

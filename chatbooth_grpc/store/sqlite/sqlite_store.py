@@ -29,6 +29,7 @@ from chatbooth_grpc.booth.store import (
     StoredSession,
 )
 from chatbooth_grpc.booth.store_clock import Stamps
+from chatbooth_grpc.store.availability import Availability
 from chatbooth_grpc.store.failures import failed_reading
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.accounts import AccountsPart
@@ -108,7 +109,9 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart, InvitesPart):
             partial(generation_in_file, self._path, vfs),
             max_mailbox=max_mailbox,
         )
-        self._writer = GroupCommit(self._engine, store_wait, observer)
+        self._availability = Availability(lambda: self.is_available)
+        self._files.watch(self._availability.look)
+        self._writer = GroupCommit(self._engine, store_wait, observer, self._availability.look)
         self._new_reader = partial(self._open_reader, vfs)
         self._readers = Readers(self._new_reader, store_wait)
         self._failed_reading = failed_reading()
@@ -176,7 +179,7 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart, InvitesPart):
         self._engine.deletion_watchers.append(deleted)
 
     def watch_availability(self, available: Available) -> None:
-        self._files.watch(available)
+        self._availability.watch(available)
 
     # Mailboxes
 
