@@ -16,6 +16,7 @@ from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_LIMIT = 30.0
+_STOP_LIMIT = 30.0
 # The value that proc(5) documents for this.
 _FORGET_PEAK = "5"
 
@@ -35,7 +36,7 @@ class ServerProcess:
         path = store if store is not None and in_place else folder / "store.db"
         if store is not None and not in_place:
             shutil.copy(store, path)
-        log = folder / "log"
+        self._log = log = folder / "log"
         command = [sys.executable, "-m", module, "--port", "0", "--wire-port", "0"]
         with log.open("w") as stderr:
             # A few accounts send and listen as much as the machine can.
@@ -52,6 +53,16 @@ class ServerProcess:
         self.security = Security(trust=fingerprint[1]) if fingerprint else DEFAULT_SECURITY
         self.grpc = f"grpc+tls://{found[0]}" if fingerprint else found[0]
         self.wire = f"wire+tls://{found[1]}" if fingerprint else f"wire://{found[1]}"
+
+    def logged(self, pattern: str) -> str:
+        """Return what the only group of a regular expression finds in the log, or an empty text."""
+        found = re.search(pattern, self._log.read_text())
+        return found[1] if found else ""
+
+    def stop(self) -> int:
+        """Stop the server as a supervisor does. Return its exit code."""
+        self._process.terminate()
+        return self._process.wait(_STOP_LIMIT)
 
     @property
     def pid(self) -> int:
@@ -83,6 +94,5 @@ class ServerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        self.stop()
         self._folder.cleanup()

@@ -1,156 +1,142 @@
-"""python -m bench.attacks: attack a server, and print the latencies of an honest client."""
+"""python -m bench.attacks: attack a server, and print what honest clients see."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
-from bench.attacks.attacker import MESSAGE_SIZE
-from bench.attacks.honest import PASSWORD
+from bench.attacks.catalogue import ATTACKS
+from bench.attacks.figures import HEADER, AttackFigures, WireFigures, as_json, rows
+from bench.attacks.honest import Seen
+from bench.attacks.scene import Scene, attacking, open_scene
 from bench.server_process import ServerProcess
-from chatbooth_grpc.booth.message_ids import new_message_id
-from chatbooth_grpc.booth.model import OutgoingMessage
-from chatbooth_grpc.client.library.chat_client import ChatClient
 
-_GATHERING = 1.5
-"""How long an attacker attacks before the honest client begins, in seconds."""
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One attack: its attacker, the calls that it keeps open, and the state of the attacker's mailbox."""
-
-    attacker: str
-    method: str
-    streams: int
-    connections: int
-    waiting: int = 0
-    """How many messages wait in the attacker's mailbox."""
-    mails: bool = False
-    """Whether the attacker's mailbox keeps growing."""
-
-    @property
-    def is_wire(self) -> bool:
-        """Whether it attacks the wire protocol's port."""
-        return self.attacker == "deaf-wire"
-
-
-ATTACKS = {
-    "listens": Attack("deaf-grpc", "Listen", 400, 8, waiting=50, mails=True),
-    "many-listens": Attack("deaf-grpc", "Listen", 5_000, 50, waiting=50, mails=True),
-    "wire-listens": Attack("deaf-wire", "Listen", 400, 400, waiting=1_000, mails=True),
-    "delivers": Attack("deaf-grpc", "Deliver", 3_000, 60, waiting=1_000),
-    "health": Attack("deaf-grpc", "/grpc.health.v1.Health/Check", 3_000, 60),
-    "watches": Attack("deaf-grpc", "/grpc.health.v1.Health/Watch", 3_000, 60),
-    "wire-delivers": Attack("deaf-wire", "Deliver", 4_000, 200, waiting=1_000),
-    "resets": Attack("resets", "Send", 20_000, 1),
-    "many-resets": Attack("resets", "Send", 20_000, 10),
-}
+_SAMPLE = 0.1
 
 
 def main() -> int:
-    """Run the attacks that were named, or all."""
+    """Run the attacks that were named, or all. Return 1 if an honest client was not served well in one of them."""
     parser = argparse.ArgumentParser(prog="python -m bench.attacks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ATTACKS)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default: %(default)s)")
-    parser.add_argument("--flags", default="", help="the server's, separated by spaces")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each attack (default: %(default)s)")
+    parser.add_argument("--quiet", type=float, default=3.0, help="seconds before each attack (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the words of the errors here")
     parsed = parser.parse_args()
     if unknown := set(parsed.names) - set(ATTACKS):
         parser.error(f"no such attack: {', '.join(sorted(unknown))}")
+    _print_row(HEADER)
+    _print_row(["---"] * len(HEADER))
+    done = []
     for name in parsed.names or ATTACKS:
-        _run(name, ATTACKS[name], parsed.seconds, parsed.flags.split())
-    return 0
+        done.append(_run(name, parsed.quiet, parsed.seconds))
+        for row in rows(done[-1]):
+            _print_row(row)
+        if parsed.json:
+            parsed.json.write_text(json.dumps([as_json(each) for each in done], indent=1))
+    return int(not all(each.is_good for each in done))
 
 
-def _run(name: str, attack: Attack, seconds: float, flags: list[str]) -> None:
-    with ServerProcess(*flags) as server:
-        attacked, other = (server.wire, server.grpc) if attack.is_wire else (server.grpc, server.wire)
-        token, username = _prepare(server.wire, attack.waiting)
-        _say(f"{name}: quiet", _honest(attacked, seconds), server.resident_bytes())
-        with contextlib.ExitStack() as attackers:
-            attackers.enter_context(_attacker(attack.attacker, attacked, token, attack, attack.method))
-            if attack.mails:
-                attackers.enter_context(_attacker("mail", server.wire, token, attack, username))
-            time.sleep(_GATHERING)
+def _print_row(cells: Any) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _run(name: str, quiet_seconds: float, seconds: float) -> AttackFigures:
+    attack = ATTACKS[name]
+    with open_scene(attack) as scene:
+        server = scene.server
+        with ExitStack() as closing:
+            clients = {
+                wire: closing.enter_context(_HonestProcess(scene, wire, address))
+                for wire, address in scene.addresses.items()
+            }
+            quiet = _phase(clients, quiet_seconds)
+            before = server.resident_bytes(), server.threads()
             # This resets the peak.
             server.peak_resident_bytes()
-            same = _begin(attacked, seconds)
-            across = _begin(other, seconds)
-            _say(f"{name}: attacked", _end(same), server.peak_resident_bytes())
-            _say(f"{name}: the other wire", _end(across), server.peak_resident_bytes())
-        time.sleep(_GATHERING)
-        _say(f"{name}: after", _honest(attacked, seconds / 4), server.resident_bytes())
-
-
-def _prepare(address: str, waiting: int) -> tuple[bytes, str]:
-    """Make the attacker's account, and fill its mailbox."""
-    with ChatClient.connect(address) as client:
-        session = client.sign_up("attacker", PASSWORD)
-        messages = (OutgoingMessage("attacker", new_message_id(), b"x" * MESSAGE_SIZE) for _ in range(waiting))
-        for _, outcome in client.send_many(messages):
-            assert not isinstance(outcome, Exception)  # noqa: S101  # a bench that could not begin
-    return session.token, session.username
-
-
-@contextlib.contextmanager
-def _attacker(name: str, address: str, token: bytes, attack: Attack, method: str) -> Iterator[None]:
-    """Run an attacker during the block. Raises RuntimeError if it stopped by itself, which voids the figures."""
-    command = [sys.executable, "-m", "bench.attacks.attacker", name, "--server", address, "--token", token.hex()]
-    command += ["--streams", str(attack.streams), "--connections", str(attack.connections), "--method", method]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        yield
-        has_stopped = process.poll() is not None
-    finally:
-        process.kill()
-        _, error = process.communicate()
-    if has_stopped:
-        raise RuntimeError(f"the attacker {name} stopped: {_last_line(error)}")
-
-
-def _honest(address: str, seconds: float) -> str:
-    return _end(_begin(address, seconds))
-
-
-def _begin(address: str, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench.attacks.honest", "--server", address, "--seconds", str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _end(process: subprocess.Popen[str]) -> str:
-    """Wait for an honest client, and return its result in words."""
-    out, error = process.communicate()
-    if process.returncode:
-        return f"the honest client failed: {_last_line(error)}"
-    seen = json.loads(out)
-    missing = len(seen["sends"]) - seen["failures"] - len(seen["arrivals"])
-    return (
-        f"{len(seen['sends']):5} sends, {seen['failures']} failed, {_three(seen['sends'])} ms; "
-        f"{missing} did not arrive, arrivals {_three(seen['arrivals'])} ms"
+            with _ThreadSampler(server) as threads, attacking(name, scene.target, attack.size):
+                meanwhile = _phase(clients, seconds)
+                memory = server.peak_resident_bytes()
+        began = time.monotonic()
+        exit_code = server.stop()
+        stop_seconds = time.monotonic() - began
+    return AttackFigures(
+        name,
+        {wire: WireFigures(quiet[wire], meanwhile[wire]) for wire in clients},
+        memory=(before[0] / 2**20, memory / 2**20),
+        threads=(before[1], threads.most),
+        stop_seconds=stop_seconds,
+        exit_code=exit_code,
     )
 
 
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+def _phase(clients: dict[str, _HonestProcess], seconds: float) -> dict[str, Seen]:
+    """Let all clients work at the same time."""
+    for client in clients.values():
+        client.begin(seconds)
+    return {wire: client.end() for wire, client in clients.items()}
 
 
-def _say(name: str, seen: str, memory: int) -> None:
-    print(f"{name:28} {seen}; server {memory / 2**20:,.0f} MiB", flush=True)
+class _HonestProcess:
+    """An honest client in a process of its own."""
+
+    def __init__(self, scene: Scene, wire: str, address: str) -> None:
+        command = [sys.executable, "-m", "bench.attacks.honest", "--server", address, "--name", f"honest-{wire}"]
+        trust = ["--trust", scene.trust] if scene.trust else []
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([*command, *trust], stdin=pipe, stdout=pipe, text=True)
+        # It says that it is ready.
+        self._line()
+
+    def begin(self, seconds: float) -> None:
+        """Let it work for a time."""
+        assert self._process.stdin is not None  # noqa: S101  # a pipe was asked for
+        print(seconds, file=self._process.stdin, flush=True)
+
+    def end(self) -> Seen:
+        """Wait until it has worked, and return what it saw."""
+        return Seen(**json.loads(self._line()))
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("an honest client has ended")
+        return line
+
+    def __enter__(self) -> _HonestProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
 
-def _three(latencies: list[float]) -> str:
-    """Return the median, the 99th percentile and the longest latency, in milliseconds."""
-    if not latencies:
-        return "none"
-    ordered = sorted(latencies)
-    chosen = (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])
-    return " / ".join(f"{1_000 * each:,.1f}" for each in chosen)
+class _ThreadSampler:
+    """Notes the most threads that a server has during a block."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._is_over = threading.Event()
+        self._sampling = threading.Thread(target=self._sample)
+        self.most = 0
+
+    def _sample(self) -> None:
+        while not self._is_over.wait(_SAMPLE):
+            self.most = max(self.most, self._server.threads())
+
+    def __enter__(self) -> _ThreadSampler:
+        self._sampling.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._sampling.join()
 
 
 if __name__ == "__main__":

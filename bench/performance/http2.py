@@ -64,11 +64,14 @@ def cut_messages(data: bytes) -> tuple[list[bytes], bytes]:
 
 def call_headers(address: str, method: str, token: bytes | None = None) -> bytes:
     """Encode the header block of a call. `method` is /package.Service/Method."""
+    return encode_headers(call_fields(address, method, token))
+
+
+def call_fields(address: str, method: str, token: bytes | None = None) -> list[tuple[str, str]]:
+    """Return the fields of the header block of a call."""
     fields = [(":method", "POST"), (":scheme", "http"), (":path", method), (":authority", authority(address))]
     fields += [("content-type", "application/grpc"), ("te", "trailers"), ("user-agent", "grpc-bench/1")]
-    if token is not None:
-        fields.append(("authorization", f"Bearer {token.hex()}"))
-    return encode_headers(fields)
+    return fields if token is None else [*fields, ("authorization", f"Bearer {token.hex()}")]
 
 
 def encode_call(stream: int, headers: bytes, message: bytes) -> bytes:
