@@ -273,8 +273,9 @@ def _channel_options(settings: GrpcSettings) -> list[tuple[str, int]]:
         # This finds a client that is frozen.
         ("grpc.http2.ping_timeout_ms", keepalive_timeout),
         ("grpc.keepalive_permit_without_calls", 1),
-        # A client may ping this often.
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        # A client may ping as often as it likes, since an answer costs little. With a limit, gRPC's work for each ping
+        # of a flood grows with the pings before it. Ten connections then kept all of gRPC's threads busy.
+        ("grpc.http2.max_ping_strikes", 0),
     ]
     if settings.max_connection_age:
         options.append(("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age)))
