@@ -88,7 +88,7 @@ class _HonestProcess:
 
     def __init__(self, scene: Scene, wire: str, address: str) -> None:
         command = [sys.executable, "-m", "bench.attacks.honest", "--server", address, "--name", f"honest-{wire}"]
-        trust = ["--trust", scene.trust] if scene.trust else []
+        trust = ["--trust", scene.server.security.trust] if scene.server.security.trust else []
         pipe = subprocess.PIPE
         self._process = subprocess.Popen([*command, *trust], stdin=pipe, stdout=pipe, text=True)
         # It says that it is ready.

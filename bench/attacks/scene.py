@@ -20,10 +20,12 @@ from bench.server_process import ServerProcess
 from chatbooth_grpc.booth.message_ids import new_message_id
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.chat_client import ChatClient
-from chatbooth_grpc.client.library.security import Security
 
-_UNTRUSTED = ("--trusted-addresses", "none", "--sends-per-account", "1000/s:20000")
-"""The limits by address act on every client. The limit of messages is the server's default."""
+_FLAGS = (
+    *("--trusted-addresses", "none", "--sends-per-account", "1000/s:20000"),
+    *("--max-listeners-per-account", "32"),
+)
+"""The limits by address act on every client. The others are the server's defaults."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,6 @@ class Scene:
     target: Target
     addresses: dict[str, str]
     """The addresses for honest clients, by wire."""
-    trust: str
-    """The fingerprint of the server's certificate. Empty without TLS."""
 
 
 @contextlib.contextmanager
@@ -45,24 +45,22 @@ def open_scene(attack: Attack) -> Iterator[Scene]:
         store = Path(folder) / "store.db"
         if attack.accounts:
             make_accounts(store, attack.accounts)
-        flags = (*_UNTRUSTED, *attack.flags, *(("--tls", "auto") if attack.tls else ()))
+        flags = (*_FLAGS, *attack.flags, *(("--tls", "auto") if attack.tls else ()))
         with ServerProcess(*flags, store=store if attack.accounts else None) as server:
             yield _prepared(server, attack)
 
 
 def _prepared(server: ServerProcess, attack: Attack) -> Scene:
-    trust = server.logged(r"(SHA256:[0-9A-Fa-f:]+)") if attack.tls else ""
-    wire = server.wire.removeprefix("wire://")
-    scheme = "+tls" if attack.tls else ""
-    addresses = {"grpc": f"grpc{scheme}://{server.grpc}" if scheme else server.grpc, "wire": f"wire{scheme}://{wire}"}
-    token = _make_accounts(addresses["wire"], Security(trust=trust), attack.waiting)
+    addresses = {"grpc": server.grpc, "wire": server.wire}
+    grpc, wire = (each.rpartition("/")[2] for each in addresses.values())
+    token = _make_accounts(server, attack.waiting)
     metrics = server.logged(r"metrics url=http://(\S+)/metrics")
-    return Scene(server, Target(server.grpc, wire, metrics, token, "attacker"), addresses, trust)
+    return Scene(server, Target(grpc, wire, metrics, token, "attacker"), addresses)
 
 
-def _make_accounts(address: str, security: Security, waiting: int) -> bytes:
+def _make_accounts(server: ServerProcess, waiting: int) -> bytes:
     """Make the attacker's account, fill its mailbox, and make the victim's. Return the attacker's token."""
-    with ChatClient.connect(address, security=security) as client:
+    with ChatClient.connect(server.wire, security=server.security) as client:
         client.sign_up(VICTIM, PASSWORD)
         token = client.sign_up("attacker", PASSWORD).token
         messages = (OutgoingMessage("attacker", new_message_id(), b"x" * MESSAGE_SIZE) for _ in range(waiting))

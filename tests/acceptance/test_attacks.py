@@ -10,7 +10,6 @@ import pytest
 from bench.attacks.catalogue import ATTACKS
 from bench.attacks.honest import HonestClient, Seen
 from bench.attacks.scene import Scene, attacking, open_scene
-from chatbooth_grpc.client.library.security import Security
 
 _MESSAGES = 20
 _PATIENCE = 60.0
@@ -48,7 +47,7 @@ def test_honest_clients_are_served_during_an_attack(name: str) -> None:
 
 def honest(scene: Scene, wire: str) -> HonestClient:
     """Return an honest client of one wire."""
-    return HonestClient(scene.addresses[wire], f"honest-{wire}", Security(trust=scene.trust))
+    return HonestClient(scene.addresses[wire], f"honest-{wire}", scene.server.security)
 
 
 def seen_by(client: HonestClient) -> tuple[int, list[str], int]:
