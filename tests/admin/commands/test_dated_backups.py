@@ -45,8 +45,11 @@ def test_what_a_killed_backup_has_left_goes_when_its_turn_comes(tmp_path: Path) 
     assert dated.remove_all_but(1) == 0
     first.touch()
     second.touch()
+    # A part is no backup, so it takes no backup's place.
+    running = tmp_path / f"{dated.next(3 * DAY).name}.part-x7_abc"
+    running.touch()
     assert dated.remove_all_but(2) == 1
-    assert names(tmp_path) == {first.name, second.name}
+    assert names(tmp_path) == {first.name, second.name, running.name}
 
 
 def test_only_a_folder_has_dated_backups(tmp_path: Path) -> None:
