@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "admin/commands/disable.py": "admin/commands/test_commands.py",
     "admin/commands/enable.py": "admin/commands/test_commands.py",
     "admin/commands/export.py": "admin/commands/test_commands.py",
+    "admin/commands/invite.py": "admin/commands/test_commands.py",
     "admin/commands/ping.py": "admin/commands/test_commands.py",
     "admin/commands/reaching.py": "admin/commands/test_commands.py",
     "admin/commands/reset_password.py": "admin/commands/test_commands.py",

@@ -45,6 +45,11 @@ def test_wrong_words_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean backup?" in refusal(capsys, "bakcup")
     assert "there is no flag '--fast'" in refusal(capsys, "check", "--fast")
     assert "too many words" in refusal(capsys, "stats", "now")
+    assert "create|list|revoke" in refusal(capsys, "invite")
+    assert "invalid choice: 'make'" in refusal(capsys, "invite", "make")
+    assert "'soon' is not a duration" in refusal(capsys, "invite", "create", "--expires", "soon")
+    assert "over at once" in refusal(capsys, "invite", "create", "--expires", "0d")
+    assert "'0' is not a whole number from 1" in refusal(capsys, "invite", "create", "--uses", "0")
     assert json.loads(refusal(capsys, "--json", "delete"))["error"] == "USAGE"
 
 

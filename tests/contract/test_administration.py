@@ -17,15 +17,19 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import (
     AccountDisabled,
     ChatboothError,
+    InvalidInvite,
     InvalidPageToken,
     InvalidPassword,
     InvalidPattern,
     InvalidUsername,
+    InviteNotFound,
+    InviteRefused,
     RecipientNotFound,
     SessionInvalid,
     WrongCredentials,
 )
-from chatbooth_grpc.booth.model import End, EndReason, Opening
+from chatbooth_grpc.booth.invites import InviteState
+from chatbooth_grpc.booth.model import End, EndReason, Limits, Opening, SignUpPolicy
 from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.rpc.admin_client import connected
 from chatbooth_grpc.rpc.admin_socket import socket_of
@@ -139,6 +143,39 @@ def test_a_user_is_deleted(desk: Desk) -> None:
     assert desk.store.account("ann") is None
 
 
+def test_an_invite_is_made_listed_and_revoked(desk: Desk) -> None:
+    code, made = desk.actions.create_invite(3, 60.0, "for Zoë")
+    _, endless = desk.actions.create_invite(lifetime=None)
+    assert (made.max_uses, made.uses, made.note, made.state) == (3, 0, "for Zoë", InviteState.OPEN)
+    assert (made.end_time, endless.end_time, endless.max_uses) == (made.create_time + 60_000_000, None, 1)
+    assert desk.actions.invites().invites == [made, endless]
+    assert desk.actions.invites().invites == desk.store.administration.invites(0, 9)
+    booth = Booth(desk.store, limits=Limits(sign_up=SignUpPolicy.INVITE), passwords=cheap_passwords())
+    booth.sign_up("ann", PASSWORD, invite=code)
+    desk.actions.revoke_invite(made.invite_id)
+    [revoked, _] = desk.actions.invites().invites
+    assert (revoked.uses, revoked.state) == (1, InviteState.REVOKED)
+    with pytest.raises(InviteRefused):
+        booth.sign_up("bob", PASSWORD, invite=code)
+
+
+def test_invites_are_listed_by_pages(desk: Desk) -> None:
+    for _ in range(3):
+        desk.actions.create_invite()
+    first = desk.actions.invites(page_size=2)
+    second = desk.actions.invites(page_size=2, page_token=first.next_page_token)
+    pages = [[invite.invite_id for invite in page.invites] for page in (first, second)]
+    assert (pages, second.next_page_token) == ([[1, 2], [3]], "")
+    third = desk.actions.invites(page_size=3)
+    assert (len(third.invites), third.next_page_token) == (3, "")
+
+
+def test_an_invite_has_defaults(desk: Desk) -> None:
+    _, invite = desk.actions.create_invite()
+    assert invite.end_time is not None
+    assert (invite.max_uses, invite.end_time - invite.create_time) == (1, 7 * 86_400_000_000)
+
+
 def test_a_person_is_exported(desk: Desk) -> None:
     desk.booth.sign_up("ann", PASSWORD)
     large = "x" * (5 << 20)
@@ -194,6 +231,14 @@ def test_a_store_is_vacuumed(desk: Desk) -> None:
         (lambda actions: actions.reset_password("nobody", PASSWORD), RecipientNotFound),
         (lambda actions: actions.reset_password("nobody", "short"), InvalidPassword),
         (lambda actions: list(actions.export("nobody")), RecipientNotFound),
+        (lambda actions: actions.create_invite(uses=1_000_001), InvalidInvite),
+        (lambda actions: actions.create_invite(lifetime=-1.0), InvalidInvite),
+        (lambda actions: actions.create_invite(lifetime=0.0), InvalidInvite),
+        (lambda actions: actions.create_invite(lifetime=1e11), InvalidInvite),
+        (lambda actions: actions.create_invite(note="two\nlines"), InvalidInvite),
+        (lambda actions: actions.invites(page_token="none"), InvalidPageToken),
+        (lambda actions: actions.revoke_invite(7), InviteNotFound),
+        (lambda actions: actions.revoke_invite((1 << 64) - 1), InviteNotFound),
     ],
 )
 def test_a_refusal_is_the_same(desk: Desk, act: Callable[[AdminActions], object], error: type[ChatboothError]) -> None:
@@ -214,6 +259,9 @@ def test_what_an_administrator_does_is_logged_without_a_secret(
             for name in ("nobody", "a secret password"):
                 with pytest.raises(ChatboothError):
                     actions.delete(name)
+            code, _ = actions.create_invite(note="a secret note")
+            actions.revoke_invite(1)
+            actions.invites()
             actions.users()
     lines = [record for record in caplog.records if record.name == admin_servicer.__name__]
     said = [(vars(line)["action"], vars(line).get("account"), vars(line)["outcome"]) for line in lines]
@@ -221,7 +269,10 @@ def test_what_an_administrator_does_is_logged_without_a_secret(
         ("RESET_PASSWORD", "ann", "OK"),
         ("DELETE_USER", "nobody", "RECIPIENT_NOT_FOUND"),
         ("DELETE_USER", None, "INVALID_USERNAME"),
+        ("CREATE_INVITE", None, "OK"),
+        ("REVOKE_INVITE", None, "OK"),
     ]
+    assert code not in caplog.text
     assert "secret" not in caplog.text
 
 

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "enable": "let the user of a disabled account log in again",
     "reset-password": "give an account another password, and end its sessions",
     "delete": "delete an account, its sessions and all messages in its mailbox",
+    "invite": "make a code with which people can sign up, list the invites, or revoke one",
     "export": "print all that the store holds about a person, as JSON lines",
     "ping": "ask whether the server runs and can write its store",
     "stats": "print how much the store has",

@@ -7,7 +7,8 @@ import json
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 from chatbooth_grpc.admin.arguments import parse
 from chatbooth_grpc.admin.commands.context import Context, NotSound
 from chatbooth_grpc.admin.commands.ping import NotRunning, NotServing
+from chatbooth_grpc.admin.commands.reaching import reach
 from chatbooth_grpc.admin.commands.showing import size
 from chatbooth_grpc.admin.commands.table import load
 from chatbooth_grpc.booth.admin_store import MaintenanceFailed
-from chatbooth_grpc.booth.administration import Administration
+from chatbooth_grpc.booth.administration import AdminActions, Administration
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import AccountDisabled, RecipientNotFound
+from chatbooth_grpc.booth.errors import AccountDisabled, InvalidInvite, InviteNotFound, RecipientNotFound
+from chatbooth_grpc.booth.invites import hash_code
 from chatbooth_grpc.client.failures.command_failure import Misuse
 from chatbooth_grpc.client.failures.exit_codes import FAILED, UNREACHABLE
 from chatbooth_grpc.client.terminal.output import Output
@@ -56,6 +59,12 @@ class Desk:
             server = AdminServer(Administration(store.administration, passwords=cheap_passwords()), self.path)
             server.start()
             self._serving.callback(server.stop)
+
+    @contextmanager
+    def actions(self) -> Iterator[AdminActions]:
+        """Give what an administrator can do, as the commands get it."""
+        with reach(self.path, SQLitePlace(self.path)) as actions:
+            yield actions
 
     def stop(self) -> None:
         """End the server, if there is one."""
@@ -137,6 +146,72 @@ def test_delete_asks_or_is_told(desk: Desk) -> None:
     assert [user["username"] for user in desk.records("users")] == ["ann"]
     with pytest.raises(RecipientNotFound):
         desk.run("delete", "bob", "--yes")
+
+
+def test_invite_makes_a_code_that_is_printed_once(desk: Desk) -> None:
+    out, err = desk.run("invite", "create", "--note", "for Zoë")
+    code = out.strip()
+    assert hash_code(code) is not None
+    assert re.search(r"Made invite 1: used 0 of 1, good until \d{4}-\d\d-\d\dT", err)
+    assert "not shown again" in err
+    [record] = desk.records("invite", "create", "--uses", "5", "--expires", "never")
+    assert hash_code(str(record.pop("code"))) is not None
+    first, second = desk.records("invite", "list")
+    assert second == record
+    assert (record["invite_id"], record["state"], record["max_uses"], record["uses"]) == (2, "OPEN", 5, 0)
+    assert (record["end_time"], record["note"], first["note"]) == (None, "", "for Zoë")
+    listed, _ = desk.run("invite", "list")
+    assert code not in listed
+    assert re.fullmatch(r"1 +used 0 of 1, good until \S+  for Zoë\n2 +used 0 of 5, without end\n", listed)
+
+
+def test_invite_expires_when_it_is_told(desk: Desk) -> None:
+    [week] = desk.records("invite", "create")
+    [hour] = desk.records("invite", "create", "--expires", "1h")
+    for record, expected in ((week, timedelta(days=7)), (hour, timedelta(hours=1))):
+        made, end = (
+            datetime.fromisoformat(record[name].replace("Z", "+00:00")) for name in ("create_time", "end_time")
+        )
+        assert end - made == expected
+
+
+def test_invite_revoke_ends_one(desk: Desk) -> None:
+    desk.run("invite", "create")
+    assert desk.records("invite", "revoke", "1") == [{"invite_id": 1, "revoked": True}]
+    assert "Revoked invite 1" in desk.run("invite", "revoke", "1")[1]
+    assert re.search(r"1 +used 0 of 1, revoked \S+\n", desk.run("invite", "list")[0])
+    with pytest.raises(InviteNotFound, match="no invite 2"):
+        desk.run("invite", "revoke", "2")
+
+
+def test_invite_lists_more_than_a_page(desk: Desk) -> None:
+    with desk.actions() as actions:
+        for _ in range(101):
+            actions.create_invite()
+    assert [record["invite_id"] for record in desk.records("invite", "list")] == [*range(1, 102)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("revoke",),
+        ("list", "1"),
+        ("create", "1"),
+        ("list", "--uses", "2"),
+        ("revoke", "1", "--expires", "1d"),
+        ("list", "--note", "x"),
+    ],
+)
+def test_invite_refuses_words_that_do_not_fit(desk: Desk, words: tuple[str, ...]) -> None:
+    with pytest.raises(Misuse):
+        desk.run("invite", *words)
+
+
+def test_invite_refuses_what_no_invite_can_be(desk: Desk) -> None:
+    for words in (("--uses", "1000001"), ("--expires", "3651d"), ("--note", "x" * 201)):
+        with pytest.raises(InvalidInvite):
+            desk.run("invite", "create", *words)
+    assert desk.records("invite", "list") == []
 
 
 def test_export_prints_or_writes_a_private_file(desk: Desk, tmp_path: Path) -> None:
