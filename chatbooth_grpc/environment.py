@@ -62,7 +62,8 @@ SERVER_VARIABLES = frozenset(
 CLIENT_VARIABLES = frozenset(
     PREFIX + name
     for name in (
-        *("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD", "TRUST", "CLIENT_CERT", "CLIENT_KEY", "INSECURE"),
+        *("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD", "INVITE"),
+        *("TRUST", "CLIENT_CERT", "CLIENT_KEY", "INSECURE"),
     )
 )
 # A test reads TEST_AWAY. The scripts read the others.

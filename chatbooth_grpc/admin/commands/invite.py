@@ -55,7 +55,7 @@ def add_flags(parser: CommandParser) -> None:
         "--note",
         type=flag_value(values.words),
         metavar="TEXT",
-        help="create: words for the list, such as whom it is for",
+        help="create: words for the list, for whom it is",
     )
 
 
