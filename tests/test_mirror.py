@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "booth/error_tree.py": "booth/test_errors.py",
     "booth/model.py": "contract/test_conformance.py",
     "booth/observing.py": "contract/test_observing.py",
+    "booth/request_errors.py": "booth/test_errors.py",
     "booth/store.py": "contract/test_store.py",
     "booth/token_problems.py": "booth/test_errors.py",
     "booth/unicode.py": "acceptance/test_hostile_input.py",

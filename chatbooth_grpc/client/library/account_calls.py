@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from chatbooth_grpc.booth import actions
@@ -19,16 +20,16 @@ from chatbooth_grpc.booth.unicode import check_unicode
 from chatbooth_grpc.client.library.ranges import MAX_SEQUENCE, check_range
 
 
-class AccountCalls:
+class AccountCalls(ABC):
     """The calls on blocks and sessions. `ChatClient` performs them."""
 
+    @abstractmethod
     def _repeat(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
         """Perform an action of the session, which may be repeated without harm."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _call(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
         """Perform an action of the session, once."""
-        raise NotImplementedError
 
     def block(self, username: str) -> None:
         """Block another account, so that it cannot send to this one. It may be blocked already.
