@@ -81,7 +81,7 @@ def all_texts(client: ChatClient) -> list[tuple[int, str]]:
 
 
 class Sender(threading.Thread):
-    """Sends one text after another until it is told to stop, and notes those that were acknowledged."""
+    """Sends one text after another until `stop` is called, and notes those that were acknowledged."""
 
     def __init__(self, client: ChatClient, name: str) -> None:
         super().__init__(daemon=True, name=name)

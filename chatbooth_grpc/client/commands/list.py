@@ -1,4 +1,4 @@
-"""`list`: prints the usernames that a pattern finds."""
+"""`list`: prints the usernames that match a pattern."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "logout": "end the session",
     "whoami": "print who is logged in, if the session is alive",
     "passwd": "change the password, and end the account's other sessions",
-    "list": "print the usernames that a pattern finds",
+    "list": "print the usernames that match a pattern",
     "send": "send a message, or very many from a file",
     "deliver": "print the messages that wait, and acknowledge them",
     "listen": "print the messages that wait and those that come, until Ctrl-C",

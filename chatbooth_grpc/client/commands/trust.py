@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_flags(parser: CommandParser) -> None:
     """Add the flag that forgets a server."""
-    parser.add_flag("--forget", action="store_true", help="forget by which certificate the server is known")
+    parser.add_flag("--forget", action="store_true", help="forget the certificate that was accepted for the server")
 
 
 def run(context: Context, parsed: Namespace) -> None:

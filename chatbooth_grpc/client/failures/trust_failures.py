@@ -1,4 +1,4 @@
-"""A server that the client does not trust: what happened, and the command that changes it."""
+"""The words for a server that the client does not trust, with the command that changes it."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ Resumed = Callable[[Opening], None]
 class Listening(Iterator[MessageBatch | Gap | Restored]):
     """The messages of a mailbox: those that wait, and then those that come. `ChatClient.listen` makes it.
 
-    Iterating blocks until an event comes. It ends by `close`, which any thread may call, or by an error that another
-    connection would not mend, as SessionInvalid.
+    Iterating blocks until an event comes. It ends after `close`, which any thread may call. It raises an error only if
+    another connection would not help, for example SessionInvalid.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
     def __next__(self) -> MessageBatch | Gap | Restored:
         """Return the next messages, a gap where retention removed some, or an event that the store was restored.
 
-        Raises SessionInvalid if the session has ended. Raises other errors that a new connection would not mend.
+        Raises SessionInvalid if the session has ended. Raises other errors if a new connection would not help.
         """
         self._process.check()
         self._note_taken()

@@ -1,4 +1,4 @@
-"""What a program says of the security of its connections: whom it trusts, and whether plain text is allowed."""
+"""The security of a program's connections: whom it trusts, and whether plain text is allowed."""
 
 from __future__ import annotations
 
