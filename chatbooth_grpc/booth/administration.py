@@ -45,7 +45,7 @@ class InvitePage:
 
 
 class AdminActions(Protocol):
-    """What an administrator can do, performed by a running server or by this process.
+    """The actions of an administrator, performed by a running server or by this process.
 
     A method that names a user raises InvalidUsername and RecipientNotFound. Each may raise MaintenanceFailed and the
     store's errors. `AdminStore` says what the iterators give.

@@ -318,7 +318,7 @@ class Booth:
         """
         self._acknowledge(self.authenticated(token), through, epoch)
 
-    # What the actions share
+    # Shared by the actions
 
     def _acknowledge(self, session: StoredSession, through: int, epoch: bytes) -> None:
         if through > session.cursor and epoch in (b"", self._store.epoch):

@@ -22,7 +22,10 @@ class Lane:
         self.error: ChatboothError | None = None
 
     def fail(self, error: ChatboothError) -> ChatboothError:
-        """Refuse all further messages of the lane with this error, or an earlier one; return which. Thread-safe."""
+        """Refuse all further messages of the lane with `error`, unless an earlier error refuses them already.
+
+        Return the error that refuses them. Many threads may call this.
+        """
         with _failing:
             self.error = self.error or error
         return self.error

@@ -19,7 +19,7 @@ from chatbooth_grpc.metrics.gauges import Gauges
 from chatbooth_grpc.metrics.tally import Histogram, Tally
 
 Samples: TypeAlias = Iterable[tuple[tuple[str, ...], float | None]]
-"""Values with the values of their labels. None: there is no value now."""
+"""Pairs of label values and a value. A value of None means that there is none now."""
 
 
 def registry_of(tally: Tally, gauges: Gauges) -> CollectorRegistry:

@@ -26,7 +26,7 @@ UNKNOWN_ACTION = "UNKNOWN"
 
 MOST_LIMITS = 64
 OTHER_LIMITS = "others"
-"""After so many names of limits, all further names share one label."""
+"""The most names of limits that have a label of their own. All further names share one label."""
 
 _ACTIONS = frozenset(row.name for row in ACTIONS.values())
 _SEND = action_name(SEND)

@@ -293,7 +293,7 @@ def _add_connections(group: _Group) -> None:
     _add_time(group, "--keepalive-timeout", 20.0, (0.1, 3_600), words)
     words = "have clients connect anew after this long; 0 leaves connections alone (default: 0)"
     _add_time(group, "--max-connection-age", 0.0, (0, _YEAR), words)
-    words = "time that calls in progress get to finish when the server is told to stop (default: 10s)"
+    words = "time that calls in progress get to finish when the server stops (default: 10s)"
     _add_time(group, "--drain-grace", 10.0, (0, 3_600), words)
 
 

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Connection(NamedTuple):
-    """What a socket was found to be. The key is that of its client's address."""
+    """A socket that was looked at. The key is that of its client's address."""
 
     is_ours: bool
     key: str | None = None

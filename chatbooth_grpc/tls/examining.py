@@ -17,7 +17,7 @@ _OTHER_NAME = (62, 64)
 
 
 Content = dict[str, Any]
-"""What a certificate says, as Python's library gives it."""
+"""The content of a certificate, as Python's library gives it."""
 
 
 class Shown(NamedTuple):

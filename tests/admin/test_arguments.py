@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said of wrong words, which end the program with 2."""
+    """Return the words about wrong arguments, which end the program with 2."""
     with pytest.raises(SystemExit) as ended:
         parse(words)
     assert ended.value.code == 2

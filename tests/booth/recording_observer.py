@@ -1,4 +1,4 @@
-"""An observer that records what it is told."""
+"""An observer that records each call of its methods."""
 
 from __future__ import annotations
 

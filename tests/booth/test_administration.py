@@ -1,4 +1,4 @@
-"""What an administrator may do: the rules around the operations on a store."""
+"""The rules for an administrator, around the operations on a store."""
 
 from __future__ import annotations
 

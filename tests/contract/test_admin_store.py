@@ -39,7 +39,7 @@ from tests.store.sqlite.test_copying import largest_file
 
 
 def user(store: Store, username: str) -> User:
-    """What an administrator sees of an account."""
+    """Return an account as an administrator sees it."""
     [found] = administration(store).users([username])
     return found
 
@@ -54,7 +54,7 @@ def back_up(store: Store, target: Path, *, force: bool = False) -> Backup:
 
 
 def findings(store: Store) -> list[Finding]:
-    """What a check finds."""
+    """Return the findings of a check."""
     return [item for item in administration(store).check() if isinstance(item, Finding)]
 
 

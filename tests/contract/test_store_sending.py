@@ -134,7 +134,7 @@ def test_a_callback_that_raises_keeps_no_outcome_from_the_others(store: Store) -
         assert isinstance(settled.next()[0], Receipt)
 
 
-# What a store may answer without its database
+# Answers that a store may give without its database
 
 
 def test_a_cached_session_is_the_session_and_none_that_has_ended(store: Store) -> None:

@@ -241,7 +241,7 @@ def test_a_session_that_has_ended_acknowledges_nothing(store: Store) -> None:
 
 def test_the_error_of_a_refused_read_keeps_no_old_data_for_the_next_reader(store: Store) -> None:
     session, token_hash = sign_up(store, "ann"), new_token_hash()
-    # Whoever keeps the error keeps the variables of the calls that it came through.
+    # Code that keeps the error keeps the variables of the calls that it came through.
     with pytest.raises(CursorPastEnd) as kept:
         store.after(session, 1, PLENTY, PLENTY)
     created = sign_up(store, "ben", token_hash)

@@ -22,7 +22,7 @@ def call(action: str, wire: str = "grpc") -> Call:
 
 
 def append(count: int, queued_time: float) -> AppendJob:
-    """Return a job of so many messages."""
+    """Return a job of `count` messages."""
     new = NewMessage(ANN, OutgoingMessage("ann", b"i" * 16, b"hello"), b"d" * 16)
     job = AppendJob([new] * count, lambda _: None)
     job.queued_time = queued_time

@@ -353,7 +353,7 @@ def test_the_store_does_not_move_while_a_callback_hangs(open_on_disk: OpenOnDisk
     with open_on_disk() as store:
         ann = sign_up(store, "ann")
         with held(store):
-            # The settler calls back so many.
+            # The writer itself calls back only a few. The settler calls back these nine.
             for _ in range(9):
                 store.append_later([new_message(ann, "ann")], hang)
         wait_until(lambda: not store.is_moving(1))

@@ -20,7 +20,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
         self._folder = folder
-        # The authority's own certificate: who trusts it trusts what it issues.
+        # The authority's own certificate. A client that trusts it trusts each certificate that the authority issues.
         self.file = folder / "authority.pem"
         self.file.write_bytes(self._authority.cert_pem.bytes())
 

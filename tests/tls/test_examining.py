@@ -1,4 +1,4 @@
-"""What a server's certificate says to a client that only looks at it."""
+"""The content of a server's certificate, for a client that only looks at it."""
 
 from __future__ import annotations
 

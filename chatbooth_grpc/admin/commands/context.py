@@ -1,4 +1,4 @@
-"""What every command of an administrator works with."""
+"""The context in which every command of an administrator works."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from chatbooth_grpc.booth.administration import AdminActions
 
 @contextmanager
 def reach(store: Path, place: StorePlace) -> Iterator[AdminActions]:
-    """Give the actions on a store, by its real path. Raises MaintenanceFailed."""
-    # Importing gRPC takes longer than the errors of usage take.
+    """Give an object that performs actions on a store. `store` is its real path. Raises MaintenanceFailed."""
+    # Importing gRPC takes time. An error of usage must be reported without it.
     from chatbooth_grpc.rpc.admin_client import connected
     from chatbooth_grpc.rpc.admin_socket import socket_of
 

@@ -87,7 +87,7 @@ def _has_parameters(function: Any, parameters: list[str]) -> bool:
 def _name_of_receiver(server: Any) -> str | None:
     try:
         return getattr(server._unary_request(None, None, None), "__name__", None)
-    # Whatever it raises, it is another grpcio.
+    # Any exception means that this is another grpcio.
     except Exception:  # noqa: BLE001
         return None
 
@@ -112,7 +112,7 @@ def _different_strings(server: Any) -> Iterator[str]:
 def _different_state(server: Any) -> Iterator[str]:
     try:
         state = server._RPCState()
-    # Whatever it raises, it is another grpcio.
+    # Any exception means that this is another grpcio.
     except Exception:  # noqa: BLE001
         yield "_RPCState"
         return

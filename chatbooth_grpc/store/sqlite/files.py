@@ -78,7 +78,7 @@ class StoreFiles:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the files. It is empty if they are in place."""
+        """Words for the problem with the files. Empty if they are in place."""
         return self._losing.cause
 
     def note_written(self, generation: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.store.sqlite.lock import FileId
 
-# What the file holds: the head, its checksum, and the mark, which each commit writes anew. All of it fits a sector.
+# The file holds the head, its checksum, and the mark, which each commit writes anew. All of it fits a sector.
 _MAGIC = b"chatbooth seal 1"
 _HEAD = struct.Struct("<16sQ16s16s16sQQQq")
 _CHECKSUM = struct.Struct("<Q")

@@ -55,7 +55,7 @@ class SQLiteEngine:
         self.deletion_watchers: list[Deleted] = []
         self.sessions = SessionCache()
         self.tails = Tails()
-        # Who waits for a vacuum, which comes after the current transaction.
+        # The callers that wait for a vacuum, which comes after the current transaction.
         self._vacuum_done: list[Callable[[apsw.Error | None], None]] = []
         files.note_written(self._checkpoints.generation())
 
@@ -90,7 +90,7 @@ class SQLiteEngine:
         self._checkpoints.end(committed)
         self._clock.end(committed=committed)
         if not committed:
-            # Whoever asked for a vacuum has got the error.
+            # The caller that asked for a vacuum has got the error.
             self._vacuum_done.clear()
         if committed:
             self.tails.remember(self._appender.appended, self._transaction.changed)

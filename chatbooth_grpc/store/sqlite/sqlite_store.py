@@ -83,8 +83,7 @@ class SQLiteStore(AccountsPart, SessionsPart, BlocksPart, InvitesPart):
         clock, or `clock` if `clock` is not the system's. `vfs` names the SQLite VFS that reaches the file. `store_wait`
         is the longest time that a change waits for the disk, in seconds. A mailbox takes no
         message while `max_mailbox` of its messages are not acknowledged; 0 sets no limit. `restored` says that the file
-        was put back from a copy. In most cases, the store notices that by itself. `observer` is told of each
-        transaction.
+        was put back from a copy. In most cases, the store notices that by itself. `observer` observes each transaction.
         """
         # The real path gives one lock for all names of the file, also after the process changes its folder.
         self.path = self._path = absolute_path(path)

@@ -58,7 +58,7 @@ def decode_acknowledge_request(body: bytes) -> AcknowledgeRequest:
     return AcknowledgeRequest(reader.varint(), reader.extensions().get(_EPOCH_TAG, b""))
 
 
-# What a delivery and a push share
+# Shared by a delivery and a push
 
 
 def encode_message(message: Message) -> bytes:

@@ -121,18 +121,18 @@ class Connection:
         self._lane = Lane()
         self._held = HeldReplies(writer)
         self.last_received = self.last_used = time.monotonic()
-        # Whether the thread handles requests, and so does not read.
+        # Whether the thread handles requests at the moment. It does not read meanwhile.
         self._is_taking = False
-        # Since when a frame is incomplete.
+        # When the first bytes of an incomplete frame came. None means that there is no incomplete frame.
         self.frame_since: float | None = None
-        # Since when a ping of the server has no answer.
+        # When the server sent a ping that has no answer yet.
         self.asked_since: float | None = None
-        # Since when the server answers no more.
+        # When the server stopped answering this connection.
         self.over_since: float | None = None
 
     @property
     def opening_since(self) -> float | None:
-        """Since when the connection has been opened, while a proxy's header or the end of the handshake is missing."""
+        """When the connection came. None if its handshake is done, and its proxy's header is there if it needs one."""
         return None if self._stream.is_ready and self._receive_header is None else self.last_used
 
     @property

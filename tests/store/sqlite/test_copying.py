@@ -46,7 +46,7 @@ def copy(connection: apsw.Connection, target: Path, *, force: bool = False) -> N
 
 
 def damage(path: Path) -> list[str]:
-    """What is damaged in a file."""
+    """Return the damage that is found in a file."""
     with closing(open_alone(path)) as connection:
         return damage_in(connection)
 

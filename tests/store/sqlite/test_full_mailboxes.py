@@ -1,4 +1,4 @@
-"""A mailbox takes only so many messages that nobody has acknowledged."""
+"""A mailbox takes a limited number of messages that nobody has acknowledged."""
 
 from __future__ import annotations
 

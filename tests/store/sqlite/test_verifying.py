@@ -26,7 +26,7 @@ def file(home: SQLiteHome) -> Path:
 
 
 def results(file: Path) -> list[Finding | Verified]:
-    """What is found, without progress."""
+    """Return the findings, without the progress."""
     return [item for item in verify(file) if not isinstance(item, Progress)]
 
 
