@@ -55,6 +55,8 @@ SERVER_VARIABLES = frozenset(
         "TLS_CERT",
         "TLS_CLIENT_CA",
         "TLS_KEY",
+        "TRACES",
+        "TRACE_SAMPLE",
         "TRUSTED_ADDRESSES",
         "WIRE_PORT",
     )

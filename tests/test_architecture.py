@@ -29,7 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "wire.server": {"booth", "live", "wire.encoding", "wire.streams", "addresses", "unix_sockets"},
     "wire.client": {"booth", "wire.encoding", "wire.streams"},
     "metrics": {"booth", "addresses"},
-    "server": {"booth", "live", "metrics", "tls", "addresses", "durations", "environment", "unix_sockets"},
+    "tracing": {"booth", "rpc"},
+    "server": {"booth", "live", "metrics", "tracing", "tls", "addresses", "durations", "environment", "unix_sockets"},
     # The command line of an administrator is made of the same parts as that of a user.
     "admin": {
         *("booth", "admin.commands", "client.commands.parsing", "client.failures", "client.terminal", "environment"),

@@ -18,6 +18,7 @@ from chatbooth_grpc.booth.actions import SIGN_UP, LogInRequest
 from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
 from chatbooth_grpc.booth.model import Opening, OutgoingMessage
+from chatbooth_grpc.booth.observing import Observer, one_observer
 from chatbooth_grpc.booth.throttles import DEFAULT_RATES, Throttles
 from chatbooth_grpc.client import ChatClient, MessageBatch
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[1] / "CONTRIBUTING.md"
 PATIENCE = 30.0
-OF_GRPCIO = ("Thread-N (_serve)", "Thread-N (_run)")
+OF_LIBRARIES = ("Thread-N (_serve)", "Thread-N (_run)", "OtelBatchSpanRecordProcessor")
 """grpcio gives its threads no names. All of ours have one, which another test finds in the source."""
 
 SIGNAL = "signal"
@@ -143,12 +144,14 @@ class House:
 
     def __init__(self, path: Path, certificate: Certificate, ending: ExitStack) -> None:
         self.path = path
-        tally = Tally()
-        store = ending.enter_context(SQLiteStore(path, observer=tally))
-        switchboard = Switchboard(store, observer=tally)
+        # Without the package, this import skips the tests of the running servers, as that of the certificate does.
+        tracing: Observer = ending.enter_context(import_module("tests.tracing.tracing_to_memory").tracing_to_memory())
+        observer = one_observer([Tally(), tracing])
+        store = ending.enter_context(SQLiteStore(path, observer=observer))
+        switchboard = Switchboard(store, observer=observer)
         throttles = Throttles(DEFAULT_RATES)
         booth = Booth(
-            store, passwords=cheap_passwords(), listens=switchboard.listens, observer=tally, throttles=throttles
+            store, passwords=cheap_passwords(), listens=switchboard.listens, observer=observer, throttles=throttles
         )
         self._reaper = Reaper(store, switchboard, 3600.0, retain=3600.0, sweep_interval=0.05)
         self._grpc = ChatServer(booth, switchboard, parse_settings(["--port", "0", "--drain-grace", "5s"], {}))
@@ -303,6 +306,6 @@ def test_every_lock_was_seen_at_work(lived: tuple[Order, set[str]]) -> None:
 
 def test_the_threads_of_a_running_server_are_documented(lived: tuple[Order, set[str]]) -> None:
     _, names = lived
-    known = [name for each in documented_threads().values() for name in each] + [*OF_GRPCIO]
+    known = [name for each in documented_threads().values() for name in each] + [*OF_LIBRARIES]
     patterns = [re.compile(re.escape(name).replace("N", r"\d+")) for name in known]
     assert {name for name in names if not any(pattern.fullmatch(name) for pattern in patterns)} == set()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from chatbooth_grpc.booth.actions import LOG_IN, action_name
 from chatbooth_grpc.booth.deadline import current_deadline
@@ -59,8 +60,8 @@ class Call:
         self.account: str | None = None
         # The number of its account, if a session acts and is known. 0 otherwise.
         self.account_id = 0
-        # The observer that makes traces keeps its own things here.
-        self.trace: object = None
+        # The spans of the call, if an observer makes traces. None: it has not decided whether there are any.
+        self.trace: Sequence[Any] | None = None
         self._peer = peer
         self._header = header
         # It is drawn when somebody asks for it, because most calls need none.

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from chatbooth_grpc.booth.admin_store import AdminStore
     from chatbooth_grpc.booth.credentials import Passwords
+    from chatbooth_grpc.booth.observing import Observer
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.admin_server import AdminServer
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import Shares
     from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.metrics import Metrics
+    from chatbooth_grpc.server.traces import Traces
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.tls.reloading import CurrentCertificate
     from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
@@ -132,8 +134,8 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
     certificate = _certificate(settings)
     signals.reload = partial(_reload, supervisor, certificate)
     _require_reflection(settings)
-    metrics = _metrics(settings)
-    observer = metrics.tally if metrics else None
+    metrics, traces = _metrics(settings), _traces(settings)
+    observer = _observer(metrics, traces)
     with SQLiteStore(
         settings.store,
         store_wait=settings.limits.store_wait,
@@ -192,9 +194,9 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
         supervisor.watch(store.is_moving)
         supervisor.say_ready(serving_status(address, wire_address))
         _wait_for_end(settings, signals, supervisor)
-        _drain(settings, signals, (server, wire), switchboard, [reaper, admin, *([metrics] if metrics else [])])
-        if certificate:
-            certificate.stop()
+        _drain(settings, signals, (server, wire), switchboard, (reaper, admin, metrics))
+        # The calls and streams that end now have traces, too.
+        _stop(certificate, traces)
         _log.info("stopped")
 
 
@@ -210,7 +212,7 @@ def _drain(
     signals: Signals,
     servers: tuple[ChatServer | None, WireServer | None],
     switchboard: Switchboard,
-    stopped_first: Sequence[_Stoppable],
+    stopped_first: Sequence[_Stoppable | None],
 ) -> None:
     """End everything but the store: first `stopped_first`, then the streams, the calls and the connections."""
 
@@ -222,14 +224,20 @@ def _drain(
     server, wire = servers
     signals.watch_drain(cut_short)
     deadline = time.monotonic() + settings.drain_grace
-    for part in stopped_first:
-        part.stop()
+    _stop(*stopped_first)
     if server:
         server.drain()
     else:
         switchboard.drain(settings.drain_grace / 2)
     if wire:
         wire.drain(max(1.0, deadline - time.monotonic()))
+
+
+def _stop(*parts: _Stoppable | None) -> None:
+    """Stop the parts that this server has."""
+    for part in parts:
+        if part:
+            part.stop()
 
 
 def _reload(supervisor: Supervisor, certificate: CurrentCertificate | None) -> None:
@@ -255,6 +263,23 @@ def _metrics(settings: Settings) -> Metrics | None:
     from chatbooth_grpc.server.metrics import Metrics
 
     return Metrics(settings.metrics)
+
+
+def _traces(settings: Settings) -> Traces | None:
+    """Return the traces if they are wanted. Raises ExtraMissing."""
+    if settings.traces is None:
+        return None
+    from chatbooth_grpc.server.traces import Traces
+
+    _log.info("traces", extra={"receiver": settings.traces, "sample": settings.trace_sample})
+    return Traces(settings.traces, settings.trace_sample)
+
+
+def _observer(metrics: Metrics | None, traces: Traces | None) -> Observer | None:
+    """Return one observer for all that are wanted."""
+    from chatbooth_grpc.booth.observing import one_observer
+
+    return one_observer([*([metrics.tally] if metrics else []), *([traces.observer] if traces else [])])
 
 
 def _start_metrics(

@@ -16,6 +16,7 @@ from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import folded_username
 from chatbooth_grpc.booth.throttles import DEFAULT_RATES, MOST_IN_A_BATCH
 from chatbooth_grpc.durations import duration
+from chatbooth_grpc.server.traces import DEFAULT_RATIO, read_ratio, read_receiver
 from chatbooth_grpc.server.units import rate, size, whole_number
 
 T = TypeVar("T", int, float)
@@ -64,7 +65,7 @@ def add_groups(parser: argparse.ArgumentParser, wire_port: int | None) -> None:
     _add_shares(parser.add_argument_group("shares"))
     _add_rates(parser.add_argument_group("rates"))
     _add_connections(parser.add_argument_group("connections"))
-    _add_monitoring(parser.add_argument_group("logs and metrics"))
+    _add_monitoring(parser.add_argument_group("monitoring"))
 
 
 def _add_host(group: _Group) -> None:
@@ -308,6 +309,21 @@ def _add_monitoring(group: _Group) -> None:
         metavar="HOST:PORT",
         help="answer Prometheus at this address, by plain HTTP: http://HOST:PORT/metrics; port 0 takes a free one "
         "(default: off)",
+    )
+    group.add_argument(
+        "--traces",
+        type=read_receiver,
+        metavar="URL",
+        help="send traces of OpenTelemetry to this receiver, by OTLP over HTTP, such as http://127.0.0.1:4318; env "
+        "takes the receiver that OTEL_EXPORTER_OTLP_ENDPOINT names (default: off)",
+    )
+    group.add_argument(
+        "--trace-sample",
+        type=read_ratio,
+        default=DEFAULT_RATIO,
+        metavar="PART",
+        help="the part of calls and messages to trace, from 0 to 1, beside those whose client traces them (default: "
+        "%(default)s)",
     )
 
 

@@ -84,6 +84,8 @@ class Settings:
     log_level: str
     log_format: str
     metrics: Endpoint | None
+    traces: str | None
+    trace_sample: float
 
 
 def parse_settings(
@@ -146,6 +148,8 @@ def parse_settings(
         log_level=parsed.log_level,
         log_format=parsed.log_format,
         metrics=_metrics(parsed, parser.written["metrics"], resolve),
+        traces=parsed.traces,
+        trace_sample=parsed.trace_sample,
     )
 
 

@@ -14,8 +14,9 @@ from tests.server.served import Served
 
 __all__ = ["grpcio", "running", "serve", "start"]
 
-# The library of these tests is an extra.
-collect_ignore = [] if find_spec("prometheus_client") else ["test_metrics.py"]
+# The libraries of these tests are extras.
+_EXTRAS = {"prometheus_client": "test_metrics.py", "opentelemetry": "test_traces.py"}
+collect_ignore = [test for library, test in _EXTRAS.items() if not find_spec(library)]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ GROUPS = {
         "--max-connection-age",
         "--drain-grace",
     ],
-    "logs and metrics": ["--log-level", "--log-format", "--metrics"],
+    "monitoring": ["--log-level", "--log-format", "--metrics", "--traces", "--trace-sample"],
 }
 
 

@@ -71,6 +71,8 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--log-level", "CHATBOOTH_LOG_LEVEL", "debug", "debug"),
     ("--log-format", "CHATBOOTH_LOG_FORMAT", "json", "json"),
     ("--metrics", "CHATBOOTH_METRICS", "[::1]:9464", Endpoint(Host("::1", ("::1",)), 9464)),
+    ("--traces", "CHATBOOTH_TRACES", "https://traces.example:4318", "https://traces.example:4318"),
+    ("--trace-sample", "CHATBOOTH_TRACE_SAMPLE", "0.5", 0.5),
 ]
 
 SHARES = {
@@ -115,6 +117,14 @@ WRONG: list[tuple[str, str, str]] = [
     ("--metrics", "127.0.0.1:", "is not HOST:PORT"),
     ("--metrics", "::1:9464", "is not HOST:PORT"),
     ("--metrics", "127.0.0.1:65536", "is not HOST:PORT"),
+    ("--traces", "127.0.0.1:4318", "'127.0.0.1:4318' is not a URL such as http://127.0.0.1:4318, and not env"),
+    ("--traces", "http://", "is not a URL"),
+    ("--traces", "http://a:x", "is not a URL"),
+    ("--traces", "http://a:4318/?key=1", "is not a URL"),
+    ("--traces", "http://ann:guess@a:4318", "the URL may have no password"),
+    ("--trace-sample", "1%", "'1%' is not a number from 0 to 1, such as 0.01"),
+    ("--trace-sample", "1.1", "is not a number from 0 to 1"),
+    ("--trace-sample", "nan", "is not a number from 0 to 1"),
 ]
 
 
@@ -167,6 +177,8 @@ def _default_as_text(flag: str) -> str:
         "--log-level": "info",
         "--log-format": "text",
         "--metrics": "127.0.0.1:1",
+        "--traces": "env",
+        "--trace-sample": "1",
         "--trusted-addresses": "10.0.0.1",
         **{twin[0]: "64/s:1000" for twin in TWINS if isinstance(twin[3], Rate | None)},
     }.get(flag, "64")
