@@ -19,6 +19,8 @@ class ShareLimits:
     """Connections of one address, over each wire."""
     log_ins: int = 4
     """Calls of one address that take a password, whether they run or wait."""
+    incomplete_calls: int = 128
+    """gRPC calls of one address whose requests have not come."""
     lists: int = 4
     """Lists of one account, whether they run or wait."""
 

@@ -233,6 +233,8 @@ def _add_shares(group: _Group) -> None:
     _add_number(group, "--max-lists-per-account", _SHARES.lists, (1, 10_000), words)
     words = "log-ins and other calls with a password of one address that run or wait before more are refused"
     _add_number(group, "--max-log-ins-per-address", _SHARES.log_ins, (1, 10_000), words)
+    words = "gRPC calls of one address whose requests have not come before more are refused"
+    _add_number(group, "--max-incomplete-calls-per-address", _SHARES.incomplete_calls, (1, 1_000_000), words)
     words = "connections of one address over each wire before more are refused, or closed over gRPC"
     _add_number(group, "--max-connections-per-address", _SHARES.connections, (1, 1_000_000), words)
 

@@ -142,6 +142,7 @@ def parse_settings(
         shares=ShareLimits(
             connections=parsed.max_connections_per_address,
             log_ins=parsed.max_log_ins_per_address,
+            incomplete_calls=parsed.max_incomplete_calls_per_address,
             lists=parsed.max_lists_per_account,
         ),
         trusted_addresses=parsed.trusted_addresses,

@@ -29,6 +29,7 @@ GROUPS = {
         "--max-send-streams-per-account",
         "--max-lists-per-account",
         "--max-log-ins-per-address",
+        "--max-incomplete-calls-per-address",
         "--max-connections-per-address",
     ],
     "rates": [

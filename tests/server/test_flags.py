@@ -49,6 +49,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-send-streams-per-account", "CHATBOOTH_MAX_SEND_STREAMS_PER_ACCOUNT", "2", 2),
     ("--max-lists-per-account", "CHATBOOTH_MAX_LISTS_PER_ACCOUNT", "3", 3),
     ("--max-log-ins-per-address", "CHATBOOTH_MAX_LOG_INS_PER_ADDRESS", "5", 5),
+    ("--max-incomplete-calls-per-address", "CHATBOOTH_MAX_INCOMPLETE_CALLS_PER_ADDRESS", "7", 7),
     ("--max-connections-per-address", "CHATBOOTH_MAX_CONNECTIONS_PER_ADDRESS", "6", 6),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
     ("--session-expiry", "CHATBOOTH_SESSION_EXPIRY", "7d", 7 * DAY),
@@ -78,6 +79,7 @@ TWINS: list[tuple[str, str, str, object]] = [
 SHARES = {
     "max_lists_per_account": "lists",
     "max_log_ins_per_address": "log_ins",
+    "max_incomplete_calls_per_address": "incomplete_calls",
     "max_connections_per_address": "connections",
 }
 """The flags of `ShareLimits`, and their fields."""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from grpc import _server as internals
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without types
 
+from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.rpc.grpcio.marks import ENDS_INCOMPLETE
+
 if TYPE_CHECKING:
     from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 
@@ -49,12 +52,21 @@ class Answer:
 
     def received(self) -> None:
         """Begin the call with the request that gRPC's event thread has received, if there is one."""
-        self._pool.receiving.pop(self, None)
+        self._pool.incomplete.calls.pop(self, None)
         request = take_request(self._rpc_event, self._state)
         if request is None:
             self._pool.hold(self, self._rpc_event, self._state, 0)
         else:
             self._state.context.run(self.begin, request)
+
+    def peer(self) -> str:
+        """Return the client's address, as gRPC writes it."""
+        peer: str = self._rpc_event.call.peer().decode()
+        return peer
+
+    def end(self, error: ChatboothError) -> None:
+        """End the call with an error, if its request has not come."""
+        end_early(self._rpc_event, self._state, self._behaviour, error)
 
     def begin(self, request: Any) -> None:
         """Begin the call, in its own context."""
@@ -125,11 +137,16 @@ class Answer:
 
 
 def take_request(rpc_event: Any, state: Any) -> Any:
-    """Take the request that was received out of a call's state. None means that there is none to answer."""
+    """Take the request that was received out of a call's state. None means that there is none to answer.
+
+    There is none either if the call has ended before its request came.
+    """
     # The lock of the condition is an RLock, and these two methods are its own: `with` would cost two Python calls.
     state.condition.acquire()
     try:
         request, state.request = state.request, None
+        if state.statused:
+            return None
         if request is None and state.client is internals._CLOSED:
             internals._abort(
                 state, rpc_event.call, cygrpc.StatusCode.invalid_argument, b"The call ended before its request."
@@ -137,6 +154,19 @@ def take_request(rpc_event: Any, state: Any) -> Any:
     finally:
         state.condition.release()
     return request
+
+
+def end_early(rpc_event: Any, state: Any, behaviour: Callable[..., Any], error: ChatboothError) -> None:
+    """End a call with an error. This does nothing if its request has come, or the call is over."""
+    set_status = getattr(behaviour, ENDS_INCOMPLETE, None)
+    if set_status is None:
+        rpc_event.call.cancel()
+        return
+    # The request cannot come while a thread holds this.
+    with state.condition:
+        if state.request is None and internals._is_rpc_state_active(state):
+            set_status(internals._Context(rpc_event, state, None), error)
+            internals._status(rpc_event, state, None)
 
 
 def serialized(rpc_event: Any, state: Any, response: Any, serializer: Callable[[Any], bytes]) -> bytes | None:

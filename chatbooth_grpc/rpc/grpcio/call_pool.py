@@ -3,7 +3,7 @@
 gRPC hands a call to a thread as soon as the call's headers are there. That thread then waits for the request. So ten
 calls that never send their request would hold ten threads for ever. This pool therefore looks at each call that gRPC
 hands over. If a call takes one request, gRPC's own event thread receives it, and the call goes to a thread only when it
-is whole. A call whose request does not come within a limit is cancelled. This also saves a handoff between threads.
+is whole. A call whose request does not come within a limit ends. This also saves a handoff between threads.
 
 A behaviour marked with `answers_later` begins at once, on gRPC's event thread, and must not block there. It does not
 return a response. It gets a third argument instead, and calls that once, on any thread: with the response, or with None
@@ -28,12 +28,13 @@ from typing import Any, NamedTuple
 from grpc import _server as internals
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.live.unread import SMALL_SIZE, Unread
-from chatbooth_grpc.rpc.grpcio.answer import Answer, owners, serialized, take_request
+from chatbooth_grpc.rpc.grpcio.answer import Answer, end_early, owners, serialized, take_request
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.expectations import RECEIVES_ONE
-from chatbooth_grpc.rpc.grpcio.late_requests import Receiving
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 from chatbooth_grpc.rpc.grpcio.marks import ADMITS, ANSWERS_LATER, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.pushing import PushedStream
 from chatbooth_grpc.rpc.grpcio.stream_call import PushedCall, start_receiving
@@ -49,6 +50,15 @@ class _Call(NamedTuple):
     serializer: Callable[[Any], bytes]
     done: Future[Any]
 
+    def peer(self) -> str:
+        """Return the client's address, as gRPC writes it."""
+        peer: str = self.rpc_event.call.peer().decode()
+        return peer
+
+    def end(self, error: ChatboothError) -> None:
+        """End the call with an error, if its request has not come."""
+        end_early(self.rpc_event, self.state, self.behaviour, error)
+
 
 class CallPool(CountedPool):
     """A pool for `grpc.server`."""
@@ -60,17 +70,17 @@ class CallPool(CountedPool):
         *,
         answers: Unread,
         pushes: Unread,
-        receiving: Receiving,
+        incomplete: IncompleteCalls,
         bulkhead: Bulkhead | None = None,
     ) -> None:
         """`answers` holds each message that ends a call, and `pushes` all others, until the client has taken it.
 
-        The pool notes in `receiving` each call whose request has not come.
+        The pool notes in `incomplete` each call whose request has not come.
         """
         super().__init__(name, threads, bulkhead=bulkhead)
         self._answers = answers
         self._pushes = pushes
-        self.receiving = receiving
+        self.incomplete = incomplete
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Begin a call once it is whole, on a thread unless it answers later.
@@ -86,7 +96,10 @@ class CallPool(CountedPool):
         if getattr(behaviour, ANSWERS_LATER, False):
             answer = Answer(self, rpc_event, state, behaviour, (deserializer, serializer))
             if receives_one:
-                self.receiving[answer] = (time.monotonic(), rpc_event.call.cancel)
+                # As `IncompleteCalls.add` does.
+                self.incomplete.calls[answer] = time.monotonic()
+                if len(self.incomplete.calls) >= self.incomplete.next_check:
+                    self.incomplete.end_excess()
                 start_receiving(rpc_event, state, deserializer, answer.received)
             else:
                 fn(answer.begin, PushedCall(rpc_event, state, self._pushes, deserializer, serializer))
@@ -95,13 +108,17 @@ class CallPool(CountedPool):
             # The thread receives the requests, by gRPC's own code.
             return super().submit(fn, *args, **kwargs)
         call = _Call(rpc_event, state, behaviour, deserializer, serializer, Future())
-        self.receiving[call.done] = (time.monotonic(), rpc_event.call.cancel)
+        self.incomplete.add(call)
         start_receiving(rpc_event, state, deserializer, partial(self._received, fn, respond, call))
         return call.done
 
     def _received(self, fn: Callable[..., Any], respond: Callable[..., Any], call: _Call) -> None:
         """Give a call that is whole to a thread, unless it is refused. gRPC's event thread runs this."""
-        self.receiving.pop(call.done, None)
+        self.incomplete.calls.pop(call, None)
+        if call.state.statused:
+            # The call has ended before its request came.
+            self.hold(call.done, call.rpc_event, call.state, 0)
+            return
         if not self._admit(call):
             return
         try:

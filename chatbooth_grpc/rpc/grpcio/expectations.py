@@ -39,7 +39,14 @@ EXPECTED_STRINGS = (
 )
 """The constants of `grpc._server` that this room compares and stores."""
 
-EXPECTED_STATE = {"callbacks": [], "client": "open", "due": set(), "initial_metadata_allowed": True, "request": None}
+EXPECTED_STATE = {
+    "callbacks": [],
+    "client": "open",
+    "due": set(),
+    "initial_metadata_allowed": True,
+    "request": None,
+    "statused": False,
+}
 """The attributes of a new call's state that this room reads or sets. It also uses `condition` and `context`."""
 
 _STATE_METHODS = (("condition", "__enter__"), ("condition", "acquire"), ("condition", "release"), ("context", "run"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from chatbooth_grpc.booth.errors import ChatboothError
+
 Behaviour = TypeVar("Behaviour", bound=Callable[..., Any])
 
 ANSWERS_LATER = "answers_later"
 WRITES_LATER = "writes_later"
 ADMITS = "admits"
+ENDS_INCOMPLETE = "ends_incomplete"
 # gRPC reads this mark too.
 POOL = "experimental_thread_pool"
 
@@ -46,8 +49,17 @@ def admitted_by(admit: Callable[[Any], Callable[[], object] | None], behaviour: 
     return behaviour
 
 
+def ended_by(end: Callable[[Any, ChatboothError], None], behaviour: Behaviour) -> Behaviour:
+    """Mark a behaviour whose calls may end with an error before their request comes.
+
+    `end` gets the call's context and the error, and sets the status with which the call ends. It must not block.
+    """
+    setattr(behaviour, ENDS_INCOMPLETE, end)
+    return behaviour
+
+
 def copy_marks(marked: Callable[..., Any], behaviour: Callable[..., Any]) -> None:
     """Give a behaviour the marks of the one that it wraps."""
-    for mark in (ANSWERS_LATER, WRITES_LATER, ADMITS, POOL):
+    for mark in (ANSWERS_LATER, WRITES_LATER, ADMITS, ENDS_INCOMPLETE, POOL):
         if hasattr(marked, mark):
             setattr(behaviour, mark, getattr(marked, mark))

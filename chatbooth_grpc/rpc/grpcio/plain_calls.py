@@ -10,7 +10,6 @@ of that pool.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
@@ -20,10 +19,11 @@ from typing import Any, TypeAlias
 import grpc
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
-from chatbooth_grpc.rpc.grpcio.late_requests import Receiving, cancel_late
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 from chatbooth_grpc.rpc.grpcio.marks import ADMITS, ANSWERS_LATER, POOL, WRITES_LATER
 from chatbooth_grpc.rpc.grpcio.plain_streams import PlainCall, PlainStream
 from chatbooth_grpc.rpc.grpcio.threads_on_demand import ThreadsOnDemand
@@ -36,11 +36,11 @@ Context: TypeAlias = Any
 class PlainCalls:
     """How the calls of one server get their threads, as `Calls` describes it."""
 
-    def __init__(self, *, answers: Unread, pushes: Unread) -> None:
+    def __init__(self, *, answers: Unread, pushes: Unread, incomplete: IncompleteCalls) -> None:
         self.pools: list[CountedPool] = []
         self._answers = answers
         self._pushes = pushes
-        self._receiving: Receiving = {}
+        self._incomplete = incomplete
 
     def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
         pool = CountedPool(name, threads, bulkhead=bulkhead)
@@ -59,25 +59,31 @@ class PlainCalls:
         threads = ThreadsOnDemand("grpc", default.threads, most=2 * most)
         self.pools.append(threads)
         first = _PlainInterceptor(
-            default, threads, answers=self._answers, pushes=self._pushes, receiving=self._receiving
+            default, threads, answers=self._answers, pushes=self._pushes, incomplete=self._incomplete
         )
         return grpc.server(threads, interceptors=[first, *interceptors], options=options, maximum_concurrent_rpcs=most)
 
-    def cancel_late(self) -> None:
-        cancel_late(self._receiving)
+    def end_late(self) -> None:
+        self._incomplete.end_late()
 
 
 class _PlainInterceptor(grpc.ServerInterceptor):
     """Turns every handler into one that gRPC's public API can serve. Must be the outermost interceptor."""
 
     def __init__(
-        self, default: CountedPool, threads: CountedPool, *, answers: Unread, pushes: Unread, receiving: Receiving
+        self,
+        default: CountedPool,
+        threads: CountedPool,
+        *,
+        answers: Unread,
+        pushes: Unread,
+        incomplete: IncompleteCalls,
     ) -> None:
         self._default = default
         self._threads = threads
         self._answers = answers
         self._pushes = pushes
-        self._receiving = receiving
+        self._incomplete = incomplete
 
     def intercept_service(
         self,
@@ -169,14 +175,14 @@ class _PlainInterceptor(grpc.ServerInterceptor):
 
     def _first(self, requests: Iterator[Any], context: Context) -> Any:
         """Wait for a call's request and return it. The call ends if there is none."""
-        key = object()
-        self._receiving[key] = time.monotonic(), context.cancel
+        call = _IncompleteCall(context)
+        self._incomplete.add(call)
         try:
             return next(requests)
         except StopIteration:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The call ended before its request.")
         finally:
-            del self._receiving[key]
+            self._incomplete.calls.pop(call, None)
 
     def _hold(self, context: Context, size: int, account_id: int | None) -> None:
         """Hold an answered call until the client has taken the answer, or the call is over."""
@@ -185,6 +191,24 @@ class _PlainInterceptor(grpc.ServerInterceptor):
         release = partial(self._answers.release, held)
         if not context.add_callback(release):
             release()
+
+
+class _IncompleteCall:
+    """A call whose request a thread waits for. The public API has no way to end it with a status meanwhile."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def peer(self) -> str:
+        """Return the client's address, as gRPC writes it."""
+        peer: str = self._context.peer()
+        return peer
+
+    def end(self, error: ChatboothError) -> None:  # noqa: ARG002
+        """Cancel the call."""
+        self._context.cancel()
 
 
 def _admitted(behaviour: Callable[..., Any], context: Context) -> Callable[[], object]:

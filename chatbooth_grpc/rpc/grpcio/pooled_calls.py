@@ -11,17 +11,17 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.call_pool import CallPool
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
-from chatbooth_grpc.rpc.grpcio.late_requests import Receiving, cancel_late
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 
 
 class PooledCalls:
     """How the calls of one server get their threads, as `Calls` describes it."""
 
-    def __init__(self, *, answers: Unread, pushes: Unread) -> None:
+    def __init__(self, *, answers: Unread, pushes: Unread, incomplete: IncompleteCalls) -> None:
         self.pools: list[CountedPool] = []
         self._answers = answers
         self._pushes = pushes
-        self._receiving: Receiving = {}
+        self._incomplete = incomplete
 
     def pool(self, name: str, threads: int, *, bulkhead: Bulkhead | None = None) -> CountedPool:
         pool = CallPool(
@@ -29,7 +29,7 @@ class PooledCalls:
             threads,
             answers=self._answers,
             pushes=self._pushes,
-            receiving=self._receiving,
+            incomplete=self._incomplete,
             bulkhead=bulkhead,
         )
         self.pools.append(pool)
@@ -45,5 +45,5 @@ class PooledCalls:
     ) -> grpc.Server:
         return grpc.server(default, interceptors=list(interceptors), options=options, maximum_concurrent_rpcs=most)
 
-    def cancel_late(self) -> None:
-        cancel_late(self._receiving)
+    def end_late(self) -> None:
+        self._incomplete.end_late()

@@ -12,6 +12,7 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
 from chatbooth_grpc.rpc.grpcio.expectations import differences
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +40,15 @@ class Calls(Protocol):
         `most` is how many calls may be open at once.
         """
 
-    def cancel_late(self) -> None:
-        """Cancel the calls whose request is overdue. Call this about once a second."""
+    def end_late(self) -> None:
+        """End the calls whose request is overdue. Call this about once a second."""
 
 
-def calls_for(*, answers: Unread, pushes: Unread) -> Calls:
+def calls_for(*, answers: Unread, pushes: Unread, incomplete: IncompleteCalls) -> Calls:
     """Return how a server's calls are served by the installed grpcio.
 
     `answers` holds each message that ends a call, and `pushes` all others, until the client has taken it.
+    `incomplete` ends the calls whose requests do not come.
     """
     different = differences()
     if different:
@@ -56,8 +58,8 @@ def calls_for(*, answers: Unread, pushes: Unread) -> Calls:
             "this grpcio is not as expected: each open call holds a thread, and sending is slower",
             extra={"grpcio": grpc.__version__, "different": ", ".join(different)},
         )
-        return PlainCalls(answers=answers, pushes=pushes)
+        return PlainCalls(answers=answers, pushes=pushes, incomplete=incomplete)
     # This module imports private names, so it is loaded only where they are.
     from chatbooth_grpc.rpc.grpcio.pooled_calls import PooledCalls
 
-    return PooledCalls(answers=answers, pushes=pushes)
+    return PooledCalls(answers=answers, pushes=pushes, incomplete=incomplete)

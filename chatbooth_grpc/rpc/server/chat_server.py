@@ -23,12 +23,13 @@ from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
 from chatbooth_grpc.rpc.grpcio.calls import answered_account
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.credentials import Credentials
 from chatbooth_grpc.rpc.server.health import HEALTH_SERVICE, WATCH_METHOD, Health
 from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor, bearer_token
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
-from chatbooth_grpc.rpc.server.reply import peer_text
+from chatbooth_grpc.rpc.server.reply import address_of, peer_text
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
 from chatbooth_grpc.rpc.server.servicer import ChatServicer
 from chatbooth_grpc.rpc.server.settings import ConnectionLimit, GrpcSettings
@@ -84,7 +85,7 @@ class ChatServer:
         answers = Unread(most=_UNREAD_ANSWERS * settings.max_calls)
         pushes = Unread()
         self._unread = (answers, pushes)
-        self._calls = calls_for(answers=answers, pushes=pushes)
+        self._calls = calls_for(answers=answers, pushes=pushes, incomplete=_incomplete_calls(booth))
         pool = self._calls.pool
         calls = pool("call", settings.threads)
         watches = _guarded(pool, "health", "health watches at once", _HEALTH_WATCHES)
@@ -204,7 +205,7 @@ class ChatServer:
 
     def _cancel_late_calls(self) -> None:
         while not self._stopped.wait(_LATE_CHECK_INTERVAL):
-            self._calls.cancel_late()
+            self._calls.end_late()
             self.send_streams.end_idle(self._settings.idle_timeout)
             for unread in self._unread:
                 unread.cut_off_late()
@@ -213,6 +214,11 @@ class ChatServer:
         assert self._connections is not None  # noqa: S101  # only then is the thread started
         while not self._stopped.wait(self._connections.look()):
             pass
+
+
+def _incomplete_calls(booth: Booth) -> IncompleteCalls:
+    addresses = booth.shares.addresses
+    return IncompleteCalls(booth.shares.limits.incomplete_calls, lambda peer: addresses.key(address_of(peer)))
 
 
 def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dict[str, CountedPool]:

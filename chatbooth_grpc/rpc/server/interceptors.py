@@ -28,7 +28,7 @@ from chatbooth_grpc.booth.rules import token_from_hex
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD
 from chatbooth_grpc.rpc.errors import to_status
 from chatbooth_grpc.rpc.grpcio.counted_pool import CountedPool
-from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, admitted_by, copy_marks, placed_on
+from chatbooth_grpc.rpc.grpcio.marks import ANSWERS_LATER, admitted_by, copy_marks, ended_by, placed_on
 from chatbooth_grpc.rpc.server.reply import Reply, header_of, peer_text, set_status
 
 Behaviour = Callable[..., Any]
@@ -90,6 +90,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         else:
             admit = self._admit if ACTIONS[action].large_answers else None
             wrapped = _answering(behaviour, action, admit, self._check_request, self._observer)
+        ended_by(partial(_set_early_end, action_name(action), self._observer), wrapped)
         deserializer = handler.request_deserializer
         return _rebuilt(handler, wrapped, _lenient(deserializer) if deserializer else None)
 
@@ -241,6 +242,15 @@ def _refusing(error: ChatboothError, action: int | None, observer: Observer | No
         _abort(context, error)
 
     return answer
+
+
+def _set_early_end(
+    action: str, observer: Observer | None, context: grpc.ServicerContext, error: ChatboothError
+) -> None:
+    """Log a call that ends before its request comes, and set its status."""
+    call = _call(action, context, observer)
+    call.end(error)
+    set_status(context, error, call.request_id)
 
 
 def _abort(context: grpc.ServicerContext, error: ChatboothError, request_id: str = "") -> NoReturn:

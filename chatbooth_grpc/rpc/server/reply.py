@@ -74,6 +74,11 @@ def header_of(context: grpc.ServicerContext, name: str) -> str | None:
 
 
 def peer_text(context: grpc.ServicerContext) -> str:
-    """Return a client's address as `HOST:PORT`. gRPC gives it in a form such as "ipv6:%5B::1%5D:5000"."""
-    host, _, port = unquote(context.peer().partition(":")[2]).rpartition(":")
+    """Return a client's address as `HOST:PORT`."""
+    return address_of(context.peer())
+
+
+def address_of(peer: str) -> str:
+    """Return an address as `HOST:PORT`. gRPC writes it in a form such as "ipv6:%5B::1%5D:5000"."""
+    host, _, port = unquote(peer.partition(":")[2]).rpartition(":")
     return address_text(host.strip("[]"), port)

@@ -11,6 +11,7 @@ import pytest
 
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.live.unread import Unread
+from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 from chatbooth_grpc.rpc.grpcio.marks import answers_later
 from chatbooth_grpc.rpc.grpcio.pooled_calls import PooledCalls
 
@@ -49,7 +50,7 @@ def served(behave: Callable[[bytes, Respond], None]) -> Iterator[Served]:
         behave(request, respond)
 
     answers, bulkhead = Unread(), Bulkhead("--some-limit", working=10, waiting=0)
-    calls = PooledCalls(answers=answers, pushes=Unread())
+    calls = PooledCalls(answers=answers, pushes=Unread(), incomplete=IncompleteCalls(9, hash))
     server = calls.server(calls.pool("call", 1, bulkhead=bulkhead), interceptors=[], options=[], most=10)
     handlers: dict[str, Any] = {"Ask": grpc.unary_unary_rpc_method_handler(behaviour)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))

@@ -11,11 +11,12 @@ import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
-from chatbooth_grpc.rpc.grpcio import late_requests
+from chatbooth_grpc.rpc.grpcio import incomplete_calls
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
-from tests.rpc.running import PATIENCE, Running, bearer
+from tests.rpc.running import PATIENCE, Refusal, Running, bearer
+from tests.waiting import wait_until
 
 pytestmark = BOTH_GRPCIOS
 
@@ -53,14 +54,37 @@ def test_half_sent_calls_hold_no_threads(start: Start, never: threading.Event) -
 
 
 def test_a_request_that_does_not_come_is_given_up(
-    running: Running, never: threading.Event, monkeypatch: pytest.MonkeyPatch
+    running: Running, grpcio: str, never: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late_requests, "REQUEST_LIMIT", 0.1)
-    call = half_sent(running, "SignUp", never)
-    failure = call.exception(timeout=PATIENCE)
-    assert isinstance(failure, grpc.RpcError)
-    assert failure.code() is grpc.StatusCode.CANCELLED
+    monkeypatch.setattr(incomplete_calls, "REQUEST_LIMIT", 0.1)
+    for method in ("SignUp", "Send"):
+        failure = half_sent(running, method, never).exception(timeout=PATIENCE)
+        assert isinstance(failure, grpc.RpcError)
+        # The public API has no way to give such a call another status.
+        expected = grpc.StatusCode.DEADLINE_EXCEEDED if grpcio == "as-expected" else grpc.StatusCode.CANCELLED
+        assert failure.code() is expected
     assert running.sign_up("ann").username == "ann"
+
+
+def test_the_newest_incomplete_calls_of_an_address_are_refused(
+    start: Start, grpcio: str, never: threading.Event
+) -> None:
+    running = start("--trusted-addresses", "none", "--max-incomplete-calls-per-address", "4")
+    ann = running.sign_up("ann")
+    calls = [half_sent(running, method, never, bearer(ann)) for method in ("Send", "LogIn", "List") for _ in range(10)]
+    wait_until(lambda: sum(call.done() for call in calls) == 26)
+    failures = [call.exception() for call in calls if call.done()]
+    refused = [Refusal(failure) for failure in failures if isinstance(failure, grpc.RpcError)]
+    assert len(refused) == 26
+    if grpcio == "as-expected":
+        assert {refusal.code for refusal in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        limit = "4 calls from one address whose requests have not come"
+        assert {(refusal.attributes["limit"], refusal.retry_after) for refusal in refused} == {(limit, 1.0)}
+    # Calls that are whole have no such limit.
+    for number in range(20):
+        running.send(ann, "ann", str(number))
+    assert running.texts(ann) == [str(number) for number in range(20)]
+    never.set()
 
 
 def test_a_call_that_ends_without_its_request_is_the_callers_fault(running: Running) -> None:

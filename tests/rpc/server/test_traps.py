@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.rpc.grpcio import call_pool, late_requests, stream_call
+from chatbooth_grpc.rpc.grpcio import call_pool, incomplete_calls, stream_call
 from tests.rpc.conftest import Start
 from tests.rpc.running import Running, bearer
 from tests.waiting import wait_until
@@ -78,9 +78,7 @@ def test_watches_beyond_the_limit_are_refused(running: Running) -> None:
         watch.cancel()
 
 
-def test_calls_without_a_request_hold_no_thread_and_are_cancelled(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_calls_without_a_request_hold_no_thread_and_end(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     running = start("--threads", "4")
     never = threading.Event()
 
@@ -91,7 +89,7 @@ def test_calls_without_a_request_hold_no_thread_and_are_cancelled(
     paths = ("Send", "Deliver", "LogIn", "List", "Listen")
     half_sent: list[Any] = [_without_request(running, path).future(nothing()) for path in paths for _ in range(5)]
     assert answers(running)
-    monkeypatch.setattr(late_requests, "REQUEST_LIMIT", 0.1)
+    monkeypatch.setattr(incomplete_calls, "REQUEST_LIMIT", 0.1)
     for call in half_sent:
         assert call.exception(timeout=DEADLINE) is not None
     never.set()
