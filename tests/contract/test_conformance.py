@@ -166,7 +166,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=5, max_size=40))
 def test_any_actions_have_the_same_outcome_by_every_way(
     tmp_path_factory: pytest.TempPathFactory, sequence: list[Any]

@@ -352,7 +352,6 @@ def test_a_store_does_what_its_model_does(new_home: Callable[[], Home]) -> None:
         settings=settings(
             max_examples=60,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -186,7 +186,7 @@ def test_closing_ends_a_waiting_reader_and_every_thread() -> None:
     assert threading.active_count() == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=8))
 def test_no_break_of_the_connection_repeats_or_loses_a_message(cuts: list[tuple[int, int]]) -> None:
     """Each connection brings some of twenty messages and then breaks. Some begin earlier than the client asked."""

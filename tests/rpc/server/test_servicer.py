@@ -138,7 +138,7 @@ def test_text_arrives_as_it_was_sent(shared: Running, names: Iterator[str]) -> N
     ann, ben = shared.sign_up(next(names)), shared.sign_up(next(names))
     sent = 0
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(st.text(min_size=1, max_size=300) | st.text("👩‍👧🏽e\u0301\u202e\ufeff漢ع\0\x1b\r\n", min_size=1))
     def arrives(text: str) -> None:
         nonlocal sent
@@ -365,7 +365,7 @@ def test_a_text_that_is_no_utf8_is_the_callers_fault(running: Running, ann: pb.S
 
 
 @given(data=st.binary(max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_bytes_at_all_are_an_internal_error(shared: Running, data: bytes) -> None:
     for method in UNARY:
         refused = refusal(shared.raw(method), data, timeout=PATIENCE)

@@ -189,7 +189,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 names = (f"name{number}" for number in count())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 255).filter(lambda action: action != actions.LISTEN), st.binary(max_size=60), st.data())
 def test_arbitrary_requests_get_a_reply_of_a_known_kind(
     lasting: Place, action: int, body: bytes, data: st.DataObject
