@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.acceptance.held_ports import hold_ports
 from tests.acceptance.processes import environment
 from tests.waiting import wait_until
 
@@ -23,7 +24,14 @@ class LoggedServer:
         command = [sys.executable, "-m", "chatbooth_grpc.server", "--port", "0", "--wire-port", "0", *flags]
         with self._log.open("w") as stderr:
             self.process = subprocess.Popen([*command, "--store", str(store)], stderr=stderr, env=environment())
-        wait_until(lambda: len(self._addresses()) == 2)
+        try:
+            wait_until(lambda: len(self._addresses()) == 2 or self.process.poll() is not None)
+            assert len(self._addresses()) == 2, self._log.read_text()
+        except BaseException:
+            # No test has this server, so none would end it.
+            self.process.kill()
+            self.process.wait(PATIENCE)
+            raise
         self.grpc, wire = self._addresses()
         self.addresses = {"grpc": self.grpc, "wire": f"wire://{wire}"}
 
@@ -45,3 +53,4 @@ class LoggedServer:
         """End it by a signal."""
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
+        hold_ports(self.addresses.values())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.held_ports import hold_ports
 from tests.waiting import wait_until
 
 PASSWORD = "a long password"
@@ -32,10 +33,18 @@ class ServerProcess:
             text=True,
             env=environment(),
         )
-        self.address = self._await_banner()
-        self.addresses = {"grpc": self.address}
-        if "--wire-port" in flags and "--no-grpc" not in flags:
-            self.addresses["wire"] = f"wire://{self._await_banner()}"
+        try:
+            self.address = self._await_banner()
+            self.addresses = {"grpc": self.address}
+            if "--wire-port" in flags and "--no-grpc" not in flags:
+                self.addresses["wire"] = f"wire://{self._await_banner()}"
+        except BaseException:
+            # No test has this server, so none would end it.
+            self._process.kill()
+            self._process.wait(_PATIENCE)
+            if self._process.stderr:
+                self._process.stderr.close()
+            raise
         # A server whose pipe is full would stop.
         self._drain = threading.Thread(target=self._read_on, daemon=True)
         self._drain.start()
@@ -59,6 +68,7 @@ class ServerProcess:
         """End it by a signal, and wait for its end."""
         self._process.send_signal(number)
         self._process.wait(_PATIENCE)
+        hold_ports(self.addresses.values())
         self._drain.join(_PATIENCE)
         if self._process.stderr:
             self._process.stderr.close()

@@ -145,11 +145,11 @@ def test_listen_reports_a_restore_and_shows_all_later_messages(place: Place, tmp
     assert command("signup", "ann").code == 0
     command("send", "ann", "one")
     place.back_up()
-    command("send", "ann", "two")
-    command("send", "ann", "three")
-    command("deliver")
+    assert command("send", "ann", "two").code == 0
+    assert command("send", "ann", "three").code == 0
+    assert command("deliver").code == 0
     place.restore()
-    command("send", "ann", "four")
+    assert command("send", "ann", "four").code == 0
     told = command("listen", "--max", "2")
     assert "The server was restored from a backup." in told.err
     assert [line.partition("ann: ")[2] for line in told.out.splitlines()] == ["one", "four"]

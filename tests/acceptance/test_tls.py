@@ -13,6 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.acceptance.held_ports import hold_ports
 from tests.acceptance.processes import CLIENT, PASSWORD, CommandLine, environment
 from tests.tls.issuing import Authority
 from tests.waiting import wait_until
@@ -56,6 +57,7 @@ class TlsProcess:
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(_PATIENCE)
+        hold_ports(map(str, self.ports))
 
 
 @pytest.fixture
