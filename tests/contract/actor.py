@@ -73,6 +73,10 @@ class Actor:
     def sign_up_with(self, name: str, password: str, token: bytes) -> object:
         return self._keep(name, self.transport.call(SIGN_UP, b"", LogInRequest(name, password, token=token), TIMEOUT))
 
+    def sign_up_invited(self, name: str, code: str, token: bytes = b"") -> object:
+        request = LogInRequest(name, PASSWORD, token, invite=code)
+        return self._keep(name, self.transport.call(SIGN_UP, b"", request, TIMEOUT))
+
     def log_out(self, name: str) -> object:
         self.transport.call(LOG_OUT, self.token(name), None, TIMEOUT)
         return "done"

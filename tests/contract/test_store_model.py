@@ -24,6 +24,7 @@ from chatbooth_grpc.booth.errors import (
     Blocked,
     ChatboothError,
     CursorPastEnd,
+    InviteRefused,
     MessageIdReused,
     RecipientNotFound,
     SessionInvalid,
@@ -31,9 +32,20 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from chatbooth_grpc.booth.invites import InviteState
 from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
-from tests.contract.stores import Home, append, names_of, new_message, new_token_hash, retain
+from tests.contract.stores import (
+    Home,
+    administration,
+    append,
+    make_invite,
+    names_of,
+    new_message,
+    new_token_hash,
+    retain,
+    sign_up_with,
+)
 
 NAMES = st.sampled_from(["ann", "bob", "a_b"])
 MESSAGE_IDS = st.sampled_from([bytes([number] * 16) for number in (1, 2, 3)])
@@ -58,6 +70,21 @@ class Account:
     blocked: set[str] = field(default_factory=set)
 
 
+@dataclass
+class Invitation:
+    """An invite in the model."""
+
+    code_hash: bytes
+    max_uses: int
+    end: int | None
+    uses: int = 0
+    is_revoked: bool = False
+
+    def is_good(self, now: int) -> bool:
+        """Whether somebody may sign up with it."""
+        return not self.is_revoked and self.uses < self.max_uses and (self.end is None or now < self.end)
+
+
 @dataclass(frozen=True)
 class Device:
     """A session that was opened once. It may have ended since."""
@@ -79,6 +106,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.accounts: dict[str, Account] = {}
         self.held: dict[str, int] = {}
         self.used_ids: set[int] = set()
+        self.invites: list[Invitation] = []
 
     def teardown(self) -> None:
         self.store.close()
@@ -118,13 +146,50 @@ class StoreMachine(RuleBasedStateMachine):
             return multiple()
         return self.made_account(name, password_hash)
 
-    def made_account(self, name: str, password_hash: str) -> Device:
+    def made_account(self, name: str, password_hash: str, invite_hash: bytes | None = None) -> Device:
         token_hash = new_token_hash()
-        session = self.store.create_account(name, password_hash, token_hash)
+        session = self.store.create_account(name, password_hash, token_hash, "", invite_hash)
+        # A repeat changes nothing.
+        assert self.store.create_account(name, password_hash, token_hash, "", invite_hash) == session
         assert session.account_id not in self.used_ids
         self.used_ids.add(session.account_id)
         self.accounts[name] = Account(session.account_id, password_hash)
         return self.open_session(self.accounts[name], session, token_hash)
+
+    @rule(max_uses=st.integers(1, 2), lifetime=st.sampled_from([None, 10.0, 1000.0]))
+    def create_invite(self, max_uses: int, lifetime: float | None) -> None:
+        code_hash = make_invite(self.store, max_uses=max_uses, lifetime=lifetime)
+        end = None if lifetime is None else self.home.clock.now + round(lifetime * 1_000_000)
+        self.invites.append(Invitation(code_hash, max_uses, end))
+
+    @precondition(lambda self: self.invites)
+    @rule(number=st.integers(0, 9))
+    def revoke_invite(self, number: int) -> None:
+        number %= len(self.invites)
+        administration(self.store).revoke_invite(number + 1)
+        self.invites[number].is_revoked = True
+
+    @precondition(lambda self: self.invites)
+    @rule(target=devices, name=NAMES, number=st.integers(0, 9))
+    def sign_up_with_an_invite(self, name: str, number: int) -> Device | MultipleResults[Device]:
+        invite = self.invites[number % len(self.invites)]
+        is_taken = name in self.accounts or self.held.get(name, 0) > self.home.clock.now
+        if not invite.is_good(self.home.clock.now) or is_taken:
+            error = UsernameTaken if invite.is_good(self.home.clock.now) else InviteRefused
+            with pytest.raises(error):
+                sign_up_with(self.store, name, invite.code_hash)
+            return multiple()
+        invite.uses += 1
+        return self.made_account(name, "one", invite.code_hash)
+
+    @invariant()
+    def invites_are_as_known(self) -> None:
+        now = self.home.clock.now
+        found = administration(self.store).invites(0, 1_000)
+        assert [invite.uses for invite in found] == [invite.uses for invite in self.invites]
+        assert [invite.state is InviteState.OPEN for invite in found] == [
+            invite.is_good(now) for invite in self.invites
+        ]
 
     @rule(target=devices, device=devices, password_hash=HASHES)
     def log_in(self, device: Device, password_hash: str) -> Device | MultipleResults[Device]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from chatbooth_grpc.addresses import look_up
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.model import Limits
 from chatbooth_grpc.booth.observing import Observer
 from chatbooth_grpc.booth.store import Store
 from chatbooth_grpc.booth.throttles import Throttles
@@ -54,11 +55,16 @@ def transport_by(way: str, folder: Path, clock: Clock | None = None) -> Iterator
 
 @contextmanager
 def transport_to(
-    store: Store, way: str, clock: Clock, observer: Observer | None = None, throttles: Throttles | None = None
+    store: Store,
+    way: str,
+    clock: Clock,
+    observer: Observer | None = None,
+    throttles: Throttles | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Transport]:
     """Give one of the ways to a booth over a store. The caller may also change the store itself."""
     switchboard = Switchboard(store, observer=observer)
-    booth = Booth(store, passwords=cheap_passwords(), observer=observer, throttles=throttles)
+    booth = Booth(store, limits=limits, passwords=cheap_passwords(), observer=observer, throttles=throttles)
     # The stack ends everything even if the caller raises.
     with ExitStack() as ending:
         certificate = ending.enter_context(_certificate()) if way.endswith("-tls") else None

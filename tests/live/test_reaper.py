@@ -10,10 +10,12 @@ import apsw
 import pytest
 
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull, StoreUnavailable
+from chatbooth_grpc.booth.invites import KEPT_AFTER_END
 from chatbooth_grpc.booth.store import RetentionStep, StoredSession
 from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
 from chatbooth_grpc.live.switchboard import Switchboard
+from tests.contract.stores import administration, make_invite
 from tests.live.conftest import Place
 from tests.live.recording_sink import RecordingSink
 from tests.waiting import wait_until
@@ -213,6 +215,15 @@ def test_rows_that_an_earlier_server_left_are_pruned_at_the_start(place: Place, 
     reaper.start()
     wait_until(lambda: _count(place, "mailboxes") == 1)
     reaper.stop()
+
+
+def test_invites_that_ended_long_ago_are_removed(place: Place, switchboard: Switchboard) -> None:
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
+    for lifetime in (1, None):
+        make_invite(place.store, lifetime=lifetime)
+    place.clock.advance(KEPT_AFTER_END + 2)
+    reaper.prune()
+    assert [invite.invite_id for invite in administration(place.store).invites(0, 9)] == [2]
 
 
 def test_pruning_that_failed_is_not_tried_again_before_the_next_round(

@@ -16,7 +16,7 @@ from chatbooth_grpc.store.sqlite.copying import open_alone
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError
 from chatbooth_grpc.store.sqlite.sql import load_migrations
 from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-from tests.contract.stores import SQLiteHome, names_of, send_texts, sign_up, texts
+from tests.contract.stores import SQLiteHome, make_invite, names_of, send_texts, sign_up, sign_up_with, texts
 from tests.store.disk_actions import Failing
 from tests.store.earlier import make_earlier_store
 from tests.store.power_loss import Call, Disk
@@ -216,6 +216,14 @@ def test_an_opening_that_fails_anywhere_says_so_and_can_be_repeated(
             sign_up(store, "ann")
         if not fault.failed:
             break
+
+
+def test_an_earlier_store_has_no_invites_and_takes_new_ones(home: SQLiteHome) -> None:
+    make_earlier_store(home, 9, "ann")
+    with home.open() as store:
+        assert store.administration.invites(0, 9) == []
+        sign_up_with(store, "bob", make_invite(store))
+        assert [invite.uses for invite in store.administration.invites(0, 9)] == [1]
 
 
 def test_sessions_of_an_earlier_store_have_no_label_and_block_nobody(home: SQLiteHome) -> None:
