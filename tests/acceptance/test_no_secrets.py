@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from chatbooth_grpc.booth.errors import ChatboothError
+from chatbooth_grpc.booth.invites import new_code
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client import ChatClient
 from tests.acceptance.logged_server import LoggedServer
@@ -52,25 +53,33 @@ def refused(call: Callable[[], object]) -> None:
 class Person:
     """An account with secrets, which acts in every way, and fails in every way, over one wire."""
 
-    def __init__(self, address: str, username: str) -> None:
+    def __init__(self, address: str, username: str, code: str) -> None:
+        """`code` is that of an invite."""
         self.username = username
         self.passwords = [marked("password"), marked("another password"), marked("wrong password")]
         self.texts = [marked("text"), marked("text for nobody"), marked("text of an unknown session")]
         self.typed_as_names = [marked("password as a name")]
         self.tokens: list[bytes] = []
+        self.codes = [code, new_code()]
         self._client = ChatClient.connect(address, timeout=30)
         self._address = address
 
     def secrets(self) -> Iterator[bytes]:
         """Return all that no log may have."""
-        yield from (word.encode() for word in (*self.passwords, *self.texts, *self.typed_as_names))
+        yield from (word.encode() for word in (*self.passwords, *self.texts, *self.typed_as_names, *self.codes))
+        # A store has them without dashes.
+        yield from (code.replace("-", "").encode() for code in self.codes)
         yield from self.tokens
 
     def act(self) -> None:
         """Perform every action with success, and most with a refusal."""
         password, new_password, wrong = self.passwords
         client, name = self._client, self.username
-        self.tokens.append(client.sign_up(name, password).token)
+        good, wrong_code = self.codes
+        refused(lambda: client.sign_up(name, password))
+        refused(lambda: client.sign_up(name, password, invite=wrong_code))
+        refused(lambda: client.sign_up(good, password, invite=good))
+        self.tokens.append(client.sign_up(name, password, invite=good.lower()).token)
         refused(lambda: client.sign_up(name, password))
         refused(lambda: client.sign_up(self.typed_as_names[0], password))
         refused(lambda: client.log_in(name, wrong))
@@ -123,10 +132,11 @@ class Person:
 def test_no_log_and_no_metric_has_a_secret(tmp_path: Path, log_format: str) -> None:
     (tmp_path / "home").mkdir()
     store = tmp_path / "home" / "store.db"
-    server = LoggedServer(store, "--log-level", "debug", "--log-format", log_format, "--metrics", "127.0.0.1:0")
+    flags = ("--log-level", "debug", "--log-format", log_format, "--metrics", "127.0.0.1:0", "--sign-up", "invite")
+    server = LoggedServer(store, *flags)
     log = tmp_path / "server.log"
-    people = [Person(address, f"user-{wire}") for wire, address in server.addresses.items()]
     try:
+        people = [Person(address, f"user-{wire}", made_code(store)) for wire, address in server.addresses.items()]
         for person in people:
             person.act()
         reset = marked("reset password")
@@ -151,6 +161,13 @@ def test_no_log_and_no_metric_has_a_secret(tmp_path: Path, log_format: str) -> N
         if form in said or form in metrics
     }
     assert found == set()
+
+
+def made_code(store: Path) -> str:
+    """Make an invite on the server, and return its code."""
+    done = admin(store, "invite", "create", "--note", "for a test")
+    assert done.code == 0, done.err
+    return done.out.strip()
 
 
 def page_of(log: Path) -> bytes:

@@ -249,9 +249,22 @@ def test_a_bad_code_counts_as_a_sign_up_of_its_address(
         for code in (WRONG, "no code"):
             with pytest.raises(InviteRefused):
                 limited.sign_up("ann", PASSWORD, invite=code)
-        # A good code says nothing more, either.
+        # A good code gets no other answer.
         for code in (WRONG, good):
             with pytest.raises(RateLimited):
                 limited.sign_up("ann", PASSWORD, invite=code)
     with client_at("198.51.100.7:1"):
         limited.sign_up("ann", PASSWORD, invite=good)
+
+
+def test_a_sign_up_with_a_code_counts_once(
+    store: InterruptedStore, passwords: Passwords, administration: Administration
+) -> None:
+    rates = RateLimits(sign_ups_per_address=Rate(2, HOUR, 2))
+    limited = Booth(store, limits=INVITE_ONLY, passwords=passwords, throttles=Throttles(rates, clock=Seconds()))
+    code, _ = administration.create_invite(uses=3)
+    with client_at(HERE):
+        for name in ("ann", "bob"):
+            limited.sign_up(name, PASSWORD, invite=code)
+        with pytest.raises(RateLimited):
+            limited.sign_up("carol", PASSWORD, invite=code)

@@ -197,6 +197,20 @@ def test_invites_outlive_the_server(home: Home) -> None:
     store.close()
 
 
+def test_a_spent_or_revoked_code_is_refused_even_if_the_clock_is_in_doubt(home: Home) -> None:
+    """After two days without a server, those days do not count for the age of an invite."""
+    store = home.open()
+    spent, revoked = make_invite(store), make_invite(store)
+    store.close()
+    home.clock.advance(2 * 86_400)
+    store = home.open()
+    sign_up_with(store, "ann", spent)
+    administration(store).revoke_invite(2)
+    assert not is_good(store, spent)
+    assert not is_good(store, revoked)
+    store.close()
+
+
 def test_invites_are_read_in_pages(store: Store) -> None:
     for number in range(5):
         make_invite(store, note=f"note {number}")

@@ -187,9 +187,8 @@ class StoreMachine(RuleBasedStateMachine):
         now = self.home.clock.now
         found = administration(self.store).invites(0, 1_000)
         assert [invite.uses for invite in found] == [invite.uses for invite in self.invites]
-        assert [invite.state is InviteState.OPEN for invite in found] == [
-            invite.is_good(now) for invite in self.invites
-        ]
+        are_open = [invite.state is InviteState.OPEN for invite in found]
+        assert are_open == [invite.is_good(now) for invite in self.invites]
 
     @rule(target=devices, device=devices, password_hash=HASHES)
     def log_in(self, device: Device, password_hash: str) -> Device | MultipleResults[Device]:
