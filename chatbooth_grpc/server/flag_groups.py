@@ -38,6 +38,8 @@ STANDARD_RESERVED_NAMES = frozenset(
 # The word that stands for these names.
 _STANDARD = "standard"
 
+LOG_FORMATS = ("text", "json", "journal")
+
 _MAX_PORT = 65_535
 _YEAR = 365 * 86_400.0
 _LIMITS = Limits()
@@ -303,7 +305,13 @@ def _add_connections(group: _Group) -> None:
 def _add_monitoring(group: _Group) -> None:
     levels = ["debug", "info", "warning", "error"]
     group.add_argument("--log-level", choices=levels, default="info", help="(default: %(default)s)")
-    group.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
+    group.add_argument(
+        "--log-format",
+        choices=LOG_FORMATS,
+        default="text",
+        help="journal is text with priorities for systemd's journal, and text is journal if stderr is the journal "
+        "(default: %(default)s)",
+    )
 
     group.add_argument(
         "--metrics",

@@ -18,7 +18,7 @@ from chatbooth_grpc.booth.model import Limits, SignUpPolicy
 from chatbooth_grpc.booth.throttles import RateLimits
 from chatbooth_grpc.environment import PREFIX, value_of
 from chatbooth_grpc.server.encryption import Encryption, encryption_of, refuse_plain_text
-from chatbooth_grpc.server.flag_groups import add_groups
+from chatbooth_grpc.server.flag_groups import LOG_FORMATS, add_groups
 from chatbooth_grpc.server.twins import FlagError, FlagParser
 
 
@@ -175,7 +175,7 @@ def wanted_log_format(arguments: Sequence[str], environment: Mapping[str, str] =
     parser.add_argument("--log-format", nargs="?")
     given, _ = parser.parse_known_args(arguments)
     wanted = given.log_format or value_of(f"{PREFIX}LOG_FORMAT", environment)
-    return "json" if wanted == "json" else "text"
+    return wanted if wanted in LOG_FORMATS else "text"
 
 
 def flag_parser(program: Program = MODULE) -> FlagParser:

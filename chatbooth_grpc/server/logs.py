@@ -1,10 +1,11 @@
-"""Writes structured logs to stderr, as lines of text or as one JSON object a line."""
+"""Writes structured logs to stderr: as text, as text for systemd's journal, or as JSON."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -22,20 +23,42 @@ _PLAIN_TEXT = "plain_text"
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _PLAIN_TEXT}
 _PLAIN_VALUE = re.compile(r"[^\s\"'=]+")
 
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+_NOTICE = 5
+"""The priorities of syslog(3). A level of another library that is not one of these is a notice."""
+
 _log = logging.getLogger("chatbooth_grpc.server")
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Send this process's logs of `level` and above to stderr, as "text" or "json".
+    """Send this process's logs of `level` and above to stderr, as "text", "journal" or "json".
+
+    If stderr is systemd's journal, "text" is "journal".
 
     The code that logs a line decides which fields it has: actions, counts, durations, reasons, the address of a peer
     and the name of an account. No line ever has a password, a token or a message's text.
     """
     handler = _StderrHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler.setFormatter(_formatter(log_format))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+def _formatter(log_format: str) -> logging.Formatter:
+    if log_format == "json":
+        return JsonFormatter()
+    return JournalFormatter() if log_format == "journal" or _goes_to_journal(sys.stderr) else TextFormatter()
+
+
+def _goes_to_journal(stream: TextIO) -> bool:
+    """Return whether systemd's journal reads a stream. systemd gives the device and the inode in the environment."""
+    try:
+        found = os.fstat(stream.fileno())
+    # The stream is closed, or it is not a file.
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def log_everything() -> None:
@@ -155,11 +178,28 @@ class TextFormatter(logging.Formatter):
         if plain_text is not None:
             return "\n".join(map(_visible, plain_text.split("\n")))
         fields = "".join(f" {name}={_value(value)}" for name, value in _fields(record).items())
-        line = f"{_time(record)} {record.levelname.lower()}: {_visible(record.getMessage())}{fields}"
+        line = f"{self._prefix(record)}{record.levelname.lower()}: {_visible(record.getMessage())}{fields}"
         if not record.exc_info:
             return line
         traceback = self.formatException(record.exc_info).split("\n")
         return "\n".join([line, *(f"  {_visible(each)}" for each in traceback)])
+
+    def _prefix(self, record: logging.LogRecord) -> str:
+        return f"{_time(record)} "
+
+
+class JournalFormatter(TextFormatter):
+    """Formats a record as text for systemd's journal: each line begins with its priority, as in sd-daemon(3).
+
+    The journal notes the time of a line itself.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = f"<{_PRIORITIES.get(record.levelno, _NOTICE)}>"
+        return "\n".join(f"{priority}{line}" for line in super().format(record).split("\n"))
+
+    def _prefix(self, _: logging.LogRecord) -> str:
+        return ""
 
 
 def _value(value: object) -> str:

@@ -9,15 +9,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import apsw
 import grpc
 import pytest
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter, announce, configure_logs
+from chatbooth_grpc.server.logs import JournalFormatter, JsonFormatter, TextFormatter, announce, configure_logs
 from tests.rpc.running import PATIENCE, Running, bearer, refusal
+from tests.server.served import Served
 
 
 @pytest.fixture
@@ -305,3 +307,55 @@ def test_no_log_line_holds_a_secret(running: Running, logged: io.StringIO, drive
         for secret in (session.token.hex(), repr(session.token), repr(session.token)[2:-1]):
             assert secret not in lines
     assert SECRET not in lines.lower()
+
+
+LEVELS = [("DEBUG", 7), ("INFO", 6), ("WARNING", 4), ("ERROR", 3), ("CRITICAL", 2)]
+
+
+@pytest.mark.parametrize(("level", "priority"), LEVELS)
+def test_a_line_for_the_journal_has_its_priority_and_no_time(level: str, priority: int) -> None:
+    made = record("draining", grace_seconds=2.5)
+    made.levelno, made.levelname = getattr(logging, level), level
+    assert JournalFormatter().format(made) == f"<{priority}>{level.lower()}: draining grace_seconds=2.5"
+
+
+def test_a_level_that_the_journal_does_not_know_is_a_notice() -> None:
+    made = record("odd")
+    made.levelno, made.levelname = 25, "ODD"
+    assert JournalFormatter().format(made) == "<5>odd: odd"
+
+
+def test_each_line_of_a_traceback_has_its_priority() -> None:
+    first, *rest = JournalFormatter().format(failed("bad")).split("\n")
+    assert first == "<4>warning: bad"
+    assert rest[-1] == "<4>  ValueError: broken"
+    assert len(rest) > 2
+    assert all(line.startswith("<4>  ") for line in rest)
+
+
+def stream_of(path: Path) -> str:
+    """Return what systemd says in the environment of a process whose stderr is this file."""
+    path.touch()
+    found = path.stat()
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_journal", "begins"),
+    [
+        ([], True, "<6>chatbooth "),
+        ([], False, "chatbooth "),
+        (["--log-format", "journal"], False, "<6>chatbooth "),
+        (["--log-format", "json"], True, "{"),
+    ],
+)
+def test_a_server_writes_for_the_journal_if_stderr_is_the_journal(
+    serve: Callable[..., Served], tmp_path: Path, flags: list[str], *, is_journal: bool, begins: str
+) -> None:
+    journal = tmp_path / ("stderr" if is_journal else "another")
+    server = serve(*flags, JOURNAL_STREAM=stream_of(journal))
+    server.process.terminate()
+    assert server.process.wait(PATIENCE) == 0
+    assert all(line.startswith(begins[:1]) for line in server.said.splitlines() if begins[0] in "<{")
+    assert server.said.startswith(begins)
+    assert ("<6>info: stopped\n" in server.said) is begins.startswith("<")
