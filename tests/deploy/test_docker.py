@@ -110,7 +110,9 @@ def test_prometheus_reads_the_metrics_on_a_network_of_their_own() -> None:
     for mount in PROMETHEUS["volumes"]:
         source = mount.partition(":")[0]
         assert source in COMPOSITION["volumes"] or (ROOT / source).is_file()
-    read = yaml.safe_load((ROOT / "deploy/docker/prometheus.yml").read_text(encoding="utf-8"))
+    read = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    mounted = {mount.split(":")[1] for mount in PROMETHEUS["volumes"]}
+    assert {f"/etc/prometheus/{name}" for name in read["rule_files"]} <= mounted
     [job] = read["scrape_configs"]
     port = SERVER["environment"]["CHATBOOTH_METRICS"].rpartition(":")[2]
     assert job["static_configs"] == [{"targets": [f"chatbooth:{port}"]}]
