@@ -332,7 +332,8 @@ def test_a_stale_token_is_refused(running: Running, ann: pb.Session) -> None:
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER "])
 def test_a_tokens_scheme_has_no_case(running: Running, ann: pb.Session, scheme: str) -> None:
     metadata = (("authorization", scheme + ann.token.hex().upper()),)
-    running.stub.Deliver(pb.DeliverRequest(), metadata=metadata, timeout=PATIENCE)
+    delivered = running.stub.Deliver(pb.DeliverRequest(), metadata=metadata, timeout=PATIENCE)
+    assert delivered.opening.account_id == ann.account_id
 
 
 def test_a_page_token_of_another_list_is_refused(running: Running, ann: pb.Session) -> None:

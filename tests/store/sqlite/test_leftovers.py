@@ -284,7 +284,7 @@ def test_a_first_start_that_was_killed_can_be_repeated(journals: list[dict[str, 
         again = tmp_path / f"again {number}"
         lay_out(moment, again)
         with SQLiteHome(again).open() as store:
-            sign_up(store, "ann")
+            assert sign_up(store, "ann").username == "ann"
 
 
 def test_a_store_without_a_log_that_was_killed_at_its_first_start_opens(

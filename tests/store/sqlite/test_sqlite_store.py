@@ -93,6 +93,7 @@ def test_closing_twice_releases_nothing_of_others(home: SQLiteHome) -> None:
     others = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
     store.close()
     for descriptor in others:
+        assert os.fstat(descriptor)
         os.close(descriptor)
 
 

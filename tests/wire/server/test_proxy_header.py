@@ -136,4 +136,4 @@ def test_a_header_of_a_stranger_ends_the_connection(tmp_path: Path) -> None:
             while peer.socket.recv(1 << 16):
                 pass
         peer = running.peer()
-        peer.sign_up("ann")
+        assert peer.sign_up("ann").username == "ann"

@@ -27,6 +27,9 @@ def test_waking_never_blocks() -> None:
     waker = Waker()
     for _ in range(70_000):  # a pipe takes 65,536 bytes
         waker.wake()
+    poll = select.poll()
+    poll.register(waker.fileno(), select.POLLIN)
+    assert poll.poll(0) == [(waker.fileno(), select.POLLIN)]
     waker.close()
 
 

@@ -135,7 +135,7 @@ def test_both_families_of_all_addresses_are_served(start: Start) -> None:
     running = start(host=look_up("::"))
     for number, host in enumerate(["127.0.0.1", "::1"]):
         with socket.create_connection((host, running.port), PATIENCE) as connection:
-            Peer(connection).sign_up(f"name{number}")
+            assert Peer(connection).sign_up(f"name{number}").username == f"name{number}"
 
 
 # The cap
@@ -177,7 +177,7 @@ def test_one_address_leaves_connections_for_others(start: Start) -> None:
 def test_trusted_addresses_have_no_share(start: Start) -> None:
     running = start(shares=FairShares(ShareLimits(connections=2, log_ins=1)))
     for number in range(5):
-        running.peer("127.0.0.2").sign_up(f"name{number}")
+        assert running.peer("127.0.0.2").sign_up(f"name{number}").username == f"name{number}"
 
 
 def test_a_client_for_which_there_is_no_descriptor_is_refused_at_once(

@@ -64,6 +64,8 @@ def test_pings_are_no_use_but_requests_are(start: Start) -> None:
     while not ended.wait(SHORT / 10):
         asking.ask(actions.ACKNOWLEDGE, encode_varint(0), token)
     thread.join(PATIENCE)
+    assert not thread.is_alive()
+    # The other connection is still served.
     asking.ask(actions.ACKNOWLEDGE, encode_varint(0), token)
 
 

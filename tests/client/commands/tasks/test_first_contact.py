@@ -105,9 +105,11 @@ def test_a_server_that_is_known_by_tls_gets_no_plain_text(security: Security) ->
 
 
 def test_a_server_that_cannot_be_reached_is_left_to_the_command(security: Security, tmp_path: Path) -> None:
-    meet("grpc+tls://127.0.0.1:1", security, Answering("yes"))
-    meet("wire+tls://127.0.0.1:1", Security(known=tmp_path / "servers", trust="0" * 64), Answering("yes"))
-    meet("unix:/nowhere", security, Answering("yes"))
+    prompts = Answering("yes")
+    meet("grpc+tls://127.0.0.1:1", security, prompts)
+    meet("wire+tls://127.0.0.1:1", Security(known=tmp_path / "servers", trust="0" * 64), prompts)
+    meet("unix:/nowhere", security, prompts)
+    assert prompts.asked == []
 
 
 def test_a_damaged_file_is_no_first_contact(server: TlsServer, security: Security) -> None:
