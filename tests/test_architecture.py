@@ -70,6 +70,7 @@ CLIENT_OF_BOOTH = {
     "model",
     "repeating",
     "rules",
+    "tokens",
     "trust_errors",
     "unicode",
 }

@@ -52,9 +52,12 @@ class InvalidLabel(InvalidArgument):
     limit: int
     """How many characters a label may have."""
     field: str = "label"
+    minimum: int = 0
+    """How many characters it must have at least. A token must have a label."""
 
     def __str__(self) -> str:
-        return f"The label must have at most {self.limit} characters, all of them printable. Choose another."
+        length = f"{self.minimum} to {self.limit}" if self.minimum else f"at most {self.limit}"
+        return f"The label must have {length} characters, all of them printable. Choose another."
 
 
 @dataclass(eq=False)

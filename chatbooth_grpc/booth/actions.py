@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from chatbooth_grpc.booth.tokens import Right, TokenLimits
+
 if TYPE_CHECKING:
-    from chatbooth_grpc.booth.model import Delivery, Page, Removal, Session, SessionPage
+    from chatbooth_grpc.booth.model import Delivery, NewToken, Page, Removal, Session, SessionPage
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
@@ -38,6 +40,8 @@ class Action(NamedTuple):
 
     Empty if the action is more than one request and one reply, or has quicker code of its own.
     """
+    right: Right = Right.NEVER
+    """The right with which a token may do the action. By default no token may."""
 
 
 class UnaryAction(int, Generic[Request, Reply]):
@@ -139,6 +143,19 @@ class EndSessionRequest(NamedTuple):
     session_id: int
 
 
+class CreateTokenRequest(NamedTuple):
+    """Make a token of the account."""
+
+    secret: bytes
+    """The 16 bytes that the client drew for the token's secret."""
+    label: str
+    """The token's name: 1 to 64 printable characters. No other live token of the account has it."""
+    limits: TokenLimits
+    """What the token may do. The `recipient_id` does not matter."""
+    lifetime: int = 0
+    """After how many seconds the token expires. 0 means never."""
+
+
 # The rows
 
 
@@ -155,29 +172,45 @@ def _row(
     large_answers: int = 0,
     is_wire_only: bool = False,
     subject: str = "",
+    right: Right = Right.NEVER,
 ) -> int:
     """Add a row and return its number, since a frame's action is compared with a plain int for every message."""
-    ACTIONS[number] = Action(number, name, needs_session, bulkhead, large_answers, is_wire_only, subject)
+    ACTIONS[number] = Action(number, name, needs_session, bulkhead, large_answers, is_wire_only, subject, right)
     return number
 
 
 def _unary(
-    subject: str, number: int, name: str, *, needs_session: bool = True, bulkhead: str = "", large_answers: int = 0
+    subject: str,
+    number: int,
+    name: str,
+    *,
+    needs_session: bool = True,
+    bulkhead: str = "",
+    large_answers: int = 0,
+    right: Right = Right.NEVER,
 ) -> UnaryAction[Request, Reply]:
     """Add the row of an action that the booth performs by one call."""
-    _row(number, name, needs_session=needs_session, bulkhead=bulkhead, large_answers=large_answers, subject=subject)
+    _row(
+        number,
+        name,
+        needs_session=needs_session,
+        bulkhead=bulkhead,
+        large_answers=large_answers,
+        subject=subject,
+        right=right,
+    )
     return UnaryAction(number)
 
 
 SIGN_UP: UnaryAction[LogInRequest, Session] = _unary("sessions", 1, "SIGN_UP", needs_session=False, bulkhead=LOG_INS)
 LIST: UnaryAction[ListRequest, Page] = _unary("lists", 2, "LIST", bulkhead=LISTS, large_answers=64)
-SEND = _row(3, "SEND")
-DELIVER: UnaryAction[DeliverRequest, Delivery] = _unary("delivering", 4, "DELIVER", large_answers=32)
+SEND = _row(3, "SEND", right=Right.SEND)
+DELIVER: UnaryAction[DeliverRequest, Delivery] = _unary("delivering", 4, "DELIVER", large_answers=32, right=Right.READ)
 DELETE: UnaryAction[DeleteRequest, Removal] = _unary("accounts", 5, "DELETE", bulkhead=LOG_INS)
 LOG_IN: UnaryAction[LogInRequest, Session] = _unary("sessions", 6, "LOG_IN", needs_session=False, bulkhead=LOG_INS)
 LOG_OUT: UnaryAction[None, None] = _unary("sessions", 7, "LOG_OUT")
-LISTEN = _row(8, "LISTEN")
-ACKNOWLEDGE: UnaryAction[AcknowledgeRequest, None] = _unary("delivering", 9, "ACKNOWLEDGE")
+LISTEN = _row(8, "LISTEN", right=Right.READ)
+ACKNOWLEDGE: UnaryAction[AcknowledgeRequest, None] = _unary("delivering", 9, "ACKNOWLEDGE", right=Right.READ)
 RESPONSE = _row(10, "RESPONSE", is_wire_only=True)
 MESSAGE = _row(11, "MESSAGE", is_wire_only=True)
 PING = _row(12, "PING", is_wire_only=True)
@@ -186,6 +219,7 @@ SET_BLOCK: UnaryAction[SetBlockRequest, None] = _unary("blocks", 14, "SET_BLOCK"
 LIST_BLOCKS: UnaryAction[ListBlocksRequest, Page] = _unary("blocks", 15, "LIST_BLOCKS")
 LIST_SESSIONS: UnaryAction[ListSessionsRequest, SessionPage] = _unary("sessions", 16, "LIST_SESSIONS")
 END_SESSION: UnaryAction[EndSessionRequest, None] = _unary("sessions", 17, "END_SESSION")
+CREATE_TOKEN: UnaryAction[CreateTokenRequest, NewToken] = _unary("tokens", 18, "CREATE_TOKEN")
 
 WITHOUT_SESSION = frozenset(row.number for row in ACTIONS.values() if not row.needs_session)
 """The actions that need no session."""

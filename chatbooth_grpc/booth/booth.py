@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.actions import LISTS, Reply, Request, UnaryAction
+from chatbooth_grpc.booth.actions import ACTIONS, LISTS, Reply, Request, UnaryAction
 from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import note_account
 from chatbooth_grpc.booth.credentials import Passwords, hash_token, new_token
@@ -16,6 +16,7 @@ from chatbooth_grpc.booth.errors import (
     AccountDisabled,
     BlocksOneself,
     ChatboothError,
+    InvalidTokenLimits,
     InviteRefused,
     InviteRequired,
     SessionInvalid,
@@ -33,6 +34,7 @@ from chatbooth_grpc.booth.model import (
     TOUCHES_PER_EXPIRY,
     Delivery,
     Limits,
+    NewToken,
     OutgoingMessage,
     Page,
     Receipt,
@@ -47,6 +49,7 @@ from chatbooth_grpc.booth.rules import (
     MAX_PASSWORD_SIZE,
     check_label,
     check_token,
+    checked_limits,
     checked_new_password,
     folded_prefix,
     folded_username,
@@ -56,6 +59,7 @@ from chatbooth_grpc.booth.rules import (
 from chatbooth_grpc.booth.sending import Sending, wait_for
 from chatbooth_grpc.booth.store import Store, StoredAccount, StoredSession
 from chatbooth_grpc.booth.throttles import Throttles
+from chatbooth_grpc.booth.tokens import MAX_LIFETIME, Right, StoredLimits, TokenLimits
 
 # A search of the list may take a second of a core, so only a few run at once.
 LISTS_AT_ONCE = 2
@@ -137,7 +141,7 @@ class Booth:
             raise UsernameReserved(username)
         normal = checked_new_password(password, "password")
         repeated = self._store.session(hash_token(token)) if token else None
-        if repeated is not None and repeated.username == username:
+        if repeated is not None and repeated.username == username and repeated.limits is None:
             return self._session_for(repeated, token)
         invite_hash = self._admitted_invite(invite) if self._limits.sign_up is SignUpPolicy.INVITE else None
         if self._store.account(username) is not None:
@@ -183,7 +187,7 @@ class Booth:
         self._store.end_session(self.authenticated(token))
 
     def change_password(self, token: bytes, old_password: str, new_password: str) -> int:
-        """Change the password, which ends the account's other sessions. Return how many it ended.
+        """Change the password, which ends the account's other sessions but no tokens. Return how many it ended.
 
         Raises InvalidPassword, WrongPassword.
         """
@@ -223,6 +227,22 @@ class Booth:
         """End a session of the account, with its live streams. Raises SessionNotFound."""
         self._store.end_session_of(self.authenticated(token), session_id)
 
+    def create_token(self, token: bytes, secret: bytes, label: str, limits: TokenLimits, lifetime: int = 0) -> NewToken:
+        """Make a token that expires after `lifetime` seconds, or never if that is 0. `secret` is 16 bytes of its own.
+
+        A client may repeat the call: if a live token of the account has that secret, this returns that token. Raises
+        InvalidLabel, InvalidTokenLimits, InvalidUsername, RecipientNotFound, TokenNameTaken, LimitReached.
+        SessionInvalid: `secret` is malformed, or another session has it.
+        """
+        session = self.authenticated(token)
+        check_token(secret)
+        check_label(label, is_required=True)
+        if not 0 <= lifetime <= MAX_LIFETIME:
+            raise InvalidTokenLimits("lifetime")
+        made = self._store.create_token(session, hash_token(secret), label, checked_limits(limits), lifetime)
+        expire_time = made.limits.expire_time if made.limits else None
+        return NewToken(self._session_for(made, secret), made.session_id, expire_time or 0)
+
     # Blocks
 
     def set_block(self, token: bytes, username: str, is_blocked: bool) -> None:
@@ -258,9 +278,9 @@ class Booth:
         """Store a message in its recipient's mailbox, and wait until it is stored. The transports do not use this.
 
         Raises RecipientNotFound, Blocked, MessageIdReused, InvalidMessageId, InvalidUsername, UnknownContentKind,
-        EmptyText, TextTooLong.
+        EmptyText, TextTooLong, NotPermitted.
         """
-        session = self.authenticated(token)
+        session = self.sender(token)
         if wait := self.throttles.take_sends(session.account_id):
             raise self.throttles.sends_refused(wait)
         checked = self.sending.checked(session, message)
@@ -276,12 +296,14 @@ class Booth:
         """
         if self.cached_session(token) is None:
             self.throttles.check_request()
-        return self.authenticated(token)
+        return self.sender(token)
 
     def cached_session(self, token: bytes) -> StoredSession | None:
         """Return the live session of a token if no wait for the disk is needed, and None otherwise."""
         session = self._store.cached_session(hash_token(token))
         if session is None or self._clock.now() - session.used_time > self._touch_after:
+            return None
+        if session.limits is not None and self._has_expired(session.limits):
             return None
         note_account(session.username, session.account_id)
         return session
@@ -298,7 +320,7 @@ class Booth:
 
         A `max_messages` of 0 means the default. `epoch` is as in `acknowledge`. Raises CursorPastEnd.
         """
-        session = self.authenticated(token)
+        session = self.authenticated(token, actions.DELIVER)
         self._acknowledge(session, acknowledge_through, epoch)
         wanted = min(max_messages or DEFAULT_BATCH, MAX_BATCH)
         batch = self._store.after(session, after, wanted, MAX_BATCH_SIZE)
@@ -316,7 +338,7 @@ class Booth:
         If the store has another epoch, the sequence belongs to another message, so the cursor stays. An empty `epoch`
         means the store's epoch.
         """
-        self._acknowledge(self.authenticated(token), through, epoch)
+        self._acknowledge(self.authenticated(token, actions.ACKNOWLEDGE), through, epoch)
 
     # Shared by the actions
 
@@ -326,19 +348,39 @@ class Booth:
             if self.observer is not None:
                 self.observer.acknowledged(session, through)
 
-    def authenticated(self, token: bytes) -> StoredSession:
-        """Return the live session of a token, and sometimes note that it is in use. Raises SessionInvalid."""
+    def authenticated(self, token: bytes, action: int | None = None) -> StoredSession:
+        """Return the live session of a token, and sometimes note that it is in use. Raises SessionInvalid.
+
+        A limited session needs the right that the row of `action` names. Without an action, every limited session is
+        refused. Raises NotPermitted.
+        """
+        session = self.sender(token)
+        if session.limits is not None:
+            session.limits.check(Right.NEVER if action is None else ACTIONS[action].right)
+        return session
+
+    def sender(self, token: bytes) -> StoredSession:
+        """Return the live session of a token, whatever it may do, for messages alone: `sending` checks each of them.
+
+        Otherwise as `authenticated`.
+        """
         check_token(token)
         session = self._store.session(hash_token(token))
         if session is None:
             raise SessionInvalid(problem_of_unknown(token))
         note_account(session.username, session.account_id)
+        if session.limits is not None and self._has_expired(session.limits):
+            raise SessionInvalid
         if self._clock.now() - session.used_time > self._touch_after:
             age = self._store.clock.age(session.used_time) / 1_000_000
-            if age > self._limits.session_expiry and not self._listens(session):
+            # A token does not end for want of use.
+            if session.limits is None and age > self._limits.session_expiry and not self._listens(session):
                 raise SessionInvalid
             self._touch(session)
         return session
+
+    def _has_expired(self, limits: StoredLimits) -> bool:
+        return limits.expire_time is not None and self._clock.age(limits.expire_time) >= 0
 
     def _touch(self, session: StoredSession) -> None:
         try:
@@ -409,6 +451,7 @@ _row(actions.SET_BLOCK, lambda booth, token, request: booth.set_block(token, *re
 _row(actions.LIST_BLOCKS, lambda booth, token, request: booth.list_blocks(token, *request))
 _row(actions.LIST_SESSIONS, lambda booth, token, request: booth.list_sessions(token, *request))
 _row(actions.END_SESSION, lambda booth, token, request: booth.end_session(token, *request))
+_row(actions.CREATE_TOKEN, lambda booth, token, request: booth.create_token(token, *request))
 _row(actions.LIST, lambda booth, token, request: booth.list(token, *request))
 _row(actions.DELIVER, lambda booth, token, request: booth.deliver(token, *request))
 _row(actions.ACKNOWLEDGE, lambda booth, token, request: booth.acknowledge(token, *request))

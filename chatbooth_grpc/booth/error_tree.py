@@ -12,8 +12,9 @@
     ├── DeadlineExceeded      no answer came in time, so the outcome is unknown
     └── Internal              a bug of the server, which has logged it
 
-`errors.py` has the errors of each branch. It takes some of them from `account_errors.py` and `request_errors.py`. Each
-has a stable `reason`. A server sends the reason and the typed attributes. From these the client builds the same error
+`errors.py` has the errors of each branch. It takes some of them from `account_errors.py`, `request_errors.py` and
+`token_errors.py`. Each has a stable `reason`. A server sends the reason and the typed attributes. From these the client
+builds the same error
 (`error_reasons.py`), which has its own words. `trust_errors.py` has a branch that no server sends: the client does not
 trust the server, and has sent nothing.
 """

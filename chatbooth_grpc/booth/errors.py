@@ -41,6 +41,9 @@ from chatbooth_grpc.booth.request_errors import TextTooLong as TextTooLong
 from chatbooth_grpc.booth.request_errors import UnknownAction as UnknownAction
 from chatbooth_grpc.booth.request_errors import UnknownContentKind as UnknownContentKind
 from chatbooth_grpc.booth.request_errors import UnsupportedVersion as UnsupportedVersion
+from chatbooth_grpc.booth.token_errors import InvalidTokenLimits as InvalidTokenLimits
+from chatbooth_grpc.booth.token_errors import NotPermitted as NotPermitted
+from chatbooth_grpc.booth.token_errors import TokenNameTaken as TokenNameTaken
 from chatbooth_grpc.booth.token_problems import token_advice
 
 

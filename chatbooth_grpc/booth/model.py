@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chatbooth_grpc.booth.tokens import TokenLimits
+
 # Times are whole microseconds since 1970-01-01 UTC. Sequences count from 1. A cursor of 0 stands before the first.
 #
 # Every message needs an object of some classes. These classes are named tuples, because making one takes a third of the
@@ -58,6 +60,8 @@ class SessionKind(enum.IntEnum):
     """A kind of a newer server that this version does not know."""
     PERSON = 1
     """A session that was opened with the account's password."""
+    TOKEN = 2
+    """A token: a session for a program, limited to what it may do."""
 
     @classmethod
     def _missing_(cls, _value: object) -> SessionKind:
@@ -79,6 +83,10 @@ class SessionEntry(NamedTuple):
     """When the session was last noted as used, in microseconds since 1970-01-01 UTC. It may be used a day later."""
     is_current: bool
     """Whether this is the session that asks."""
+    limits: TokenLimits | None = None
+    """What a token may do. None for a session that may do everything."""
+    expire_time: int = 0
+    """When a token expires, in microseconds since 1970-01-01 UTC. 0 if it does not expire."""
 
 
 class SessionPage(NamedTuple):
@@ -88,6 +96,22 @@ class SessionPage(NamedTuple):
     """The sessions, the oldest first."""
     next_page_token: str
     """Pass it as `page_token` to get the next page. Empty on the last page."""
+
+
+class NewToken(NamedTuple):
+    """A token that was just made. Only now can its secret be had."""
+
+    session: Session
+    """The session to act with. It has the secret."""
+    session_id: int
+    """The token's number in the list of the account's sessions, by which it is ended."""
+    expire_time: int
+    """When it expires, in microseconds since 1970-01-01 UTC. 0 if it does not expire."""
+
+    @property
+    def text(self) -> str:
+        """The secret as `ChatClient.connect` takes it: 32 hex digits."""
+        return self.session.token.hex()
 
 
 class OutgoingMessage(NamedTuple):

@@ -12,12 +12,14 @@ from chatbooth_grpc.booth.errors import (
     InvalidMessageId,
     InvalidPassword,
     InvalidPrefix,
+    InvalidTokenLimits,
     InvalidUsername,
     SessionInvalid,
     TextTooLong,
     UnknownContentKind,
 )
 from chatbooth_grpc.booth.model import ContentKind, OutgoingMessage
+from chatbooth_grpc.booth.tokens import TokenLimits
 
 MIN_PASSWORD_SIZE = 8
 MAX_PASSWORD_SIZE = 1024
@@ -86,10 +88,18 @@ def check_outgoing(message: OutgoingMessage, text_size: int) -> None:
         raise TextTooLong(len(message.content), text_size)
 
 
-def check_label(label: str) -> None:
+def check_label(label: str, *, is_required: bool = False) -> None:
     """Check the label of a session. Raises InvalidLabel."""
-    if len(label) > MAX_LABEL_LENGTH or not label.isprintable():
-        raise InvalidLabel(MAX_LABEL_LENGTH)
+    if len(label) > MAX_LABEL_LENGTH or not label.isprintable() or (is_required and not label.strip()):
+        raise InvalidLabel(MAX_LABEL_LENGTH, minimum=int(is_required))
+
+
+def checked_limits(limits: TokenLimits) -> TokenLimits:
+    """Return the limits with the recipient in lower case. Raises InvalidTokenLimits, InvalidUsername."""
+    if not (limits.may_read or limits.may_send) or (limits.recipient and not limits.may_send):
+        raise InvalidTokenLimits
+    recipient = folded_username(limits.recipient, "recipient") if limits.recipient else ""
+    return TokenLimits(limits.may_read, limits.may_send, recipient)
 
 
 def check_token(token: object) -> None:

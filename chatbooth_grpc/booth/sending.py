@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from chatbooth_grpc.booth.actions import ACTIONS, SEND
 from chatbooth_grpc.booth.deadline import time_remaining
 from chatbooth_grpc.booth.errors import ChatboothError, DeadlineExceeded
 from chatbooth_grpc.booth.lane import Lane
@@ -32,9 +33,12 @@ class Sending:
     def checked(self, session: StoredSession, message: OutgoingMessage, lane: Lane | None = None) -> Checked:
         """Return a message of an authenticated session in the store's form, or the error that refuses it.
 
-        The error is InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText or TextTooLong.
+        The error is NotPermitted, InvalidMessageId, InvalidUsername, UnknownContentKind, EmptyText or TextTooLong.
         """
         try:
+            # The store compares the recipient with the one of a token.
+            if session.limits is not None:
+                session.limits.check(ACTIONS[SEND].right)
             check_outgoing(message, self._text_size)
             recipient = folded_username(message.recipient, "recipient")
         except ChatboothError as refusal:

@@ -15,6 +15,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Message, OutgoingMessage, Receipt, Removal, SessionEntry
 from chatbooth_grpc.booth.store_clock import StoreClock
+from chatbooth_grpc.booth.tokens import StoredLimits, TokenLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class StoredSession:
     mailbox_id: int
     cursor: int
     used_time: int
+    limits: StoredLimits | None = None
+    """What the session may do if it is a token. None means everything that the account may do."""
 
 
 class NewMessage(NamedTuple):
@@ -152,7 +155,7 @@ class Store(Protocol):
         """Store a better hash of the same password, unless the password has changed meanwhile."""
 
     def change_password(self, session: StoredSession, account: StoredAccount, password_hash: str) -> int:
-        """Change the password and end the account's other sessions. Return how many sessions it ended.
+        """Change the password and end the account's other sessions, but no tokens. Return how many sessions it ended.
 
         Raises SessionInvalid if the session has ended. Raises WrongPassword if the stored hash is no longer the one in
         `account`.
@@ -167,10 +170,21 @@ class Store(Protocol):
     def create_session(self, account: StoredAccount, token_hash: bytes, label: str = "") -> StoredSession:
         """Open a session. Its cursor starts at the furthest cursor of the account.
 
-        If the account then has more than MAX_SESSIONS, those end that were not used for longest.
+        If the account then has more than MAX_SESSIONS, those end that were not used for longest. Tokens do not count.
 
         Raises WrongCredentials if the account is gone or disabled, or if the stored hash is no longer the one in
         `account`.
+        """
+
+    def create_token(
+        self, session: StoredSession, token_hash: bytes, label: str, limits: TokenLimits, lifetime: int
+    ) -> StoredSession:
+        """Make a token of the session's account. It expires after `lifetime` seconds of store time, or never if that
+        is 0. Its cursor starts at the furthest cursor of the account.
+
+        If the account has a live token of this hash with the same label and limits, this returns that token. Raises
+        SessionInvalid if the session has ended, or if another session or token has this hash. Raises RecipientNotFound
+        if no account has the name of the recipient in `limits`. Raises TokenNameTaken and LimitReached.
         """
 
     def session(self, token_hash: bytes) -> StoredSession | None:
@@ -193,7 +207,13 @@ class Store(Protocol):
         """
 
     def expire_sessions(self, unused_since: int, limit: int) -> int:
-        """End up to `limit` sessions whose last use was before the store time `unused_since`. Return how many ended."""
+        """End up to `limit` sessions whose last use was before the store time `unused_since`. Return how many ended.
+
+        No token ends for want of use.
+        """
+
+    def expire_tokens(self, through: int, limit: int) -> int:
+        """End up to `limit` tokens that expire at the store time `through` or earlier. Return how many ended."""
 
     def touch_session(self, session: StoredSession) -> None:
         """Note that the session is used now."""
@@ -231,10 +251,10 @@ class Store(Protocol):
         """Append messages to their recipients' mailboxes, in order, in one transaction. Return at once.
 
         The store calls `settle` once, on any thread and perhaps before this returns, with an outcome for each message:
-        a receipt, SessionInvalid, RecipientNotFound, Blocked or MessageIdReused. If the sender has used a message's id
-        in that mailbox before, the message gets the first receipt again, or MessageIdReused if its digest differs. This
-        holds also if the recipient has blocked the sender since. If the store itself fails, each outcome is
-        StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
+        a receipt, SessionInvalid, NotPermitted, RecipientNotFound, Blocked or MessageIdReused. If the sender has used
+        a message's id in that mailbox before, the message gets the first receipt again, or MessageIdReused if its
+        digest differs. This holds also if the recipient has blocked the sender since. If the store itself fails, each
+        outcome is StoreUnavailable, StoreFull, DeadlineExceeded or Internal.
 
         If such a failure hits a message in a lane, the lane fails, and the outcome is the result of `Lane.fail`. The
         store does the appends in the order of the calls. If a message's lane has failed by then, the store does not

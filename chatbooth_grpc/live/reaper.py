@@ -85,7 +85,7 @@ class Reaper:
             thread.join()
 
     def reap(self) -> None:
-        """Note that the sessions that listen are in use. Then end the sessions that were not used for the expiry."""
+        """Note that the sessions that listen are in use. Then end unused sessions, and tokens that have expired."""
         self._touch_listening()
         unused_since = self._store.clock.cutoff(self._session_expiry)
         ended = 0
@@ -93,6 +93,16 @@ class Reaper:
             ended += step
         if ended:
             _log.info("sessions expired", extra={"count": ended})
+        self._expire_tokens()
+
+    def _expire_tokens(self) -> None:
+        """End the tokens that have expired, and their streams. No call of such a token succeeds, even before that."""
+        through = self._store.clock.cutoff(0)
+        ended = 0
+        while step := self._store.expire_tokens(through, _SESSIONS_PER_STEP):
+            ended += step
+        if ended:
+            _log.info("tokens expired", extra={"count": ended})
 
     def prune(self) -> None:
         """Remove everything that deleted accounts left, and the invites that have ended long ago, in small steps."""

@@ -21,6 +21,7 @@ from chatbooth_grpc.booth.model import (
     Opening,
     OutgoingMessage,
     Receipt,
+    Session,
     UnknownEvent,
 )
 from chatbooth_grpc.rpc.unknown_fields import add_unknown_content, unknown_content, unknown_event_kind
@@ -45,6 +46,21 @@ def time_to_pb(microseconds: int) -> Timestamp:
 def time_from_pb(timestamp: Timestamp) -> int:
     """Decode a time into microseconds since 1970 UTC."""
     return timestamp.seconds * _MICROSECONDS + timestamp.nanos // 1_000
+
+
+def session_to_pb(session: Session) -> pb.Session:
+    """Encode the session that SignUp, LogIn or CreateToken returns."""
+    return pb.Session(
+        token=session.token,
+        account_id=session.account_id,
+        username=session.username,
+        epoch=session.epoch,
+    )
+
+
+def session_from_pb(session: pb.Session) -> Session:
+    """Decode the session that SignUp, LogIn or CreateToken returned."""
+    return Session(session.token, session.account_id, session.username, session.epoch)
 
 
 def outgoing_to_pb(message: OutgoingMessage) -> pb.SendRequest:

@@ -13,9 +13,10 @@ from chatbooth_grpc.booth.actions import (
     ListSessionsRequest,
     LogInRequest,
 )
-from chatbooth_grpc.booth.model import Session, SessionEntry, SessionKind, SessionPage
+from chatbooth_grpc.booth.model import SessionEntry, SessionKind, SessionPage
 from chatbooth_grpc.rpc.converter import converter
-from chatbooth_grpc.rpc.messages import time_from_pb, time_to_pb
+from chatbooth_grpc.rpc.messages import session_from_pb, session_to_pb, time_from_pb, time_to_pb
+from chatbooth_grpc.rpc.tokens import limits_from_pb, limits_to_pb
 
 
 def sign_up_to_pb(request: LogInRequest) -> pb.SignUpRequest:
@@ -42,21 +43,6 @@ def log_in_from_pb(request: pb.LogInRequest) -> LogInRequest:
     return LogInRequest(request.username, request.password, request.token, request.label)
 
 
-def session_to_pb(session: Session) -> pb.Session:
-    """Encode the session that SignUp or LogIn returns."""
-    return pb.Session(
-        token=session.token,
-        account_id=session.account_id,
-        username=session.username,
-        epoch=session.epoch,
-    )
-
-
-def session_from_pb(session: pb.Session) -> Session:
-    """Decode the session that SignUp or LogIn returned."""
-    return Session(session.token, session.account_id, session.username, session.epoch)
-
-
 def list_sessions_to_pb(request: ListSessionsRequest) -> pb.ListSessionsRequest:
     return pb.ListSessionsRequest(page_size=request.page_size, page_token=request.page_token)
 
@@ -73,12 +59,16 @@ def entry_to_pb(entry: SessionEntry) -> pb.SessionEntry:
         create_time=time_to_pb(entry.create_time),
         used_time=time_to_pb(entry.used_time),
         current=entry.is_current,
+        limits=None if entry.limits is None else limits_to_pb(entry.limits),
+        expire_time=time_to_pb(entry.expire_time) if entry.expire_time else None,
     )
 
 
 def entry_from_pb(entry: pb.SessionEntry) -> SessionEntry:
     times = (time_from_pb(entry.create_time), time_from_pb(entry.used_time))
-    return SessionEntry(entry.session_id, entry.label, SessionKind(entry.kind), *times, entry.current)
+    limits = limits_from_pb(entry.limits) if entry.HasField("limits") else None
+    kind, expire_time = SessionKind(entry.kind), time_from_pb(entry.expire_time)
+    return SessionEntry(entry.session_id, entry.label, kind, *times, entry.current, limits, expire_time)
 
 
 def sessions_to_pb(page: SessionPage) -> pb.ListSessionsResponse:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, UnaryAction, action_name
+from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS, WITHOUT_SESSION, Action, UnaryAction, action_name
 from chatbooth_grpc.booth.booth import PERFORM
+from chatbooth_grpc.booth.tokens import Right
 
 # The design's table. It is written down twice on purpose, because a number never changes.
 NUMBERS = {
@@ -25,6 +26,7 @@ NUMBERS = {
     "LIST_BLOCKS": 15,
     "LIST_SESSIONS": 16,
     "END_SESSION": 17,
+    "CREATE_TOKEN": 18,
 }
 
 
@@ -61,6 +63,14 @@ def test_each_slow_action_has_its_bulkhead() -> None:
 
 def test_the_answers_of_deliver_and_list_are_large() -> None:
     assert {row.name: row.large_answers for row in ACTIONS.values() if row.large_answers} == {"DELIVER": 32, "LIST": 64}
+
+
+def test_a_token_may_only_read_and_send() -> None:
+    assert names_where("right", Right.READ) == {"DELIVER", "LISTEN", "ACKNOWLEDGE"}
+    assert names_where("right", Right.SEND) == {"SEND"}
+    assert Action(
+        200, "NEW", needs_session=True, bulkhead="", large_answers=0, is_wire_only=False, subject=""
+    ).right is (Right.NEVER)
 
 
 def test_an_unknown_action_has_its_number_as_its_name() -> None:

@@ -26,7 +26,7 @@ class BoothSendStream:
         self._batches.append(messages)
 
     def receive(self) -> list[Receipt | ChatboothError]:
-        session = self._booth.authenticated(self._token)
+        session = self._booth.sender(self._token)
         checked = [self._booth.sending.checked(session, message, self._lane) for message in self._batches.popleft()]
         outcomes = wait_for(partial(self._booth.sending.send_later, checked))
         for outcome in outcomes:

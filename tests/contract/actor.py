@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from chatbooth_grpc.booth.actions import (
     ACKNOWLEDGE,
     CHANGE_PASSWORD,
+    CREATE_TOKEN,
     DELETE,
     DELIVER,
     END_SESSION,
@@ -20,6 +21,7 @@ from chatbooth_grpc.booth.actions import (
     SIGN_UP,
     AcknowledgeRequest,
     ChangePasswordRequest,
+    CreateTokenRequest,
     DeleteRequest,
     DeliverRequest,
     EndSessionRequest,
@@ -31,6 +33,7 @@ from chatbooth_grpc.booth.actions import (
 )
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt, Session
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.client.library.transport import Transport
 
 TIMEOUT = 30.0
@@ -108,6 +111,17 @@ class Actor:
     def end_session(self, name: str, session_id: int) -> object:
         self.transport.call(END_SESSION, self.token(name), EndSessionRequest(session_id), TIMEOUT)
         return "done"
+
+    def create_token(self, name: str, secret: bytes, label: str, limits: TokenLimits, lifetime: int) -> object:
+        """Make a token, and keep it under its label."""
+        request = CreateTokenRequest(secret, label, limits, lifetime)
+        made = self.transport.call(CREATE_TOKEN, self.token(name), request, TIMEOUT)
+        return made.session_id, made.expire_time > 0, self._keep(label, made.session)
+
+    def list_tokens(self, name: str) -> object:
+        """List the sessions without the times of expiry, which follow from a clock that is not the test's."""
+        page = self.transport.call(LIST_SESSIONS, self.token(name), ListSessionsRequest(0, ""), TIMEOUT)
+        return [entry._replace(expire_time=int(entry.expire_time > 0)) for entry in page.sessions]
 
     def set_block(self, name: str, username: str, is_blocked: bool) -> object:
         self.transport.call(SET_BLOCK, self.token(name), SetBlockRequest(username, is_blocked), TIMEOUT)

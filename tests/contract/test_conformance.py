@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Delivery, End, EndReason, MessageBatch, Opening
+from chatbooth_grpc.booth.tokens import TokenLimits
 from tests.contract.actor import FORGED, PASSWORD, ZEROS, Actor, number_id
 from tests.contract.transports import PLAIN_WAYS, WAYS, transport_by
 
 NAMES = ("ann", "ben", "cy")
 CHOSEN, ANOTHER = b"\x02" * 16, b"\x03" * 16
+SECRETS = [bytes((number,)) * 16 for number in range(4, 8)]
 
 
 SCENARIO: list[tuple[Any, ...]] = [
@@ -108,6 +110,49 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("acknowledge", "ben", 1),
     ("acknowledge", "ben", 99),
     ("deliver", "ben", 0, None, 0),
+    ("create_token", "ann", SECRETS[0], "reader", TokenLimits(may_read=True), 0),
+    *(("create_token", "ann", SECRETS[1], "alerts", TokenLimits(may_send=True, recipient="BEN"), 3_600),) * 2,
+    ("create_token", "ann", SECRETS[2], "both", TokenLimits(may_read=True, may_send=True), 0),
+    ("create_token", "ann", SECRETS[3], "both", TokenLimits(may_read=True), 0),
+    ("create_token", "ann", SECRETS[0], "other", TokenLimits(may_read=True), 0),
+    *(("create_token", "ann", secret, "x", TokenLimits(may_read=True), 0) for secret in (CHOSEN, ZEROS)),
+    *(("create_token", "ann", SECRETS[3], label, TokenLimits(may_read=True), 0) for label in ("", "a\nb", "x" * 65)),
+    *(
+        ("create_token", "ann", SECRETS[3], "x", limits, 0)
+        for limits in (
+            TokenLimits(),
+            TokenLimits(may_read=True, recipient="ben"),
+            TokenLimits(may_send=True, recipient="nobody"),
+            TokenLimits(may_send=True, recipient="no one"),
+        )
+    ),
+    *(("create_token", "ann", SECRETS[3], "x", TokenLimits(may_read=True), life) for life in (1 << 40, (1 << 64) - 1)),
+    *(("create_token", who, SECRETS[3], "x", TokenLimits(may_read=True), 0) for who in ("nobody", "stranger", "both")),
+    ("list_tokens", "ann"),
+    *(
+        step
+        for who in ("reader", "alerts", "both")
+        for step in (
+            *(("send", who, to, number_id(20), "alert") for to in ("ben", "ann", "nobody", "no one")),
+            (
+                "send_batches",
+                who,
+                [("ben", number_id(21), "one"), ("ann", number_id(21), "two"), ("ben", ZEROS, "three")],
+                [("ben", number_id(22), "four")],
+            ),
+            ("deliver", who, 0, None, 1),
+            ("acknowledge", who, 1),
+            ("list", who, "", "", 0, ""),
+            ("list_sessions", who, 0, ""),
+            ("end_session", who, 1),
+            ("set_block", who, "ben", True),
+            ("list_blocks", who, 0, ""),
+            ("change_password", who, PASSWORD, "another password"),
+            ("delete", who, PASSWORD),
+            ("log_out", who),
+        )
+    ),
+    *((action, "ann", PASSWORD, SECRETS[0]) for action in ("log_in_with", "sign_up_with")),
     ("change_password", "ben", "wrong password", "another password"),
     ("change_password", "ben", PASSWORD, "short"),
     ("change_password", "ben", PASSWORD, "another password"),
@@ -119,6 +164,9 @@ SCENARIO: list[tuple[Any, ...]] = [
     ("deliver", "ben", 0, None, 0),
     ("send", "ann", "ben", number_id(1), "hello \u4f60\u597d \U0001f44b"),
     ("sign_up", "ben", PASSWORD),
+    *(("send", who, "ben", number_id(23), "to a deleted account") for who in ("alerts", "both")),
+    *(("end_session", "ann", number) for number in range(14)),
+    *(("deliver", who, 0, None, 0) for who in ("reader", "alerts", "both")),
     ("log_out", "ann"),
     ("log_out", "ann"),
 ]

@@ -9,6 +9,7 @@ import pytest
 
 from chatbooth_grpc.booth.errors import CursorPastEnd, SessionInvalid
 from chatbooth_grpc.booth.store import MAX_SESSIONS, Store, StoredAccount, StoredSession
+from chatbooth_grpc.booth.tokens import TokenLimits
 from tests.contract.stores import (
     PLENTY,
     Clock,
@@ -209,6 +210,7 @@ CALLS_FOR_A_SESSION: dict[str, Callable[[Store, StoredSession, StoredAccount], o
     "set_block": lambda store, session, _: store.set_block(session, "ann", is_blocked=True),
     "blocked_usernames": lambda store, session, _: store.blocked_usernames(session, "", 1),
     "sessions_of": lambda store, session, _: store.sessions_of(session, 0, 1),
+    "create_token": lambda store, session, _: store.create_token(session, bytes(32), "bot", TokenLimits(True), 0),
     "end_session_of": lambda store, session, _: store.end_session_of(session, 2),
 }
 HARMLESS_AFTER_THE_END = {"touch_session", "end_session", "cached_messages"}

@@ -17,7 +17,12 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 WHO = re.compile(r"user|account|name|sender|from|recipient|owner|session|token|mailbox|author|_id$|^id$")
 """Names of a field that says, or could say, which account acts."""
 
-NAMES_ANOTHER = {"chatbooth.v1.SendRequest.recipient", "chatbooth.v1.SetBlockRequest.username"}
+NAMES_ANOTHER = {
+    "chatbooth.v1.SendRequest.recipient",
+    "chatbooth.v1.SetBlockRequest.username",
+    "chatbooth.v1.TokenLimits.recipient",
+    "chatbooth.v1.TokenLimits.recipient_id",
+}
 NAMES_NOBODY = {
     "chatbooth.v1.SendRequest.message_id",
     "chatbooth.v1.ListRequest.page_token",

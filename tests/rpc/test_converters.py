@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.actions import ACTIONS, action_name
-from chatbooth_grpc.booth.model import Page, Removal, SessionEntry, SessionKind, SessionPage
+from chatbooth_grpc.booth.model import NewToken, Page, Removal, SessionEntry, SessionKind, SessionPage
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.rpc.actions import METHOD_NAMES
 from chatbooth_grpc.rpc.converters import CONVERTERS
 from tests.rpc.values import deliveries, numbers, sessions, travelled
@@ -22,6 +23,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"]
 
 nothing = st.none()
 counts = st.integers(0, (1 << 32) - 1)
+limits = st.builds(TokenLimits, st.booleans(), st.booleans(), st.text(), numbers)
 entries = st.builds(
     SessionEntry,
     numbers,
@@ -30,6 +32,8 @@ entries = st.builds(
     st.integers(0, 2**50),
     st.integers(0, 2**50),
     st.booleans(),
+    st.none() | limits,
+    st.integers(0, 2**50),
 )
 sign_ups = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text(), st.text())
 log_ins = st.builds(actions.LogInRequest, st.text(), st.text(), st.binary(), st.text(), st.just(""))
@@ -53,6 +57,10 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.LIST_SESSIONS: (
         st.builds(actions.ListSessionsRequest, counts, st.text()),
         st.builds(SessionPage, st.lists(entries, max_size=3), st.text()),
+    ),
+    actions.CREATE_TOKEN: (
+        st.builds(actions.CreateTokenRequest, st.binary(), st.text(), limits, numbers),
+        st.builds(NewToken, sessions, numbers, st.integers(0, 2**50)),
     ),
     actions.END_SESSION: (st.builds(actions.EndSessionRequest, numbers), nothing),
     actions.LIST_BLOCKS: (

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from chatbooth_grpc.booth.store import Store
+from chatbooth_grpc.booth.tokens import TokenLimits
 from tests.contract.stores import Clock, log_in, new_token_hash, retain, send_texts, sign_up, stored_account, texts
 
 
@@ -78,6 +79,15 @@ class CreateSession(Change):
 
     def is_in(self, store: Store) -> bool:
         return store.session(self.new_token) is not None
+
+
+class CreateToken(Change):
+    def make(self, store: Store) -> None:
+        store.create_token(self.ann, self.new_token, "bot", TokenLimits(may_read=True), 60)
+
+    def is_in(self, store: Store) -> bool:
+        token = store.session(self.new_token)
+        return token is not None and token.limits is not None
 
 
 class TouchSession(Change):

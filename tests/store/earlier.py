@@ -11,6 +11,9 @@ from chatbooth_grpc.store.sqlite.opening import APPLICATION_ID
 from chatbooth_grpc.store.sqlite.sql import load_migrations, load_statements
 from tests.contract.stores import SQLiteHome, new_token_hash
 
+_SESSION = """SELECT session_id, account_id, username, mailbox_id, cursor, used_time
+  FROM sessions JOIN accounts USING (account_id) JOIN mailboxes USING (account_id) WHERE token_hash = ?"""
+
 
 def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> StoredSession:
     """Make a store by the first `migrations` migrations, and an account in it."""
@@ -26,7 +29,7 @@ def make_earlier_store(home: SQLiteHome, migrations: int, username: str) -> Stor
     token_hash = new_token_hash()
     times = {"create_time": home.clock(), "used_time": home.clock()}
     connection.execute(sql["insert_session"], {"account_id": account_id, "token_hash": token_hash, **times})
-    session = StoredSession(*connection.execute(sql["session_by_token"], (token_hash,)).get)
+    session = StoredSession(*connection.execute(_SESSION, (token_hash,)).get)
     connection.close()
     return session
 

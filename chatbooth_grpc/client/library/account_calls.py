@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.actions import (
+    CreateTokenRequest,
     EndSessionRequest,
     ListBlocksRequest,
     ListSessionsRequest,
@@ -15,13 +17,15 @@ from chatbooth_grpc.booth.actions import (
     SetBlockRequest,
     UnaryAction,
 )
-from chatbooth_grpc.booth.model import Page, SessionEntry
+from chatbooth_grpc.booth.model import NewToken, Page, SessionEntry
+from chatbooth_grpc.booth.rules import TOKEN_SIZE
+from chatbooth_grpc.booth.tokens import MAX_LIFETIME, TokenLimits
 from chatbooth_grpc.booth.unicode import check_unicode
 from chatbooth_grpc.client.library.ranges import MAX_SEQUENCE, check_range
 
 
 class AccountCalls(ABC):
-    """The calls on blocks and sessions. `ChatClient` performs them."""
+    """The calls on blocks, sessions and tokens. `ChatClient` performs them."""
 
     @abstractmethod
     def _repeat(self, action: UnaryAction[Request, Reply], request: Request) -> Reply:
@@ -63,6 +67,32 @@ class AccountCalls(ABC):
         """
         check_range(MAX_SEQUENCE, session_id=session_id)
         self._call(actions.END_SESSION, EndSessionRequest(session_id))
+
+    def create_token(
+        self,
+        label: str,
+        *,
+        may_read: bool = False,
+        may_send: bool = False,
+        recipient: str | None = None,
+        lifetime: int = 0,
+    ) -> NewToken:
+        """Make a token: a session for a program, which may do only what is named here.
+
+        `label` is its name in `sessions`: 1 to 64 printable characters. With `may_read` it gets and acknowledges
+        messages, with a cursor of its own. With a `recipient` it sends to that account alone, and with `may_send` to
+        any. It expires after `lifetime` seconds, or never if that is 0. `end_session` ends it. A change of the password
+        does not.
+
+        Raises InvalidLabel, InvalidTokenLimits, InvalidUsername, RecipientNotFound, TokenNameTaken, LimitReached.
+        NotPermitted: this session is a token itself.
+        """
+        check_unicode(label=label, recipient=recipient or "")
+        check_range(MAX_LIFETIME, lifetime=lifetime)
+        limits = TokenLimits(may_read, may_send or recipient is not None, recipient or "")
+        # The client draws the secret, so that a repeat makes no second token.
+        request = CreateTokenRequest(os.urandom(TOKEN_SIZE), label, limits, lifetime)
+        return self._repeat(actions.CREATE_TOKEN, request)
 
     def _set_block(self, username: str, *, is_blocked: bool) -> None:
         check_unicode(username=username)

@@ -37,6 +37,7 @@ from chatbooth_grpc.client.library.outgoing import Sendable, given_message
 from chatbooth_grpc.client.library.ranges import MAX_COUNT, MAX_SEQUENCE, check_range
 from chatbooth_grpc.client.library.retrying import Retrying
 from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
+from chatbooth_grpc.client.library.tokens import session_of_token
 from chatbooth_grpc.client.library.transport import Transport
 from chatbooth_grpc.client.state.forks import OneProcess
 from chatbooth_grpc.server_address import normal_address, protected_address
@@ -92,6 +93,7 @@ class ChatClient(AccountCalls):
         server: str,
         *,
         session: Session | None = None,
+        token: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         on_retry: Callable[[ChatboothError, float], None] | None = None,
         security: Security = DEFAULT_SECURITY,
@@ -103,11 +105,14 @@ class ChatClient(AccountCalls):
         and `unix:PATH` and `wire+unix:PATH` name a socket. Calls raise NotTrusted if the server's certificate is not
         one that `security` trusts.
 
-        `session` is one that `sign_up` or `log_in` returned before. `on_retry` is called with each failure that another
-        attempt follows, and with the seconds until that attempt. Raises ValueError if `server` is not an address.
+        `session` is one that `sign_up` or `log_in` returned before. A program that has a token gives its text instead,
+        `token`: 32 hex digits. `on_retry` is called with each failure that another attempt follows, and with the
+        seconds until that attempt. Raises ValueError if `server` is not an address, and SessionInvalid if `token` is
+        not a token's text.
         """
         address = protected_address(normal_address(server), is_insecure=security.insecure)
         transport = open_transport(address, security)
+        session = session if token is None else session_of_token(token)
         return cls(transport, session=session, timeout=timeout, retrying=Retrying(on_retry=on_retry))
 
     @classmethod

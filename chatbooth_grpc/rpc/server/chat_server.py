@@ -239,9 +239,9 @@ def _guarded(pool: Callable[..., CountedPool], name: str, limit: str, threads: i
     return pool(name, threads, bulkhead=Bulkhead(limit, working=threads, waiting=waiting))
 
 
-def _admit_large_answer(booth: Booth, answers: Unread, token: bytes) -> None:
-    """Note which account the answer is for. Raises TooBusy if that account leaves too much unread. SessionInvalid."""
-    account_id = booth.authenticated(token).account_id
+def _admit_large_answer(booth: Booth, answers: Unread, action: int, token: bytes) -> None:
+    """Note which account the answer is for. Raises SessionInvalid, NotPermitted. TooBusy: it leaves too much unread."""
+    account_id = booth.authenticated(token, action).account_id
     answers.check(account_id)
     answered_account.set(account_id)
 

@@ -56,9 +56,9 @@ class CallInterceptor(grpc.ServerInterceptor):
     """
 
     def __init__(
-        self, admit: Callable[[bytes], None], check_request: Callable[[], None], observer: Observer | None = None
+        self, admit: Callable[[int, bytes], None], check_request: Callable[[], None], observer: Observer | None = None
     ) -> None:
-        """`admit` raises an error if the account of a token's session may not get a large answer.
+        """`admit` raises an error if the session of a token may not get the large answer of an action.
 
         `check_request` raises an error if the client of the current call makes too many requests.
         """
@@ -88,7 +88,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             # The messages of a stream are observed batch by batch, and not with the stream's own call.
             wrapped = _answering_later(behaviour, action, None if method == SEND_MANY_METHOD else self._observer)
         else:
-            admit = self._admit if ACTIONS[action].large_answers else None
+            admit = partial(self._admit, action) if ACTIONS[action].large_answers else None
             wrapped = _answering(behaviour, action, admit, self._check_request, self._observer)
         ended_by(partial(_set_early_end, action_name(action), self._observer), wrapped)
         deserializer = handler.request_deserializer

@@ -250,7 +250,7 @@ class _SendStream:
         if len(request.messages) > MAX_SENT_TOGETHER:
             raise BatchTooLarge(MAX_SENT_TOGETHER)
         with deadline_at(self._deadline):
-            session = session or self._booth.authenticated(self._token)
+            session = session or self._booth.sender(self._token)
             # The stream ends with the refusal. So no later batch of it can overtake this one.
             if wait := self._booth.throttles.take_sends(session.account_id, len(request.messages)):
                 raise self._booth.throttles.sends_refused(wait)

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.booth.actions import ACTIONS
+from chatbooth_grpc.booth.actions import ACTIONS, LISTEN
 from chatbooth_grpc.booth.booth import PERFORM, Booth
 from chatbooth_grpc.booth.call_log import log_defect
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
@@ -90,7 +90,7 @@ class ChatServicer:
     @writes_later
     def Listen(self, request: pb.ListenRequest, context: grpc.ServicerContext, responses: ResponseStream) -> None:
         after = request.after if request.HasField("after") else None
-        session = self._booth.authenticated(current_token.get())
+        session = self._booth.authenticated(current_token.get(), LISTEN)
         listen(self._switchboard, session, after, context, responses, unread=self._pushes)
 
 

@@ -158,6 +158,10 @@ class Appender:
                 outcomes.append(SessionInvalid())
                 continue
             mailbox = mailboxes.get(recipient) or self._mailboxes.get(recipient) or self._find_mailbox(recipient)
+            # This comes first, so that a token never learns which names exist.
+            if sender.limits is not None and not sender.limits.may_send_to(mailbox and mailbox[0]):
+                outcomes.append(sender.limits.refusal())
+                continue
             if mailbox is None:
                 outcomes.append(RecipientNotFound(recipient))
                 continue

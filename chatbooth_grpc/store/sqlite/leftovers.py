@@ -122,6 +122,9 @@ def _read(path: Path, vfs: str | None, how: str) -> _Generations | None:
         if not columns:
             return None
         if "generation" not in columns:
+            # A mixture may have hidden the columns. Then this finds that the schema is corrupt.
+            connection.pragma("writable_schema", False)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             return _Generations(None, None)
         row: tuple[Any, Any] = connection.execute(SQL["generations"]).get
         return _Generations(*row)

@@ -14,6 +14,7 @@ from chatbooth_grpc.store.sqlite.invites import use_invite
 from chatbooth_grpc.store.sqlite.mailboxes import bounds_for
 from chatbooth_grpc.store.sqlite.sql import SQL
 from chatbooth_grpc.store.sqlite.store_part import StorePart
+from chatbooth_grpc.store.sqlite.tokens import PERSON, limits_of_row, session_of_row
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 # SQLite has no larger numbers, so no session has one.
@@ -37,12 +38,12 @@ def open_session(
     """Open a session of an account, or return the one that has this token already.
 
     Raises WrongCredentials: the account is gone or disabled, or its hash is no longer `account`'s.
-    SessionInvalid: a session of another account has this token.
+    SessionInvalid: a session of another account, or a token for programs, has this token.
     """
     if not has_hash(transaction, account):
         raise WrongCredentials
     session = _session_in(transaction.execute("session_by_token", (token_hash,)))
-    if session is None or session.account_id != account.account_id:
+    if session is None or session.account_id != account.account_id or session.limits is not None:
         opened = insert_session(transaction, account.account_id, token_hash, create_time, now, label=label)
         _end_surplus(transaction, account.account_id)
         return opened
@@ -79,10 +80,21 @@ def list_sessions(connection: apsw.Connection, session: StoredSession, after: in
     """Read sessions as `Store.sessions_of` describes."""
     bounds_for(connection, session)
     rows: list[Any] = connection.execute(SQL["sessions_of_account"], (session.account_id, after, limit)).fetchall()
-    return [
-        SessionEntry(session_id, label, SessionKind(kind), create_time, used_time, session_id == session.session_id)
-        for session_id, label, kind, create_time, used_time in rows
-    ]
+    return [_entry(row, session) for row in rows]
+
+
+def _entry(row: Any, asking: StoredSession) -> SessionEntry:
+    session_id, label, kind, create_time, used_time, expire_time, *limits = row
+    return SessionEntry(
+        session_id,
+        label,
+        SessionKind(kind),
+        create_time,
+        used_time,
+        session_id == asking.session_id,
+        None if kind == PERSON else limits_of_row(limits),
+        expire_time or 0,
+    )
 
 
 def end_session_of(transaction: WriteTransaction, session: StoredSession, session_id: int) -> None:
@@ -103,7 +115,7 @@ def expire_sessions(transaction: WriteTransaction, unused_since: int, limit: int
 
 def _session_in(rows: apsw.Cursor) -> StoredSession | None:
     row = rows.fetchone()
-    return None if row is None else StoredSession(*row)
+    return None if row is None else session_of_row(row)
 
 
 class SessionsPart(StorePart):
@@ -114,7 +126,7 @@ class SessionsPart(StorePart):
     ) -> StoredSession:
         def sign_up(transaction: WriteTransaction) -> StoredSession:
             repeated = _session_in(transaction.execute("session_by_token", (token_hash,)))
-            if repeated is not None and repeated.username == username:
+            if repeated is not None and repeated.username == username and repeated.limits is None:
                 return repeated
             # A code that is not good is refused first, so that it does not tell whether the name is taken.
             if invite_hash is not None:

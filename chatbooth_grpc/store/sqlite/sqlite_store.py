@@ -54,12 +54,13 @@ from chatbooth_grpc.store.sqlite.seal import FileState, Seal
 from chatbooth_grpc.store.sqlite.sessions import SessionsPart, find_session
 from chatbooth_grpc.store.sqlite.sqlite_admin_store import SQLiteAdminStore
 from chatbooth_grpc.store.sqlite.sqlite_engine import SQLiteEngine
+from chatbooth_grpc.store.sqlite.tokens import TokensPart
 from chatbooth_grpc.store.sqlite.write_transaction import WriteTransaction
 
 T = TypeVar("T")
 
 
-class SQLiteStore(AccountsPart, SessionsPart, BlocksPart, InvitesPart):
+class SQLiteStore(AccountsPart, SessionsPart, TokensPart, BlocksPart, InvitesPart):
     """A `Store` in one file, for one server process at a time. `Store` documents the methods.
 
     The parts that it extends have the methods of their subjects.

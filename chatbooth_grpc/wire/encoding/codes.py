@@ -29,6 +29,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.BlocksOneself: 6,
     errors.InvalidLabel: 7,
     errors.InvalidInvite: 8,
+    errors.InvalidTokenLimits: 9,
     errors.SessionInvalid: 20,
     errors.WrongCredentials: 21,
     errors.WrongPassword: 22,
@@ -40,6 +41,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.MessageIdReused: 41,
     errors.AlreadyListening: 42,
     errors.UsernameReserved: 43,
+    errors.TokenNameTaken: 44,
     errors.CursorPastEnd: 50,
     errors.TooBusy: 60,
     errors.StoreFull: 61,
@@ -55,6 +57,7 @@ CODES: dict[type[ChatboothError], int] = {
     errors.SignUpClosed: 102,
     errors.InviteRequired: 103,
     errors.InviteRefused: 104,
+    errors.NotPermitted: 105,
 }
 """The status byte of each error. Another error never gets the same number."""
 

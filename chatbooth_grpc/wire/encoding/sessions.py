@@ -24,6 +24,7 @@ from chatbooth_grpc.wire.encoding.primitives import (
     encode_extension,
     encode_varint,
 )
+from chatbooth_grpc.wire.encoding.token_limits import decode_limits, encode_limits
 
 # The tag of the extension of SIGN_UP and LOG_IN that holds the client's token.
 _TOKEN_TAG = 1
@@ -31,6 +32,9 @@ _TOKEN_TAG = 1
 _LABEL_TAG = 2
 # The tag of the extension of SIGN_UP alone that holds the invite code, in UTF-8.
 _INVITE_TAG = 3
+# The tags of the extensions of an entry of the list that hold what a token may do, and when it expires.
+_LIMITS_TAG = 1
+_EXPIRE_TIME_TAG = 2
 
 
 def encode_sign_up(request: LogInRequest) -> bytes:
@@ -105,17 +109,27 @@ def decode_session_page(body: bytes) -> SessionPage:
 
 
 def encode_entry(entry: SessionEntry) -> bytes:
-    """varint id, string label, varint kind, time created, time used, flag is current"""
+    """varint id, string label, varint kind, time created, time used, flag is current
+
+    Then, as extensions, what a token may do, and a varint: when it expires.
+    """
     writer = BodyWriter().varint(entry.session_id).string(entry.label).varint(entry.kind)
-    return writer.varint(entry.create_time).varint(entry.used_time).flag(entry.is_current).bytes()
+    body = writer.varint(entry.create_time).varint(entry.used_time).flag(entry.is_current).bytes()
+    limits = b"" if entry.limits is None else encode_limits(entry.limits)
+    expire_time = encode_varint(entry.expire_time) if entry.expire_time else b""
+    return body + encode_extension(_LIMITS_TAG, limits) + encode_extension(_EXPIRE_TIME_TAG, expire_time)
 
 
 def decode_entry(body: bytes) -> SessionEntry:
     reader = BodyReader(body)
     session_id, label, kind = reader.varint(), reader.string(), SessionKind(reader.varint())
     entry = SessionEntry(session_id, label, kind, reader.varint(), reader.varint(), reader.flag())
-    reader.finish()
-    return entry
+    extensions = reader.extensions()
+    limits, expire_time = extensions.get(_LIMITS_TAG), extensions.get(_EXPIRE_TIME_TAG)
+    return entry._replace(
+        limits=None if limits is None else decode_limits(limits),
+        expire_time=0 if expire_time is None else decode_number(expire_time),
+    )
 
 
 def encode_end_session(request: EndSessionRequest) -> bytes:

@@ -377,9 +377,9 @@ class Connection:
     def _open_stream(self, frame: Frame) -> bytes:
         self._dispatcher.booth.throttles.check_request()
         after = pushes.decode_listen_request(frame.body)
-        session = self._dispatcher.booth.authenticated(frame.token)
+        session = self._dispatcher.booth.authenticated(frame.token, actions.LISTEN)
         # A client that reads nothing could connect again and again, and have its messages sent each time.
-        self._dispatcher.admit(frame.token)
+        self._dispatcher.admit(actions.LISTEN, frame.token)
         self._live_stream.open(session, after)
         return b""
 

@@ -66,7 +66,7 @@ class Dispatcher:
         def answer(frame: Frame) -> bytes:
             request = codec.decode_request(frame.body)
             if is_large:
-                self.admit(frame.token)
+                self.admit(frame.action, frame.token)
             with self._place(bulkhead, frame.token) if bulkhead else contextlib.nullcontext():
                 return _OK + codec.encode_reply(perform(booth, frame.token, request))
 
@@ -79,9 +79,12 @@ class Dispatcher:
         account = token if session is None else session.account_id
         return self.booth.shares.place(bulkhead, call.peer() if call else "", account)
 
-    def admit(self, token: bytes) -> None:
-        """Refuse a large answer if the account leaves too much unread. Raises TooBusy, SessionInvalid."""
-        self._unread.check(self.booth.authenticated(token).account_id)
+    def admit(self, action: int, token: bytes) -> None:
+        """Refuse the large answer of an action if the account leaves too much unread.
+
+        Raises TooBusy, SessionInvalid, NotPermitted.
+        """
+        self._unread.check(self.booth.authenticated(token, action).account_id)
 
 
 def answered(perform: Callable[[], bytes], action: int, peer: Peer, observer: Observer | None = None) -> bytes:

@@ -60,8 +60,7 @@ from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.grpc_transport import GrpcTransport
 from chatbooth_grpc.rpc.delivering import delivery_to_pb
 from chatbooth_grpc.rpc.errors import to_status
-from chatbooth_grpc.rpc.messages import event_to_pb, opening_to_pb, time_to_pb
-from chatbooth_grpc.rpc.sessions import session_to_pb
+from chatbooth_grpc.rpc.messages import event_to_pb, opening_to_pb, session_to_pb, time_to_pb
 from chatbooth_grpc.wire.client import wire_transport
 from tests.client.scripted import SESSION, TOKEN
 

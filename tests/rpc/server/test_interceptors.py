@@ -238,7 +238,7 @@ def wrapped(behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         method = f"/{SERVICE_NAME}/LogIn"
         invocation_metadata = ()
 
-    outer = CallInterceptor(admit=lambda _token: None, check_request=lambda: None).intercept_service(
+    outer = CallInterceptor(admit=lambda _action, _token: None, check_request=lambda: None).intercept_service(
         lambda _: handler, Details()
     )
     assert outer is not None

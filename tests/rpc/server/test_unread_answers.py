@@ -43,6 +43,9 @@ REQUESTS: dict[str, Callable[[], bytes]] = {
     SERVICE + "ListBlocks": lambda: b"",
     SERVICE + "ListSessions": lambda: b"",
     SERVICE + "EndSession": lambda: pb.EndSessionRequest(session_id=1).SerializeToString(),
+    SERVICE + "CreateToken": lambda: pb.CreateTokenRequest(
+        secret=b"\x05" * 16, label="backup", limits=pb.TokenLimits(may_read=True)
+    ).SerializeToString(),
     SERVICE + "Delete": lambda: pb.DeleteRequest(password=PASSWORD).SerializeToString(),
     HEALTH + "Check": lambda: b"",
     HEALTH + "Watch": lambda: b"",

