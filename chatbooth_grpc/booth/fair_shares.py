@@ -17,6 +17,8 @@ class ShareLimits:
 
     connections: int = 256
     """Connections of one address, over each wire."""
+    handshakes: int = 64
+    """Handshakes of TLS of one address that have not ended, over the wire protocol."""
     log_ins: int = 4
     """Calls of one address that take a password, whether they run or wait."""
     incomplete_calls: int = 128
@@ -33,6 +35,7 @@ class FairShares:
         self.limits = limits or ShareLimits()
         self.addresses = addresses or ClientAddresses()
         self.wire_connections = Occupancy("connections from one address", self.limits.connections)
+        self.handshakes = Occupancy("TLS handshakes at once from one address", self.limits.handshakes)
         self._slow = {
             LOG_INS: Occupancy("log-ins at once from one address", self.limits.log_ins),
             LISTS: Occupancy("lists at once of one account", self.limits.lists),

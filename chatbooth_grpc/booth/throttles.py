@@ -25,6 +25,8 @@ class RateLimits:
 
     requests_per_address: Rate | None = None
     """Requests of one address."""
+    connections_per_address: Rate | None = None
+    """New wire connections of one address."""
     sign_ups_per_address: Rate | None = None
     """Sign-ups from one address."""
     log_ins_per_address: Rate | None = None
@@ -39,6 +41,7 @@ class RateLimits:
 
 DEFAULT_RATES = RateLimits(
     requests_per_address=Rate(200, 1.0, 2_000),
+    connections_per_address=Rate(20, 1.0, 256),
     sign_ups_per_address=Rate(10, 3_600.0, 10),
     log_ins_per_address=Rate(60, 60.0, 60),
     failed_log_ins_per_address=Rate(20, 3_600.0, 10),
@@ -65,6 +68,7 @@ class Throttles:
         rates = rates or RateLimits()
         self._addresses = addresses or ClientAddresses()
         self._requests = _Limit("requests from one address", rates.requests_per_address, clock)
+        self._connections = _Limit("new connections from one address", rates.connections_per_address, clock)
         self._sign_ups = _Limit("sign-ups from one address", rates.sign_ups_per_address, clock)
         self._log_ins = _Limit("log-ins from one address", rates.log_ins_per_address, clock)
         self._failed = _Limit("failed log-ins to one account from one address", rates.failed_log_ins_per_address, clock)
@@ -79,6 +83,11 @@ class Throttles:
         """Count a request. Raises RateLimited."""
         if self._requests.table is not None:
             self._requests.check(self._address())
+
+    def check_connection(self, peer: str) -> None:
+        """Count a new connection of a client, whose address is HOST:PORT. Raises RateLimited."""
+        if self._connections.table is not None:
+            self._connections.check(self._addresses.key(peer))
 
     def check_sign_up(self) -> None:
         """Count a sign-up. Raises RateLimited."""

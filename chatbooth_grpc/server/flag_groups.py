@@ -235,6 +235,8 @@ def _add_shares(group: _Group) -> None:
     _add_number(group, "--max-lists-per-account", _SHARES.lists, (1, 10_000), words)
     words = "log-ins and other calls with a password of one address that run or wait before more are refused"
     _add_number(group, "--max-log-ins-per-address", _SHARES.log_ins, (1, 10_000), words)
+    words = "handshakes of TLS of one wire client's address at once before more are refused"
+    _add_number(group, "--max-handshakes-per-address", _SHARES.handshakes, (1, 1_000_000), words)
     words = "gRPC calls of one address whose requests have not come before more are refused"
     _add_number(group, "--max-incomplete-calls-per-address", _SHARES.incomplete_calls, (1, 1_000_000), words)
     words = "connections of one address over each wire before more are refused, or closed over gRPC"
@@ -248,6 +250,7 @@ def _add_rates(group: _Group) -> None:
         "(default: 200/s:2000)"
     )
     _add_rate(group, "requests-per-address", words)
+    _add_rate(group, "connections-per-address", "new wire connections of one address (default: 20/s:256)")
     _add_rate(group, "sign-ups-per-address", "sign-ups from one address (default: 10/h)")
     _add_rate(group, "log-ins-per-address", "log-ins from one address, right or wrong (default: 60/m)")
     words = "wrong passwords for one account from one address (default: 20/h:10)"

@@ -141,6 +141,7 @@ def parse_settings(
         rates=RateLimits(**{name: getattr(parsed, name) for name in RateLimits.__dataclass_fields__}),
         shares=ShareLimits(
             connections=parsed.max_connections_per_address,
+            handshakes=parsed.max_handshakes_per_address,
             log_ins=parsed.max_log_ins_per_address,
             incomplete_calls=parsed.max_incomplete_calls_per_address,
             lists=parsed.max_lists_per_account,

@@ -29,11 +29,13 @@ GROUPS = {
         "--max-send-streams-per-account",
         "--max-lists-per-account",
         "--max-log-ins-per-address",
+        "--max-handshakes-per-address",
         "--max-incomplete-calls-per-address",
         "--max-connections-per-address",
     ],
     "rates": [
         "--requests-per-address",
+        "--connections-per-address",
         "--sign-ups-per-address",
         "--log-ins-per-address",
         "--failed-log-ins-per-address",

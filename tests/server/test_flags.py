@@ -49,6 +49,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-send-streams-per-account", "CHATBOOTH_MAX_SEND_STREAMS_PER_ACCOUNT", "2", 2),
     ("--max-lists-per-account", "CHATBOOTH_MAX_LISTS_PER_ACCOUNT", "3", 3),
     ("--max-log-ins-per-address", "CHATBOOTH_MAX_LOG_INS_PER_ADDRESS", "5", 5),
+    ("--max-handshakes-per-address", "CHATBOOTH_MAX_HANDSHAKES_PER_ADDRESS", "8", 8),
     ("--max-incomplete-calls-per-address", "CHATBOOTH_MAX_INCOMPLETE_CALLS_PER_ADDRESS", "7", 7),
     ("--max-connections-per-address", "CHATBOOTH_MAX_CONNECTIONS_PER_ADDRESS", "6", 6),
     ("--max-text-size", "CHATBOOTH_MAX_TEXT_SIZE", "16MiB", 16 << 20),
@@ -63,6 +64,7 @@ TWINS: list[tuple[str, str, str, object]] = [
     ("--max-connection-age", "CHATBOOTH_MAX_CONNECTION_AGE", "1h", 3_600.0),
     ("--drain-grace", "CHATBOOTH_DRAIN_GRACE", "0", 0.0),
     ("--requests-per-address", "CHATBOOTH_REQUESTS_PER_ADDRESS", "5/s", Rate(5, 1.0, 5)),
+    ("--connections-per-address", "CHATBOOTH_CONNECTIONS_PER_ADDRESS", "6/s", Rate(6, 1.0, 6)),
     ("--sign-ups-per-address", "CHATBOOTH_SIGN_UPS_PER_ADDRESS", "2/10m", Rate(2, 600.0, 2)),
     ("--log-ins-per-address", "CHATBOOTH_LOG_INS_PER_ADDRESS", "0", None),
     ("--failed-log-ins-per-address", "CHATBOOTH_FAILED_LOG_INS_PER_ADDRESS", "9/d:3", Rate(9, DAY, 3)),
@@ -79,6 +81,7 @@ TWINS: list[tuple[str, str, str, object]] = [
 SHARES = {
     "max_lists_per_account": "lists",
     "max_log_ins_per_address": "log_ins",
+    "max_handshakes_per_address": "handshakes",
     "max_incomplete_calls_per_address": "incomplete_calls",
     "max_connections_per_address": "connections",
 }

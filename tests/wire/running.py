@@ -17,6 +17,7 @@ from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.fair_shares import FairShares
 from chatbooth_grpc.booth.model import OutgoingMessage, Session
 from chatbooth_grpc.booth.observing import Observer
+from chatbooth_grpc.booth.throttles import Throttles
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire.encoding import pushes, sending, sessions
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
@@ -104,11 +105,14 @@ class Running(AbstractContextManager["Running"]):
         open_stream: Callable[[socket.socket], ByteStream] = PlainStream,
         observer: Observer | None = None,
         shares: FairShares | None = None,
+        throttles: Throttles | None = None,
         **settings: Any,
     ) -> None:
         self.store = InterruptedStore(path, observer=observer)
         self.switchboard = Switchboard(self.store, observer=observer)
-        self.booth = Booth(self.store, passwords=cheap_passwords(), observer=observer, shares=shares)
+        self.booth = Booth(
+            self.store, passwords=cheap_passwords(), observer=observer, shares=shares, throttles=throttles
+        )
         merged = WireSettings(host or look_up("127.0.0.1"), port, TEXT_SIZE, **settings)
         self.server = WireServer(self.booth, self.switchboard, merged, open_stream)
         self.address = self.server.start()

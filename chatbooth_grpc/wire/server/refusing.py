@@ -7,7 +7,7 @@ import threading
 import time
 
 from chatbooth_grpc.booth import actions
-from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import encode_frame
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
@@ -32,9 +32,9 @@ class Refusals:
         # The streams that a thread answers, each with its start in monotonic seconds.
         self._answering: dict[ByteStream, float] = {}
 
-    def refuse(self, stream: ByteStream, limit: str) -> None:
+    def refuse(self, stream: ByteStream, error: ChatboothError) -> None:
         """Say which limit is reached, and end the connection. This never blocks."""
-        answer = encode_frame(actions.RESPONSE, encode_error(TooBusy(limit)))
+        answer = encode_frame(actions.RESPONSE, encode_error(error))
         if stream.is_ready:
             # An OSError means that the client has gone.
             with contextlib.closing(stream), contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ from functools import partial
 from chatbooth_grpc import unix_sockets
 from chatbooth_grpc.addresses import NOBODY, Host, Peers, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
-from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.errors import RateLimited, TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
@@ -93,8 +93,11 @@ class WireServer:
         self._open_stream = open_stream
         self._observer = booth.observer
         self._shares = booth.shares
+        self._throttles = booth.throttles
         # The addresses for which connections count. A proxy's connections count for nobody.
         self._keys: dict[Connection, str] = {}
+        # Those addresses of connections whose handshakes have not ended.
+        self._handshakes: dict[Connection, str] = {}
         # The watchdog ends the connections whose clients take nothing, so `Unread` must not.
         self._unread = Unread(stuck_limit=math.inf)
         self._dispatcher = Dispatcher(booth, self._unread)
@@ -192,7 +195,7 @@ class WireServer:
                 client, _ = listening.accept()
                 stream = self._open_stream(client)
                 if stream.is_ready:
-                    self._turn_away(stream, "open files")
+                    self._turn_away(stream, TooBusy("open files"))
                 else:
                     # The handshake would keep the spare descriptor, which the next client needs.
                     stream.close()
@@ -208,14 +211,13 @@ class WireServer:
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
-            self._turn_away(stream, limit)
+            self._turn_away(stream, TooBusy(limit))
             return
         is_proxy = self._settings.proxies.has(host)
-        key = None if is_proxy else self._shares.addresses.key(peer)
         try:
-            self._shares.wire_connections.enter(key)
-        except TooBusy as refusal:
-            self._turn_away(stream, refusal.limit)
+            key = None if is_proxy else self._admit(peer, stream)
+        except (TooBusy, RateLimited) as refusal:
+            self._turn_away(stream, refusal)
             return
         assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
@@ -235,20 +237,35 @@ class WireServer:
             self._connections[connection] = thread
             if key is not None:
                 self._keys[connection] = key
+                if not stream.is_ready:
+                    self._handshakes[connection] = key
         try:
             thread.start()
         except RuntimeError:
             # The system allows no more threads.
             self._forget(connection)
             self._refusing.refused("the system allows no more threads")
-            self._turn_away(stream, "threads")
+            self._turn_away(stream, TooBusy("threads"))
         else:
             self._refusing.worked()
 
-    def _turn_away(self, stream: ByteStream, limit: str) -> None:
+    def _admit(self, peer: str, stream: ByteStream) -> str | None:
+        """Count a new connection, and return the key of its address. Raises TooBusy, RateLimited."""
+        key = self._shares.addresses.key(peer)
+        self._throttles.check_connection(peer)
+        self._shares.wire_connections.enter(key)
+        if not stream.is_ready:
+            try:
+                self._shares.handshakes.enter(key)
+            except TooBusy:
+                self._shares.wire_connections.leave(key)
+                raise
+        return key
+
+    def _turn_away(self, stream: ByteStream, error: TooBusy | RateLimited) -> None:
         if self._observer is not None:
-            self._observer.connection_refused(limit)
-        self._refusals.refuse(stream, limit)
+            self._observer.connection_refused(error.limit)
+        self._refusals.refuse(stream, error)
 
     def _receive_header(self, proxied: socket.socket) -> str | None:
         """Return the client's address from the header of a proxy. Raises OSError."""
@@ -274,6 +291,11 @@ class WireServer:
             self._connections.pop(connection, None)
             key = self._keys.pop(connection, None)
         self._shares.wire_connections.leave(key)
+        self._note_ready(connection)
+
+    def _note_ready(self, connection: Connection) -> None:
+        """Note that a connection's handshake has ended. A repeat does nothing."""
+        self._shares.handshakes.leave(self._handshakes.pop(connection, None))
 
     def _watch(self) -> None:
         next_unread = time.monotonic() + _UNREAD_INTERVAL
@@ -295,7 +317,9 @@ class WireServer:
             # Until the handshake is over, nothing can be asked of the client.
             if _is_over(opening_since, now, settings.handshake_limit):
                 connection.shut_down()
-        elif _is_over(connection.writing_since, now, settings.stuck_limit):
+            return
+        self._note_ready(connection)
+        if _is_over(connection.writing_since, now, settings.stuck_limit):
             connection.shut_down()
         elif connection.is_answering:
             # The server reads nothing from this client now, so it cannot judge the client's silence or its frames.

@@ -19,10 +19,12 @@ import pytest
 from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
-from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.booth.errors import RateLimited, TooBusy
 from chatbooth_grpc.booth.fair_shares import FairShares, ShareLimits
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
-from chatbooth_grpc.wire.encoding import delivering, pushes
+from chatbooth_grpc.booth.rates import Rate
+from chatbooth_grpc.booth.throttles import RateLimits, Throttles
+from chatbooth_grpc.wire.encoding import delivering, pinging, pushes
 from chatbooth_grpc.wire.encoding.frames import encode_request
 from chatbooth_grpc.wire.encoding.primitives import encode_varint
 from tests.booth.spies import Gate
@@ -172,6 +174,24 @@ def test_one_address_leaves_connections_for_others(start: Start) -> None:
     peers.pop().close()
     wait_until(lambda: running.server.count == 2)
     running.peer("127.0.0.2").sign_up("again")
+
+
+def test_one_address_may_not_connect_too_often(start: Start) -> None:
+    addresses = ClientAddresses(())
+    throttles = Throttles(RateLimits(connections_per_address=Rate(1, 60.0, 2)), addresses)
+    running = start(shares=FairShares(addresses=addresses), throttles=throttles)
+    for _ in range(2):
+        peer = running.peer("127.0.0.2")
+        peer.send(actions.PING, pinging.encode_ping(pinging.ASK))
+        assert peer.receive()
+        peer.close()
+    late = running.peer("127.0.0.2")
+    error = refusal(late.reply())
+    assert isinstance(error, RateLimited)
+    assert error.limit == "1 new connections from one address in a minute"
+    assert error.retry_after > 1
+    assert late.is_ended()
+    running.peer("127.0.0.3").sign_up("honest")
 
 
 def test_trusted_addresses_have_no_share(start: Start) -> None:
