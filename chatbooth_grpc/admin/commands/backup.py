@@ -40,6 +40,7 @@ def run(context: Context, parsed: Namespace) -> None:
     """Make the backup, and say what it has once it is in its place. Then remove the old ones."""
     from chatbooth_grpc.admin.commands.dated_backups import DatedBackups, require_folder
     from chatbooth_grpc.admin.commands.showing import size
+    from chatbooth_grpc.booth.counting import counted
 
     if parsed.keep is not None:
         require_folder(parsed.file)
@@ -49,7 +50,7 @@ def run(context: Context, parsed: Namespace) -> None:
         for backup in context.showing(actions.backup(target.absolute(), force=parsed.force)):
             context.output.result(
                 {"path": str(backup.path), "size": backup.size, "messages": backup.messages},
-                f"Backed up to {target}: {backup.messages:,} messages, {size(backup.size)}, checked.",
+                f"Backed up to {target}: {counted(backup.messages, 'message')}, {size(backup.size)}, checked.",
             )
     if parsed.keep is not None:
         context.output.say(f"Older backups removed: {dated.remove_all_but(parsed.keep)}.")

@@ -40,10 +40,12 @@ def run(context: Context, parsed: Namespace) -> None:
             for record in records:
                 context.output.datum(record, json.dumps(record))
             return
+        from chatbooth_grpc.booth.counting import counted
+
         count = _write(parsed.file, records, force=parsed.force)
     context.output.result(
         {"username": parsed.username, "path": str(parsed.file), "records": count},
-        f"Wrote {count:,} records about {parsed.username} to {parsed.file}.",
+        f"Wrote {counted(count, 'record')} about {parsed.username} to {parsed.file}.",
     )
 
 

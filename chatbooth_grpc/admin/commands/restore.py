@@ -24,6 +24,7 @@ def run(context: Context, parsed: Namespace) -> None:
     """Restore the backup. Ask first, unless --yes was given."""
     from chatbooth_grpc.admin.commands.reaching import is_served
     from chatbooth_grpc.booth.admin_store import MaintenanceFailed
+    from chatbooth_grpc.booth.counting import counted
 
     if is_served(context.store):
         raise MaintenanceFailed(f"A server serves {context.store}. Stop it first. Nothing was changed.")
@@ -32,7 +33,7 @@ def run(context: Context, parsed: Namespace) -> None:
         kept = f" The store before it is kept as {restored.former}." if restored.former else ""
         context.output.result(
             {"messages": restored.messages, "former": str(restored.former) if restored.former else None},
-            f"Restored {context.store} from {parsed.file}: {restored.messages:,} messages, a new epoch.{kept}",
+            f"Restored {context.store} from {parsed.file}: {counted(restored.messages, 'message')}, a new epoch.{kept}",
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from chatbooth_grpc.booth.counting import counted
+
 
 def utc(time: int) -> str:
     """Return a time in microseconds since 1970 as RFC 3339 has it, to the second."""
@@ -14,7 +16,7 @@ def utc(time: int) -> str:
 def size(count: int) -> str:
     """Return a number of bytes in words."""
     if count < 1 << 10:
-        return f"{count} bytes"
+        return counted(count, "byte")
     units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
     unit = max((name for name in units if count >= units[name]), key=units.__getitem__)
     return f"{count / units[unit]:,.1f} {unit}"

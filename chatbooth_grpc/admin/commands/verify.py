@@ -23,6 +23,7 @@ def run(context: Context, parsed: Namespace) -> None:
     """Verify the file. Raises NotSound."""
     from chatbooth_grpc.admin.commands.context import NotSound
     from chatbooth_grpc.booth.admin_store import Finding, Verified
+    from chatbooth_grpc.booth.counting import counted
 
     findings = 0
     for item in context.showing(context.place.verify(parsed.file.absolute())):
@@ -33,7 +34,7 @@ def run(context: Context, parsed: Namespace) -> None:
             rest = "" if item.is_of_newest_schema else " Its schema is older, so the file alone was checked."
             context.output.result(
                 {"path": str(parsed.file), "schema": item.schema, "messages": item.messages, "sound": True},
-                f"{parsed.file} is sound: schema {item.schema}, {item.messages:,} messages.{rest}",
+                f"{parsed.file} is sound: schema {item.schema}, {counted(item.messages, 'message')}.{rest}",
             )
     if findings:
         raise NotSound(str(parsed.file), findings)

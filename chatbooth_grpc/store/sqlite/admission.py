@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import apsw
 
+from chatbooth_grpc.booth.counting import counted
 from chatbooth_grpc.booth.errors import StoreFull
 from chatbooth_grpc.store.group_commit import GroupCommit
 from chatbooth_grpc.store.sqlite.seal import FileState, Phase, Seal, SealBroken, Sealed
@@ -79,7 +80,7 @@ def _difference(standing: Standing, seal: Seal, file: FileState) -> str:
     if sealed.phase is Phase.CLOSED and sealed.file != file:
         return "its file was replaced or changed after it was closed"
     if standing.messages < sealed.messages:
-        return f"it lacks {sealed.messages - standing.messages:,} messages that were stored"
+        return f"it lacks {counted(sealed.messages - standing.messages, 'message')} that were stored"
     return ""
 
 

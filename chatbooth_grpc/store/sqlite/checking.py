@@ -31,6 +31,7 @@ CHECKS = (
     _Check("check_disabled", "account {} is disabled, but has a session"),
     _Check("check_orphans", "ids refer to mailbox {}, which does not exist"),
     _Check("check_held_names", "the name of account {} is held, as if the account were deleted"),
+    _Check("check_blocks", "mailbox {} blocks account {}, which it cannot block"),
     _Check("check_invites", "invite {} has {} uses of {}, and an end that does not fit"),
 )
 """The invariants of a store of the newest schema. A finding has the name of its statement, without `check_`."""

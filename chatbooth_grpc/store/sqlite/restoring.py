@@ -8,8 +8,8 @@ After a crash, the old store or the new one is in place. So the order of the ste
    no server could serve the old file either. Then the log is kept under another name, beside the old file.
 4. The old file gets a second name, under which it is kept.
 5. One rename puts the new file in place. Before it the store is the old one, after it the new one.
-6. The seal and the shared memory of the old store are removed. A seal that is left by a crash does no harm, because
-   the new file has a new epoch.
+6. The shared memory of the old store is removed, and the new file gets a seal, as if a server had closed it. If a crash
+   leaves the old seal or none, the next server begins one more epoch, which does no harm.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from pathlib import Path
 import apsw
 
 from chatbooth_grpc.booth.admin_store import Finding, MaintenanceFailed, Progress, Restoration, Verified
+from chatbooth_grpc.store.sqlite.admission import Standing, read_standing
 from chatbooth_grpc.store.sqlite.copying import NO_HARD_LINKS, copy_pages, new_file, open_alone, sync_folder
 from chatbooth_grpc.store.sqlite.leftovers import why_leftovers_do_not_fit
 from chatbooth_grpc.store.sqlite.lock import StoreLock
 from chatbooth_grpc.store.sqlite.opening import StoreOpenError, connect, lock_store
+from chatbooth_grpc.store.sqlite.seal import FileState, Phase, Seal, Sealed
 from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
 from chatbooth_grpc.store.sqlite.verifying import verify
 
@@ -45,12 +47,14 @@ def restore(path: Path, file: Path) -> Iterator[Progress | Restoration]:
         with new_file(path, force=True) as part:
             with closing(open_alone(file)) as source:
                 yield from copy_pages(source, part)
-            _renew_epoch(part)
+            standing = _renew_epoch(part)
             # The lock belongs to the file and stays when the file is renamed.
             locks.callback(StoreLock(part).release)
             former = _keep_former(path)
         for ending in ("-wal", "-shm", ".seal"):
             Path(f"{path}{ending}").unlink(missing_ok=True)
+        if standing is not None:
+            _seal(path, standing)
         sync_folder(path.parent)
     yield Restoration(messages, former)
 
@@ -85,14 +89,31 @@ def _remove_empty(path: Path) -> None:
         path.unlink()
 
 
-def _renew_epoch(part: Path) -> None:
+def _renew_epoch(part: Path) -> Standing | None:
+    """Give the new file another epoch, and return its record of its history. An earlier schema has none."""
     connection = apsw.Connection(str(part))
     try:
         # Without a log, the file alone is the whole store.
         connection.execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL").fetchall()
         connection.execute(ADMIN_SQL["renew_epoch"])
+        return _standing(connection)
     finally:
         connection.close()
+
+
+def _standing(connection: apsw.Connection) -> Standing | None:
+    try:
+        return read_standing(connection)
+    # The schema has no such columns.
+    except apsw.SQLError:
+        return None
+
+
+def _seal(path: Path, standing: Standing) -> None:
+    """Seal the file, so that the next server finds it as this restore has left it."""
+    seal = Seal(path)
+    seal.put(Sealed(Phase.CLOSED, standing.start_id, standing.start_id, standing.messages, FileState.of(path.stat())))
+    seal.close(None)
 
 
 def _keep_former(path: Path) -> Path | None:

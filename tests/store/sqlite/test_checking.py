@@ -22,6 +22,7 @@ BREAKS = {
     "disabled": "UPDATE accounts SET disabled_time = 1 WHERE username = 'ann'",
     "orphans": "INSERT INTO recent_message_ids SELECT randomblob(16), 99, 1, randomblob(16), 0",
     "held_names": "INSERT INTO held_names (username, free_time) VALUES ('ann', 1)",
+    "blocks": "INSERT INTO blocks (mailbox_id, sender_id) VALUES (1, 99)",
     "invites": "UPDATE invites SET uses = 3",
     "reference": "INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time) "
     "VALUES (77, randomblob(32), 0, 0, 0)",
@@ -67,6 +68,19 @@ def test_what_is_broken_is_found(home: SQLiteHome, name: str) -> None:
         connection.execute(BREAKS[name]).fetchall()
         assert connection.changes() == 1 or name == "id_counts"
     assert {name} <= findings(home) <= {name} | ALSO.get(name, set())
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "account", "is_possible"), [(2, 1, True), (2, 3, True), (2, 2, False), (3, 1, False)]
+)
+def test_an_account_may_block_others_even_if_they_are_deleted(
+    home: SQLiteHome, mailbox: int, account: int, *, is_possible: bool
+) -> None:
+    """The second account is bob, and the third one, carol, is deleted."""
+    make_store(home)
+    with sqlite(home) as connection:
+        connection.execute("INSERT INTO blocks (mailbox_id, sender_id) VALUES (?, ?)", (mailbox, account))
+    assert findings(home) == (set() if is_possible else {"blocks"})
 
 
 def test_each_check_has_a_break() -> None:

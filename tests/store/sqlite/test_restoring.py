@@ -71,8 +71,29 @@ def test_a_restored_store_is_the_backup_with_another_epoch(home: SQLiteHome, bac
     assert backup.read_bytes() == content
     assert home.path.stat().st_mode & 0o777 == 0o600
     assert restored.former is not None
-    assert names(home) == {"", ".last-backup", restored.former.name.removeprefix(home.path.name)}
+    assert names(home) == {"", ".last-backup", ".seal", restored.former.name.removeprefix(home.path.name)}
     assert texts_of(home) == ["before"]
+
+
+def test_the_first_start_after_a_restore_begins_no_further_epoch(
+    home: SQLiteHome, backup: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    restore(home, backup)
+    epoch = epoch_of(home.path)
+    for _ in range(2):
+        with home.open() as store:
+            assert store.epoch == epoch
+    assert caplog.records == []
+
+
+def test_a_file_that_is_put_in_the_place_of_a_restored_store_is_noticed(
+    home: SQLiteHome, backup: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    restore(home, backup)
+    shutil.copy(backup, home.path)
+    with home.open() as store:
+        assert store.epoch != epoch_of(backup)
+    assert "it begins a new epoch" in caplog.text
 
 
 def test_the_store_before_it_is_kept_whole_with_what_its_log_had(home: SQLiteHome, backup: Path) -> None:

@@ -127,6 +127,14 @@ SELECT DISTINCT mailbox_id FROM recent_message_ids WHERE mailbox_id NOT IN (SELE
 -- The names that are held although an account has them.
 SELECT account_id FROM accounts JOIN held_names USING (username) LIMIT 20
 
+-- name: check_blocks
+-- The blocks of a deleted account, of an account by itself, or of an account that never was. A deleted account may still
+-- be blocked.
+SELECT mailbox_id, sender_id FROM blocks JOIN mailboxes USING (mailbox_id)
+ WHERE account_id IS NULL OR sender_id = account_id
+    OR sender_id NOT BETWEEN 1 AND (SELECT seq FROM sqlite_sequence WHERE name = 'accounts')
+ LIMIT 20
+
 -- name: check_invites
 -- The invites that were used too often, or that are over but have no end or one before their start.
 SELECT invite_id, uses, max_uses FROM invites
