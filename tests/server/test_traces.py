@@ -12,6 +12,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
@@ -125,6 +126,21 @@ def test_the_trace_of_a_client_is_kept(traced: Serve, collector: Collector) -> N
     assert {send.trace_id.hex(), commit.trace_id.hex()} == {trace_id}
     assert send.parent_span_id.hex() == span_id
     assert "chatbooth.v1.ChatService/SignUp" not in {span.name for span in collector.spans()}
+
+
+def test_the_library_passes_the_span_of_its_program(traced: Serve, collector: Collector) -> None:
+    trace_id, span_id = OUTSIDE
+    server = traced("--trace-sample", "0")
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    outside = trace.SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=flags)
+    with closing(ChatClient.connect(server.address)) as client:
+        client.sign_up("ann", PASSWORD)
+        with trace.use_span(trace.NonRecordingSpan(outside)):
+            client.send("ann", "one")
+            assert len(list(client.send_many([("ann", "two"), ("ann", "three")]))) == 2
+    wait_until(lambda: len(collector.spans(SEND)) == 3)
+    assert {(span.trace_id.hex(), span.parent_span_id.hex()) for span in collector.spans(SEND)} == {OUTSIDE}
+    assert len({str(attributes_of(span)["messaging.message.id"]) for span in collector.spans(SEND)}) == 3
 
 
 def test_a_client_that_does_not_sample_its_trace_decides_for_the_server(traced: Serve, collector: Collector) -> None:

@@ -26,6 +26,7 @@ from chatbooth_grpc.booth.model import (
 from chatbooth_grpc.booth.trust_errors import NotTrusted
 from chatbooth_grpc.client.library.apart import apart
 from chatbooth_grpc.client.library.proxies import proxy_variable
+from chatbooth_grpc.client.library.trace_context import trace_metadata
 from chatbooth_grpc.rpc.actions import METHOD_NAMES
 from chatbooth_grpc.rpc.converter import Converter
 from chatbooth_grpc.rpc.converters import CONVERTERS
@@ -123,7 +124,7 @@ class GrpcTransport:
 
     def _call(self, method: _Method[_Request, _Reply], request: _Request, token: bytes, timeout: float) -> _Reply:
         try:
-            return method(request, timeout=timeout, metadata=_metadata(token))
+            return method(request, timeout=timeout, metadata=_metadata(token) + trace_metadata())
         except grpc.RpcError as error:
             raise _decoded(error, self._server) from error
         # gRPC raises ValueError if the channel is closed. Another thread may have closed it just now.
@@ -159,9 +160,11 @@ class GrpcSendStream:
         self._server = server
         self._batches: queue.SimpleQueue[pb.SendManyRequest | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[pb.SendManyResponse | ChatboothError] = queue.SimpleQueue()
+        # The thread that makes the call has no span.
+        metadata = _metadata(token) + trace_metadata()
         try:
             requests = iter(self._batches.get, None)
-            self._call: Any = apart(lambda: stub.SendMany(requests, metadata=_metadata(token)))
+            self._call: Any = apart(lambda: stub.SendMany(requests, metadata=metadata))
         # As in GrpcTransport._call, the channel was closed.
         except ValueError as error:
             raise ServerUnreachable(server.address) from error
