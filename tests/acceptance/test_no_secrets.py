@@ -1,4 +1,4 @@
-"""No log and no metric has a password, a token or a text, whatever clients do (P7)."""
+"""No log, metric or trace has a password, a token or a text, whatever clients do (P7)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,9 @@ from chatbooth_grpc.client import ChatClient
 from tests.acceptance.logged_server import LoggedServer
 from tests.acceptance.test_administration import admin
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.tracing.collector import Collector
 
 NO_ACCOUNT = "mallory"
 
@@ -128,11 +132,22 @@ class Person:
             refused(lambda: next(iter(stranger.listen())))
 
 
+@pytest.fixture
+def collector() -> Iterator[Any]:
+    """A receiver of traces."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    from tests.tracing.collector import Collector
+
+    with Collector() as receiving:
+        yield receiving
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_log_and_no_metric_has_a_secret(tmp_path: Path, log_format: str) -> None:
+def test_no_log_metric_or_trace_has_a_secret(tmp_path: Path, log_format: str, collector: Collector) -> None:
     (tmp_path / "home").mkdir()
     store = tmp_path / "home" / "store.db"
-    flags = ("--log-level", "debug", "--log-format", log_format, "--metrics", "127.0.0.1:0", "--sign-up", "invite")
+    shown = ("--metrics", "127.0.0.1:0", "--traces", collector.url, "--trace-sample", "1")
+    flags = ("--log-level", "debug", "--log-format", log_format, "--sign-up", "invite", *shown)
     server = LoggedServer(store, *flags)
     log = tmp_path / "server.log"
     try:
@@ -154,11 +169,14 @@ def test_no_log_and_no_metric_has_a_secret(tmp_path: Path, log_format: str) -> N
     # The log is at the level debug, and has a line for each call over both wires.
     assert all(said.count(action) >= 2 for action in (b"SIGN_UP", b"LOG_IN", b"DELIVER", b"CHANGE_PASSWORD", b"DELETE"))
     assert b"chatbooth_requests_total" in metrics
+    traces = b"".join(collector.bodies)
+    assert {"Send", "LogIn", "commit", "push"} <= {span.name.rpartition("/")[2] for span in collector.spans()}
+    assert not [name for name in (*(person.username for person in people), NO_ACCOUNT) if name.encode() in traces]
     found = {
         form
         for secret in (reset.encode(), *(secret for person in people for secret in person.secrets()))
         for form in forms_of(secret)
-        if form in said or form in metrics
+        if form in said or form in metrics or form in traces
     }
     assert found == set()
 
