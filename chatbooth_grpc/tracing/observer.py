@@ -66,7 +66,9 @@ class TraceObserver:
 
     def transaction_ended(self, appends: Sequence[Append], began: float, *, committed: bool) -> None:
         """Make one span of the transaction, if a message of it is traced, and follow its traced messages."""
-        sent = [each for append in appends for each in self._sent(append)]
+        sent: list[_Sent] = []
+        for append in appends:
+            sent += self._sent(append)
         if not sent:
             return
         commit = self._begin_commit(sent, began, sum(len(append.messages) for append in appends))
@@ -101,6 +103,9 @@ class TraceObserver:
         if call is None or call.trace is not None:
             return []
         parent, chosen = self._sampler.choose(call, len(append.messages))
+        if not chosen:
+            call.trace = ()
+            return []
         sent = [self._begin_sent(call, parent, append, place) for place in chosen]
         call.trace = [each.span for each in sent]
         return sent

@@ -44,6 +44,9 @@ class Sampler:
         parent = parent_of(header) if header else None
         if parent is None:
             ratio = self._ratio
+            # Most calls come alone, and most of them are not traced.
+            if count == 1:
+                return None, (0,) if random.random() < ratio else ()  # noqa: S311  # no secret
             return None, [place for place in range(count) if random.random() < ratio]  # noqa: S311  # no secret
         if not parent.trace_flags.sampled or self._from_clients.take(_ALL_CLIENTS, count):
             return parent, ()

@@ -18,13 +18,16 @@ def call(header: str | None = None) -> Call:
 
 
 def test_a_ratio_of_1_chooses_all_and_one_of_0_none() -> None:
-    assert Sampler(1).choose(call(), 3) == (None, [0, 1, 2])
-    assert Sampler(0).choose(call(), 3) == (None, [])
+    for count in (1, 3):
+        assert [*Sampler(1).choose(call(), count)[1]] == [*range(count)]
+        assert [*Sampler(0).choose(call(), count)[1]] == []
 
 
 def test_a_ratio_chooses_about_that_part() -> None:
     _, chosen = Sampler(0.1).choose(call(), 100_000)
     assert 9_000 < len(chosen) < 11_000
+    alone = [len(Sampler(0.1).choose(call())[1]) for _ in range(20_000)]
+    assert 1_500 < sum(alone) < 2_500
 
 
 def test_the_trace_of_the_client_decides() -> None:
@@ -50,4 +53,4 @@ def test_clients_that_ask_for_traces_get_a_limited_number_of_them() -> None:
 )
 def test_a_malformed_header_counts_as_none(header: str) -> None:
     assert parent_of(header) is None
-    assert Sampler(1).choose(call(header)) == (None, [0])
+    assert Sampler(1).choose(call(header)) == (None, (0,))

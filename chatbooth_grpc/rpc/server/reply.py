@@ -70,7 +70,10 @@ def set_status(context: grpc.ServicerContext, error: ChatboothError, request_id:
 
 def header_of(context: grpc.ServicerContext, name: str) -> str | None:
     """Return what the client sent as metadata under a name."""
-    return next((value for key, value in context.invocation_metadata() if key == name and isinstance(value, str)), None)
+    for key, value in context.invocation_metadata():
+        if key == name and isinstance(value, str):
+            return value
+    return None
 
 
 def peer_text(context: grpc.ServicerContext) -> str:
