@@ -66,7 +66,7 @@ class Spans:
         links: Sequence[SpanContext] = (),
     ) -> Span:
         # The context of this thread may belong to another trace.
-        context = Context() if parent is None else set_span_in_context(NonRecordingSpan(parent), Context())
+        context = Context() if parent is None else set_span_in_context(NonRecordingSpan(parent))
         return self._tracer.start_span(name, context, kind, attributes, [Link(each) for each in links], nanoseconds)
 
 

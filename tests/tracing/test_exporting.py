@@ -30,10 +30,12 @@ class Held(SpanExporter):
     def __init__(self) -> None:
         self.may_end = threading.Event()
         self.count = 0
+        self.names: set[str] = set()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.may_end.wait(60)
         self.count += len(spans)
+        self.names |= {span.name for span in spans}
         return SpanExportResult.SUCCESS
 
 
@@ -71,7 +73,11 @@ def test_spans_beyond_the_queue_are_lost_and_counted(caplog: pytest.LogCaptureFi
         exporting.tracer.start_span("one").end()
     assert lines(caplog) == [f"traces are lost: {MOST_WAITING:,} spans wait"]
     held.may_end.set()
+    # After the export, the queue has room again.
+    wait_until(lambda: held.count >= MOST_WAITING)
+    exporting.tracer.start_span("another").end()
     exporting.stop()
+    assert "another" in held.names
     # Those of one batch have left the queue before their export ends.
     assert MOST_WAITING <= held.count < 2 * MOST_WAITING
 
