@@ -200,7 +200,8 @@ def test_the_wire_protocol_can_be_typed_by_hand_as_its_page_shows(tmp_path: Path
 
 def test_the_filter_of_failed_log_ins_finds_the_line_that_the_page_shows() -> None:
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    [rule] = re.findall(r"^failregex = (.*)$", page, re.MULTILINE)
+    shipped = (ROOT / "deploy" / "fail2ban" / "filter.conf").read_text(encoding="utf-8")
+    [rule] = re.findall(r"^failregex = (.*)$", shipped, re.MULTILINE)
     [line] = re.findall(r"^```\n(.* log-in failed .*)\n```$", page, re.MULTILINE)
     found = re.search(rule.replace("<HOST>", r"(?P<host>[\d.:a-f]+?)"), line)
     assert found is not None

@@ -173,11 +173,11 @@ def test_a_bug_is_logged_with_the_call_that_it_failed(
 
 @WIRES
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_the_documented_filter_finds_the_address_of_each_failed_log_in(
+def test_the_filter_for_fail2ban_finds_the_address_of_each_failed_log_in(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, log_format: str
 ) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
-    [block] = re.findall(r"```ini\nfailregex = (.*?)\n```", document, re.DOTALL)
+    shipped = (Path(__file__).parents[2] / "deploy" / "fail2ban" / "filter.conf").read_text(encoding="utf-8")
+    [block] = re.findall(r"^failregex = (.*?)\n\w", shipped, re.DOTALL | re.MULTILINE)
     # As fail2ban does: HOST stands for an address or a name.
     filters = [line.strip().replace("<HOST>", r"(?P<host>[\w\-.^_:]*\w)") for line in block.splitlines()]
     with transport_by(way, tmp_path / "store") as transport:
