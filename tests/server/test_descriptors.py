@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -18,8 +21,10 @@ import pytest
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.booth.errors import TooBusy
+from chatbooth_grpc.client import ChatClient
 from chatbooth_grpc.server.descriptors import RESERVED, Shares, shares_of
-from tests.acceptance.processes import environment
+from tests.acceptance.processes import PASSWORD, environment
+from tests.server.connecting import connect, is_ended
 from tests.waiting import wait_until
 from tests.wire.running import Peer, refusal
 
@@ -73,17 +78,21 @@ class Limited:
         for _ in range(LIMIT):
             held.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
 
+    def has_said(self, part: str) -> bool:
+        """Return whether a line of the log contains `part`."""
+        return bool(self.lines(part))
+
     def lines(self, part: str) -> list[str]:
         """Return the lines of the log that contain `part`."""
         return [line for line in self.log.read_text().splitlines() if part in line]
 
 
-@pytest.fixture
-def limited(tmp_path: Path) -> Iterator[Limited]:
-    """Run a server with both wires."""
-    log = tmp_path / "log"
-    flags = ["--port", "0", "--wire-port", "0", "--store", str(tmp_path / "chatbooth.db")]
-    command = f'ulimit -n {LIMIT}; exec "$@"'
+@contextlib.contextmanager
+def served(folder: Path, limit: int, *flags: str) -> Iterator[Limited]:
+    """Run a server with both wires that may open `limit` files."""
+    log = folder / "log"
+    flags = ("--port", "0", "--wire-port", "0", "--store", str(folder / "chatbooth.db"), *flags)
+    command = f'ulimit -n {limit}; exec "$@"'
     with log.open("wb") as written:
         process = subprocess.Popen(
             ["/bin/sh", "-c", command, "sh", sys.executable, "-m", "chatbooth_grpc.server", *flags],
@@ -97,6 +106,13 @@ def limited(tmp_path: Path) -> Iterator[Limited]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Limited]:
+    """Run a server with both wires."""
+    with served(tmp_path, LIMIT) as running:
+        yield running
 
 
 def test_a_grpc_client_without_a_free_descriptor_is_refused_at_once(limited: Limited) -> None:
@@ -121,3 +137,89 @@ def test_a_wire_client_without_a_free_descriptor_is_refused_at_once(limited: Lim
             request = pb.SignUpRequest(username="ann", password="a long password")
             pb_grpc.ChatServiceStub(channel).SignUp(request, timeout=PATIENCE)
     assert len(limited.lines("new wire connections are refused")) == 1
+
+
+def test_connections_that_take_all_their_descriptors_leave_those_of_the_store(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as held, crowd() as crowded:
+        server = held.enter_context(served(tmp_path, LIMIT, "--trusted-addresses", "none"))
+        clients = [
+            held.enter_context(ChatClient.connect(address))
+            for address in (f"127.0.0.1:{server.grpc_port}", f"wire://127.0.0.1:{server.wire_port}")
+        ]
+        for number, client in enumerate(clients):
+            client.sign_up(f"name{number}", PASSWORD)
+        for port, words in ((server.grpc_port, "new gRPC connections"), (server.wire_port, "new wire connections")):
+            crowded.fill(port)
+            wait_until(partial(server.has_said, f"{words} are refused"))
+        # An account may have four lists at once.
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, clients * 16))
+        stats = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "chatbooth_grpc.admin",
+                "--store",
+                str(tmp_path / "chatbooth.db"),
+                "stats",
+                "--json",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(),
+        )
+        assert json.loads(stats.stdout)["accounts"] == 2
+        assert not server.lines("cannot be read")
+        assert not server.lines("cannot be written")
+
+
+def test_a_client_from_another_address_gets_in_while_one_address_takes_all_it_can(tmp_path: Path) -> None:
+    flags = ("--trusted-addresses", "none", "--max-connections-per-address", "8")
+    with contextlib.ExitStack() as held, crowd(["127.0.0.2"]) as crowded:
+        server = held.enter_context(served(tmp_path, LIMIT, *flags))
+        for port in (server.grpc_port, server.wire_port):
+            crowded.fill(port)
+        # The server ends the connections over gRPC after it has accepted them.
+        wait_until(lambda: crowded.open_to(server.grpc_port) <= 8)
+        for number, scheme in enumerate(("", "wire://")):
+            port = server.wire_port if scheme else server.grpc_port
+            with ChatClient.connect(f"{scheme}127.0.0.1:{port}") as client:
+                client.sign_up(f"name{number}", PASSWORD)
+                work(client)
+
+
+def work(client: ChatClient) -> None:
+    """Do what reads and writes the store."""
+    assert client.session is not None
+    client.send(client.session.username, "text")
+    assert client.list_page().usernames
+    client.deliver()
+
+
+class Crowd:
+    """Connections from several addresses of this machine, which say nothing."""
+
+    def __init__(self, held: contextlib.ExitStack, sources: Sequence[str]) -> None:
+        self._held = held
+        self._sources = sources
+        self._clients: dict[int, list[socket.socket]] = {}
+
+    def fill(self, port: int) -> None:
+        """Open more connections than the server may hold."""
+        opened = [
+            self._held.enter_context(connect(port, self._sources[number % len(self._sources)]))
+            for number in range(LIMIT)
+        ]
+        self._clients[port] = opened
+
+    def open_to(self, port: int) -> int:
+        """Return how many connections the server has not ended."""
+        return sum(not is_ended(each) for each in self._clients[port])
+
+
+@contextlib.contextmanager
+def crowd(sources: Sequence[str] = tuple(f"127.0.1.{number}" for number in range(1, 65))) -> Iterator[Crowd]:
+    """Make a crowd, and close all its connections afterwards."""
+    with contextlib.ExitStack() as held:
+        yield Crowd(held, sources)
