@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import re
@@ -130,6 +131,31 @@ def test_the_wheel_is_generated_by_the_oldest_grpcio_tools_allowed() -> None:
     for name in ("grpcio", "grpcio-tools"):
         floor = next(part.version for part in expected_ranges()[name] if part.operator == ">=")
         assert pin.version in (floor, f"{floor}.0")
+
+
+def named_extras() -> set[tuple[str, str]]:
+    """Return the packages that the server says are missing, each with the extra that brings it."""
+    return {
+        (str(package.value), str(extra.value))
+        for path in (ROOT / "chatbooth_grpc").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ExtraMissing"
+        for _, package, extra in [node.args]
+        if isinstance(package, ast.Constant) and isinstance(extra, ast.Constant)
+    }
+
+
+def test_an_extra_brings_the_package_that_the_server_asks_for() -> None:
+    extras = project()["project"]["optional-dependencies"]
+    named = named_extras()
+    assert {extra for _, extra in named} >= {"metrics", "reflection", "traces"}
+    assert {(package, extra) for package, extra in named if package not in ranges(extras[extra])} == set()
+
+
+def test_the_tests_have_every_extra_of_the_server() -> None:
+    extras = project()["project"]["optional-dependencies"]
+    [whole] = [Requirement(line) for line in extras["test"] if Requirement(line).name == "chatbooth"]
+    assert whole.extras == extras.keys() - {"test", "dev"}
 
 
 @pytest.mark.parametrize("command", ["chatbooth", "chatbooth-server", "chatbooth-admin"])
