@@ -174,14 +174,14 @@ def test_a_drain_exports_the_last_spans(serve: Serve, collector: Collector) -> N
 def test_a_receiver_that_does_not_answer_delays_neither_a_send_nor_the_end_for_long(
     traced: Serve, collector: Collector
 ) -> None:
-    server = traced("--trace-sample", "1")
+    server = traced("--trace-sample", "1", OTEL_EXPORTER_OTLP_TIMEOUT="600")
     collector.answers.clear()
     send_and_acknowledge(server.address, 100)
     server.process.terminate()
     began = time.monotonic()
     assert server.ends()
-    # The SDK alone would wait for ten seconds, and then for twenty more.
-    assert time.monotonic() - began < 9
+    # The SDK alone would wait for 30 seconds.
+    assert time.monotonic() - began < 25
 
 
 def test_a_receiver_that_is_down_costs_one_line_and_no_send(traced: Serve) -> None:
