@@ -85,6 +85,7 @@ TESTED_ELSEWHERE = {
     "rpc/server/settings.py": "server/test_flags.py",
     "rpc/sessions.py": "rpc/test_converters.py",
     "rpc/unknown_fields.py": "rpc/test_messages.py",
+    "server/draining.py": "acceptance/test_server_endings.py",
     "server/greeting.py": "server/test_main.py",
     "server/extras.py": "server/test_metrics.py",
     "server/twins.py": "server/test_flags.py",

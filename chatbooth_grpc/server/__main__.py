@@ -6,14 +6,14 @@ import importlib.util
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from chatbooth_grpc.addresses import ListenError
 from chatbooth_grpc.environment import SERVER_VARIABLES, remarks
 from chatbooth_grpc.generated import StubsUnusable, load_stubs
+from chatbooth_grpc.server.draining import drain, stop
 from chatbooth_grpc.server.extras import ExtraMissing
 from chatbooth_grpc.server.flags import Program, Settings, parse_settings, wanted_log_format
 from chatbooth_grpc.server.greeting import greet, serving_program, serving_status
@@ -27,23 +27,21 @@ if TYPE_CHECKING:
     import socket
 
     from chatbooth_grpc.booth.admin_store import AdminStore
+    from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.booth.client_addresses import ClientAddresses
     from chatbooth_grpc.booth.credentials import Passwords
     from chatbooth_grpc.booth.observing import Observer
+    from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.admin_server import AdminServer
-    from chatbooth_grpc.rpc.server.chat_server import ChatServer
     from chatbooth_grpc.server.descriptors import Shares
     from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.metrics import Metrics
     from chatbooth_grpc.server.traces import Traces
     from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
     from chatbooth_grpc.tls.reloading import CurrentCertificate
-    from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
+    from chatbooth_grpc.wire.server.wire_server import WireServer
     from chatbooth_grpc.wire.streams.byte_stream import ByteStream
-
-
-class _Stoppable(Protocol):
-    def stop(self) -> None: ...
 
 
 _log = logging.getLogger("chatbooth_grpc.server")
@@ -118,65 +116,30 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
 
     Raises StoreOpenError, ListenError, CertificateUnusable, ExtraMissing.
     """
-    from chatbooth_grpc.booth.booth import Booth
     from chatbooth_grpc.booth.client_addresses import ClientAddresses
     from chatbooth_grpc.booth.credentials import Passwords
-    from chatbooth_grpc.booth.fair_shares import FairShares
-    from chatbooth_grpc.booth.throttles import Throttles
-    from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.chat_server import ChatServer
-    from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.memory import return_memory
-    from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
-    from chatbooth_grpc.wire.server.wire_server import WireServer
 
     certificate = _certificate(settings)
     signals.reload = partial(_reload, supervisor, certificate)
     _require_reflection(settings)
     metrics, traces = _metrics(settings), _traces(settings)
     observer = _observer(metrics, traces)
-    with SQLiteStore(
-        settings.store,
-        store_wait=settings.limits.store_wait,
-        max_mailbox=settings.limits.max_mailbox,
-        restored=settings.restored,
-        observer=observer,
-    ) as store:
+    with _open_store(settings, observer) as store:
         switchboard = Switchboard(
             store,
             max_listeners=settings.max_listeners,
             per_account=settings.max_listeners_per_account,
             observer=observer,
         )
-        passwords = Passwords()
-        addresses = ClientAddresses(settings.trusted_addresses)
-        booth = Booth(
-            store,
-            limits=settings.limits,
-            passwords=passwords,
-            listens=switchboard.listens,
-            observer=observer,
-            throttles=Throttles(settings.rates, addresses),
-            shares=FairShares(settings.shares, addresses),
-        )
-        reaper = Reaper(
-            store,
-            switchboard,
-            settings.limits.session_expiry,
-            retain=settings.limits.retain,
-            sample=metrics.sampler(store.administration.unacknowledged) if metrics else None,
-        )
+        passwords, addresses = Passwords(), ClientAddresses(settings.trusted_addresses)
+        booth = _booth(settings, store, switchboard, passwords, addresses=addresses, observer=observer)
+        reaper = _reaper(settings, store, switchboard, metrics)
         shares = _shares(settings)
-        wire_settings = _wire_settings(settings, shares.wire)
-        wire = WireServer(booth, switchboard, wire_settings, _open_stream(certificate)) if shares.wire else None
-        connections = GrpcConnections(
-            settings.max_grpc_connections,
-            settings.shares.connections,
-            shares.grpc,
-            addresses,
-            refused=observer.connection_refused if observer else lambda _: None,
-        )
+        wire = _wire_server(settings, shares, booth, switchboard, certificate)
+        connections = _grpc_connections(settings, shares, addresses, observer)
         server = ChatServer(booth, switchboard, settings, connections, certificate) if settings.grpc else None
         if server:
             store.watch_availability(server.say_available)
@@ -194,10 +157,94 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
         supervisor.watch(store.is_moving)
         supervisor.say_ready(serving_status(address, wire_address))
         _wait_for_end(settings, signals, supervisor)
-        _drain(settings, signals, (server, wire), switchboard, (reaper, admin, metrics))
+        drain(settings.drain_grace, signals, (server, wire), switchboard, (reaper, admin, metrics))
         # The calls and streams that end now have traces, too.
-        _stop(certificate, traces)
+        stop(certificate, traces)
         _log.info("stopped")
+
+
+def _open_store(settings: Settings, observer: Observer | None) -> SQLiteStore:
+    """Open the store, or make it. Raises StoreOpenError."""
+    from chatbooth_grpc.store.sqlite.sqlite_store import SQLiteStore
+
+    return SQLiteStore(
+        settings.store,
+        store_wait=settings.limits.store_wait,
+        max_mailbox=settings.limits.max_mailbox,
+        restored=settings.restored,
+        observer=observer,
+    )
+
+
+def _booth(
+    settings: Settings,
+    store: SQLiteStore,
+    switchboard: Switchboard,
+    passwords: Passwords,
+    *,
+    addresses: ClientAddresses,
+    observer: Observer | None,
+) -> Booth:
+    from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.booth.fair_shares import FairShares
+    from chatbooth_grpc.booth.throttles import Throttles
+
+    return Booth(
+        store,
+        limits=settings.limits,
+        passwords=passwords,
+        listens=switchboard.listens,
+        observer=observer,
+        throttles=Throttles(settings.rates, addresses),
+        shares=FairShares(settings.shares, addresses),
+    )
+
+
+def _reaper(settings: Settings, store: SQLiteStore, switchboard: Switchboard, metrics: Metrics | None) -> Reaper:
+    from chatbooth_grpc.live.reaper import Reaper
+
+    return Reaper(
+        store,
+        switchboard,
+        settings.limits.session_expiry,
+        retain=settings.limits.retain,
+        sample=metrics.sampler(store.administration.unacknowledged) if metrics else None,
+    )
+
+
+def _wire_server(
+    settings: Settings, shares: Shares, booth: Booth, switchboard: Switchboard, certificate: CurrentCertificate | None
+) -> WireServer | None:
+    """Return the server of the wire protocol, if it is wanted."""
+    from chatbooth_grpc.wire.server.wire_server import WireServer, WireSettings
+
+    if not shares.wire:
+        return None
+    wire_settings = WireSettings(
+        host=settings.host.beside(".wire") if settings.grpc else settings.host,
+        proxies=settings.proxy_protocol,
+        port=settings.wire_port or 0,
+        text_size=settings.limits.text_size,
+        max_connections=shares.wire,
+        idle_timeout=settings.idle_timeout,
+        keepalive_time=settings.keepalive_time,
+        keepalive_timeout=settings.keepalive_timeout,
+    )
+    return WireServer(booth, switchboard, wire_settings, _open_stream(certificate))
+
+
+def _grpc_connections(
+    settings: Settings, shares: Shares, addresses: ClientAddresses, observer: Observer | None
+) -> GrpcConnections:
+    from chatbooth_grpc.server.grpc_connections import GrpcConnections
+
+    return GrpcConnections(
+        settings.max_grpc_connections,
+        settings.shares.connections,
+        shares.grpc,
+        addresses,
+        refused=observer.connection_refused if observer else lambda _: None,
+    )
 
 
 def _wait_for_end(settings: Settings, signals: Signals, supervisor: Supervisor) -> None:
@@ -205,39 +252,6 @@ def _wait_for_end(settings: Settings, signals: Signals, supervisor: Supervisor) 
     received = signals.wait_for_end()
     supervisor.say_stopping()
     _log.info("draining", extra={"signal": received, "grace_seconds": settings.drain_grace})
-
-
-def _drain(
-    settings: Settings,
-    signals: Signals,
-    servers: tuple[ChatServer | None, WireServer | None],
-    switchboard: Switchboard,
-    stopped_first: Sequence[_Stoppable | None],
-) -> None:
-    """End everything but the store: first `stopped_first`, then the streams, the calls and the connections."""
-
-    def cut_short() -> None:
-        for each in servers:
-            if each:
-                each.cut_short()
-
-    server, wire = servers
-    signals.watch_drain(cut_short)
-    deadline = time.monotonic() + settings.drain_grace
-    _stop(*stopped_first)
-    if server:
-        server.drain()
-    else:
-        switchboard.drain(settings.drain_grace / 2)
-    if wire:
-        wire.drain(max(1.0, deadline - time.monotonic()))
-
-
-def _stop(*parts: _Stoppable | None) -> None:
-    """Stop the parts that this server has."""
-    for part in parts:
-        if part:
-            part.stop()
 
 
 def _reload(supervisor: Supervisor, certificate: CurrentCertificate | None) -> None:
@@ -364,21 +378,6 @@ def _shares(settings: Settings) -> Shares:
 
     max_wire = 0 if settings.wire_port is None else settings.max_connections
     return shares_of(raise_file_limit(), grpc=settings.grpc, max_wire=max_wire)
-
-
-def _wire_settings(settings: Settings, max_connections: int) -> WireSettings:
-    from chatbooth_grpc.wire.server.wire_server import WireSettings
-
-    return WireSettings(
-        host=settings.host.beside(".wire") if settings.grpc else settings.host,
-        proxies=settings.proxy_protocol,
-        port=settings.wire_port or 0,
-        text_size=settings.limits.text_size,
-        max_connections=max_connections,
-        idle_timeout=settings.idle_timeout,
-        keepalive_time=settings.keepalive_time,
-        keepalive_timeout=settings.keepalive_timeout,
-    )
 
 
 if __name__ == "__main__":
