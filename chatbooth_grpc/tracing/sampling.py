@@ -48,9 +48,11 @@ class Sampler:
             if count == 1:
                 return None, (0,) if random.random() < ratio else ()  # noqa: S311  # no secret
             return None, [place for place in range(count) if random.random() < ratio]  # noqa: S311  # no secret
-        if not parent.trace_flags.sampled or self._from_clients.take(_ALL_CLIENTS, count):
+        # The store's writer makes these spans, and no client may keep it busy for long.
+        most = min(count, FROM_CLIENTS.burst)
+        if not parent.trace_flags.sampled or self._from_clients.take(_ALL_CLIENTS, most):
             return parent, ()
-        return parent, range(count)
+        return parent, range(most)
 
 
 def parent_of(header: str) -> SpanContext | None:

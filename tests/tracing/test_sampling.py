@@ -47,6 +47,12 @@ def test_clients_that_ask_for_traces_get_a_limited_number_of_them() -> None:
     assert list(sampler.choose(call(SAMPLED))[1]) == [0]
 
 
+def test_a_client_that_asks_for_the_trace_of_a_large_batch_gets_that_of_its_first_messages() -> None:
+    parent, chosen = Sampler(0).choose(call(SAMPLED), 1_000)
+    assert parent is not None
+    assert [*chosen] == [*range(FROM_CLIENTS.burst)]
+
+
 @pytest.mark.parametrize(
     "header",
     ["", "x", "00", f"ff-{TRACE}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", SAMPLED + "x"],
