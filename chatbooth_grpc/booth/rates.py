@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-MOST_KEYS = 16_384
-"""How many keys one table remembers."""
+MOST_KEYS = 8_192
+"""How many keys one table remembers. Seven full tables of a server take about six MiB."""
 
 
 @dataclass(frozen=True, slots=True)

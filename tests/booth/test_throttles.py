@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -246,3 +247,22 @@ def test_many_addresses_and_names_take_bounded_memory(seconds: Seconds) -> None:
     limits = (throttles._requests, throttles._failed, throttles._account_failed)
     assert all(limit.table is not None and 0 < len(limit.table) <= MOST_KEYS for limit in limits)
     assert len(throttles._proven) == MOST_KEYS
+
+
+def test_full_tables_take_a_few_mebibytes(seconds: Seconds) -> None:
+    """A server takes about 90 MiB, and many addresses and names may add less than a tenth of that."""
+    throttles = Throttles(DEFAULT_RATES, ClientAddresses(()), clock=seconds)
+    tracemalloc.start()
+    try:
+        for number in range(MOST_KEYS + MOST_KEYS // 4):
+            peer = f"[2001:db8:{number >> 8:x}:{number & 0xFF:x}::1]:1"
+            throttles.check_connection(peer)
+            with client_at(peer):
+                for check in (throttles.check_request, throttles.check_sign_up, throttles.check_log_in):
+                    check()
+                throttles.guess(f"name{number}", partial(bool, number % 2))
+            throttles.take_sends(number)
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 8 << 20
