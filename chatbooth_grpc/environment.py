@@ -68,7 +68,7 @@ CLIENT_VARIABLES = frozenset(
     PREFIX + name
     for name in (
         *("SERVER", "AS", "TIMEOUT", "PASSWORD", "NEW_PASSWORD", "INVITE"),
-        *("TRUST", "CLIENT_CERT", "CLIENT_KEY", "INSECURE"),
+        *("TRUST", "CLIENT_CERT", "CLIENT_KEY", "INSECURE", "TOKEN_FILE"),
     )
 )
 # A test reads TEST_AWAY. The scripts read the others.

@@ -47,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
         *("booth", "client.commands.parsing", "client.commands.tasks", "client.failures", "client.state"),
         *("client.terminal", "client.library", "environment", "server_address"),
     },
-    "client.commands.parsing": {"booth", "client.failures", "tls", "server_address"},
+    "client.commands.parsing": {"booth", "client.failures", "durations", "tls", "server_address"},
     "client.commands.tasks": {
         *("booth", "client.failures", "client.state", "client.library", "client.terminal", "tls", "server_address"),
     },

@@ -65,6 +65,15 @@ COMMANDS: dict[str, list[list[str]]] = {
     "outbox": [["outbox", "--drop", "WORD"]],
     "blocks": [["blocks", "--add", "WORD"], ["blocks", "--remove", "WORD"], ["blocks", "WORD"]],
     "sessions": [["sessions", "--end", "WORD"], ["sessions", "WORD"]],
+    "token": [
+        ["token", "WORD"],
+        ["token", "WORD", "bot", "--read"],
+        ["token", "create", "WORD", "--read"],
+        ["token", "create", "bot", "--send-to", "WORD"],
+        ["token", "create", "bot", "--read", "--expires", "WORD"],
+        ["token", "revoke", "WORD"],
+        ["--token-file", "WORD", "send", "hostile", "hi"],
+    ],
     "delete": [["--as", "WORD", "delete", "--yes"], ["delete", "WORD"]],
     "none": [["WORD"], ["--server", "WORD", "list"], ["--server", "wire://WORD", "--timeout", "1", "login", "x"]],
 }

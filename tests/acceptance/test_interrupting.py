@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "outbox --send": (["outbox", "--send"], "Still queued: 1."),
     "blocks": (["blocks", "--add", "ben"], ""),
     "sessions --end": (["sessions", "--end", "9"], "Whether the session was ended is not known."),
+    "token": (["token", "create", "bot", "--read"], "Whether the token was made is not known, and its secret is lost."),
     "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
     "menu": ([], "Whether it was stored is not known"),
 }

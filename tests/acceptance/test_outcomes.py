@@ -43,11 +43,14 @@ COMMANDS: dict[str, list[str]] = {
     "blocks --add": ["blocks", "--add", "OTHER"],
     "sessions": ["sessions"],
     "sessions --end": ["sessions", "--end", "SESSION"],
+    "token": ["token", "list"],
+    "token --create": ["token", "create", "alerts", "--read"],
+    "token --revoke": ["token", "revoke", "bot"],
     "delete": ["delete", "--yes"],
 }
 """One good call of each command. A message waits for ME, another one is in the outbox, and OTHER is blocked."""
 
-DATA = {"whoami", "list", "deliver", "listen", "outbox", "blocks", "sessions"}
+DATA = {"whoami", "list", "deliver", "listen", "outbox", "blocks", "sessions", "token", "token --create"}
 """The commands that print data. The others change something and report it."""
 
 LOCAL = {"trust", "outbox", "outbox --drop"}
@@ -77,7 +80,8 @@ class MovingSeat(Seat):
             client.block(self._other)
             with ChatClient.connect(server) as elsewhere:
                 elsewhere.log_in(self.name, PASSWORD)
-            self._spare = [*client.sessions()][-1].session_id
+            client.create_token("bot", may_read=True)
+            self._spare = [*client.sessions()][-2].session_id
 
     def words(self, command: str) -> list[str]:
         """Return the words of a command of this person."""

@@ -116,7 +116,7 @@ def test_the_server_does_as_the_page_says(address: tuple[str, int]) -> None:
         for line, frame in zip(expected, received, strict=True):
             replay.expect(line, frame)
     replay.close()
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 15
     assert set(replay.tokens) == {"alice", "bobby"}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from chatbooth_grpc import __version__
 from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandParser, did_you_mean, mark_literals
 from chatbooth_grpc.client.commands.parsing.shared_flags import SHARED_FLAGS, add_shared_flags
-from chatbooth_grpc.client.commands.table import COMMANDS, Command, load
+from chatbooth_grpc.client.commands.table import COMMANDS, WITH_TOKENS, Command, load
 from chatbooth_grpc.client.failures.invocation import program
 from chatbooth_grpc.environment import is_on, value_of
 from chatbooth_grpc.server_address import protected_address
@@ -69,6 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     elif parsed.json or parsed.quiet:
         parser.error(f"--{'json' if parsed.json else 'quiet'} needs a command: the menu is for a person")
     _fill_in_defaults(parser, parsed)
+    _check_token_file(parser, parsed)
     _protect(parser, parsed)
     return parsed
 
@@ -100,6 +101,18 @@ def _fill_in_defaults(parser: CommandParser, parsed: argparse.Namespace) -> None
             setattr(parsed, flag.dest, None if text is None else flag.convert(text))
         except argparse.ArgumentTypeError as error:
             parser.error(f"{flag.variable}: {error}")
+
+
+def _check_token_file(parser: CommandParser, parsed: argparse.Namespace) -> None:
+    """Refuse a token where only a person can act."""
+    if parsed.token_file is None:
+        return
+    if parsed.command not in WITH_TOKENS:
+        parser.error(
+            f"--token-file (or CHATBOOTH_TOKEN_FILE): a token is for {', '.join(WITH_TOKENS)}; leave it out here"
+        )
+    if getattr(parsed, "queue", False):
+        parser.error("--queue needs a session; leave --token-file out, or --queue")
 
 
 def _protect(parser: CommandParser, parsed: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ def listen(context: Context, *, most: int | None = None) -> None:
         stream = stack.enter_context(
             client.listen(
                 after=saved.shown_through or None,
-                epoch=saved.session.epoch,
+                epoch=saved.session.epoch or None,
                 on_lost=connection.lost,
                 on_resumed=connection.resumed,
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from chatbooth_grpc.client.commands.table import load
 from chatbooth_grpc.client.commands.tasks.context import Context
@@ -30,12 +31,21 @@ def run(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> N
         load(parsed.command).run(context, parsed)
 
 
+def _sessions(state: Path, parsed: argparse.Namespace) -> SessionDirectory:
+    """Return the sessions to act with: those that are kept, or that of a token."""
+    if parsed.token_file is None:
+        return SessionDirectory(state, parsed.server)
+    from chatbooth_grpc.client.state.token_sessions import TokenSessions
+
+    return TokenSessions(state, parsed.server, Path(parsed.token_file))
+
+
 def _context(parsed: argparse.Namespace, output: Output, interrupts: Interrupts) -> Context:
     prompts = Prompts(sys.stdin.buffer, sys.stderr)
     piped_menu = parsed.command is None and not prompts.is_terminal
     passwords = Passwords(prompts, os.environ, from_stdin=piped_menu or getattr(parsed, "password_stdin", False))
     state = state_directory()
-    sessions = SessionDirectory(state, parsed.server)
+    sessions = _sessions(state, parsed)
     sessions.move_former()
     return Context(
         server=parsed.server,

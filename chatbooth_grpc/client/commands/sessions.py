@@ -12,7 +12,6 @@ from chatbooth_grpc.client.failures.invocation import command_line
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from chatbooth_grpc.booth.model import SessionEntry
     from chatbooth_grpc.client.commands.tasks.context import Context
 
 
@@ -44,32 +43,12 @@ def end_session(context: Context, session_id: int) -> None:
 
 
 def show_sessions(context: Context) -> None:
-    """Print the sessions of the account, one a line, the oldest first."""
+    """Print the sessions and tokens of the account, one a line, the oldest first."""
+    from chatbooth_grpc.client.commands.tasks.session_words import line_of, record_of
+
     with context.client_of(context.pick()) as client:
         for entry in client.sessions():
-            context.output.datum(_record(entry), _line(entry))
-
-
-def _record(entry: SessionEntry) -> dict[str, object]:
-    from chatbooth_grpc.client.terminal.display import utc_time
-
-    return {
-        "session_id": entry.session_id,
-        "label": entry.label,
-        "kind": entry.kind.name,
-        "create_time": utc_time(entry.create_time),
-        "used_time": utc_time(entry.used_time),
-        "current": entry.is_current,
-    }
-
-
-def _line(entry: SessionEntry) -> str:
-    from chatbooth_grpc.client.terminal.display import harmless_line, local_time
-
-    label = f" {harmless_line(entry.label)}" if entry.label else ""
-    current = " (this one)" if entry.is_current else ""
-    times = f"since {local_time(entry.create_time)}, last used {local_time(entry.used_time)}"
-    return f"{entry.session_id}{label}{current}: {times}"
+            context.output.datum(record_of(entry), line_of(entry))
 
 
 COMMAND = Command(run, add_flags)

@@ -26,18 +26,23 @@ COMMANDS: dict[str, str] = {
     "outbox": "print what is queued to be sent, and what was refused",
     "blocks": "print the accounts that this one blocks, or block or unblock one",
     "sessions": "print the account's sessions, or end one",
+    "token": "make a token for a program, print the tokens, or revoke one",
     "delete": "delete the account, its sessions and all messages in its mailbox",
 }
 """Each command's name and its description, in the order of --help."""
+
+WITH_TOKENS = ("send", "deliver", "listen")
+"""The commands that can act with a token."""
 
 
 def _add_none(_parser: CommandParser) -> None:
     """Add no flags, because the command has none."""
 
 
-def _refuse_left_over(
+def refuse_left_over(
     parser: CommandParser, _parsed: Namespace, _words: Sequence[str], left_over: Sequence[str]
 ) -> None:
+    """Exit with 2 if words are left over."""
     parser.refuse_left_over(left_over)
 
 
@@ -54,7 +59,7 @@ class Command(NamedTuple):
     add_flags: Callable[[CommandParser], None] = _add_none
     """Adds the command's own flags and arguments to its parser."""
 
-    finish: Callable[[CommandParser, Namespace, Sequence[str], list[str]], None] = _refuse_left_over
+    finish: Callable[[CommandParser, Namespace, Sequence[str], list[str]], None] = refuse_left_over
     """Checks the parsed words.
 
     Its arguments are the parser, the parsed words, the words after the command as they were typed, and the words that

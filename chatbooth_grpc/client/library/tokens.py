@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.booth.rules import token_from_hex
 
-_UNKNOWN_EPOCH = bytes(16)
+_UNKNOWN_EPOCH = b""
 
 
 def session_of_token(text: str) -> Session:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.rules import folded_username
-from chatbooth_grpc.client.failures.command_failure import Misuse
+from chatbooth_grpc.client.failures.command_failure import CommandFailure, Misuse
 from chatbooth_grpc.client.failures.session_failures import (
     AlreadyReading,
     NotLoggedIn,
+    SessionEnded,
     SessionFileDamaged,
     SeveralSessions,
 )
@@ -58,10 +59,13 @@ def state_directory() -> Path:
 class SessionDirectory:
     """The sessions kept for one server, `HOST:PORT`, below `state`."""
 
+    root = "sessions"
+    """The name of the folder below `state`."""
+
     def __init__(self, state: Path, server: str) -> None:
-        self._server = server
+        self.server = server
         self._identity = server_identity(server)
-        self._parents = (state, state / "sessions")
+        self._parents = (state, state / self.root)
         self._directory = self._folder(self._identity)
 
     def move_former(self) -> None:
@@ -120,9 +124,9 @@ class SessionDirectory:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise SessionFileDamaged(path, self._server, username) from error
+            raise SessionFileDamaged(path, self.server, username) from error
         if (server_identity(saved.server), saved.username) != (self._identity, username):
-            raise SessionFileDamaged(path, self._server, username)
+            raise SessionFileDamaged(path, self.server, username)
         return saved
 
     def pick(self, as_user: str | None) -> SavedSession:
@@ -136,8 +140,16 @@ class SessionDirectory:
             # Only this failure needs the module.
             from chatbooth_grpc.client.failures.near_names import near_names
 
-            raise NotLoggedIn(self._server, username, near_names(username, self.usernames()))
+            raise NotLoggedIn(self.server, username, near_names(username, self.usernames()))
         return saved
+
+    def words_of(self, saved: SavedSession) -> list[str]:
+        """Return the words of a command line that make a command act with a session."""
+        return ["--as", saved.username]
+
+    def ended(self, saved: SavedSession) -> CommandFailure:
+        """Return the failure of a session that the server says has ended."""
+        return SessionEnded(self.server, saved.username)
 
     def save(self, saved: SavedSession) -> None:
         """Keep a session in place of any other of that user."""
@@ -193,9 +205,9 @@ class SessionDirectory:
     def _only_username(self) -> str:
         usernames = self.usernames()
         if not usernames:
-            raise NotLoggedIn(self._server, None)
+            raise NotLoggedIn(self.server, None)
         if len(usernames) > 1:
-            raise SeveralSessions(self._server, usernames)
+            raise SeveralSessions(self.server, usernames)
         return usernames[0]
 
     @contextmanager

@@ -56,6 +56,18 @@ def seconds(text: str) -> float:
     return limit
 
 
+def lifetime(text: str) -> int:
+    """Return the whole seconds of a duration, at least 1."""
+    # It is seldom given.
+    from chatbooth_grpc.booth.tokens import MAX_LIFETIME
+    from chatbooth_grpc.durations import duration
+
+    found = duration(text)
+    if not 1 <= found <= MAX_LIFETIME:
+        raise ArgumentTypeError(f"{text!r} is not a time from 1s to 36500d")
+    return int(found)
+
+
 def message_id(text: str) -> bytes:
     """Return a message's id."""
     try:

@@ -79,6 +79,16 @@ SHARED_FLAGS = (
         "which of several accounts that are logged in is to act (environment: CHATBOOTH_AS)",
     ),
     SharedFlag(
+        "--token-file",
+        "token_file",
+        "CHATBOOTH_TOKEN_FILE",
+        None,
+        values.file,
+        "FILE",
+        "act with the token in this file, which you alone can read, instead of a session; for send, deliver and listen "
+        "(environment: CHATBOOTH_TOKEN_FILE)",
+    ),
+    SharedFlag(
         "--timeout",
         "timeout",
         "CHATBOOTH_TIMEOUT",

@@ -11,7 +11,6 @@ from chatbooth_grpc.booth.errors import ChatboothError, SessionInvalid
 from chatbooth_grpc.booth.model import Session
 from chatbooth_grpc.client.commands.tasks.first_contact import meet
 from chatbooth_grpc.client.failures.interrupts import Interrupted, Interrupts
-from chatbooth_grpc.client.failures.session_failures import SessionEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.library.security import DEFAULT_SECURITY, Security
 from chatbooth_grpc.client.state.session_directory import SessionDirectory
@@ -83,7 +82,7 @@ class Context:
     def client_of(self, saved: SavedSession, *, quiet: bool = False, once: bool = False) -> Iterator[ChatClient]:
         """Give a client that acts with a kept session. If the session turns out to have ended, forget it.
 
-        Raises SessionEnded.
+        Raises SessionEnded, or TokenEnded if it is the session of a token.
         """
         client = self.client(saved.session, quiet=quiet, once=once)
         try:
@@ -91,7 +90,7 @@ class Context:
                 yield client
         except SessionInvalid as error:
             self.sessions.remove(saved)
-            raise SessionEnded(self.server, saved.username) from error
+            raise self.sessions.ended(saved) from error
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from chatbooth_grpc.client.commands.tasks.message_lines import BadLine, MakeId, 
 from chatbooth_grpc.client.failures.command_failure import CommandFailure
 from chatbooth_grpc.client.failures.outcomes import SomeNotSent, Unprinted
 from chatbooth_grpc.client.failures.session_failures import SessionEnded
+from chatbooth_grpc.client.failures.token_failures import TokenEnded
 from chatbooth_grpc.client.library.chat_client import ChatClient
 from chatbooth_grpc.client.terminal.progress import Progress
 
@@ -51,7 +52,7 @@ def import_messages(context: Context, name: str) -> None:
                 sending.make_repeatable(saved.session)
             with context.client_of(saved, quiet=True) as client:
                 sending.run(client)
-        except (KeyboardInterrupt, ChatboothError, SessionEnded, OSError, Unprinted):
+        except (KeyboardInterrupt, ChatboothError, SessionEnded, TokenEnded, OSError, Unprinted):
             sending.cut_off()
             raise
         sending.finish()

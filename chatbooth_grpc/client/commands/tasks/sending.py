@@ -42,7 +42,7 @@ def send(context: Context, recipient: str, text: str, message_id: bytes | None =
 
 def _repeating_command(context: Context, saved: SavedSession, recipient: str, text: str, message_id: bytes) -> str:
     """Return the command that repeats a message. It reads a text that is too long or odd to type from a pipe."""
-    words = ["--as", saved.username, "send", "--message-id", message_id.hex(), recipient]
+    words = [*context.sessions.words_of(saved), "send", "--message-id", message_id.hex(), recipient]
     if len(text) > _LONGEST_SHOWN_TEXT or harmless_line(text) != text:
         return f"{command_line(context.server, *words, '-')}  (with the same text on standard input)"
     return command_line(context.server, *words, "--", text)

@@ -60,7 +60,7 @@ class Showing:
         self._saved = saved
         self._repeat = repeat
         self._note = note
-        self._history = History(saved.session.epoch, saved.shown_through)
+        self._history = History(saved.session.epoch or None, saved.shown_through)
         self._columns = self._output.columns()
 
     def check(self, opening: Opening) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.client.commands.lines import parsed
 
-NO_SECURITY = {"trust": None, "client_cert": None, "client_key": None, "insecure": False}
+NO_SECURITY = {"trust": None, "client_cert": None, "client_key": None, "insecure": False, "token_file": None}
 ID = "0193a000-0000-7000-8000-0000000000aa"
 
 
