@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -82,8 +82,8 @@ def outgoing_from_pb(request: pb.SendRequest) -> OutgoingMessage:
     return OutgoingMessage(request.recipient, request.message_id, text.encode())
 
 
-def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyResponse:
-    """Encode the outcomes of a batch."""
+def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError], request_id: Callable[[], str]) -> pb.SendManyResponse:
+    """Encode the outcomes of a batch. `request_id` returns the id for refusals. It is called only if there is one."""
     # The messages of one commit have the same accept time, and so the same outcome.
     accepted: dict[int, pb.SendOutcome] = {}
 
@@ -91,7 +91,9 @@ def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyR
         if isinstance(outcome, Receipt):
             time = outcome.accept_time
             return accepted.get(time) or accepted.setdefault(time, pb.SendOutcome(accept_time=time_to_pb(time)))
-        refusal = pb.Refusal(reason=outcome.reason, message=str(outcome), metadata=outcome.attributes())
+        refusal = pb.Refusal(
+            reason=outcome.reason, message=str(outcome), metadata=outcome.attributes(), request_id=request_id()
+        )
         return pb.SendOutcome(refusal=refusal)
 
     return pb.SendManyResponse(outcomes=map(encoded, outcomes))
@@ -100,11 +102,16 @@ def outcomes_to_pb(outcomes: Sequence[Receipt | ChatboothError]) -> pb.SendManyR
 def outcomes_from_pb(response: pb.SendManyResponse) -> list[Receipt | ChatboothError]:
     """Decode the outcomes of a batch."""
     return [
-        from_reason(outcome.refusal.reason, outcome.refusal.message, outcome.refusal.metadata)
-        if outcome.HasField("refusal")
-        else Receipt(time_from_pb(outcome.accept_time))
+        _refusal_from_pb(outcome.refusal) if outcome.HasField("refusal") else Receipt(time_from_pb(outcome.accept_time))
         for outcome in response.outcomes
     ]
+
+
+def _refusal_from_pb(refusal: pb.Refusal) -> ChatboothError:
+    error = from_reason(refusal.reason, refusal.message, refusal.metadata)
+    if refusal.request_id:
+        error.request_id = refusal.request_id
+    return error
 
 
 def message_to_pb(message: Message) -> pb.Message:

@@ -138,8 +138,7 @@ class GroupCommit(Generic[TransactionT]):
         try:
             job.queued_time = now = time.monotonic()
             job.deadline = now + time_remaining(self._wait)
-            if self._observer is not None:
-                job.call = current_call()
+            job.call = current_call()
             with self._entrance:
                 if self._closed:
                     raise StoreUnavailable
@@ -234,7 +233,11 @@ class GroupCommit(Generic[TransactionT]):
             self._perform_all([job for job in jobs if job.admit(began)], transaction)
             has_written = engine.commit()
         except _Spoiled as spoiled:
-            _log.exception("appending to the store failed", exc_info=spoiled.__cause__)
+            # The call is known if the messages are those of one.
+            call = jobs[0].call if len(jobs) == 1 else None
+            _log.exception(
+                "appending to the store failed", exc_info=spoiled.__cause__, extra=call.fields() if call else None
+            )
             self._roll_back()
             if len(jobs) > 1:
                 raise
@@ -340,7 +343,7 @@ class GroupCommit(Generic[TransactionT]):
         except Exception as defect:
             if engine.failure(defect) is not None:
                 raise
-            _log.exception("a piece of work for the store failed")
+            _log.exception("a piece of work for the store failed", extra=job.call.fields() if job.call else None)
             engine.undo_to_savepoint()
             job.fail(Internal())
         engine.release_savepoint()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from chatbooth_grpc.booth.call_log import Call
+from chatbooth_grpc.booth.call_log import Call, current_call
 from chatbooth_grpc.booth.errors import ChatboothError, StoreUnavailable
 from chatbooth_grpc.booth.model import Receipt
 from chatbooth_grpc.booth.store import NewMessage, Settle
@@ -19,11 +19,13 @@ T = TypeVar("T")
 class Job(Generic[T]):
     """A piece of work, the time until which it may begin, its outcome, and how its caller learns of it."""
 
-    __slots__ = ("deadline", "done", "error", "result", "work")
+    __slots__ = ("call", "deadline", "done", "error", "result", "work")
 
     def __init__(self, work: Callable[[Any], T], deadline: float) -> None:
         self.work = work
         self.deadline = deadline
+        # The call for which it is done, for the log.
+        self.call = current_call()
         # If a caller blocks until the work is done, this is held until then.
         self.done: threading.Lock | None = None
         self.result: T | None = None
@@ -57,7 +59,7 @@ class AppendJob:
     def __init__(self, messages: Sequence[NewMessage], settle: Settle) -> None:
         self.messages = messages
         self.settle = settle
-        # When it came into the queue, and for which call. Only an observer reads these.
+        # When it came into the queue, and for which call. An observer and the log read these.
         self.queued_time = 0.0
         self.call: Call | None = None
         self.deadline = float("inf")

@@ -8,18 +8,24 @@ from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
-from chatbooth_grpc.booth.actions import DELIVER, SIGN_UP, DeliverRequest, LogInRequest
+from chatbooth_grpc.booth.actions import DELIVER, LOG_OUT, PING, SIGN_UP, DeliverRequest, LogInRequest
 from chatbooth_grpc.booth.errors import ChatboothError, Internal
+from chatbooth_grpc.booth.model import Opening
 from chatbooth_grpc.booth.request_ids import is_request_id
 from chatbooth_grpc.client.failures.command_failure import details_of
+from chatbooth_grpc.rpc.messages import outcomes_from_pb
+from chatbooth_grpc.wire.encoding.codes import decode_error
+from chatbooth_grpc.wire.encoding.frames import encode_request
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock
 from tests.contract.test_call_log import SECONDS, WIRES, message
 from tests.contract.transports import transport_by, transport_to
 from tests.rpc.running import PATIENCE, Running, bearer, refusal
+from tests.wire.running import Running as WireRunning
 
 
 def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
@@ -102,3 +108,79 @@ def test_a_stream_that_the_server_ends_has_the_id_of_its_call(tmp_path: Path) ->
     detail = ended.detail(error_details_pb2.RequestInfo)
     assert detail is not None
     assert detail.request_id == "my-stream"
+
+
+def test_a_refused_message_of_a_batch_has_the_id_of_its_stream(tmp_path: Path) -> None:
+    with Running(tmp_path / "s.db") as server:
+        ann = server.sign_up("ann")
+        metadata = (*bearer(ann), ("x-request-id", "my-batches"))
+        sends = [pb.SendRequest(recipient=name, message_id=name.encode() * 4, text="hi") for name in ("anna", "nobo")]
+        batch = pb.SendManyRequest(messages=sends)
+        [receipt] = server.stub.SendMany(iter([batch]), metadata=metadata, timeout=PATIENCE)
+    refused = [outcome for outcome in outcomes_from_pb(receipt) if isinstance(outcome, ChatboothError)]
+    assert [error.request_id for error in refused] == ["my-batches"] * 2
+
+
+@WIRES
+def test_the_end_of_a_live_stream_has_the_id_that_its_line_in_the_log_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc")
+    with transport_by(way, tmp_path / "store") as transport:
+        token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), SECONDS).token
+        stream = iter(transport.listen(token, None))
+        assert isinstance(next(stream), Opening)
+        transport.call(LOG_OUT, token, None, SECONDS)
+        with pytest.raises(ChatboothError) as ended:
+            list(stream)
+    ids = {line["request_id"] for line in lines(caplog, "call") if line["action"] == "LISTEN"}
+    assert ids == {ended.value.request_id}
+
+
+@pytest.mark.parametrize(
+    ("sent", "action"),
+    [(b"GET / HTTP/1.1\r\n\r\n", "UNKNOWN"), (encode_request(PING, b"\x09"), "PING")],
+    ids=["no frame", "no ping"],
+)
+def test_a_refusal_before_any_call_has_the_id_that_its_line_in_the_log_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, sent: bytes, action: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc")
+    with WireRunning(tmp_path / "s.db") as server:
+        peer = server.peer()
+        peer.socket.sendall(sent)
+        refused = decode_error(peer.reply())
+    [line] = lines(caplog, "call")
+    assert (line["action"], line["outcome"]) == (action, refused.reason)
+    assert line["peer"].startswith("127.0.0.1:")
+    assert line["request_id"] == refused.request_id
+
+
+def test_a_client_over_the_limit_of_connections_gets_the_id_of_its_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc")
+    with WireRunning(tmp_path / "s.db", max_connections=0) as server:
+        refused = decode_error(server.peer().reply())
+    [line] = lines(caplog, "call")
+    assert (line["action"], line["outcome"]) == ("CONNECT", "TOO_BUSY")
+    assert line["peer"].startswith("127.0.0.1:")
+    assert line["request_id"] == refused.request_id
+
+
+def test_a_health_watch_over_the_limit_gets_the_id_of_its_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatbooth_grpc")
+    with Running(tmp_path / "s.db") as server:
+        health: Any = health_pb2_grpc.HealthStub(server.channel)
+        watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(16)]
+        for watch in watches:
+            next(watch)
+        refused = refusal(next, health.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE))
+        for watch in watches:
+            watch.cancel()
+    detail = refused.detail(error_details_pb2.RequestInfo)
+    assert detail is not None
+    [line] = [line for line in lines(caplog, "call") if line["action"] == "Watch"]
+    assert line["request_id"] == detail.request_id

@@ -26,6 +26,8 @@ class MemoryEngine:
         self.idle: list[bool] = []
         # The calls that fail.
         self.failing: set[str] = set()
+        # Whether appending meets a bug.
+        self.defective = False
         self._written: Rows | None = None
         self._savepoint = 0
 
@@ -36,6 +38,8 @@ class MemoryEngine:
 
     def append(self, messages: Sequence[NewMessage]) -> Outcomes:
         self._call("append")
+        if self.defective:
+            raise LookupError("a defect, made for this test")
         self._rows.extend(new.outgoing.content.decode() for new in messages)
         return [Receipt(0) for _ in messages]
 

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from chatbooth_grpc.booth.call_log import Call, calling
 from chatbooth_grpc.booth.errors import Internal, StoreFull, UsernameTaken
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.store import NewMessage, StoredSession
@@ -170,3 +171,20 @@ def test_a_database_that_cannot_be_written_is_tried_once_in_each_interval(
     wait_until(lambda: writer._looked > looked + 0.1)
     writer.close()
     assert engine.calls.count("probe") == 1
+
+
+def test_a_bug_in_work_for_a_call_is_logged_under_the_id_of_the_call(
+    writer: GroupCommit[Rows], engine: MemoryEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise LookupError("made for this test")
+
+    call = Call("DELETE", lambda: "192.0.2.7:5")
+    with calling(call), pytest.raises(Internal):
+        writer.run(fail)
+    append_call = Call("SEND", lambda: "192.0.2.7:6")
+    engine.defective = True
+    with calling(append_call):
+        [outcome] = append(writer, "one")
+    assert isinstance(outcome, Internal)
+    assert [vars(record)["request_id"] for record in caplog.records] == [call.request_id, append_call.request_id]

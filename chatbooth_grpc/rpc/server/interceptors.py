@@ -188,7 +188,7 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
         bulkhead = pool.bulkhead
         if bulkhead is not None and bulkhead.is_full:
             # Every method gets a stream's handler here, because that does not wait for a request.
-            refusing = _refusing(TooBusy(bulkhead.limit), METHODS.get(method), self._observer)
+            refusing = _refusing(TooBusy(bulkhead.limit), method, self._observer)
             return grpc.stream_stream_rpc_method_handler(refusing)
         if method not in self._placed:
             handler = continuation(handler_call_details)
@@ -233,13 +233,15 @@ def _placed(handler: Handler, pool: CountedPool) -> Handler:
     return placed
 
 
-def _refusing(error: ChatboothError, action: int | None, observer: Observer | None) -> Behaviour:
+def _refusing(error: ChatboothError, method: str, observer: Observer | None) -> Behaviour:
+    action = METHODS.get(method)
+    name = method.rpartition("/")[2] if action is None else action_name(action)
+
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
-        if action is not None:
-            call = _call(action_name(action), context, observer)
-            call.end(error)
-            _abort(context, error, call.request_id)
-        _abort(context, error)
+        # The observer counts the calls of chatbooth's own service alone.
+        call = _call(name, context, None if action is None else observer)
+        call.end(error)
+        _abort(context, error, call.request_id)
 
     return answer
 
@@ -253,7 +255,7 @@ def _set_early_end(
     set_status(context, error, call.request_id)
 
 
-def _abort(context: grpc.ServicerContext, error: ChatboothError, request_id: str = "") -> NoReturn:
+def _abort(context: grpc.ServicerContext, error: ChatboothError, request_id: str) -> NoReturn:
     context.abort_with_status(to_status(error, request_id))
 
 

@@ -228,7 +228,7 @@ class _SendStream:
             return
         call = self._batch_call()
         try:
-            with calling(call):
+            with calling(call or self._logged):
                 self._hand_over(request, session, partial(self._settle, place, call))
         except ChatboothError as error:
             self._refuse(place, call, error)
@@ -286,10 +286,13 @@ class _SendStream:
         if outcome is None or isinstance(outcome, ChatboothError):
             self._sends.close()
             self._end(outcome)
-        elif not self._call.push(outcomes_to_pb(outcome), self._taken):
+        elif not self._call.push(outcomes_to_pb(outcome, self._request_id), self._taken):
             # The client has gone.
             self._end(None)
         return False
+
+    def _request_id(self) -> str:
+        return self._logged.request_id if self._logged else ""
 
     def _taken(self) -> None:
         self.last_used = time.monotonic()

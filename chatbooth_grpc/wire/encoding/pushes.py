@@ -46,10 +46,10 @@ def encode_event(event: Event) -> bytes:
             raise TypeError("an end goes with its error: see encode_ended")
 
 
-def encode_ended(end: End, error: ChatboothError) -> bytes:
+def encode_ended(end: End, error: ChatboothError, request_id: str = "") -> bytes:
     """one byte kind, varint reason, varint sent through, sized error"""
     writer = BodyWriter().fixed(bytes((END,))).varint(end.reason).varint(end.sent_through)
-    return writer.sized(encode_error(error)).bytes()
+    return writer.sized(encode_error(error, request_id)).bytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.ordered_sends import OrderedSends
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.wire.encoding import frames, pinging, pushes
-from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import (
     Frame,
     FrameDecoder,
@@ -44,7 +43,7 @@ from chatbooth_grpc.wire.encoding.frames import (
     whole_sends,
 )
 from chatbooth_grpc.wire.encoding.primitives import BodyError
-from chatbooth_grpc.wire.server.dispatch import Dispatcher, answered
+from chatbooth_grpc.wire.server.dispatch import Dispatcher, answered, refused
 from chatbooth_grpc.wire.server.frame_writer import FrameWriter
 from chatbooth_grpc.wire.server.held_replies import HeldReplies
 from chatbooth_grpc.wire.server.live_stream import LiveStream
@@ -274,7 +273,7 @@ class Connection:
                         self._writer.wait_for_room()
         if failure is not None:
             self._runs.wait_until(0)
-            self._reply(encode_error(_refusal(failure)))
+            self._reply(refused(_refusal(failure), "UNKNOWN", self.peer))
         self._held.flush()
         if failure is not None:
             self._close()
@@ -360,12 +359,12 @@ class Connection:
         try:
             kind, payload = pinging.decode_ping(frame.body)
         except BodyError:
-            self._reply(encode_error(MalformedRequest()))
+            self._reply(refused(MalformedRequest(), "PING", self.peer))
             return
         if kind == pinging.ASK:
             self._held.add(encode_frame(actions.PING, pinging.encode_ping(pinging.ANSWER, payload)))
         elif kind != pinging.ANSWER:
-            self._reply(encode_error(MalformedRequest()))
+            self._reply(refused(MalformedRequest(), "PING", self.peer))
 
     def _listen(self, frame: Frame) -> None:
         """Open the live stream. The replies that are held go first, since its pushes may come at once."""

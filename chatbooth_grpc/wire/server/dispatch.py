@@ -108,5 +108,12 @@ def answered(perform: Callable[[], bytes], action: int, peer: Peer, observer: Ob
     return encode_error(refusal, call.request_id)
 
 
+def refused(error: ChatboothError, action: str, peer: Peer) -> bytes:
+    """Log that a request was refused before it became a call. Return the body of the error."""
+    call = Call(action, peer, WIRE)
+    call.end(error)
+    return encode_error(error, call.request_id)
+
+
 def _unknown(frame: Frame) -> bytes:
     raise UnknownAction(frame.action)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.call_log import Call, current_call
 from chatbooth_grpc.booth.errors import AlreadyListening, ChatboothError
 from chatbooth_grpc.booth.model import End, Event
 from chatbooth_grpc.booth.store import StoredSession
@@ -29,13 +30,15 @@ class LiveStream:
     the lock.
     """
 
-    __slots__ = ("_listener", "_lock", "_switchboard", "_writer")
+    __slots__ = ("_call", "_listener", "_lock", "_switchboard", "_writer")
 
     def __init__(self, switchboard: Switchboard, writer: FrameWriter) -> None:
         self._switchboard = switchboard
         self._writer = writer
         self._lock = threading.Lock()
         self._listener: Listener | None = None
+        # The LISTEN that opened the stream. Its id goes with the error that ends the stream.
+        self._call: Call | None = None
 
     @property
     def is_open(self) -> bool:
@@ -49,6 +52,7 @@ class LiveStream:
             if self._listener is not None:
                 raise AlreadyListening
             self._writer.account_id = session.account_id
+            self._call = current_call()
             self._listener = self._switchboard.open(session, after, self)
             # If this fails, the next read ends the connection.
             with suppress(OSError):
@@ -83,7 +87,8 @@ class LiveStream:
 
     def end(self, end: End, error: ChatboothError) -> None:
         """Write the last event and close the stream. A client that has read it may open another."""
-        frame = encode_frame(actions.MESSAGE, pushes.encode_ended(end, error))
+        request_id = self._call.request_id if self._call else ""
+        frame = encode_frame(actions.MESSAGE, pushes.encode_ended(end, error, request_id))
         with self._lock:
             with suppress(OSError):  # the client is gone too
                 self._writer.put(frame)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from functools import partial
 
 from chatbooth_grpc.booth import actions
 from chatbooth_grpc.booth.errors import ChatboothError
-from chatbooth_grpc.wire.encoding.codes import encode_error
 from chatbooth_grpc.wire.encoding.frames import encode_frame
+from chatbooth_grpc.wire.server.dispatch import refused
 from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 _AT_ONCE = 16
@@ -32,9 +33,9 @@ class Refusals:
         # The streams that a thread answers, each with its start in monotonic seconds.
         self._answering: dict[ByteStream, float] = {}
 
-    def refuse(self, stream: ByteStream, error: ChatboothError) -> None:
-        """Say which limit is reached, and end the connection. This never blocks."""
-        answer = encode_frame(actions.RESPONSE, encode_error(error))
+    def refuse(self, stream: ByteStream, error: ChatboothError, peer: str = "") -> None:
+        """Say which limit is reached, and end the connection. `peer` is the address for the log. This never blocks."""
+        answer = encode_frame(actions.RESPONSE, refused(error, "CONNECT", partial(str, peer)))
         if stream.is_ready:
             # An OSError means that the client has gone.
             with contextlib.closing(stream), contextlib.suppress(OSError):

@@ -211,13 +211,13 @@ class WireServer:
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
-            self._turn_away(stream, TooBusy(limit))
+            self._turn_away(stream, TooBusy(limit), peer)
             return
         is_proxy = self._settings.proxies.has(host)
         try:
             key = None if is_proxy else self._admit(peer, stream)
         except (TooBusy, RateLimited) as refusal:
-            self._turn_away(stream, refusal)
+            self._turn_away(stream, refusal, peer)
             return
         assert self._slow_writer is not None  # noqa: S101  # `start` makes it
         max_body = self._settings.text_size + _BODY_OVERHEAD
@@ -262,10 +262,10 @@ class WireServer:
                 raise
         return key
 
-    def _turn_away(self, stream: ByteStream, error: TooBusy | RateLimited) -> None:
+    def _turn_away(self, stream: ByteStream, error: TooBusy | RateLimited, peer: str = "") -> None:
         if self._observer is not None:
             self._observer.connection_refused(error.limit)
-        self._refusals.refuse(stream, error)
+        self._refusals.refuse(stream, error, peer)
 
     def _receive_header(self, proxied: socket.socket) -> str | None:
         """Return the client's address from the header of a proxy. Raises OSError."""
