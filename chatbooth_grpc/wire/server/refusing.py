@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
+from collections import deque
 from functools import partial
 
 from chatbooth_grpc.booth import actions
@@ -15,6 +17,12 @@ from chatbooth_grpc.wire.streams.byte_stream import ByteStream
 
 _AT_ONCE = 16
 """How many encrypted connections are refused at once. Those beyond it are closed without an answer."""
+
+DELAY = 1.0
+"""How many seconds a client that connects too often waits for its refusal. So it cannot try again at once."""
+
+_MOST_DELAYED = 512
+"""How many clients wait for their refusals at once."""
 
 _READ_SIZE = 4_096
 
@@ -32,6 +40,31 @@ class Refusals:
         self._lock = threading.Lock()
         # The streams that a thread answers, each with its start in monotonic seconds.
         self._answering: dict[ByteStream, float] = {}
+        # The refusals that are delayed, each with its time in monotonic seconds. The oldest comes first.
+        self._delayed: deque[tuple[float, ByteStream, ChatboothError, str]] = deque()
+
+    @property
+    def delayed(self) -> int:
+        """How many clients wait for their refusals."""
+        return len(self._delayed)
+
+    def refuse_later(self, stream: ByteStream, error: ChatboothError, peer: str = "") -> None:
+        """Refuse a client after a delay. If many clients wait already, the oldest of them gets its answer now."""
+        self._delayed.append((time.monotonic() + DELAY, stream, error, peer))
+        if len(self._delayed) > _MOST_DELAYED:
+            self.answer_oldest()
+
+    def answer_oldest(self) -> None:
+        """Answer the client that has waited longest, if any waits. Any thread may call this."""
+        with contextlib.suppress(IndexError):
+            _, stream, error, peer = self._delayed.popleft()
+            self.refuse(stream, error, peer)
+
+    def answer_due(self, now: float) -> None:
+        """Answer the clients whose delay has passed. `now` is in monotonic seconds."""
+        due = sum(time_of_answer <= now for time_of_answer, *_ in list(self._delayed))
+        for _ in range(due):
+            self.answer_oldest()
 
     def refuse(self, stream: ByteStream, error: ChatboothError, peer: str = "") -> None:
         """Say which limit is reached, and end the connection. `peer` is the address for the log. This never blocks."""
@@ -60,6 +93,7 @@ class Refusals:
 
     def stop(self) -> None:
         """End all refusals at once."""
+        self.answer_due(math.inf)
         self.cut_off_late(time.monotonic() + self._limit + 1)
 
     def _begin(self, stream: ByteStream) -> bool:

@@ -208,6 +208,9 @@ class WireServer:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = address_text(host, port) if host else "unix"
         stream = self._open_stream(client)
+        if len(self._connections) + self._refusals.delayed >= self._settings.max_connections:
+            # Those that wait for a refusal take no place from others.
+            self._refusals.answer_oldest()
         if len(self._connections) >= self._settings.max_connections:
             limit = f"{self._settings.max_connections:,} connections"
             self._refusing.refused(f"{limit} are open")
@@ -265,7 +268,8 @@ class WireServer:
     def _turn_away(self, stream: ByteStream, error: TooBusy | RateLimited, peer: str = "") -> None:
         if self._observer is not None:
             self._observer.connection_refused(error.limit)
-        self._refusals.refuse(stream, error, peer)
+        refuse = self._refusals.refuse_later if isinstance(error, RateLimited) else self._refusals.refuse
+        refuse(stream, error, peer)
 
     def _receive_header(self, proxied: socket.socket) -> str | None:
         """Return the client's address from the header of a proxy. Raises OSError."""
@@ -305,6 +309,7 @@ class WireServer:
                 connections = list(self._connections)
             for connection in connections:
                 self._look_at(connection, now)
+            self._refusals.answer_due(now)
             self._refusals.cut_off_late(now)
             if now >= next_unread:
                 next_unread = now + _UNREAD_INTERVAL
