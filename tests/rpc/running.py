@@ -19,6 +19,7 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.fair_shares import FairShares
 from chatbooth_grpc.booth.observing import Observer
+from chatbooth_grpc.booth.throttles import Throttles
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.rpc.actions import SERVICE_NAME
 from chatbooth_grpc.rpc.server.chat_server import ChatServer
@@ -43,8 +44,15 @@ class Running(AbstractContextManager["Running"]):
         self.settings = parse_settings(["--port", "0", "--drain-grace", "5s", *flags], {})
         self.store = InterruptedStore(path, clock=self.clock, observer=observer)
         limits = self.settings.limits
-        shares = FairShares(self.settings.shares, ClientAddresses(self.settings.trusted_addresses))
-        booth = Booth(self.store, limits=limits, passwords=cheap_passwords(), observer=observer, shares=shares)
+        addresses = ClientAddresses(self.settings.trusted_addresses)
+        booth = Booth(
+            self.store,
+            limits=limits,
+            passwords=cheap_passwords(),
+            observer=observer,
+            throttles=Throttles(self.settings.rates, addresses),
+            shares=FairShares(self.settings.shares, addresses),
+        )
         switchboard = Switchboard(
             self.store,
             max_listeners=self.settings.max_listeners,
