@@ -165,7 +165,7 @@ def _calls(headers: bytes, messages: list[bytes]) -> bytes:
 
 @lru_cache
 def _resets(headers: bytes) -> bytes:
-    frames = [PREFACE + encode_frame(SETTINGS, 0, 0, b"")]
+    frames = [START]
     for stream in range(1, 2 * _RESETS, 2):
         frames.append(encode_call(stream, headers, b""))
         frames.append(encode_frame(RESET, 0, stream, _CANCEL))

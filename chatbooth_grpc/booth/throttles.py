@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chatbooth_grpc.booth.call_log import current_call
+from chatbooth_grpc.booth.call_log import Call, current_call
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.errors import ChatboothError, RateLimited
 from chatbooth_grpc.booth.rates import MOST_KEYS, Rate, RateTable
@@ -16,6 +16,13 @@ MOST_IN_A_BATCH = 1_000
 """A sender that is refused waits until it may send this many messages at once.
 
 The client library has about as many in flight. So each of its attempts gets at least one batch through.
+"""
+
+
+REFUSALS = Rate(20, 1.0, 200)
+"""How many requests of one address may be refused because it makes too many. It insists if there are more.
+
+An honest client waits after each refusal, as the refusal says.
 """
 
 
@@ -63,12 +70,19 @@ class Throttles:
         rates: RateLimits | None = None,
         addresses: ClientAddresses | None = None,
         clock: Callable[[], float] = time.monotonic,
+        insisted: Callable[[Call], None] = lambda _: None,
     ) -> None:
-        """Without `rates`, there is no limit."""
+        """Without `rates`, there is no limit.
+
+        `insisted` is called with a call of an address that makes requests although many were refused in a short time.
+        It must return at once.
+        """
         rates = rates or RateLimits()
         self._addresses = addresses or ClientAddresses()
         self._requests = _Limit("requests from one address", rates.requests_per_address, clock)
         self._connections = _Limit("new connections from one address", rates.connections_per_address, clock)
+        self._refusals = RateTable(REFUSALS, clock=clock)
+        self._insisted = insisted
         self._sign_ups = _Limit("sign-ups from one address", rates.sign_ups_per_address, clock)
         self._log_ins = _Limit("log-ins from one address", rates.log_ins_per_address, clock)
         self._failed = _Limit("failed log-ins to one account from one address", rates.failed_log_ins_per_address, clock)
@@ -82,8 +96,15 @@ class Throttles:
 
     def check_request(self) -> None:
         """Count a request. Raises RateLimited."""
-        if self._requests.table is not None:
-            self._requests.check(self._address())
+        if self._requests.table is None:
+            return
+        address = self._address()
+        try:
+            self._requests.check(address)
+        except RateLimited:
+            if self._refusals.take(address):
+                self._note_insisting()
+            raise
 
     def check_connection(self, peer: str) -> None:
         """Count a new connection of a client, whose address is HOST:PORT. Raises RateLimited."""
@@ -141,6 +162,11 @@ class Throttles:
         while len(self._proven) > MOST_KEYS:
             # Another thread may remove it at the same time.
             self._proven.pop(next(iter(list(self._proven))), None)
+
+    def _note_insisting(self) -> None:
+        call = current_call()
+        if call is not None:
+            self._insisted(call)
 
     def _address(self) -> str | None:
         call = current_call()

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from chatbooth_grpc.booth.admin_store import AdminStore
     from chatbooth_grpc.booth.booth import Booth
+    from chatbooth_grpc.booth.call_log import Call
     from chatbooth_grpc.booth.client_addresses import ClientAddresses
     from chatbooth_grpc.booth.credentials import Passwords
     from chatbooth_grpc.booth.observing import Observer
     from chatbooth_grpc.live.reaper import Reaper
     from chatbooth_grpc.live.switchboard import Switchboard
     from chatbooth_grpc.rpc.server.admin_server import AdminServer
+    from chatbooth_grpc.server.bans import Bans
     from chatbooth_grpc.server.descriptors import Shares
     from chatbooth_grpc.server.grpc_connections import GrpcConnections
     from chatbooth_grpc.server.metrics import Metrics
@@ -135,16 +137,18 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
             observer=observer,
         )
         passwords, addresses = Passwords(), ClientAddresses(settings.trusted_addresses)
-        booth = _booth(settings, store, switchboard, passwords, addresses=addresses, observer=observer)
-        reaper = _reaper(settings, store, switchboard, metrics)
         shares = _shares(settings)
-        wire = _wire_server(settings, shares, booth, switchboard, certificate)
         connections = _grpc_connections(settings, shares, addresses, observer)
+        bans = _bans(addresses, connections, lambda: wire)
+        booth = _booth(settings, store, switchboard, passwords, bans=bans, observer=observer)
+        reaper = _reaper(settings, store, switchboard, metrics)
+        wire = _wire_server(settings, shares, booth, switchboard, certificate)
         server = ChatServer(booth, switchboard, settings, connections, certificate) if settings.grpc else None
         if server:
             store.watch_availability(server.say_available)
         wire_address = wire.start() if wire else None
         address = server.start() if server else None
+        bans.start([] if settings.host.path else _ports(address, wire_address))
         reaper.start()
         if certificate:
             certificate.start()
@@ -157,7 +161,7 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
         supervisor.watch(store.is_moving)
         supervisor.say_ready(serving_status(address, wire_address))
         _wait_for_end(settings, signals, supervisor)
-        drain(settings.drain_grace, signals, (server, wire), switchboard, (reaper, admin, metrics))
+        drain(settings.drain_grace, signals, (server, wire), switchboard, (bans, reaper, admin, metrics))
         # The calls and streams that end now have traces, too.
         stop(certificate, traces)
         _log.info("stopped")
@@ -182,7 +186,7 @@ def _booth(
     switchboard: Switchboard,
     passwords: Passwords,
     *,
-    addresses: ClientAddresses,
+    bans: Bans,
     observer: Observer | None,
 ) -> Booth:
     from chatbooth_grpc.booth.booth import Booth
@@ -195,8 +199,8 @@ def _booth(
         passwords=passwords,
         listens=switchboard.listens,
         observer=observer,
-        throttles=Throttles(settings.rates, addresses),
-        shares=FairShares(settings.shares, addresses),
+        throttles=Throttles(settings.rates, bans.addresses, insisted=bans.insisted),
+        shares=FairShares(settings.shares, bans.addresses),
     )
 
 
@@ -245,6 +249,24 @@ def _grpc_connections(
         addresses,
         refused=observer.connection_refused if observer else lambda _: None,
     )
+
+
+def _bans(addresses: ClientAddresses, connections: GrpcConnections, wire: Callable[[], WireServer | None]) -> Bans:
+    """Return the bans of clients that insist. `wire` returns the server of the wire protocol, if there is one."""
+    from chatbooth_grpc.booth.observing import WIRE
+    from chatbooth_grpc.server.bans import Bans
+    from chatbooth_grpc.server.packet_filter import drop_packets_of
+
+    def end(call: Call) -> None:
+        server = wire() if call.wire == WIRE else connections
+        if server:
+            server.end(call)
+
+    return Bans(addresses, end, drop_packets_of)
+
+
+def _ports(*addresses: str | None) -> list[int]:
+    return [int(address.rpartition(":")[2]) for address in addresses if address]
 
 
 def _wait_for_end(settings: Settings, signals: Signals, supervisor: Supervisor) -> None:

@@ -8,14 +8,18 @@ times a second, and shuts down the newest connections of an address that has too
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from chatbooth_grpc.addresses import address_text
+from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.booth.observing import GRPC
+from chatbooth_grpc.server.bans import INSISTS
 from chatbooth_grpc.server.open_sockets import OpenSocket, both_ends, open_sockets, shut_down
 
 LOOK_INTERVAL = 0.25
@@ -23,6 +27,9 @@ LOOK_INTERVAL = 0.25
 
 # A look at 4,000 connections takes about ten milliseconds, so the looks take at most one part in this of the time.
 _PARTS = 25
+# While connections wait for their end, the looks take at most one part in this.
+_QUICK_PARTS = 4
+_MOST_UNWANTED = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +39,7 @@ class _Connection(NamedTuple):
 
     is_ours: bool
     key: str | None = None
+    peer: str = ""
 
 
 class GrpcConnections:
@@ -59,6 +67,11 @@ class GrpcConnections:
         self._refused = refused
         # The port, or the path of a unix socket, on which gRPC listens.
         self._listening: int | str = 0
+        # The addresses of clients whose connections end at the next look, HOST:PORT.
+        self._unwanted: set[str] = set()
+        self._is_wanted = threading.Event()
+        # How many seconds lie between two looks at least, if a connection is to be ended.
+        self._rest = 0.0
         # What each open socket is, from the last look. The oldest comes first.
         self._known: dict[OpenSocket, _Connection] = {}
         self._crowded = LastingState(
@@ -75,15 +88,29 @@ class GrpcConnections:
         """Note on which port, or on which unix socket, gRPC listens."""
         self._listening = listening
 
+    def end(self, call: Call) -> None:
+        """End the connection of a call soon, if it came over gRPC. Any thread may call this. It returns at once."""
+        if call.wire == GRPC and len(self._unwanted) < _MOST_UNWANTED:
+            self._unwanted.add(call.peer())
+            self._is_wanted.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait before another look, for less time if a connection is to be ended."""
+        if self._is_wanted.wait(seconds):
+            self._is_wanted.clear()
+            time.sleep(self._rest)
+
     def look(self) -> float:
-        """End the connections above the limits. Return how many seconds to wait until the next look."""
+        """End the connections above the limits, and those that `end` named. Return how many seconds to wait then."""
         began = time.monotonic()
         try:
             self._known = self._found()
         except OSError:
             # The system does not show the descriptors, or allows no more of them now.
             return LOOK_INTERVAL
+        unwanted, self._unwanted = self._unwanted, set()
         excess = dict(self._excess())
+        excess.update((each, INSISTS) for each, known in self._known.items() if known.peer in unwanted)
         for connection, limit in excess.items():
             # It counts no more, although gRPC needs a moment to close it.
             self._known[connection] = _Connection(is_ours=False)
@@ -91,7 +118,9 @@ class GrpcConnections:
                 self._refused(limit)
         self.count = sum(each.is_ours for each in self._known.values())
         self._note_crowd(self.count)
-        return max(LOOK_INTERVAL, _PARTS * (time.monotonic() - began))
+        took = time.monotonic() - began
+        self._rest = _QUICK_PARTS * took
+        return max(LOOK_INTERVAL, _PARTS * took)
 
     def _found(self) -> dict[OpenSocket, _Connection]:
         """Return all open sockets: those that were known, in their order, and then the new ones."""
@@ -106,7 +135,8 @@ class GrpcConnections:
             return _Connection(is_ours=False)
         here, there = ends
         if isinstance(here, tuple) and here[1] == self._listening:
-            return _Connection(is_ours=True, key=self._addresses.key(address_text(*there[:2])))
+            peer = address_text(*there[:2])
+            return _Connection(is_ours=True, key=self._addresses.key(peer), peer=peer)
         return _Connection(is_ours=here == self._listening)
 
     def _excess(self) -> Iterator[tuple[OpenSocket, str]]:

@@ -16,7 +16,7 @@ from chatbooth_grpc.booth.credentials import Passwords
 from chatbooth_grpc.booth.errors import RateLimited, TooBusy, UsernameTaken, WrongCredentials, WrongPassword
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.booth.rates import MOST_KEYS, Rate
-from chatbooth_grpc.booth.throttles import DEFAULT_RATES, RateLimits, Throttles
+from chatbooth_grpc.booth.throttles import DEFAULT_RATES, REFUSALS, RateLimits, Throttles
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore
 from tests.booth.spies import Argon2Spy
@@ -55,6 +55,28 @@ def log_in(booth: Booth, username: str, peer: str = HERE) -> None:
     """Give the right password."""
     with client_at(peer):
         booth.log_in(username, PASSWORD)
+
+
+def test_an_address_that_makes_requests_although_they_are_refused_insists(seconds: Seconds) -> None:
+    insisting: list[Call] = []
+    rates = RateLimits(requests_per_address=Rate(1, HOUR, 1))
+    throttles = Throttles(rates, clock=seconds, insisted=insisting.append)
+    with client_at(HERE):
+        throttles.check_request()
+        for _ in range(REFUSALS.burst):
+            with pytest.raises(RateLimited):
+                throttles.check_request()
+        assert not insisting
+        for _ in range(3):
+            with pytest.raises(RateLimited):
+                throttles.check_request()
+    assert [call.peer() for call in insisting] == [HERE] * 3
+    with client_at(ELSEWHERE):
+        throttles.check_request()
+    seconds.now += REFUSALS.seconds
+    with client_at(HERE), pytest.raises(RateLimited):
+        throttles.check_request()
+    assert len(insisting) == 3
 
 
 def test_requests_are_limited_by_address(seconds: Seconds) -> None:

@@ -10,12 +10,14 @@ from contextlib import ExitStack
 
 import pytest
 
+from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
+from chatbooth_grpc.booth.observing import GRPC, WIRE
 from chatbooth_grpc.server.grpc_connections import LOOK_INTERVAL, GrpcConnections
 from tests.server.connecting import Accepted, connect, is_ended
 from tests.server.served import Served
 from tests.server.test_metrics import page_of
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 Serve = Callable[..., Served]
 LOOPBACK = ClientAddresses()
@@ -93,6 +95,30 @@ def test_reaching_the_limit_is_logged_once(caplog: pytest.LogCaptureFixture) -> 
         for _ in range(3):
             connections.look()
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_the_connection_of_an_unwanted_call_ends_soon_and_no_other() -> None:
+    refused: list[str] = []
+    with Accepted() as accepted:
+        connections = GrpcConnections(99, 99, 99, NOBODY, refused.append)
+        clients = [accepted.connect("127.0.0.2")[1] for _ in range(3)]
+        looked(accepted, connections)
+        new = accepted.connect("127.0.0.2")[1]
+        for unwanted in (clients[1], new):
+            connections.end(call_of(unwanted, GRPC))
+        # A connection over the wire may have the same address as one of gRPC.
+        connections.end(call_of(clients[2], WIRE))
+        connections.wait(PATIENCE)
+        connections.look()
+        assert [is_ended(each) for each in (*clients, new)] == [False, True, False, True]
+        assert refused == ["refused requests from one address"] * 2
+        connections.wait(0)
+
+
+def call_of(client: socket.socket, wire: str) -> Call:
+    """Return a call that came over a connection."""
+    host, port = client.getsockname()
+    return Call("SEND", lambda: f"{host}:{port}", wire)
 
 
 def test_a_system_that_shows_no_descriptors_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

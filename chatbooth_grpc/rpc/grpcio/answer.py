@@ -55,6 +55,7 @@ class Answer:
         self._pool.incomplete.calls.pop(self, None)
         request = take_request(self._rpc_event, self._state)
         if request is None:
+            self._pool.incomplete.gone(self.peer())
             self._pool.hold(self, self._rpc_event, self._state, 0)
         else:
             self._state.context.run(self.begin, request)

@@ -115,8 +115,10 @@ class CallPool(CountedPool):
     def _received(self, fn: Callable[..., Any], respond: Callable[..., Any], call: _Call) -> None:
         """Give a call that is whole to a thread, unless it is refused. gRPC's event thread runs this."""
         self.incomplete.calls.pop(call, None)
-        if call.state.statused:
-            # The call has ended before its request came.
+        if call.state.request is None:
+            # The call has ended, or its client has given it up.
+            self.incomplete.gone(call.peer())
+            take_request(call.rpc_event, call.state)
             self.hold(call.done, call.rpc_event, call.state, 0)
             return
         if not self._admit(call):

@@ -32,11 +32,16 @@ class IncompleteCalls:
     Nearly all requests come at once. So the address of a call is looked up only when there are many such calls.
     """
 
-    def __init__(self, per_address: int, key_of: Callable[[str], Hashable]) -> None:
+    def __init__(
+        self, per_address: int, key_of: Callable[[str], Hashable], gone: Callable[[str], None] = lambda _: None
+    ) -> None:
         """One address may have `per_address` such calls, and for a moment half as many again.
 
-        `key_of` finds the key of an address that gRPC wrote. None means that it has no limit.
+        `key_of` finds the key of an address that gRPC wrote. None means that it has no limit. `gone` is called with the
+        address of each call that ends before its request can be taken, so that such calls can be counted. The address
+        is empty if gRPC has forgotten it already.
         """
+        self.gone = gone
         self._per_address = per_address
         self._key_of = key_of
         # Since when each call has waited for its request, in monotonic seconds. The oldest comes first. Every Send

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from chatbooth_grpc.addresses import Host, ListenError, address_text, bind
 from chatbooth_grpc.booth.actions import ACTIONS, LISTS, LOG_INS
 from chatbooth_grpc.booth.booth import LISTS_AT_ONCE, LISTS_WAITING, Booth
 from chatbooth_grpc.booth.bulkhead import Bulkhead
+from chatbooth_grpc.booth.call_log import Call, calling
+from chatbooth_grpc.booth.errors import RateLimited
+from chatbooth_grpc.booth.observing import GRPC
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
@@ -57,9 +61,8 @@ _UNREAD_ANSWERS = 2
 CALLS_PER_CONNECTION = 100
 """How many calls of one connection are open at once. gRPC's clients keep further calls waiting.
 
-Without this limit, one connection that opens and resets calls fills the queue of the thread that receives every call.
-In `python -m bench.attacks resets`, an honest client could then send only once in eight seconds. With a limit of 100 it
-could send as often as with 32. RFC 9113, 5.1.2 advises against a limit below 100.
+A client can still open calls and reset them at once. `server/bans.py` keeps such a client away. RFC 9113, 5.1.2 advises
+against a limit below 100.
 """
 
 
@@ -212,13 +215,19 @@ class ChatServer:
 
     def _watch_connections(self) -> None:
         assert self._connections is not None  # noqa: S101  # only then is the thread started
-        while not self._stopped.wait(self._connections.look()):
-            pass
+        while not self._stopped.is_set():
+            self._connections.wait(self._connections.look())
 
 
 def _incomplete_calls(booth: Booth) -> IncompleteCalls:
     addresses = booth.shares.addresses
-    return IncompleteCalls(booth.shares.limits.incomplete_calls, lambda peer: addresses.key(address_of(peer)))
+
+    def count(peer: str) -> None:
+        """Count a request that its client gave up, so that a flood of such calls is noticed."""
+        with calling(Call("", partial(address_of, peer), GRPC)), suppress(RateLimited):
+            booth.throttles.check_request()
+
+    return IncompleteCalls(booth.shares.limits.incomplete_calls, lambda peer: addresses.key(address_of(peer)), count)
 
 
 def _slow_pools(pool: Callable[..., CountedPool], settings: GrpcSettings) -> dict[str, CountedPool]:

@@ -86,7 +86,8 @@ class CallInterceptor(grpc.ServerInterceptor):
         behaviour = _behaviour(handler)
         if getattr(behaviour, ANSWERS_LATER, False):
             # The messages of a stream are observed batch by batch, and not with the stream's own call.
-            wrapped = _answering_later(behaviour, action, None if method == SEND_MANY_METHOD else self._observer)
+            observer = None if method == SEND_MANY_METHOD else self._observer
+            wrapped = _answering_later(behaviour, action, self._check_request, observer)
         else:
             admit = partial(self._admit, action) if ACTIONS[action].large_answers else None
             wrapped = _answering(behaviour, action, admit, self._check_request, self._observer)
@@ -121,17 +122,29 @@ def _answering(
     return answer
 
 
-def _answering_later(behaviour: Behaviour, action: int, observer: Observer | None) -> Behaviour:
-    """Wrap a behaviour that answers later. It gets a `Reply` as its third argument."""
+def _answering_later(
+    behaviour: Behaviour, action: int, check_request: Callable[[], None], observer: Observer | None
+) -> Behaviour:
+    """Wrap a behaviour that answers later. It gets a `Reply` as its third argument.
+
+    The behaviour itself counts the requests that have a token.
+    """
     name = action_name(action)
+
+    def counted_token(request: Any, context: grpc.ServicerContext) -> bytes:
+        try:
+            if request is UNREADABLE:
+                raise MalformedRequest
+            return bearer_token(context)
+        except ChatboothError:
+            check_request()
+            raise
 
     def answer(request: Any, context: grpc.ServicerContext, respond: Callable[[Any], None]) -> None:
         reply = Reply(name, context, respond, observer)
         try:
-            if request is UNREADABLE:
-                raise MalformedRequest
             begin_call(reply.call, context.time_remaining())
-            current_token.set(bearer_token(context))
+            current_token.set(counted_token(request, context))
             behaviour(request, context, reply)
         except ChatboothError as error:
             reply.refuse(error)

@@ -62,3 +62,6 @@ class ConnectionLimit(Protocol):
 
     def look(self) -> float:
         """End the connections above the limits. Return after how many seconds the server calls this again."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait that long, or until another look is needed."""

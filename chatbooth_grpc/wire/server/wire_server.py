@@ -28,8 +28,10 @@ from functools import partial
 from chatbooth_grpc import unix_sockets
 from chatbooth_grpc.addresses import NOBODY, Host, Peers, address_text, bind
 from chatbooth_grpc.booth.booth import Booth
+from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.errors import RateLimited, TooBusy
 from chatbooth_grpc.booth.lasting_state import LastingState
+from chatbooth_grpc.booth.observing import WIRE
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import STUCK_LIMIT, Unread
 from chatbooth_grpc.wire.server.connection import Connection
@@ -166,6 +168,16 @@ class WireServer:
         with self._lock:
             left = list(self._connections)
         for connection in left:
+            connection.shut_down()
+
+    def end(self, call: Call) -> None:
+        """End the connection of a call, if it came over the wire. Any thread may call this. It returns at once."""
+        if call.wire != WIRE:
+            return
+        peer = call.peer()
+        with self._lock:
+            unwanted = [connection for connection in self._connections if connection.peer() == peer]
+        for connection in unwanted:
             connection.shut_down()
 
     def _accept(self) -> None:

@@ -15,7 +15,7 @@ from chatbooth_grpc.rpc.grpcio import incomplete_calls
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.spies import Gate
 from tests.rpc.conftest import BOTH_GRPCIOS, Start
-from tests.rpc.running import PATIENCE, Refusal, Running, bearer
+from tests.rpc.running import PATIENCE, Refusal, Running, bearer, refusal
 from tests.waiting import wait_until
 
 pytestmark = BOTH_GRPCIOS
@@ -64,6 +64,34 @@ def test_a_request_that_does_not_come_is_given_up(
         expected = grpc.StatusCode.DEADLINE_EXCEEDED if grpcio == "as-expected" else grpc.StatusCode.CANCELLED
         assert failure.code() is expected
     assert running.sign_up("ann").username == "ann"
+
+
+@pytest.mark.parametrize("method", ["Send", "LogIn"])
+def test_a_call_that_its_client_gives_up_is_noticed(
+    running: Running, grpcio: str, never: threading.Event, method: str
+) -> None:
+    if grpcio != "as-expected":
+        pytest.skip("the public API ends such a call by itself")
+    incomplete: Any = running.server._calls._incomplete  # type: ignore[attr-defined]
+    gone: list[str] = []
+    incomplete.gone = gone.append
+    call = half_sent(running, method, never)
+    wait_until(lambda: len(incomplete.calls) == 1)
+    call.cancel()
+    wait_until(lambda: len(gone) == 1)
+    # gRPC may have forgotten the address already.
+    assert not gone[0] or gone[0].startswith("ipv4:127.0.0.1:")
+
+
+def test_calls_that_are_given_up_count_as_requests(start: Start, grpcio: str) -> None:
+    running = start("--trusted-addresses", "none", "--requests-per-address", "4/h")
+    ann = running.sign_up("ann")
+    incomplete: Any = running.server._calls._incomplete  # type: ignore[attr-defined]
+    for _ in range(3):
+        incomplete.gone("ipv4:127.0.0.1:1")
+    refused = refusal(running.texts, ann)
+    assert (refused.reason, refused.attributes["limit"]) == ("RATE_LIMITED", "4 requests from one address in an hour")
+    incomplete.gone("ipv4:127.0.0.1:1")
 
 
 def test_the_newest_incomplete_calls_of_an_address_are_refused(

@@ -317,6 +317,12 @@ def test_calls_are_logged_with_their_outcome(running: Running, caplog: pytest.Lo
     assert all(call["milliseconds"] >= 0 for call in calls)
 
 
+def test_a_message_without_a_session_counts_as_a_request(start: Start) -> None:
+    running = start("--trusted-addresses", "none", "--requests-per-address", "2/h")
+    reasons = [refusal(running.stub.Send, pb.SendRequest(), timeout=PATIENCE).reason for _ in range(3)]
+    assert reasons == ["SESSION_INVALID", "SESSION_INVALID", "RATE_LIMITED"]
+
+
 def test_one_address_leaves_log_ins_for_others(start: Start, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     running = start("--trusted-addresses", "none", "--max-log-ins-per-address", "2")
     running.sign_up("ann")

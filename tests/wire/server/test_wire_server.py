@@ -18,10 +18,12 @@ import pytest
 
 from chatbooth_grpc.addresses import ListenError, look_up
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.errors import RateLimited, TooBusy
 from chatbooth_grpc.booth.fair_shares import FairShares, ShareLimits
 from chatbooth_grpc.booth.model import EndReason, MessageBatch, Opening
+from chatbooth_grpc.booth.observing import GRPC, WIRE
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.throttles import RateLimits, Throttles
 from chatbooth_grpc.wire.encoding import delivering, pinging, pushes
@@ -192,6 +194,20 @@ def test_one_address_may_not_connect_too_often(start: Start) -> None:
     assert error.retry_after > 1
     assert late.is_ended()
     running.peer("127.0.0.3").sign_up("honest")
+
+
+def test_the_connection_of_a_call_is_ended_and_no_other(start: Start) -> None:
+    running = start()
+    peers = [running.peer() for _ in range(3)]
+    wait_until(lambda: running.server.count == 3)
+    host, port = peers[1].socket.getsockname()
+    # A connection of gRPC may have the same address as one of the wire.
+    running.server.end(Call("SEND", lambda: f"{host}:{port}", GRPC))
+    assert running.server.count == 3
+    running.server.end(Call("SEND", lambda: f"{host}:{port}", WIRE))
+    assert peers[1].is_ended()
+    peers[0].sign_up("ann")
+    peers[2].sign_up("bob")
 
 
 def test_trusted_addresses_have_no_share(start: Start) -> None:
