@@ -89,35 +89,11 @@ class SQLiteStore(AccountsPart, SessionsPart, TokensPart, BlocksPart, InvitesPar
         # The real path gives one lock for all names of the file, also after the process changes its folder.
         self.path = self._path = absolute_path(path)
         self._clock = clock
-        self._lock = lock_store(self._path)
-        self._seal = Seal(self._path)
-        try:
-            file_before = FileState.of(os.fstat(self._lock.descriptor))
-            writer, self._files = open_writer(self._path, vfs, self._lock.file_id)
-            steady = steady or (steady_clock if clock is wall_clock else clock)
-            # The writer's thread alone uses it from here on.
-            self._kept_clock = open_clock(writer, clock, steady, self._path)
-        except BaseException:
-            self._lock.release()
-            raise
-        # The writer's thread alone uses it from here on.
-        self._engine = SQLiteEngine(
-            writer,
-            self._files,
-            self._seal,
-            self._kept_clock,
-            partial(generation_in_file, self._path, vfs),
-            max_mailbox=max_mailbox,
-        )
-        self._availability = Availability(lambda: self.is_available)
-        self._files.watch(self._availability.look)
-        self._writer = GroupCommit(self._engine, store_wait, observer, self._availability.look)
-        self._new_reader = partial(self._open_reader, vfs)
-        self._readers = Readers(self._new_reader, store_wait)
-        self._failed_reading = failed_reading()
         self._store_wait = store_wait
+        self._failed_reading = failed_reading()
         self._closed = False
-        self._files.start(self._seal.tend, lambda: self._writer.run_later(lambda _: self._engine.look_inside()))
+        file_before = self._open(vfs, steady or (steady_clock if clock is wall_clock else clock), max_mailbox)
+        self._start(vfs, observer)
         self._epoch = self._admit(file_before, restored=restored)
         # The operations of an administrator on this store.
         self.administration = SQLiteAdminStore(
@@ -130,6 +106,37 @@ class SQLiteStore(AccountsPart, SessionsPart, TokensPart, BlocksPart, InvitesPar
             new_reader=self._new_reader,
             problem=self._problem,
         )
+
+    def _open(self, vfs: str | None, steady: Clock, max_mailbox: int) -> FileState:
+        """Lock the file and open it for the writer. Return how the file was before."""
+        self._lock = lock_store(self._path)
+        self._seal = Seal(self._path)
+        try:
+            file_before = FileState.of(os.fstat(self._lock.descriptor))
+            writer, self._files = open_writer(self._path, vfs, self._lock.file_id)
+            # The writer's thread alone uses the clock and the engine from here on.
+            self._kept_clock = open_clock(writer, self._clock, steady, self._path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._engine = SQLiteEngine(
+            writer,
+            self._files,
+            self._seal,
+            self._kept_clock,
+            partial(generation_in_file, self._path, vfs),
+            max_mailbox=max_mailbox,
+        )
+        return file_before
+
+    def _start(self, vfs: str | None, observer: Observer | None) -> None:
+        """Start the writer and the thread that watches the files, and prepare the readers."""
+        self._availability = Availability(lambda: self.is_available)
+        self._files.watch(self._availability.look)
+        self._writer = GroupCommit(self._engine, self._store_wait, observer, self._availability.look)
+        self._new_reader = partial(self._open_reader, vfs)
+        self._readers = Readers(self._new_reader, self._store_wait)
+        self._files.start(self._seal.tend, lambda: self._writer.run_later(lambda _: self._engine.look_inside()))
 
     def __enter__(self) -> SQLiteStore:
         return self
