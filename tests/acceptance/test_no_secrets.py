@@ -99,6 +99,7 @@ class Person:
         refused(lambda: client.change_password(wrong, new_password))
         client.change_password(password, new_password)
         refused(lambda: client.delete(wrong))
+        self._with_a_token()
         self._with_an_unknown_session()
 
     def end(self) -> None:
@@ -121,6 +122,17 @@ class Person:
         stream = self._client.listen()
         next(iter(stream))
         stream.close()
+
+    def _with_a_token(self) -> None:
+        made = self._client.create_token("bot", recipient=self.username)
+        self.tokens.append(made.session.token)
+        refused(lambda: self._client.create_token("bot", may_read=True))
+        with ChatClient.connect(self._address, token=made.text, timeout=30) as bot:
+            bot.send(self.username, self.texts[0])
+            refused(lambda: bot.send(NO_ACCOUNT, self.texts[1]))
+            refused(bot.deliver)
+            refused(lambda: bot.create_token("another", may_send=True))
+        self._client.end_session(made.session_id)
 
     def _with_an_unknown_session(self) -> None:
         token = secrets.token_bytes(16)

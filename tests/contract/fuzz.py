@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chatbooth_grpc.booth import actions
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.wire.encoding import pinging
 from chatbooth_grpc.wire.encoding.frames import FrameDecoder, encode_request
 from tests.contract.actor import PASSWORD, Actor, number_id
@@ -57,6 +58,12 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
     def send() -> Step:
         return ("send", dice.choice(anyone), dice.choice(anyone), number_id(dice.randrange(6)), dice.choice(TEXTS))
 
+    def create_token() -> Step:
+        limits = TokenLimits(dice.random() < 0.5, dice.random() < 0.5, dice.choice(["", "", *anyone]))
+        label = dice.choice(names) + dice.choice(("", "-bot", "\n"))
+        secret, lifetime = dice.choice((*TOKENS, prefix.encode().ljust(16, b"\x02"))), dice.choice((0, 999, 1 << 63))
+        return ("create_token", dice.choice(anyone), secret, label, limits, lifetime)
+
     makers: list[Callable[[], Step]] = [
         lambda: ("sign_up", dice.choice(anyone), dice.choice(PASSWORDS)),
         lambda: ("log_in", dice.choice(anyone), dice.choice(PASSWORDS)),
@@ -90,8 +97,9 @@ def random_steps(dice: random.Random, prefix: str) -> list[Step]:
         send_batches,
         lambda: ("set_block", dice.choice(anyone), dice.choice(anyone), dice.random() < 0.5),
         lambda: ("list_blocks", dice.choice(anyone), dice.randrange(4), dice.choice((None, "", "!"))),
+        create_token,
     ]
-    weights = [2, 3, 2, 1, 1, 1, 1, 3, 4, 6, 3, 2, 1]
+    weights = [2, 3, 2, 1, 1, 1, 1, 3, 4, 6, 3, 2, 1, 2]
     count = dice.randrange(STEPS_PER_CASE)
     steps = [send() if dice.random() < 0.4 else dice.choices(makers, weights)[0]() for _ in range(count)]
     return [*(("sign_up", name, PASSWORD) for name in names), *steps]

@@ -20,6 +20,7 @@ from chatbooth_grpc.booth.errors import (
     WrongCredentials,
 )
 from chatbooth_grpc.booth.store import Store
+from chatbooth_grpc.booth.tokens import TokenLimits
 from tests.contract.stores import (
     Clock,
     Home,
@@ -29,6 +30,7 @@ from tests.contract.stores import (
     mailbox,
     names_of,
     new_message,
+    new_token_hash,
     retain,
     send_texts,
     sign_up,
@@ -242,6 +244,18 @@ def test_a_sound_store_passes_its_check(store: Store) -> None:
     items = list(administration(store).check())
     assert [item for item in items if not isinstance(item, Progress)] == []
     assert items
+
+
+def test_an_export_says_what_tokens_may_do(store: Store) -> None:
+    ann, bob = sign_up(store, "ann"), sign_up(store, "bob")
+    store.create_token(ann, new_token_hash(), "alerts", TokenLimits(may_send=True, recipient="bob"), 60)
+    store.create_token(ann, new_token_hash(), "backup", TokenLimits(may_read=True), 0)
+    _, person, alerts, backup = exported(store, "ann")
+    assert "may_read" not in person
+    assert (alerts["label"], alerts["may_read"], alerts["may_send"]) == ("alerts", False, True)
+    assert (alerts["recipient"], alerts["recipient_id"]) == ("bob", bob.account_id)
+    assert alerts["expire_time"] > alerts["used_time"]
+    assert [backup[name] for name in ("may_read", "may_send", "recipient", "expire_time")] == [True, False, None, None]
 
 
 def test_an_export_has_all_about_a_person_and_no_secret(store: Store) -> None:

@@ -26,6 +26,7 @@ from chatbooth_grpc.booth.errors import (
     CursorPastEnd,
     InviteRefused,
     MessageIdReused,
+    NotPermitted,
     RecipientNotFound,
     SessionInvalid,
     UsernameTaken,
@@ -35,6 +36,7 @@ from chatbooth_grpc.booth.errors import (
 from chatbooth_grpc.booth.invites import InviteState
 from chatbooth_grpc.booth.model import Message, Receipt, Removal
 from chatbooth_grpc.booth.store import NewMessage, StoredAccount, StoredSession
+from chatbooth_grpc.booth.tokens import TokenLimits
 from tests.contract.stores import (
     Home,
     administration,
@@ -55,6 +57,15 @@ HOLDS = st.sampled_from([0.0, 10.0, 1000.0])
 SEQUENCES = st.integers(0, 12)
 
 
+@dataclass(frozen=True)
+class Token:
+    """A token in the model. It may have ended: then the account has no cursor of it."""
+
+    limits: TokenLimits
+    recipient_id: int
+    expire_time: int | None
+
+
 @dataclass
 class Account:
     """A live account in the model."""
@@ -62,12 +73,19 @@ class Account:
     account_id: int
     password_hash: str
     cursors: dict[bytes, int] = field(default_factory=dict)
+    tokens: dict[bytes, Token] = field(default_factory=dict)
     used_times: dict[bytes, int] = field(default_factory=dict)
     furthest: int = 0
     mailbox: list[Message] = field(default_factory=list)
     removed: int = 0
     accepted: dict[tuple[int, bytes], tuple[bytes, Receipt]] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
+
+    @property
+    def reading_cursors(self) -> list[int]:
+        """The cursors of the sessions and tokens that may read."""
+        senders = {token_hash for token_hash, token in self.tokens.items() if not token.limits.may_read}
+        return [cursor for token_hash, cursor in self.cursors.items() if token_hash not in senders]
 
 
 @dataclass
@@ -203,6 +221,46 @@ class StoreMachine(RuleBasedStateMachine):
         opened = self.store.create_session(believed, token_hash)
         return self.open_session(account, opened, token_hash)
 
+    @rule(
+        target=devices,
+        device=devices,
+        may_read=st.booleans(),
+        recipient=st.none() | NAMES,
+        lifetime=st.sampled_from([0, 10, 1000]),
+    )
+    def create_token(
+        self, device: Device, may_read: bool, recipient: str | None, lifetime: int
+    ) -> Device | MultipleResults[Device]:
+        account, token_hash = self.live(device), new_token_hash()
+        limits = TokenLimits(may_read, recipient is not None or not may_read, recipient or "")
+        if account is None or (recipient and recipient not in self.accounts):
+            with pytest.raises(SessionInvalid if account is None else RecipientNotFound):
+                self.store.create_token(device.session, token_hash, token_hash.hex(), limits, lifetime)
+            return multiple()
+        session = self.store.create_token(device.session, token_hash, token_hash.hex(), limits, lifetime)
+        assert self.store.create_token(device.session, token_hash, token_hash.hex(), limits, lifetime) == session
+        end = self.home.clock.now + lifetime * 1_000_000 if lifetime else None
+        recipient_id = self.accounts[recipient].account_id if recipient else 0
+        account.tokens[token_hash] = Token(limits, recipient_id, end)
+        assert session.limits is not None
+        assert session.limits.limits == limits._replace(recipient_id=recipient_id)
+        return self.open_session(account, session, token_hash)
+
+    @rule(limit=st.integers(1, 3))
+    def expire_tokens(self, limit: int) -> None:
+        expired = [
+            (account, token_hash)
+            for account in self.accounts.values()
+            for token_hash, token in account.tokens.items()
+            if token_hash in account.cursors
+            and token.expire_time is not None
+            and token.expire_time <= self.home.clock.now
+        ]
+        assert self.store.expire_tokens(self.home.clock.now, limit) == min(limit, len(expired))
+        for account, token_hash in expired:
+            if len(expired) <= limit or self.store.session(token_hash) is None:
+                del account.cursors[token_hash]
+
     @rule(device=devices)
     def log_out(self, device: Device) -> None:
         self.store.end_session(device.session)
@@ -219,9 +277,10 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(SessionInvalid if account is None else WrongPassword):
                 self.store.change_password(session, believed, new)
             return
-        assert self.store.change_password(session, believed, new) == len(account.cursors) - 1
+        kept = {token_hash for token_hash in account.cursors if token_hash in account.tokens} | {device.token_hash}
+        assert self.store.change_password(session, believed, new) == len(account.cursors.keys() - kept)
         account.password_hash = new
-        account.cursors = {device.token_hash: account.cursors[device.token_hash]}
+        account.cursors = {token_hash: account.cursors[token_hash] for token_hash in kept}
 
     @rule(device=devices, old=HASHES, new=HASHES)
     def replace_password_hash(self, device: Device, old: str, new: str) -> None:
@@ -260,6 +319,8 @@ class StoreMachine(RuleBasedStateMachine):
         if self.live(device) is None:
             return SessionInvalid
         recipient = self.accounts.get(new.outgoing.recipient)
+        if not self.is_permitted(device, recipient):
+            return NotPermitted
         if recipient is None:
             return RecipientNotFound
         key = (device.session.account_id, new.outgoing.message_id)
@@ -281,6 +342,15 @@ class StoreMachine(RuleBasedStateMachine):
             )
         )
         return receipt
+
+    def is_permitted(self, device: Device, recipient: Account | None) -> bool:
+        """Say whether a device may send to an account, which may not exist."""
+        account = self.accounts[device.session.username]
+        token = account.tokens.get(device.token_hash)
+        if token is None:
+            return True
+        is_recipient = recipient is not None and recipient.account_id == token.recipient_id
+        return token.limits.may_send and (token.recipient_id == 0 or is_recipient)
 
     @rule(device=devices, name=NAMES, is_blocked=st.booleans())
     def set_block(self, device: Device, name: str, is_blocked: bool) -> None:
@@ -345,7 +415,7 @@ class StoreMachine(RuleBasedStateMachine):
         before = None if age is None else self.home.clock.now - round(age * 1_000_000)
         was_removed = sum(account.removed for account in self.accounts.values())
         for account in self.accounts.values():
-            end = min(account.cursors.values(), default=account.furthest) if before is None else account.furthest
+            end = min(account.reading_cursors, default=account.furthest) if before is None else account.furthest
             while account.removed < end and (before is None or account.mailbox[account.removed].accept_time < before):
                 account.removed += 1
         expected = sum(account.removed for account in self.accounts.values()) - was_removed
@@ -366,7 +436,7 @@ class StoreMachine(RuleBasedStateMachine):
         unused = [
             (account, token_hash)
             for account in self.accounts.values()
-            for token_hash in account.cursors
+            for token_hash in account.cursors.keys() - account.tokens.keys()
             if account.used_times[token_hash] < since
         ]
         assert self.store.expire_sessions(since, limit) == min(limit, len(unused))

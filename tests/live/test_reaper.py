@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from chatbooth_grpc.booth.errors import SessionInvalid, StoreFull, StoreUnavailable
 from chatbooth_grpc.booth.invites import KEPT_AFTER_END
 from chatbooth_grpc.booth.store import RetentionStep, StoredSession
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.live import reaper as module
 from chatbooth_grpc.live.reaper import Reaper, retention_interval
 from chatbooth_grpc.live.switchboard import Switchboard
@@ -103,6 +105,28 @@ def test_an_expired_session_ends_its_stream(place: Place, switchboard: Switchboa
     place.clock.advance(EXPIRY + 1)
     assert place.store.expire_sessions(place.clock() - round(EXPIRY * 1_000_000), 100) == 2
     wait_until(lambda: isinstance(sink.error, SessionInvalid))
+
+
+def test_a_token_ends_at_its_time_with_its_stream(
+    place: Place, switchboard: Switchboard, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lasting = TokenLimits(may_read=True)
+    tokens = [place.store.create_token(place.bob, bytes([life]) * 32, f"bot {life}", lasting, life) for life in (60, 0)]
+    sinks = [RecordingSink(), RecordingSink()]
+    for token, sink in zip(tokens, sinks, strict=True):
+        switchboard.open(token, None, sink)
+    wait_until(lambda: all(sink.events for sink in sinks))
+    reaper = Reaper(place.store, switchboard, EXPIRY, retain=RETAIN)
+    place.clock.advance(59.9)
+    reaper.reap()
+    assert not _is_over(place, tokens[0].session_id)
+    place.clock.advance(0.1)
+    reaper.reap()
+    wait_until(lambda: isinstance(sinks[0].error, SessionInvalid))
+    assert [_is_over(place, token.session_id) for token in tokens] == [True, False]
+    assert sinks[1].error is None
+    assert [record.getMessage() for record in caplog.records].count("tokens expired") == 1
 
 
 def test_a_round_that_the_store_refuses_is_followed_by_another(

@@ -29,6 +29,7 @@ CHECKS = (
     _Check("check_id_counts", "mailbox {} has {} ids, but has numbered {} messages"),
     _Check("check_cursors", "session {} has a cursor of {}, but its mailbox is acknowledged through {}"),
     _Check("check_disabled", "account {} is disabled, but has a session"),
+    _Check("check_tokens", "session {} of kind {} has limits that do not fit"),
     _Check("check_orphans", "ids refer to mailbox {}, which does not exist"),
     _Check("check_held_names", "the name of account {} is held, as if the account were deleted"),
     _Check("check_blocks", "mailbox {} blocks account {}, which it cannot block"),

@@ -12,6 +12,7 @@ import apsw
 from chatbooth_grpc.booth.errors import RecipientNotFound
 from chatbooth_grpc.booth.model import ContentKind
 from chatbooth_grpc.store.sqlite.sql import ADMIN_SQL
+from chatbooth_grpc.store.sqlite.tokens import PERSON
 
 Record = dict[str, object]
 
@@ -41,9 +42,18 @@ def _all(connection: apsw.Connection, username: str, account_id: int, *rest: Any
         "acknowledged_through": acknowledged,
         "removed_through": removed,
     }
-    for session_id, made, used, cursor, label in connection.execute(ADMIN_SQL["exported_sessions"], (account_id,)):
+    for session_id, made, used, cursor, label, *kind in connection.execute(
+        ADMIN_SQL["exported_sessions"], (account_id,)
+    ):
         times: Record = {"create_time": _text(made), "used_time": _text(used)}
-        yield {"record": "session", "session_id": session_id, **times, "cursor": cursor, "label": label}
+        yield {
+            "record": "session",
+            "session_id": session_id,
+            **times,
+            "cursor": cursor,
+            "label": label,
+            **_limits(*kind),
+        }
     for blocked, blocked_id in connection.execute(ADMIN_SQL["exported_blocks"], (mailbox_id,)):
         yield {"record": "block", "username": blocked, "account_id": blocked_id}
     for sequence, sender, sender_id, *message in connection.execute(ADMIN_SQL["exported_received"], (mailbox_id,)):
@@ -55,6 +65,20 @@ def _all(connection: apsw.Connection, username: str, account_id: int, *rest: Any
     for is_sent, recipient, sender, *known in connection.execute(ADMIN_SQL["exported_removed"], ids):
         other: Record = {"recipient": recipient} if is_sent else {"sender": sender}
         yield {"record": "sent_id" if is_sent else "received_id", **other, **_identity(*known)}
+
+
+def _limits(kind: int, may_read: int, may_send: int, *rest: Any) -> Record:
+    """Return what a session may do if it is a token for a program."""
+    recipient, recipient_id, expire_time = rest
+    if kind == PERSON:
+        return {}
+    return {
+        "may_read": bool(may_read),
+        "may_send": bool(may_send),
+        "recipient": recipient,
+        "recipient_id": recipient_id,
+        "expire_time": None if expire_time is None else _text(expire_time),
+    }
 
 
 def _message(message_id: bytes, accept_time: int, content: bytes, kind: int) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chatbooth_grpc.booth.actions import CREATE_TOKEN, CreateTokenRequest
 from chatbooth_grpc.booth.model import NewToken
-from chatbooth_grpc.booth.rules import TOKEN_SIZE
 from chatbooth_grpc.wire.encoding.codec import codec
 from chatbooth_grpc.wire.encoding.primitives import BodyReader, BodyWriter
 from chatbooth_grpc.wire.encoding.sessions import decode_session, encode_session
@@ -12,14 +11,14 @@ from chatbooth_grpc.wire.encoding.token_limits import decode_limits, encode_limi
 
 
 def encode_create_token(request: CreateTokenRequest) -> bytes:
-    """16 bytes secret, string label, sized limits, varint lifetime in seconds"""
-    writer = BodyWriter().fixed(request.secret).string(request.label).sized(encode_limits(request.limits))
+    """sized secret, string label, sized limits, varint lifetime in seconds"""
+    writer = BodyWriter().sized(request.secret).string(request.label).sized(encode_limits(request.limits))
     return writer.varint(request.lifetime).bytes()
 
 
 def decode_create_token(body: bytes) -> CreateTokenRequest:
     reader = BodyReader(body)
-    secret, label = reader.fixed(TOKEN_SIZE), reader.string()
+    secret, label = reader.sized(), reader.string()
     request = CreateTokenRequest(secret, label, decode_limits(reader.sized()), reader.varint())
     reader.finish()
     return request

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from chatbooth_grpc.booth.admin_store import Finding
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.store.sqlite.checking import CHECKS, check
-from tests.contract.stores import SQLiteHome, delete, make_invite, retain, send_texts, sign_up, sign_up_with
+from tests.contract.stores import (
+    SQLiteHome,
+    delete,
+    make_invite,
+    new_token_hash,
+    retain,
+    send_texts,
+    sign_up,
+    sign_up_with,
+)
 from tests.store.beside import sqlite
 
 BREAKS = {
@@ -24,6 +34,7 @@ BREAKS = {
     "held_names": "INSERT INTO held_names (username, free_time) VALUES ('ann', 1)",
     "blocks": "INSERT INTO blocks (mailbox_id, sender_id) VALUES (1, 99)",
     "invites": "UPDATE invites SET uses = 3",
+    "tokens": "UPDATE sessions SET may_read = 0 WHERE label = 'bot'",
     "reference": "INSERT INTO sessions (account_id, token_hash, cursor, create_time, used_time) "
     "VALUES (77, randomblob(32), 0, 0, 0)",
 }
@@ -43,6 +54,8 @@ def make_store(home: SQLiteHome) -> None:
         send_texts(store, ann, "bob", "one", "two", "three", "four")
         send_texts(store, ann, "carol", "one", "two", "three")
         delete(store, carol)
+        store.create_token(ann, new_token_hash(), "bot", TokenLimits(may_read=True), 60)
+        store.create_token(ann, new_token_hash(), "alerts", TokenLimits(may_send=True, recipient="bob"), 0)
         sign_up_with(store, "dan", make_invite(store, max_uses=2))
 
 
@@ -53,6 +66,21 @@ def findings(home: SQLiteHome) -> set[str]:
         assert not connection.in_transaction
         assert all(item.words and "{}" not in item.words for item in found)
         return {item.check for item in found}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("may_read = 0 WHERE kind = 1 AND account_id = 1", "may_send = 0 WHERE kind = 1 AND account_id = 1"),
+        *("recipient_id = 1 WHERE kind = 1", "expire_time = 1 WHERE kind = 1"),
+        *("label = '' WHERE label = 'bot'", "recipient_id = 1 WHERE label = 'bot'"),
+    ],
+)
+def test_limits_that_do_not_fit_are_found(home: SQLiteHome, change: str) -> None:
+    make_store(home)
+    with sqlite(home) as connection:
+        connection.execute(f"UPDATE sessions SET {change}").fetchall()  # the test's own words
+    assert findings(home) == {"tokens"}
 
 
 def test_a_sound_store_has_no_findings(home: SQLiteHome) -> None:

@@ -105,6 +105,9 @@ def test_a_copy_of_the_store_as_it_was_is_kept_before_a_migration(
     with home.open() as store:
         assert names_of(store) == ["ann"]
         assert texts(store, ann) == []
+        [entry] = store.sessions_of(ann, 0, 9)
+        assert (entry.kind, entry.limits, entry.expire_time) == (SessionKind.PERSON, None, 0)
+        send_texts(store, ann, "ann", "as before")
     assert copy.stat().st_mode & 0o777 == 0o600
     [line] = [record for record in caplog.records if record.name == opening.__name__]
     assert (vars(line)["schema"], vars(line)["new_schema"], vars(line)["copy"]) == (version, newest, str(copy))

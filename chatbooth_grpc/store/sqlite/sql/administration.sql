@@ -32,8 +32,10 @@ SELECT username, account_id, create_time, disabled_time, mailbox_id, last_sequen
   FROM accounts JOIN mailboxes USING (account_id) WHERE username = ?
 
 -- name: exported_sessions
--- An account's sessions without their tokens, for its export.
-SELECT session_id, create_time, used_time, cursor, label FROM sessions WHERE account_id = ? ORDER BY session_id
+-- An account's sessions without their secrets, and what those may do that are tokens for programs, for its export.
+SELECT session_id, create_time, used_time, cursor, label, kind, may_read, may_send,
+       (SELECT username FROM accounts WHERE accounts.account_id = recipient_id), recipient_id, expire_time
+  FROM sessions WHERE account_id = ? ORDER BY session_id
 
 -- name: exported_blocks
 -- The accounts that an account blocks, for its export.
@@ -118,6 +120,13 @@ SELECT account_id FROM accounts WHERE account_id NOT IN (SELECT account_id FROM 
 -- name: check_disabled
 -- The disabled accounts that have a session all the same.
 SELECT DISTINCT account_id FROM accounts JOIN sessions USING (account_id) WHERE disabled_time IS NOT NULL LIMIT 20
+
+-- name: check_tokens
+-- The tokens without a name or a right, and the sessions of persons that are limited.
+SELECT session_id, kind FROM sessions
+ WHERE (kind = 1 AND NOT (may_read AND may_send AND recipient_id IS NULL AND expire_time IS NULL))
+    OR (kind = 2 AND (label = '' OR NOT (may_read OR may_send) OR (recipient_id IS NOT NULL AND NOT may_send)))
+ LIMIT 20
 
 -- name: check_orphans
 -- The mailboxes that do not exist and that ids refer to. Foreign keys hold the other tables.
