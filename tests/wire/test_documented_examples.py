@@ -111,7 +111,7 @@ def test_the_server_does_as_the_page_says(address: tuple[str, int]) -> None:
                 expected.append(line[2:])
                 received.append(receive_frame(connection))
         # The reply to DELETE and the end of the stream may come in any order.
-        if expected[-1].startswith("01 0b 00 00 00 49"):
+        if expected[-1].startswith("01 0b 00 00 00 65"):
             received.sort(key=lambda frame: frame[1])
         for line, frame in zip(expected, received, strict=True):
             replay.expect(line, frame)
