@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Callable
 from dataclasses import MISSING, fields
 from inspect import signature
 from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.addresses import Host, ListenError, Peers
+from chatbooth_grpc.addresses import Host, Peers
 from chatbooth_grpc.booth.client_addresses import read_networks
 from chatbooth_grpc.booth.model import SignUpPolicy
 from chatbooth_grpc.booth.rates import Rate
@@ -29,6 +27,7 @@ from chatbooth_grpc.server.flags import (
 )
 from chatbooth_grpc.server.twins import FlagError
 from chatbooth_grpc.wire.server.wire_server import WireSettings
+from tests.server.complaints import complaint
 
 DAY = 86_400.0
 
@@ -141,14 +140,6 @@ def value(settings: Settings, flag: str) -> object:
     limit = {"max_text_size": "text_size"}.get(name, name)
     group = next((group for group in (settings.limits, settings.rates) if hasattr(group, limit)), settings)
     return getattr(group, limit)
-
-
-def complaint(arguments: list[str], environment: dict[str, str]) -> str:
-    """Return the words of a refusal, which must be one line."""
-    with pytest.raises(FlagError) as refused:
-        parse_settings(arguments, environment)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
 
 
 def test_defaults_are_safe() -> None:
@@ -333,51 +324,6 @@ def test_an_unknown_flag_is_refused(arguments: list[str], words: str) -> None:
 def test_the_help_names_the_program_as_it_was_started() -> None:
     with pytest.raises(FlagError, match="chatbooth-server --help lists the flags"):
         parse_settings(["--moon"], {}, Program("chatbooth-server"))
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
-def test_plain_text_off_loopback_needs_a_flag(host: str) -> None:
-    for said in (complaint(["--host", host], {}), complaint(["--host", host], {"CHATBOOTH_HOST": "::1"})):
-        assert said.startswith(f"--host {host} would send passwords and messages in plain text")
-        assert "or say --insecure (CHATBOOTH_INSECURE=1)" in said
-    assert complaint([], {"CHATBOOTH_HOST": host}).startswith(f"CHATBOOTH_HOST={host} would send")
-    assert parse_settings(["--host", host, "--insecure"], {}).host.name == host
-
-
-def resolving_to(*addresses: str) -> Callable[..., object]:
-    """Return a resolver that knows one answer."""
-    return lambda _name, _port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in addresses]
-
-
-def test_a_host_name_is_replaced_by_its_addresses() -> None:
-    arguments = ["--host", "chat.example"]
-    inside = resolving_to("127.0.0.2", "::1")
-    assert parse_settings(arguments, {}, resolve=inside).host == Host("chat.example", ("127.0.0.2", "::1"))
-    for outside in (resolving_to("192.0.2.1"), resolving_to("127.0.0.1", "192.0.2.1")):
-        with pytest.raises(FlagError, match=r"--host chat.example would send passwords .* --insecure"):
-            parse_settings(arguments, {}, resolve=outside)
-        assert parse_settings([*arguments, "--insecure"], {}, resolve=outside).host.name == "chat.example"
-
-
-@pytest.mark.parametrize("insecure", [[], ["--insecure"]])
-def test_a_host_name_that_does_not_resolve_is_named_in_the_refusal(insecure: list[str]) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    with pytest.raises(ListenError, match=r"the host chat.example does not resolve \(name or service not known\)"):
-        parse_settings(["--host", "chat.example", *insecure], {}, resolve=unknown)
-
-
-@pytest.mark.parametrize("host", ["", " "])
-def test_a_host_must_not_be_empty(host: str) -> None:
-    assert complaint(["--host", host], {}).startswith("--host: the address is missing")
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST."])
-def test_loopback_addresses_are_recognised(host: str) -> None:
-    settings = parse_settings(["--host", host], {})
-    assert not settings.insecure
-    assert settings.host.is_loopback
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
