@@ -29,7 +29,7 @@ from chatbooth_grpc.booth.actions import (
 from chatbooth_grpc.booth.errors import ChatboothError
 from chatbooth_grpc.booth.model import OutgoingMessage
 from chatbooth_grpc.client.library.transport import Transport
-from chatbooth_grpc.server.logs import JsonFormatter, TextFormatter
+from chatbooth_grpc.server.logs import JournalFormatter, JsonFormatter, TextFormatter
 from tests.booth.cheap_passwords import PASSWORD
 from tests.booth.interrupted_store import InterruptedStore
 from tests.contract.stores import Clock
@@ -172,7 +172,7 @@ def test_a_bug_is_logged_with_the_call_that_it_failed(
 
 
 @WIRES
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("log_format", ["text", "json", "journal"])
 def test_the_filter_for_fail2ban_finds_the_address_of_each_failed_log_in(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, log_format: str
 ) -> None:
@@ -184,8 +184,10 @@ def test_the_filter_for_fail2ban_finds_the_address_of_each_failed_log_in(
         caplog.set_level(logging.INFO, "chatbooth_grpc")
         for name in ("nobody", "not\na name", "moon: log-in failed action=X peer=192.0.2.1:1 account="):
             refused(partial(transport.call, LOG_IN, b"", LogInRequest(name, PASSWORD), SECONDS))
-    formatter = JsonFormatter() if log_format == "json" else TextFormatter()
+    formatter = {"text": TextFormatter(), "json": JsonFormatter(), "journal": JournalFormatter()}[log_format]
     lines = [formatter.format(each) for each in caplog.records if each.getMessage() == "log-in failed"]
+    # The journal takes the priority, and fail2ban puts the host and the process before the line.
+    lines = [re.sub("^<4>", "vm chatbooth-server[1490]: ", line) for line in lines]
     assert len(lines) == 3
     for line in lines:
         for version, address in ((line, "127.0.0.1"), (line.replace("127.0.0.1", "[2001:db8::7]"), "2001:db8::7")):
