@@ -8,43 +8,53 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from bench.attacks.catalogue import ATTACKS
 from bench.attacks.figures import HEADER, AttackFigures, WireFigures, as_json, rows
 from bench.attacks.honest import Seen
 from bench.attacks.scene import Scene, attacking, open_scene
+from bench.pages import write_between
+from bench.performance.processes import busy_cores
+from bench.performance.report import measured_on
 from bench.server_process import ServerProcess
 
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 _SAMPLE = 0.1
+_GATHERING = 1.5
+"""How long an attacker attacks before the honest clients begin, in seconds. Limits have acted by then."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the attacks that were named, or all. Return 1 if an honest client was not served well in one of them."""
     parser = argparse.ArgumentParser(prog="python -m bench.attacks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ATTACKS)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each attack (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each attack (default: %(default)s)")
     parser.add_argument("--quiet", type=float, default=3.0, help="seconds before each attack (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the words of the errors here")
-    parsed = parser.parse_args()
+    parsed = parser.parse_args(arguments)
     if unknown := set(parsed.names) - set(ATTACKS):
         parser.error(f"no such attack: {', '.join(sorted(unknown))}")
-    _print_row(HEADER)
-    _print_row(["---"] * len(HEADER))
+    heading = measured_on(busy_cores())
+    lines = [_line(HEADER), _line(["---"] * len(HEADER))]
+    print(f"{heading}\n\n" + "\n".join(lines), flush=True)
     done = []
     for name in parsed.names or ATTACKS:
         done.append(_run(name, parsed.quiet, parsed.seconds))
-        for row in rows(done[-1]):
-            _print_row(row)
+        lines += (new := [_line(row) for row in rows(done[-1])])
+        print("\n".join(new), flush=True)
         if parsed.json:
             parsed.json.write_text(json.dumps([as_json(each) for each in done], indent=1))
+        if parsed.write:
+            write_between(PAGE, "attacks", "\n".join((heading, "", *lines, "")))
     return int(not all(each.is_good for each in done))
 
 
-def _print_row(cells: Any) -> None:
-    print(f"| {' | '.join(cells)} |", flush=True)
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _run(name: str, quiet_seconds: float, seconds: float) -> AttackFigures:
@@ -61,6 +71,7 @@ def _run(name: str, quiet_seconds: float, seconds: float) -> AttackFigures:
             # This resets the peak.
             server.peak_resident_bytes()
             with _ThreadSampler(server) as threads, attacking(name, scene.target, attack.size):
+                time.sleep(_GATHERING)
                 meanwhile = _phase(clients, seconds)
                 memory = server.peak_resident_bytes()
         began = time.monotonic()
