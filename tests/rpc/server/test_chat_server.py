@@ -15,6 +15,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bench.attacks.http2_scripts import START
+from bench.attacks.target import connect
+from bench.performance.http2 import PING, encode_frame
 from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.addresses import ListenError
@@ -65,6 +68,19 @@ def test_calls_past_the_connections_limit_wait_for_their_turn(start: Start) -> N
         sends[0].result(0.5)
     listening[0].cancel()
     assert len({send.result().accept_time.ToNanoseconds() for send in sends}) == 1
+
+
+def test_every_ping_of_a_flood_is_answered(running: Running) -> None:
+    """gRPC could end the connection of a client that pings often. Its work for a flood would be much larger then."""
+    pings, answers = 500, b""
+    with connect(running.address) as flooding:
+        flooding.settimeout(PATIENCE)
+        flooding.sendall(START + encode_frame(PING, 0, 0, b"are you?") * pings)
+        while answers.count(b"are you?") < pings:
+            data = flooding.recv(1 << 16)
+            assert data, "the server has ended the connection"
+            answers += data
+    assert b"too_many_pings" not in answers
 
 
 def test_a_plain_client_may_make_more_calls_at_once_than_a_connection_carries(running: Running) -> None:
