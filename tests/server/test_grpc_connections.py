@@ -7,12 +7,15 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from chatbooth_grpc.booth.call_log import Call
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
 from chatbooth_grpc.booth.observing import GRPC, WIRE
+from chatbooth_grpc.server import grpc_connections
 from chatbooth_grpc.server.grpc_connections import LOOK_INTERVAL, GrpcConnections
 from tests.server.connecting import Accepted, connect, is_ended
 from tests.server.served import Served
@@ -119,6 +122,21 @@ def call_of(client: socket.socket, wire: str) -> Call:
     """Return a call that came over a connection."""
     host, port = client.getsockname()
     return Call("SEND", lambda: f"{host}:{port}", wire)
+
+
+def test_looks_take_a_small_part_of_the_time_and_more_while_an_address_has_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each look takes a second.
+    monkeypatch.setattr(grpc_connections, "time", SimpleNamespace(monotonic=count().__next__))
+    with Accepted() as accepted:
+        connections = GrpcConnections(99, 1, 99, NOBODY)
+        connections.begin(accepted.port)
+        assert connections.look() == 25
+        for _ in range(2):
+            accepted.connect("127.0.0.2")
+        assert connections.look() == 4
+        assert connections.look() == 25
 
 
 def test_a_system_that_shows_no_descriptors_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
