@@ -8,15 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from chatbooth_grpc import __version__
 from chatbooth_grpc.admin.commands.table import COMMANDS, Command, load
-from chatbooth_grpc.client.commands.parsing.command_parser import (
-    HELP,
-    CommandParser,
-    did_you_mean,
-    flag_value,
-    mark_literals,
-)
+from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandParser, flag_value, mark_literals
+from chatbooth_grpc.client.commands.parsing.programs import asks_for_json, check_command, command_index, program_parser
 from chatbooth_grpc.environment import value_of
 
 SCRIPT = "chatbooth-admin"
@@ -48,28 +42,19 @@ exit codes:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the flags, and the command's name in `command`. Exits with 2 if the words are wrong."""
     words = [*(sys.argv[1:] if arguments is None else arguments)]
-    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
-    index = _command_index(words)
+    as_json = asks_for_json(words)
+    index = command_index(words, ["--store"])
     parser = _program_parser(as_json=as_json)
     parsed, left_over = parser.parse_known_args(words[:index])
     parser.refuse_left_over(left_over)
     if index == len(words):
         parser.error("a command is missing")
     parsed.command = words[index]
-    if parsed.command not in COMMANDS:
-        parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, COMMANDS)}")
+    check_command(parser, parsed.command, COMMANDS)
     _parse_command(_command_parser(parsed.command, load(parsed.command), as_json=as_json), parsed, words[index + 1 :])
     if parsed.store is None:
         parsed.store = Path(value_of("CHATBOOTH_STORE", os.environ) or DEFAULT_STORE)
     return parsed
-
-
-def _command_index(words: Sequence[str]) -> int:
-    """Return the index of the command, after the flags before it, or the number of words if there is no command."""
-    index = 0
-    while index < len(words) and words[index].startswith("-"):
-        index += 2 if words[index] == "--store" else 1
-    return min(index, len(words))
 
 
 def _parse_command(parser: CommandParser, parsed: argparse.Namespace, words: Sequence[str]) -> None:
@@ -85,17 +70,14 @@ def _program() -> str:
 
 
 def _program_parser(*, as_json: bool) -> CommandParser:
-    width = max(map(len, COMMANDS))
-    commands = "".join(f"    {name:{width}}  {words}\n" for name, words in COMMANDS.items())
-    parser = CommandParser(
+    parser = program_parser(
         _program(),
+        COMMANDS,
         as_json=as_json,
-        takes_words=False,
         usage="%(prog)s [FLAG ...] COMMAND ...",
         description="Administer a chatbooth store, whether a server serves it or not.",
-        epilog=f"commands ('COMMAND --help' lists a command's flags):\n{commands}\n{_EPILOG}",
+        notes=_EPILOG,
     )
-    parser.add_flag("--version", action="version", version=f"chatbooth {__version__}")
     _add_shared_flags(parser, has_defaults=True)
     return parser
 

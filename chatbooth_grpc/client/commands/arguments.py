@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from chatbooth_grpc import __version__
-from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandParser, did_you_mean, mark_literals
+from chatbooth_grpc.client.commands.parsing.command_parser import HELP, CommandParser, mark_literals
+from chatbooth_grpc.client.commands.parsing.programs import asks_for_json, check_command, command_index, program_parser
 from chatbooth_grpc.client.commands.parsing.shared_flags import SHARED_FLAGS, add_shared_flags
 from chatbooth_grpc.client.commands.table import COMMANDS, WITH_TOKENS, Command, load
 from chatbooth_grpc.client.failures.invocation import program
@@ -53,16 +53,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     Exits with 2 if the words are wrong.
     """
     words = [*(sys.argv[1:] if arguments is None else arguments)]
-    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
-    index = _command_index(words)
+    as_json = asks_for_json(words)
+    index = command_index(words, {flag.name for flag in SHARED_FLAGS})
     parser = _program_parser(as_json=as_json)
     parsed, left_over = parser.parse_known_args(words[:index])
     parser.refuse_left_over(left_over)
     parsed.command = None
     if index < len(words):
         parsed.command = words[index]
-        if parsed.command not in COMMANDS:
-            parser.error(f"there is no command {parsed.command!r}{did_you_mean(parsed.command, COMMANDS)}")
+        check_command(parser, parsed.command, COMMANDS)
         command = load(parsed.command)
         parser = _command_parser(parsed.command, command, as_json=as_json)
         _parse_command(parser, command, parsed, words[index + 1 :])
@@ -72,15 +71,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     _check_token_file(parser, parsed)
     _protect(parser, parsed)
     return parsed
-
-
-def _command_index(words: Sequence[str]) -> int:
-    """Return the index of the command, after the flags before it, or the number of words if there is no command."""
-    with_value = {flag.name for flag in SHARED_FLAGS}
-    index = 0
-    while index < len(words) and words[index].startswith("-"):
-        index += 2 if words[index] in with_value else 1
-    return min(index, len(words))
 
 
 def _parse_command(parser: CommandParser, command: Command, parsed: argparse.Namespace, words: Sequence[str]) -> None:
@@ -128,17 +118,14 @@ def _protect(parser: CommandParser, parsed: argparse.Namespace) -> None:
 
 def _program_parser(*, as_json: bool) -> CommandParser:
     """Return the parser of the words before the command."""
-    width = max(map(len, COMMANDS))
-    commands = "".join(f"    {name:{width}}  {words}\n" for name, words in COMMANDS.items())
-    parser = CommandParser(
+    parser = program_parser(
         program(),
+        COMMANDS,
         as_json=as_json,
-        takes_words=False,
         usage="%(prog)s [FLAG ...] [COMMAND ...]",
         description="Chat: each message arrives once, in order, also for who was away.",
-        epilog=f"commands ('COMMAND --help' lists a command's flags):\n{commands}\n{_EPILOG}",
+        notes=_EPILOG,
     )
-    parser.add_flag("--version", action="version", version=f"chatbooth {__version__}")
     add_shared_flags(parser, default=None)
     return parser
 
