@@ -2,7 +2,7 @@
 ARG PYTHON=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS build
-# The parts of the server that need another package: tls, metrics, reflection.
+# The parts of the server that need another package: tls, metrics, reflection, traces.
 ARG EXTRAS=tls,metrics
 WORKDIR /source
 RUN python -m venv /opt/chatbooth
