@@ -96,6 +96,11 @@ def test_the_server_of_the_composition_may_do_no_more_than_it_needs() -> None:
     assert volume.partition(":")[0] in COMPOSITION["volumes"]
 
 
+def test_each_network_of_a_service_is_declared() -> None:
+    used = {name for service in (SERVER, PROMETHEUS) for name in service["networks"]}
+    assert used == {*COMPOSITION["networks"]}
+
+
 def test_the_settings_of_the_composition_are_valid() -> None:
     settings = parse_settings([], {**image.variables(), **SERVER["environment"]})
     assert int(SERVER["stop_grace_period"].rstrip("s")) > settings.drain_grace
