@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +61,27 @@ def test_an_error_has_an_id_if_calls_are_not_logged(tmp_path: Path, way: str) ->
     assert is_request_id(sent.value.request_id)
 
 
+@pytest.mark.parametrize("broken", ["after", "append_later"])
 @WIRES
 def test_a_bug_is_logged_under_the_id_that_its_words_name(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, broken: str
 ) -> None:
     clock = Clock()
     store = InterruptedStore(tmp_path / "chatbooth.db", clock=clock)
 
     def fail(method: str) -> None:
-        if method == "after":
+        if method == broken:
             raise ZeroDivisionError("made for this test")
 
     with store, transport_to(store, way, clock) as transport:
         token = transport.call(SIGN_UP, b"", LogInRequest("ann", PASSWORD), SECONDS).token
         store.before = fail
+        calls: dict[str, Callable[[], object]] = {
+            "after": lambda: transport.call(DELIVER, token, DeliverRequest(), SECONDS),
+            "append_later": lambda: transport.send(token, message("ann"), timeout=SECONDS),
+        }
         with pytest.raises(Internal) as failed:
-            transport.call(DELIVER, token, DeliverRequest(), SECONDS)
+            calls[broken]()
         store.before = lambda _: None
     [line] = lines(caplog, "an action failed")
     assert f"(request {line['request_id']})" in str(failed.value)

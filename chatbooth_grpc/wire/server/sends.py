@@ -128,8 +128,8 @@ class Sends:
                 with calling(self._call):
                     self._booth.sending.send_later(self._checked, self._settle)
         except Exception:  # noqa: BLE001  # a bug must be answered too
-            _log.exception("an action failed", extra={"action": actions.action_name(actions.SEND)})
-            defect = Internal()
+            # The SENDs may be those of several clients.
+            defect = _defect(Call(actions.action_name(actions.SEND), lambda: ""))
             for part in self._parts:
                 part.lane.fail(defect)
             self._settle([new if isinstance(new, ChatboothError) else defect for new in self._checked])
@@ -144,8 +144,7 @@ class Sends:
         except ChatboothError as failure:
             return lane.fail(failure)
         except Exception:  # noqa: BLE001  # a bug must be answered too
-            log_defect(_call(peer))
-            return lane.fail(Internal())
+            return lane.fail(_defect(_call(peer)))
 
     def _request_id(self, place: int) -> str:
         """Return the id of the request in a place: the one in the log, if the request is logged."""
@@ -187,6 +186,14 @@ def _call(peer: Peer, session: StoredSession | ChatboothError | None = None) -> 
     return call
 
 
+def _defect(call: Call) -> Internal:
+    """Log the exception that is being handled. Return the error for the client, with the id that the line has."""
+    log_defect(call)
+    defect = Internal()
+    defect.request_id = call.request_id
+    return defect
+
+
 def _decoded(frame: Frame) -> OutgoingMessage | ChatboothError:
     try:
         return decode_outgoing(frame.body)
@@ -204,7 +211,9 @@ def _encode_replies(outcomes: Sequence[Outcome], request_id: Callable[[int], str
     replies = []
     for place, outcome in enumerate(outcomes):
         if isinstance(outcome, ChatboothError):
-            replies.append(encode_frame(actions.RESPONSE, encode_error(outcome, request_id(place))))
+            replies.append(
+                encode_frame(actions.RESPONSE, encode_error(outcome, outcome.request_id or request_id(place)))
+            )
             continue
         if outcome is not last:
             last, receipt = outcome, encode_frame(actions.RESPONSE, _OK + encode_receipt(outcome))
