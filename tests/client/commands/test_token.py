@@ -18,6 +18,8 @@ from chatbooth_grpc.booth.errors import (
     TokenNameTaken,
 )
 from chatbooth_grpc.booth.tokens import TokenLimits
+from chatbooth_grpc.client.commands.arguments import parse
+from chatbooth_grpc.client.commands.table import WITH_TOKENS
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.session_words import limits_words
 from chatbooth_grpc.client.failures.outcomes import OutcomeUnknown
@@ -161,3 +163,27 @@ def test_limits_are_put_in_words() -> None:
     assert limits_words(TokenLimits(may_read=True, may_send=True)) == "reads and sends to anyone"
     assert limits_words(TokenLimits(may_send=True, recipient_id=5)) == "sends to a deleted account"
     assert limits_words(TokenLimits()) == "may do nothing that this client knows"
+
+
+@pytest.mark.parametrize(
+    "line", ["whoami", "list", "sessions", "token list", "logout", "login ann", "send --queue ben x", ""]
+)
+def test_only_some_commands_take_a_token(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_token(tmp_path, "05" * 16)
+    for words in (["--token-file", str(path), *line.split()], line.split()):
+        with pytest.raises(SystemExit) as exited:
+            parse(words)
+        assert exited.value.code == 2
+        # The second time, the variable stands in for the flag.
+        monkeypatch.setenv("CHATBOOTH_TOKEN_FILE", str(path))
+
+
+def test_the_commands_that_take_a_token_say_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_token(tmp_path, "05" * 16)
+    monkeypatch.setenv("CHATBOOTH_TOKEN_FILE", str(path))
+    for name in WITH_TOKENS:
+        assert parse([name, *(["ben", "x"] if name == "send" else [])]).token_file == str(path)
+    with pytest.raises(SystemExit):
+        parse(["--token-file", str(tmp_path / "missing"), "deliver"])
