@@ -51,7 +51,6 @@ TESTED_ELSEWHERE = {
     "tls/trust.py": "tls/test_examining.py",
     "tls/certificate_files.py": "tls/test_server_certificate.py",
     "client/__main__.py": "acceptance/test_command_line.py",
-    "client/commands/parsing/programs.py": "client/commands/test_arguments.py",
     "client/commands/running.py": "acceptance/test_outcomes.py",
     "client/commands/tasks/outbox_flushing.py": "client/commands/tasks/test_queueing.py",
     "client/commands/tasks/outbox_showing.py": "client/commands/test_outbox.py",

@@ -90,6 +90,7 @@ class Bot:
         """Kill the bot, as by `kill -9`, and the next one too, this many seconds later."""
         self._kill_running()
         if again_after is not None:
+            # This waits for nothing. The moment of the second kill is drawn, so that it meets the bot at any place.
             time.sleep(again_after)
             self._kill_running()
 

@@ -70,7 +70,7 @@ def test_each_wake_is_followed_by_a_step_and_no_listener_has_two_at_once(make: M
             overlaps.append(one)
             return False
         seen[one] = news[one]
-        # This lets another thread run.
+        # This waits for nothing. It gives another thread the chance to be inside too.
         time.sleep(0)
         inside[one].release()
         return False
