@@ -30,6 +30,7 @@ _PARTS = 25
 # While connections wait for their end, or an address has too many, the looks take at most one part in this. Otherwise
 # an address could open so many connections between two looks that none is left for others.
 _QUICK_PARTS = 4
+_QUICK_INTERVAL = 0.125
 _MOST_UNWANTED = 10_000
 
 _log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class GrpcConnections:
         self._note_crowd(self.count)
         took = time.monotonic() - began
         self._rest = _QUICK_PARTS * took
-        return max(LOOK_INTERVAL, (_QUICK_PARTS if excess else _PARTS) * took)
+        return max(_QUICK_INTERVAL, _QUICK_PARTS * took) if excess else max(LOOK_INTERVAL, _PARTS * took)
 
     def _found(self) -> dict[OpenSocket, _Connection]:
         """Return all open sockets: those that were known, in their order, and then the new ones."""
