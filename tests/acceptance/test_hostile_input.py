@@ -74,6 +74,13 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["token", "revoke", "WORD"],
         ["--token-file", "WORD", "send", "hostile", "hi"],
     ],
+    "trust": [
+        ["trust", "WORD"],
+        ["--server", "grpc+tls://WORD", "--timeout", "1", "trust"],
+        ["--server", "wire+tls://WORD", "--timeout", "1", "trust", "--forget"],
+        ["--server", "wire+tls://127.0.0.1:1", "--trust", "WORD", "trust"],
+        ["--server", "grpc+tls://127.0.0.1:1", "--trust", "WORD", "list"],
+    ],
     "delete": [["--as", "WORD", "delete", "--yes"], ["delete", "WORD"]],
     "none": [["WORD"], ["--server", "WORD", "list"], ["--server", "wire://WORD", "--timeout", "1", "login", "x"]],
 }

@@ -40,10 +40,14 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "blocks": (["blocks", "--add", "ben"], ""),
     "sessions --end": (["sessions", "--end", "9"], "Whether the session was ended is not known."),
     "token": (["token", "create", "bot", "--read"], "Whether the token was made is not known, and its secret is lost."),
+    "trust": (["--server", "TLS", "trust"], ""),
     "delete": (["delete", "--yes"], "Whether ann was deleted is not known."),
     "menu": ([], "Whether it was stored is not known"),
 }
-"""Each command that calls the server, and its words for an unknown outcome."""
+"""Each command that calls the server, and its words for an unknown outcome.
+
+FILE stands for a file of messages, and TLS for the server's address with TLS.
+"""
 
 
 class CallingSeat(Seat):
@@ -56,10 +60,12 @@ class CallingSeat(Seat):
         self.file = folder / "messages.jsonl"
         self.file.write_text(json.dumps({"recipient": "ann", "text": "from a file"}) + "\n")
         self._port = int(address.rpartition(":")[2])
+        place = address.rpartition("/")[2]
+        self._words = {"FILE": str(self.file), "TLS": f"{wire}+tls://{place}"}
 
     def start(self, command: str) -> subprocess.Popen[bytes]:
         """Start a command, and wait until it has a connection."""
-        running = self.chatbooth.start(*[str(self.file) if word == "FILE" else word for word in COMMANDS[command][0]])
+        running = self.chatbooth.start(*[self._words.get(word, word) for word in COMMANDS[command][0]])
         if command == "menu":
             assert running.stdin is not None
             running.stdin.write(b"3\nann\ntea?\n")
