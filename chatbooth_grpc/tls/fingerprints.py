@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 
 _PREFIX = "SHA256:"
 
@@ -11,6 +12,15 @@ _PREFIX = "SHA256:"
 def fingerprint_of(der: bytes) -> str:
     """Return the fingerprint of a certificate in DER, such as SHA256:0a1b… with 64 hex digits."""
     return f"{_PREFIX}{hashlib.sha256(der).hexdigest()}"
+
+
+def fingerprint_of_pem(certificate: str) -> str:
+    """Return the fingerprint of a certificate in PEM. Empty if the text is no such certificate."""
+    try:
+        return fingerprint_of(ssl.PEM_cert_to_DER_cert(certificate))
+    # It is not PEM, it is not base64, or it is not ASCII.
+    except ValueError:
+        return ""
 
 
 def normal_fingerprint(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
-from chatbooth_grpc.tls.fingerprints import fingerprint_of, normal_fingerprint
+from chatbooth_grpc.tls.fingerprints import fingerprint_of, fingerprint_of_pem, normal_fingerprint
 
 DIGITS = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 COLONS = ":".join(DIGITS[start : start + 2] for start in range(0, 64, 2)).upper()
@@ -12,6 +14,12 @@ COLONS = ":".join(DIGITS[start : start + 2] for start in range(0, 64, 2)).upper(
 
 def test_it_is_the_sha256_of_the_certificate() -> None:
     assert fingerprint_of(b"") == f"SHA256:{DIGITS}"
+
+
+def test_a_text_that_is_no_certificate_has_none() -> None:
+    assert fingerprint_of_pem(ssl.DER_cert_to_PEM_cert(b"")) == f"SHA256:{DIGITS}"
+    for text in ("", "garbage", "é", "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----"):
+        assert fingerprint_of_pem(text) == ""
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,13 @@ class KnownServers:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path} is damaged. Remove it, and accept the server's certificate again.") from error
+            raise ValueError(_damaged(path)) from error
         if record.get("format") != FORMAT:
             raise ValueError(f"{path} was written by a newer chatbooth. Update this one.")
-        return KnownServer(**fields)
+        known = KnownServer(**fields)
+        if not _is_whole(known):
+            raise ValueError(_damaged(path))
+        return known
 
     def keep(self, server: str, known: KnownServer) -> None:
         """Keep how a server is known. Raises OSError."""
@@ -67,6 +70,20 @@ class KnownServers:
 
     def _path(self, server: str) -> Path:
         return self._folder / f"{_place(server)}.json"
+
+
+def _is_whole(known: KnownServer) -> bool:
+    """Whether the certificate is the one of the fingerprint. A TLS library would report another one in other ways."""
+    if not known.certificate:
+        return not known.fingerprint
+    # It imports the TLS library, which a server on this machine does not need.
+    from chatbooth_grpc.tls.fingerprints import fingerprint_of_pem
+
+    return fingerprint_of_pem(known.certificate) == known.fingerprint
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged. Remove it, and accept the server's certificate again."
 
 
 def _place(server: str) -> str:

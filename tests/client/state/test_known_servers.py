@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
 
 from chatbooth_grpc.client.state.known_servers import KnownServer, KnownServers
+from chatbooth_grpc.tls.fingerprints import fingerprint_of
 
-PINNED = KnownServer("-----BEGIN CERTIFICATE-----\n", "SHA256:ab", "chat.example")
+PINNED = KnownServer(ssl.DER_cert_to_PEM_cert(b"one"), fingerprint_of(b"one"), "chat.example")
 
 
 @pytest.fixture
@@ -58,6 +61,28 @@ def test_a_damaged_file_is_named(servers: KnownServers, tmp_path: Path, content:
     servers.keep("chat.example:1", PINNED)
     [file] = (tmp_path / "state" / "servers").iterdir()
     file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"chat\.example:1\.json is damaged"):
+        servers.load("chat.example:1")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"certificate": "garbage"},
+        {"certificate": "é"},
+        {"certificate": None},
+        {"certificate": PINNED.certificate[:-30]},
+        {"certificate": ssl.DER_cert_to_PEM_cert(b"another")},
+        {"certificate": ""},
+        {"fingerprint": ""},
+    ],
+)
+def test_a_certificate_without_its_fingerprint_is_damage(
+    servers: KnownServers, tmp_path: Path, wrong: dict[str, str | None]
+) -> None:
+    servers.keep("chat.example:1", PINNED)
+    [file] = (tmp_path / "state" / "servers").iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
     with pytest.raises(ValueError, match=r"chat\.example:1\.json is damaged"):
         servers.load("chat.example:1")
 
