@@ -39,15 +39,25 @@ def forget(context: Context) -> None:
 def trust(context: Context) -> None:
     """Say which certificate the server has. If it is not the known one, ask whether to accept it.
 
-    Raises NotTrusted if nobody accepts it, Misuse if the address is one without TLS, and OSError.
+    Raises NotTrusted if nobody accepts it, Misuse if the address is one without TLS, KnownServerDamaged, and OSError.
     """
-    from chatbooth_grpc.client.commands.tasks.first_contact import agrees
+    from chatbooth_grpc.client.commands.tasks.first_contact import reporting_damage
     from chatbooth_grpc.client.failures.command_failure import Misuse
-    from chatbooth_grpc.client.library.trusting import Trust
     from chatbooth_grpc.server_address import parts_of
 
     if not parts_of(context.server).is_tls:
         raise Misuse(f"{context.server} is an address without TLS: write grpc+tls:// or wire+tls:// before it.")
+    with reporting_damage():
+        fingerprint = _trusted_fingerprint(context)
+    record = {"server": context.server, "fingerprint": fingerprint}
+    context.output.result(record, f"{context.server} is trusted by its certificate {fingerprint}.")
+
+
+def _trusted_fingerprint(context: Context) -> str:
+    """Return the fingerprint of the server's certificate, once it is trusted. Raises NotTrusted, OSError, ValueError."""
+    from chatbooth_grpc.client.commands.tasks.first_contact import agrees
+    from chatbooth_grpc.client.library.trusting import Trust
+
     trusting = Trust(context.server, context.security)
     trusting.trusted()
     shown = trusting.look()
@@ -58,8 +68,7 @@ def trust(context: Context) -> None:
         trusting.accept(shown)
     elif trusting.known() is None:
         trusting.accept_authorities()
-    record = {"server": context.server, "fingerprint": shown.fingerprint}
-    context.output.result(record, f"{context.server} is trusted by its certificate {shown.fingerprint}.")
+    return shown.fingerprint
 
 
 COMMAND = Command(run, add_flags)

@@ -11,6 +11,7 @@ import pytest
 
 from chatbooth_grpc.client import CertificateChanged, CertificateUnknown, Security
 from chatbooth_grpc.client.commands.tasks.context import Context
+from chatbooth_grpc.client.commands.tasks.first_contact import KnownServerDamaged
 from chatbooth_grpc.client.commands.trust import forget, trust
 from chatbooth_grpc.client.failures.command_failure import Misuse
 from tests.client.booths import Desk
@@ -70,3 +71,14 @@ def test_a_changed_certificate_is_accepted_by_a_person_or_by_its_fingerprint(
 def test_an_address_without_tls_has_no_certificate(desk: Desk) -> None:
     with pytest.raises(Misuse, match="is an address without TLS"):
         trust(context(desk, "127.0.0.1:1"))
+
+
+def test_a_damaged_file_is_a_plain_error_until_the_server_is_forgotten(desk: Desk, server: TlsServer) -> None:
+    address = server.addresses["wire"]
+    trust(context(desk, address, "yes"))
+    [file] = (desk.state / "servers").iterdir()
+    file.write_text("[]")
+    with pytest.raises(KnownServerDamaged, match=r"is damaged\. Remove it"):
+        trust(context(desk, address, "yes"))
+    forget(context(desk, address))
+    trust(context(desk, address, "yes"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chatbooth_grpc.booth.trust_errors import CertificateUnknown, NotTrusted, PlainTextRefused
@@ -28,11 +30,18 @@ def meet(server: str, security: Security, prompts: Prompts) -> None:
     If the server cannot be reached, this does nothing, since the command's own call says so. Raises NotTrusted, and
     KnownServerDamaged.
     """
-    try:
+    with reporting_damage():
         if parts_of(server).is_tls:
             _meet_over_tls(server, security, prompts)
         elif security.known_folder and KnownServers(security.known_folder).load(server):
             raise PlainTextRefused(parts_of(server).place)
+
+
+@contextmanager
+def reporting_damage() -> Iterator[None]:
+    """Raise KnownServerDamaged if the file of a known server is damaged, or was written by a newer version."""
+    try:
+        yield
     except ValueError as error:
         raise KnownServerDamaged(str(error)) from error
 
