@@ -26,6 +26,7 @@ from chatbooth_grpc.booth.actions import ACKNOWLEDGE, AcknowledgeRequest
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
+    FailedPrecondition,
     InvalidArgument,
     ServerUnreachable,
     Unauthenticated,
@@ -122,7 +123,7 @@ class Listening(Iterator[MessageBatch | Gap | Restored]):
         while not self._closed.is_set():
             try:
                 event = self._next_event()
-            except (Unauthenticated, InvalidArgument, NotTrusted):
+            except (Unauthenticated, InvalidArgument, FailedPrecondition, NotTrusted):
                 self.close()
                 raise
             except CursorPastEnd as error:

@@ -13,6 +13,7 @@ from chatbooth_grpc.booth.error_reasons import from_reason
 from chatbooth_grpc.booth.errors import (
     ChatboothError,
     CursorPastEnd,
+    FailedPrecondition,
     InvalidArgument,
     ServerDraining,
     SessionInvalid,
@@ -46,7 +47,7 @@ def test_unknown_events_are_skipped_and_logged_once(caplog: pytest.LogCaptureFix
     assert (record.levelname, "kind 9" in record.getMessage()) == ("DEBUG", True)
 
 
-@pytest.mark.parametrize("branch", [Unauthenticated, InvalidArgument])
+@pytest.mark.parametrize("branch", [Unauthenticated, InvalidArgument, FailedPrecondition])
 def test_a_newer_servers_permanent_refusal_ends_it(branch: type[ChatboothError]) -> None:
     transport = Breaking(
         [opening(), batch(1), from_reason("ACCOUNT_FROZEN", "Frozen. Ask whoever runs it.", {}, branch)]
