@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "admin.commands": {"booth", "rpc", "client.commands.parsing", "client.failures", "client.terminal", "durations"},
     "client": {"booth", "client.library", "client.state"},
     "client.failures": {"booth", "server_address"},
-    "client.state": {"booth", "client.failures", "server_address"},
+    "client.state": {"booth", "client.failures", "tls", "server_address"},
     "client.library": {
         *("booth", "rpc", "wire.client", "wire.streams", "client.state", "tls", "_gen", "server_address"),
     },

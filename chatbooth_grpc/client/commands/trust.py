@@ -54,7 +54,7 @@ def trust(context: Context) -> None:
 
 
 def _trusted_fingerprint(context: Context) -> str:
-    """Return the fingerprint of the server's certificate, once it is trusted. Raises NotTrusted, OSError, ValueError."""
+    """Return the fingerprint of the server's certificate, after it is trusted. Raises ValueError and others."""
     from chatbooth_grpc.client.commands.tasks.first_contact import agrees
     from chatbooth_grpc.client.library.trusting import Trust
 
