@@ -80,10 +80,15 @@ def damage_in(connection: apsw.Connection) -> list[str]:
 def remove_abandoned(target: Path) -> None:
     """Remove the parts of `target` that killed processes have left."""
     for part in target.parent.glob(f"{_escaped(target.name)}.part-*"):
-        with suppress(OSError), part.open("rb") as file:
+        with suppress(OSError), open(part, "rb", opener=_open_own) as file:
             # A process that still writes its part holds this lock.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
+
+
+def _open_own(path: str, flags: int) -> int:
+    """Open a file that this program may have left. Another user may have put a pipe or a link in its place."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def sync_folder(folder: Path) -> None:

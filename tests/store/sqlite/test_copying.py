@@ -135,6 +135,15 @@ def test_what_killed_copies_left_goes_with_the_next_one(source: apsw.Connection,
     assert files(folder) == {"copy.db", "copy.db.part-live", "other.db.part-dead"}
 
 
+def test_what_another_user_has_put_in_the_place_of_a_part_keeps_nobody_waiting(folder: Path) -> None:
+    os.mkfifo(folder / "copy.db.part-pipe")
+    (folder / "other").write_text("another file's")
+    (folder / "copy.db.part-link").symlink_to(folder / "other")
+    with new_file(folder / "copy.db", force=False) as part:
+        part.write_text("whole")
+    assert files(folder) == {"copy.db", "copy.db.part-link", "other"}
+
+
 def test_damage_is_found(source: apsw.Connection, folder: Path) -> None:
     copy(source, folder / "copy.db")
     content = bytearray((folder / "copy.db").read_bytes())
