@@ -175,5 +175,6 @@ def _free_name(path: Path) -> Path:
 def _remove_second_names(path: Path) -> None:
     """Remove the second names of the store's file that a killed restore has left."""
     for former in path.parent.glob(f"*{_KEPT}*"):
-        if former.name.startswith(f"{path.name}{_KEPT}") and former.samefile(path):
+        # A symbolic link is no second name, and it may lead nowhere.
+        if former.name.startswith(f"{path.name}{_KEPT}") and os.path.samestat(former.lstat(), path.stat()):
             former.unlink()

@@ -256,6 +256,15 @@ def test_a_killed_restore_leaves_nothing_that_the_next_one_does_not_remove(home:
     assert kept > 5
 
 
+def test_a_link_that_is_named_like_a_former_store_is_left_alone(home: SQLiteHome, backup: Path) -> None:
+    nowhere, store = (Path(f"{home.path}.before-restore-{name}") for name in ("nowhere", "store"))
+    nowhere.symlink_to("absent")
+    store.symlink_to(home.path)
+    restore(home, backup)
+    assert nowhere.is_symlink()
+    assert store.is_symlink()
+
+
 def test_a_backup_that_is_killed_leaves_the_store_and_no_half_backup(
     home: SQLiteHome, backup: Path, tmp_path: Path
 ) -> None:
