@@ -16,6 +16,7 @@ from bench.attacks.target import ATTACKER, address_pair
 _PASS = 0.02
 """The seconds of one pass. A connection that has ended is opened again in the next pass."""
 
+_LATEST = 3.0
 _READ_SIZE = 1 << 16
 _SMALL_BUFFER = 4_096
 _FOREVER = float("inf")
@@ -57,7 +58,11 @@ class Crowd:
         self._arrived = 0
 
     def run(self) -> Iterator[None]:
-        """Attack. Yield after each pass, but first when every connection has written its opening or was refused."""
+        """Attack. Yield after each pass, but first when every connection has written its opening or was refused.
+
+        The server may drop the packets of some, so the first time comes after a few seconds at the latest.
+        """
+        latest = time.monotonic() + _LATEST
         while True:
             for _ in range(self._count - len(self._members)):
                 self._open()
@@ -66,7 +71,7 @@ class Crowd:
                 for descriptor, events in self._epoll.poll(left):
                     self._serve(self._members[descriptor], events)
                 self._do_what_is_due()
-            if self._arrived >= self._count:
+            if self._arrived >= self._count or time.monotonic() > latest:
                 yield
 
     def _open(self) -> None:

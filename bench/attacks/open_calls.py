@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -26,8 +27,10 @@ def deaf_calls(path: str, each: int = _PER_CONNECTION) -> Attacker:
         opened: list[DeafConnection] = []
         while True:
             opened = [one for one in opened if not one.is_over]
-            while len(opened) * each < size:
-                opened.append(DeafConnection(target.grpc))
+            # The server may drop the packets of an attacker.
+            with contextlib.suppress(OSError):
+                while len(opened) * each < size:
+                    opened.append(DeafConnection(target.grpc))
             for one in opened:
                 one.fill(headers, each)
             yield

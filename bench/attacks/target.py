@@ -10,6 +10,7 @@ ATTACKER = "127.0.0.2"
 """The address of an attacker. Honest clients come from 127.0.0.1, and the server trusts neither."""
 
 PASSWORD = "password"  # noqa: S105
+_CONNECT_TIMEOUT = 1.0
 VICTIM = "victim"
 """An account of an honest person, to which attackers try to log in."""
 
@@ -40,8 +41,10 @@ def address_pair(address: str) -> tuple[str, int]:
 
 
 def connect(address: str, source: str = ATTACKER) -> socket.socket:
-    """Connect from `source` to HOST:PORT. Raises OSError."""
-    return socket.create_connection(address_pair(address), source_address=(source, 0))
+    """Connect from `source` to HOST:PORT. Raises OSError, also if the server drops the packets."""
+    connected = socket.create_connection(address_pair(address), _CONNECT_TIMEOUT, source_address=(source, 0))
+    connected.settimeout(None)
+    return connected
 
 
 def other_address(number: int) -> str:

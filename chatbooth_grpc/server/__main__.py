@@ -138,7 +138,7 @@ def _serve(settings: Settings, signals: Signals, supervisor: Supervisor) -> None
         )
         passwords, addresses = Passwords(), ClientAddresses(settings.trusted_addresses)
         shares = _shares(settings)
-        connections = _grpc_connections(settings, shares, addresses, observer)
+        connections = _grpc_connections(settings, shares, addresses, observer, lambda key: bans.ban(key))  # noqa: PLW0108  # made below
         bans = _bans(addresses, connections, lambda: wire)
         booth = _booth(settings, store, switchboard, passwords, bans=bans, observer=observer)
         reaper = _reaper(settings, store, switchboard, metrics)
@@ -238,7 +238,11 @@ def _wire_server(
 
 
 def _grpc_connections(
-    settings: Settings, shares: Shares, addresses: ClientAddresses, observer: Observer | None
+    settings: Settings,
+    shares: Shares,
+    addresses: ClientAddresses,
+    observer: Observer | None,
+    flooding: Callable[[str], None],
 ) -> GrpcConnections:
     from chatbooth_grpc.server.grpc_connections import GrpcConnections
 
@@ -248,6 +252,7 @@ def _grpc_connections(
         shares.grpc,
         addresses,
         refused=observer.connection_refused if observer else lambda _: None,
+        flooding=flooding,
     )
 
 

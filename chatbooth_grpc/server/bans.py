@@ -66,7 +66,12 @@ class Bans:
         """End the connection of a call, and ban its address. Any thread may call this. It returns at once."""
         self._end(call)
         key = self.addresses.key(call.peer())
-        if key is not None and key not in self._until:
+        if key is not None:
+            self.ban(key)
+
+    def ban(self, key: str) -> None:
+        """Ban an address soon. Any thread may call this. It returns at once."""
+        if key not in self._until:
             self._insisting.add(key)
             self._is_wanted.set()
 
@@ -90,7 +95,7 @@ class Bans:
             return
         for key in new:
             _log.warning(
-                "an address goes on although its requests are refused: its new connections are dropped for a while",
+                "an address goes on although it is refused: its new connections are dropped for a while",
                 extra={"address": key, "seconds": BAN_SECONDS},
             )
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from chatbooth_grpc.addresses import address_text
@@ -27,6 +27,10 @@ LOOK_INTERVAL = 0.25
 
 # A look at 4,000 connections takes about ten milliseconds, so the looks take at most one part in this of the time.
 _PARTS = 25
+
+FLOOD = 1_024
+"""An address floods if so many of its connections are above a limit at one look."""
+
 # While connections wait for their end, or an address has too many, the looks take at most one part in this. Otherwise
 # an address could open so many connections between two looks that none is left for others.
 _QUICK_PARTS = 4
@@ -54,12 +58,14 @@ class GrpcConnections:
         descriptors: int,
         addresses: ClientAddresses | None = None,
         refused: Callable[[str], None] = lambda _: None,
+        *,
+        flooding: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`most` is how many connections there may be, and `per_address` how many of one address.
 
         gRPC may use `descriptors` for its connections, also for a moment between two looks. Clients that have no key in
         `addresses` count for `most` alone. `refused` is called with the name of the limit for each connection that is
-        ended.
+        ended, and `flooding` with the key of an address that has very many more than its share.
         """
         self.most = min(most, descriptors)
         self.count: int | None = None
@@ -67,6 +73,7 @@ class GrpcConnections:
         self._descriptors = descriptors
         self._addresses = addresses or ClientAddresses()
         self._refused = refused
+        self._flooding = flooding
         # The port, or the path of a unix socket, on which gRPC listens.
         self._listening: int | str = 0
         # The addresses of clients whose connections end at the next look, HOST:PORT.
@@ -113,6 +120,7 @@ class GrpcConnections:
         unwanted, self._unwanted = self._unwanted, set()
         excess = dict(self._excess())
         excess.update((each, INSISTS) for each, known in self._known.items() if known.peer in unwanted)
+        self._note_floods(excess)
         for connection, limit in excess.items():
             # It counts no more, although gRPC needs a moment to close it.
             self._known[connection] = _Connection(is_ours=False)
@@ -157,6 +165,13 @@ class GrpcConnections:
                 yield each, f"{self.most:,} connections"
                 continue
             total += 1
+
+    def _note_floods(self, excess: Iterable[OpenSocket]) -> None:
+        """Tell of each address of which very many connections are to be ended at once."""
+        ended = Counter(key for each in excess if (key := self._known[each].key) is not None)
+        for key, count in ended.items():
+            if count >= FLOOD:
+                self._flooding(key)
 
     def _note_crowd(self, count: int) -> None:
         if count < self.most:

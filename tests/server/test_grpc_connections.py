@@ -73,6 +73,18 @@ def test_a_connection_that_gets_a_lower_descriptor_is_not_taken_for_an_older_one
         assert [is_ended(each) for each in (*older, newer)] == [False, False, True]
 
 
+def test_an_address_with_very_many_connections_above_its_share_floods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_connections, "FLOOD", 3)
+    flooding: list[str] = []
+    with Accepted() as accepted:
+        connections = GrpcConnections(99, 1, 99, NOBODY, flooding=flooding.append)
+        for source, count in (("127.0.0.2", 4), ("127.0.0.3", 3)):
+            for _ in range(count):
+                accepted.connect(source)
+        looked(accepted, connections)
+    assert flooding == ["127.0.0.2"]
+
+
 def test_a_trusted_address_counts_only_in_all() -> None:
     with Accepted() as accepted:
         clients = [accepted.connect()[1] for _ in range(4)]
