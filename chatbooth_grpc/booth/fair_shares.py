@@ -25,6 +25,10 @@ class ShareLimits:
     """gRPC calls of one address whose requests have not come."""
     lists: int = 4
     """Lists of one account, whether they run or wait."""
+    watches: int = 4
+    """Streams of one address that watch gRPC's health service."""
+    reflections: int = 2
+    """Streams of one address to gRPC's reflection service."""
 
 
 class FairShares:
@@ -36,6 +40,8 @@ class FairShares:
         self.addresses = addresses or ClientAddresses()
         self.wire_connections = Occupancy("connections from one address", self.limits.connections)
         self.handshakes = Occupancy("TLS handshakes at once from one address", self.limits.handshakes)
+        self.watches = Occupancy("health watches at once from one address", self.limits.watches)
+        self.reflections = Occupancy("reflection streams at once from one address", self.limits.reflections)
         self._slow = {
             LOG_INS: Occupancy("log-ins at once from one address", self.limits.log_ins),
             LISTS: Occupancy("lists at once of one account", self.limits.lists),

@@ -104,10 +104,14 @@ class CallPool(CountedPool):
             else:
                 fn(answer.begin, PushedCall(rpc_event, state, self._pushes, deserializer, serializer))
             return answer
-        if not receives_one:
-            # The thread receives the requests, by gRPC's own code.
-            return super().submit(fn, *args, **kwargs)
         call = _Call(rpc_event, state, behaviour, deserializer, serializer, Future())
+        if not receives_one:
+            if not self._admit(call):
+                return call.done
+            # The thread receives the requests, by gRPC's own code.
+            answered = super().submit(fn, *args, **kwargs)
+            answered.add_done_callback(lambda _: call.done.set_result(None))
+            return answered
         self.incomplete.add(call)
         start_receiving(rpc_event, state, deserializer, partial(self._received, fn, respond, call))
         return call.done

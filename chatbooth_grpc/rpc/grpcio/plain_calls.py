@@ -133,10 +133,13 @@ class _PlainInterceptor(grpc.ServerInterceptor):
         pool = getattr(behaviour, POOL, None) or self._default
 
         def stream(requests: Iterator[Any], context: Context) -> Iterator[bytes]:
+            leave: Callable[[], object] = _nothing
             try:
+                leave = _admitted(behaviour, context)
                 with pool.counted():
                     yield from write(handler, behaviour, requests, context)
             finally:
+                leave()
                 self._hold(context, 0, None)
 
         return grpc.stream_stream_rpc_method_handler(stream, request_deserializer=handler.request_deserializer)

@@ -22,6 +22,7 @@ from chatbooth_grpc.booth.bulkhead import Bulkhead
 from chatbooth_grpc.booth.call_log import Call, calling
 from chatbooth_grpc.booth.errors import RateLimited
 from chatbooth_grpc.booth.observing import GRPC
+from chatbooth_grpc.booth.occupancy import Occupancy
 from chatbooth_grpc.live.switchboard import Switchboard
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.actions import METHODS, SEND_MANY_METHOD, SERVICE_NAME
@@ -31,7 +32,7 @@ from chatbooth_grpc.rpc.grpcio.incomplete_calls import IncompleteCalls
 from chatbooth_grpc.rpc.grpcio.serving import calls_for
 from chatbooth_grpc.rpc.server.credentials import Credentials
 from chatbooth_grpc.rpc.server.health import HEALTH_SERVICE, WATCH_METHOD, Health
-from chatbooth_grpc.rpc.server.interceptors import BulkheadInterceptor, CallInterceptor, bearer_token
+from chatbooth_grpc.rpc.server.interceptors import Admit, BulkheadInterceptor, CallInterceptor, bearer_token
 from chatbooth_grpc.rpc.server.pool_threads import start_threads
 from chatbooth_grpc.rpc.server.reply import address_of, peer_text
 from chatbooth_grpc.rpc.server.send_streams import SendStreams
@@ -98,7 +99,7 @@ class ChatServer:
         self._server = self._calls.server(
             calls,
             interceptors=[
-                BulkheadInterceptor(guarded, partial(_admit, booth), booth.observer),
+                BulkheadInterceptor(guarded, _admits(booth), booth.observer),
                 CallInterceptor(
                     partial(_admit_large_answer, booth, answers), booth.throttles.check_request, booth.observer
                 ),
@@ -255,6 +256,13 @@ def _admit_large_answer(booth: Booth, answers: Unread, action: int, token: bytes
     answered_account.set(account_id)
 
 
+def _admits(booth: Booth) -> dict[str, Admit]:
+    """Return the functions that admit calls by their clients' shares, by the paths of their methods."""
+    slow = {method: partial(_admit, booth, action) for method, action in METHODS.items() if ACTIONS[action].bulkhead}
+    streams = {WATCH_METHOD: booth.shares.watches, REFLECTION_METHOD: booth.shares.reflections}
+    return {**slow, **{method: partial(_admit_peer, booth, places) for method, places in streams.items()}}
+
+
 def _admit(booth: Booth, action: int, context: grpc.ServicerContext) -> Callable[[], object]:
     """Take a place for a call of a slow action, and return a function that gives it back. Raises TooBusy."""
     account: Hashable = None
@@ -263,6 +271,13 @@ def _admit(booth: Booth, action: int, context: grpc.ServicerContext) -> Callable
         session = booth.cached_session(token)
         account = token if session is None else session.account_id
     places, key = booth.shares.place_of(ACTIONS[action].bulkhead, peer_text(context), account)
+    places.enter(key)
+    return partial(places.leave, key)
+
+
+def _admit_peer(booth: Booth, places: Occupancy, context: grpc.ServicerContext) -> Callable[[], object]:
+    """Take a place for a call by its client's address, and return a function that gives it back. Raises TooBusy."""
+    key = booth.shares.addresses.key(peer_text(context))
     places.enter(key)
     return partial(places.leave, key)
 

@@ -37,8 +37,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 current_token: ContextVar[bytes] = ContextVar("current_token")
 """The 16 bytes of the token that came with the current call, if its action needs one."""
 
-Admit = Callable[[int, grpc.ServicerContext], Callable[[], object]]
-"""Admits a call of an action, and returns a function that gives its place back. Raises TooBusy. Never blocks."""
+Admit = Callable[[grpc.ServicerContext], Callable[[], object]]
+"""Admits a call, and returns a function that gives its place back. Raises TooBusy. Never blocks."""
 
 UNREADABLE = object()
 """Stands in place of a request that could not be decoded."""
@@ -182,10 +182,15 @@ class _answered:  # noqa: N801  # it reads as a function
 class BulkheadInterceptor(grpc.ServerInterceptor):
     """Runs each slow method on its own pool, and refuses its calls while that pool is full. It must be outermost."""
 
-    def __init__(self, pools: Mapping[str, CountedPool], admit: Admit, observer: Observer | None = None) -> None:
-        """`pools` maps the path of each slow method to its pool. `admit` admits each call by its client's share."""
+    def __init__(
+        self, pools: Mapping[str, CountedPool], admits: Mapping[str, Admit], observer: Observer | None = None
+    ) -> None:
+        """`pools` maps the path of each slow method to its pool.
+
+        `admits` maps the paths of those whose calls are admitted by their clients' shares.
+        """
         self._pools = pools
-        self._admit = admit
+        self._admits = admits
         self._observer = observer
         self._placed: dict[str, Handler] = {}
 
@@ -208,17 +213,17 @@ class BulkheadInterceptor(grpc.ServerInterceptor):
             if handler is None:
                 return None
             placed = self._placed[method] = _placed(handler, pool)
-            action = METHODS.get(method)
-            if action is not None and ACTIONS[action].bulkhead:
-                admitted_by(partial(self._admitted, action), _behaviour(placed))
+            admit = self._admits.get(method)
+            if admit is not None:
+                admitted_by(partial(self._admitted, method, admit), _behaviour(placed))
         return self._placed[method]
 
-    def _admitted(self, action: int, context: grpc.ServicerContext) -> Callable[[], object] | None:
+    def _admitted(self, method: str, admit: Admit, context: grpc.ServicerContext) -> Callable[[], object] | None:
         """Admit a call, and return a function that gives its place back. None: the call was refused."""
         try:
-            return self._admit(action, context)
+            return admit(context)
         except ChatboothError as error:
-            call = _call(action_name(action), context, self._observer)
+            call = _named_call(method, context, self._observer)
             call.end(error)
             set_status(context, error, call.request_id)
             return None
@@ -247,12 +252,8 @@ def _placed(handler: Handler, pool: CountedPool) -> Handler:
 
 
 def _refusing(error: ChatboothError, method: str, observer: Observer | None) -> Behaviour:
-    action = METHODS.get(method)
-    name = method.rpartition("/")[2] if action is None else action_name(action)
-
     def answer(_request: Any, context: grpc.ServicerContext) -> NoReturn:
-        # The observer counts the calls of chatbooth's own service alone.
-        call = _call(name, context, None if action is None else observer)
+        call = _named_call(method, context, observer)
         call.end(error)
         _abort(context, error, call.request_id)
 
@@ -275,6 +276,15 @@ def _abort(context: grpc.ServicerContext, error: ChatboothError, request_id: str
 def _call(action: str, context: grpc.ServicerContext, observer: Observer | None) -> Call:
     """Return the call that is answered in a context."""
     return Call(action, partial(peer_text, context), GRPC, observer, header=partial(header_of, context))
+
+
+def _named_call(method: str, context: grpc.ServicerContext, observer: Observer | None) -> Call:
+    """Return the call of a method that may be another service's."""
+    action = METHODS.get(method)
+    if action is None:
+        # The observer counts the calls of chatbooth's own service alone.
+        return _call(method.rpartition("/")[2], context, None)
+    return _call(action_name(action), context, observer)
 
 
 def _rebuilt(handler: Handler, behaviour: Behaviour, deserializer: Callable[[bytes], Any] | None) -> Handler:

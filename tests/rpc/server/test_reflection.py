@@ -71,6 +71,25 @@ def test_idle_streams_are_few_and_keep_no_other_call_away(server: Running) -> No
         each.put(None)
 
 
+def test_one_address_leaves_streams_for_others(tmp_path: Path) -> None:
+    with Running(tmp_path / "s.db", "--reflection", "--trusted-addresses", "none") as server:
+        requests: list[SimpleQueue[reflected.ServerReflectionRequest | None]] = [SimpleQueue() for _ in range(2)]
+        streams = [open_stream(server, queue) for queue in requests]
+        for queue, stream in zip(requests, streams, strict=True):
+            queue.put(reflected.ServerReflectionRequest(list_services=""))
+            next(stream)
+        refused = refusal(next, open_stream(server, SimpleQueue()))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_BUSY")
+        assert refused.attributes["limit"] == "2 reflection streams at once from one address"
+        for queue in requests:
+            queue.put(None)
+        assert [list(stream) for stream in streams] == [[], []]
+        again = SimpleQueue[reflected.ServerReflectionRequest | None]()
+        again.put(reflected.ServerReflectionRequest(list_services=""))
+        again.put(None)
+        assert len(list(open_stream(server, again))) == 1
+
+
 @pytest.mark.skipif(BUF is None, reason="buf is not installed")
 def test_buf_curl_calls_without_the_proto(server: Running, tmp_path: Path) -> None:
     assert BUF is not None

@@ -18,8 +18,9 @@ from chatbooth_grpc._gen import chatbooth_pb2 as pb
 from chatbooth_grpc._gen import chatbooth_pb2_grpc as pb_grpc
 from chatbooth_grpc.live.unread import Unread
 from chatbooth_grpc.rpc.grpcio import call_pool, incomplete_calls, stream_call
-from tests.rpc.conftest import Start
-from tests.rpc.running import Running, bearer
+from tests.rpc.conftest import BOTH_GRPCIOS, Start
+from tests.rpc.other_address import from_address
+from tests.rpc.running import Running, bearer, refusal
 from tests.waiting import wait_until
 
 DEADLINE = 10.0
@@ -300,3 +301,32 @@ def test_one_that_acknowledges_but_never_reads_is_cut_off(start: Start, monkeypa
     running.send(ann, "ann", "and on")
     assert next(reading).batch.messages[0].text == "and on"
     reading.cancel()
+
+
+@BOTH_GRPCIOS
+def test_one_address_leaves_health_watches_for_others(start: Start) -> None:
+    running = start("--trusted-addresses", "none")
+    check = health_pb2.HealthCheckRequest()
+    watches = [health_of(running).Watch(check) for _ in range(4)]
+    for watch in watches:
+        next(watch)
+    refused = refusal(next, health_of(running).Watch(check, timeout=DEADLINE))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_BUSY")
+    assert refused.attributes["limit"] == "4 health watches at once from one address"
+    other = [("grpc.use_local_subchannel_pool", 1)]
+    with from_address("127.0.0.3", running.address) as address, grpc.insecure_channel(address, other) as channel:
+        honest: Any = health_pb2_grpc.HealthStub(channel)
+        assert next(honest.Watch(check, timeout=DEADLINE)).status == health_pb2.HealthCheckResponse.SERVING
+    watches[0].cancel()
+    # Its place is free again once the server has noticed.
+    wait_until(lambda: watch_opens(running))
+
+
+def watch_opens(running: Running) -> bool:
+    watch = health_of(running).Watch(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
+    try:
+        next(watch)
+    except grpc.RpcError:
+        return False
+    watch.cancel()
+    return True
