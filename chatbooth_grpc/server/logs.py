@@ -203,8 +203,12 @@ class JournalFormatter(TextFormatter):
 
 
 def _value(value: object) -> str:
-    text = "-" if value is None else _visible(str(value))
-    return text if _PLAIN_VALUE.fullmatch(text) else '"' + text.replace('"', '\\"') + '"'
+    text = "-" if value is None else str(value)
+    visible = _visible(text)
+    if _PLAIN_VALUE.fullmatch(visible):
+        return visible
+    # A backslash is doubled, because a backslash before a quote would end the value for a program that reads the log.
+    return '"' + _visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _visible(text: str) -> str:

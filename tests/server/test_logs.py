@@ -93,6 +93,7 @@ def test_text_has_a_traceback_below_its_line() -> None:
         ("two words", '"two words"'),
         ("ann outcome=OK", '"ann outcome=OK"'),
         ('a "quoted" one', '"a \\"quoted\\" one"'),
+        ('\\"outcome=OK', '"\\\\\\"outcome=OK"'),
         ("one\n2026-01-01 warning: log-in failed", '"one\\n2026-01-01 warning: log-in failed"'),
         ("\r\x1b[2J\x00", "\\r\\x1b[2J\\x00"),
         ("\u2028\u202e\x85", "\\u2028\\u202e\\x85"),
