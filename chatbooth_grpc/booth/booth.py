@@ -281,7 +281,7 @@ class Booth:
         EmptyText, TextTooLong, NotPermitted.
         """
         session = self.sender(token)
-        if wait := self.throttles.take_sends(session.account_id):
+        if wait := self.throttles.take_sends(session.sender_key):
             raise self.throttles.sends_refused(wait)
         checked = self.sending.checked(session, message)
         [outcome] = wait_for(partial(self.sending.send_later, [checked]))

@@ -44,6 +44,14 @@ class StoredSession:
     limits: StoredLimits | None = None
     """What the session may do if it is a token. None means everything that the account may do."""
 
+    @property
+    def sender_key(self) -> int:
+        """The key under which the limit of messages counts the session: its account's.
+
+        A token that may not send has a key of its own, so that its refused messages keep nobody else from sending.
+        """
+        return self.account_id if self.limits is None or self.limits.limits.may_send else -self.session_id
+
 
 class NewMessage(NamedTuple):
     """A message that a session sends, to be appended. `digest` is 16 bytes that identify its kind and content."""

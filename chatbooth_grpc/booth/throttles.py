@@ -91,7 +91,7 @@ class Throttles:
         # The addresses from which owners have logged in, each with the account, by the hash of both. The oldest comes
         # first. A hash takes a third of the memory, and its secret seed keeps anyone from finding two that are equal.
         self._proven: dict[int, None] = {}
-        # Takes the tokens for messages of an account, by its id, as RateTable.take does. Every Send calls this.
+        # Takes the tokens for messages, by a session's `sender_key`, as RateTable.take does. Every Send calls this.
         self.take_sends = _unlimited if self._sends.table is None else self._sends.table.take
 
     def check_request(self) -> None:

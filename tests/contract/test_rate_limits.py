@@ -11,7 +11,7 @@ import pytest
 
 from chatbooth_grpc.booth.actions import DELIVER, LIST, LOG_IN, SIGN_UP, DeliverRequest, ListRequest, LogInRequest
 from chatbooth_grpc.booth.client_addresses import ClientAddresses
-from chatbooth_grpc.booth.errors import ChatboothError, RateLimited, WrongCredentials
+from chatbooth_grpc.booth.errors import ChatboothError, NotPermitted, RateLimited, WrongCredentials
 from chatbooth_grpc.booth.model import OutgoingMessage, Receipt
 from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.throttles import RateLimits, Throttles
@@ -114,6 +114,23 @@ def test_messages_after_a_refused_one_are_refused_too(limited: Limited, way: str
     stored = delivered(transport, token)
     assert len(outcomes) <= len(stored) < 2_000
     assert stored == [message(number).message_id for number in range(1, len(stored) + 1)]
+
+
+@WIRES
+def test_a_token_that_may_not_send_uses_up_nothing_of_its_account(limited: Limited, way: str) -> None:
+    transport = limited(way, RateLimits(sends_per_account=Rate(1_000, HOUR, 1)))
+    sign_up(transport)
+    client = ChatClient(transport)
+    client.log_in("ann", PASSWORD)
+    reader = client.create_token("reader", may_read=True).session
+    with pytest.raises(NotPermitted):
+        ChatClient(transport, session=reader).send(message(1))
+    stream = transport.send_stream(reader.token)
+    stream.send([message(2)])
+    with pytest.raises(RateLimited):
+        stream.receive()
+    stream.close()
+    client.send(message(3))
 
 
 @WIRES

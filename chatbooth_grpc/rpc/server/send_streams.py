@@ -252,7 +252,7 @@ class _SendStream:
         with deadline_at(self._deadline):
             session = session or self._booth.sender(self._token)
             # The stream ends with the refusal. So no later batch of it can overtake this one.
-            if wait := self._booth.throttles.take_sends(session.account_id, len(request.messages)):
+            if wait := self._booth.throttles.take_sends(session.sender_key, len(request.messages)):
                 raise self._booth.throttles.sends_refused(wait)
             checked = [self._sending.checked(session, outgoing_from_pb(each), self._lane) for each in request.messages]
             self._sending.send_later(checked, settle)

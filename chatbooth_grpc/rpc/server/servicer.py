@@ -62,7 +62,7 @@ class ChatServicer:
         token = current_token.get()
         session = self._booth.cached_session(token)
         if session is not None and len(request.text) <= _SMALL_TEXT:
-            if wait := self._booth.throttles.take_sends(session.account_id):
+            if wait := self._booth.throttles.take_sends(session.sender_key):
                 raise self._booth.throttles.sends_refused(wait)
             checked = self._booth.sending.checked(session, outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)
@@ -73,7 +73,7 @@ class ChatServicer:
         """Send a message that is long, or whose session is not cached. This runs on a thread that may block."""
         try:
             session = self._booth.admitted(token)
-            if wait := self._booth.throttles.take_sends(session.account_id):
+            if wait := self._booth.throttles.take_sends(session.sender_key):
                 raise self._booth.throttles.sends_refused(wait)
             checked = self._booth.sending.checked(session, outgoing_from_pb(request))
             self._booth.sending.send_later([checked], reply.settle)

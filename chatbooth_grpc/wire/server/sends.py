@@ -107,11 +107,11 @@ class Sends:
             except BodyError:
                 return False
             checked.append(self._booth.sending.checked(session, message, lane))
-            counts[session.account_id] = counts.get(session.account_id, 0) + 1
+            counts[session.sender_key] = counts.get(session.sender_key, 0) + 1
             if are_logged:
                 calls.append(_call(peer, session))
-        for account_id, count in counts.items():
-            if self._booth.throttles.take_sends(account_id, count):
+        for key, count in counts.items():
+            if self._booth.throttles.take_sends(key, count):
                 return False
         self._checked += checked
         self._parts.append(_Part(len(checked), lane, settle, calls))
@@ -156,9 +156,9 @@ class Sends:
 
     def _refused(self, sessions: Iterable[StoredSession | ChatboothError]) -> RateLimited | None:
         """Count a message for each session's account. Return the error if an account sends too often."""
-        counts = Counter(session.account_id for session in sessions if isinstance(session, StoredSession))
+        counts = Counter(session.sender_key for session in sessions if isinstance(session, StoredSession))
         throttles = self._booth.throttles
-        waits = [throttles.take_sends(account_id, count) for account_id, count in counts.items()]
+        waits = [throttles.take_sends(key, count) for key, count in counts.items()]
         return throttles.sends_refused(max(waits)) if any(waits) else None
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
