@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -35,11 +36,14 @@ def verify(file: Path) -> Iterator[Progress | Finding | Verified]:
 def _refuse_incomplete(file: Path) -> None:
     """Refuse a file that is not there, or that is not the whole store."""
     try:
-        file.stat()
+        is_file = stat.S_ISREG(file.stat().st_mode)
         log = Path(f"{file}-wal")
         has_log = log.exists() and log.stat().st_size > 0
     except OSError as error:
         raise MaintenanceFailed(f"{file}: {(error.strerror or str(error)).lower()}.") from error
+    if not is_file:
+        # Opening a pipe would wait for its writer.
+        raise MaintenanceFailed(f"{file} is not a chatbooth store: it is not a regular file.")
     if has_log:
         raise MaintenanceFailed(
             f"{file} is not whole: its newest changes are in the log beside it, {log.name}. A store in use has one. To "

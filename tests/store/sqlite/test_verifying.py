@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -64,6 +65,9 @@ def test_what_cannot_be_verified_is_named(file: Path, tmp_path: Path) -> None:
         return str(refused.value)
 
     assert "no such file" in refusal(tmp_path / "missing")
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in refusal(tmp_path / "pipe")
+    assert "not a regular file" in refusal(tmp_path)
     (tmp_path / "text").write_bytes(b"Dear diary" * 1_000)
     assert "not a chatbooth store" in refusal(tmp_path / "text")
     foreign = apsw.Connection(str(tmp_path / "foreign"))
