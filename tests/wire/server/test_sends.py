@@ -15,7 +15,10 @@ from chatbooth_grpc.booth.booth import Booth
 from chatbooth_grpc.booth.errors import Internal, StoreUnavailable
 from chatbooth_grpc.booth.lane import Lane
 from chatbooth_grpc.booth.model import OutgoingMessage
+from chatbooth_grpc.booth.rates import Rate
 from chatbooth_grpc.booth.rules import NO_TOKEN
+from chatbooth_grpc.booth.throttles import RateLimits, Throttles
+from chatbooth_grpc.booth.tokens import TokenLimits
 from chatbooth_grpc.wire.encoding import frames
 from chatbooth_grpc.wire.encoding.codes import OK, decode_error
 from chatbooth_grpc.wire.encoding.frames import Frame, FrameDecoder
@@ -158,6 +161,22 @@ def test_sends_of_a_session_that_is_not_cached_are_not_taken_and_leave_no_trace(
     assert bob.told == ([True], False)
     assert cy._told.empty()
     assert place.texts() == ["b1"]
+
+
+def test_a_token_that_may_not_send_uses_up_nothing_of_its_account(place: Place) -> None:
+    place.booth.throttles = Throttles(RateLimits(sends_per_account=Rate(1, 3_600.0, 1)))
+    bob, reader = place.sender("bob"), b"r" * 16
+    place.booth.create_token(bob.token, reader, "reader", TokenLimits(may_read=True))
+    place.booth.sender(reader)
+    refused = [frame._replace(token=reader) for frame in bob.requests("b1")]
+    sends = Sends(place.booth)
+    assert sends.add_if_cached(refused, bob.lane, bob.settle, peer_text)
+    assert not sends.add_if_cached(refused, bob.lane, bob.settle, peer_text)
+    assert sends.add_if_cached(bob.requests("b2"), bob.lane, bob.settle, peer_text)
+    sends.store()
+    told = [bob._told.get(timeout=PATIENCE)[0] for _ in range(2)]
+    assert ["NOT_PERMITTED" in reply.decode("latin-1") for reply in told] == [True, False]
+    assert place.texts() == ["b2"]
 
 
 def test_a_bug_of_one_connection_keeps_no_reply_from_the_others(place: Place, caplog: pytest.LogCaptureFixture) -> None:
