@@ -8,6 +8,6 @@ class ExtraMissing(Exception):
 
     def __init__(self, flag: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{flag} needs the package {package}: install it with pip install 'chatbooth[{extra}]', or "
-            f"pip install {package}"
+            f"{flag} needs the package {package}: install it with pip install {package}, or with "
+            f"pip install '.[{extra}]' in a clone of chatbooth"
         )

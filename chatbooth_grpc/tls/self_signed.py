@@ -63,8 +63,8 @@ def _make(names: Iterable[str]) -> tuple[bytes, bytes]:
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError as error:
         raise CertificateUnusable(
-            "making a certificate needs the package cryptography: install it with pip install 'chatbooth[tls]', or "
-            "pip install cryptography"
+            "making a certificate needs the package cryptography: install it with pip install cryptography, or "
+            "with pip install '.[tls]' in a clone of chatbooth"
         ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chatbooth")])

@@ -52,4 +52,4 @@ def test_a_missing_library_is_named(tmp_path: Path, serve: Serve) -> None:
     server = serve("--metrics", "127.0.0.1:0", PYTHONPATH=str(tmp_path))
     assert server.process.wait(60) == 1
     assert "--metrics needs the package prometheus-client" in server.said
-    assert "pip install 'chatbooth[metrics]'" in server.said
+    assert "pip install '.[metrics]' in a clone" in server.said

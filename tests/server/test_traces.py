@@ -258,4 +258,4 @@ def test_a_missing_library_is_named(tmp_path: Path, serve: Serve) -> None:
     server = serve("--traces", "http://127.0.0.1:1", PYTHONPATH=str(tmp_path))
     assert server.process.wait(60) == 1
     assert "--traces needs the package opentelemetry-exporter-otlp-proto-http" in server.said
-    assert "pip install 'chatbooth[traces]'" in server.said
+    assert "pip install '.[traces]' in a clone" in server.said

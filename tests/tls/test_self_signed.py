@@ -87,5 +87,5 @@ def test_without_the_library_the_error_says_what_to_install(
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(CertificateUnusable, match=r"pip install 'chatbooth\[tls\]'"):
+    with pytest.raises(CertificateUnusable, match=r"pip install '\.\[tls\]' in a clone"):
         make_certificate_once(files, [])
