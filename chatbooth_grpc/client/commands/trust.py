@@ -39,7 +39,8 @@ def forget(context: Context) -> None:
 def trust(context: Context) -> None:
     """Say which certificate the server has. If it is not the known one, ask whether to accept it.
 
-    Raises NotTrusted if nobody accepts it, Misuse if the address is one without TLS, KnownServerDamaged, and OSError.
+    Raises NotTrusted if nobody accepts it, Misuse if the address is one without TLS, KnownServerDamaged,
+    ServerUnreachable and OSError.
     """
     from chatbooth_grpc.client.commands.tasks.first_contact import reporting_damage
     from chatbooth_grpc.client.failures.command_failure import Misuse
@@ -59,8 +60,8 @@ def _trusted_fingerprint(context: Context) -> str:
     from chatbooth_grpc.client.library.trusting import Trust
 
     trusting = Trust(context.server, context.security)
+    shown = trusting.shown()
     trusting.trusted()
-    shown = trusting.look()
     problem = trusting.judge(shown, trusting.known())
     if problem is not None:
         if not agrees(context.prompts, problem, shown.fingerprint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 from chatbooth_grpc.booth.trust_errors import CertificateChanged, CertificateExpired, CertificateUnknown, NotTrusted
@@ -10,6 +11,8 @@ from chatbooth_grpc.client.state.known_servers import KnownServer, KnownServers
 from chatbooth_grpc.server_address import parts_of
 from chatbooth_grpc.tls.examining import Shown, examine
 from chatbooth_grpc.tls.trust import ClientCertificate, Trusted
+from chatbooth_grpc.wire.client.failures import unreachable
+from chatbooth_grpc.wire.streams.byte_stream import TlsFailed
 
 _LOOK_LIMIT = 5.0
 """How long each connection may take by which a certificate is looked at, in seconds."""
@@ -53,6 +56,15 @@ class Trust:
         """Return the certificate that the server shows. Raises OSError."""
         alpn = "" if self._parts.is_wire else "h2"
         return examine(self._parts.place, _LOOK_LIMIT, alpn=alpn, own=self.own)
+
+    def shown(self) -> Shown:
+        """Return the certificate that the server shows. Raises ServerUnreachable, with advice for a person."""
+        try:
+            return self.look()
+        except ssl.SSLError as error:
+            raise unreachable(self._parts.place, TlsFailed(str(error))) from error
+        except OSError as error:
+            raise unreachable(self._parts.place, error) from error
 
     def accept(self, shown: Shown) -> Trusted:
         """Know the server by this certificate from now on. Raises CertificateExpired, OSError."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from chatbooth_grpc.client import CertificateChanged, CertificateUnknown, Security
+from chatbooth_grpc.client import CertificateChanged, CertificateUnknown, Security, ServerUnreachable
 from chatbooth_grpc.client.commands.tasks.context import Context
 from chatbooth_grpc.client.commands.tasks.first_contact import KnownServerDamaged
 from chatbooth_grpc.client.commands.trust import forget, trust
@@ -71,6 +73,25 @@ def test_a_changed_certificate_is_accepted_by_a_person_or_by_its_fingerprint(
 def test_an_address_without_tls_has_no_certificate(desk: Desk) -> None:
     with pytest.raises(Misuse, match="is an address without TLS"):
         trust(context(desk, "127.0.0.1:1"))
+
+
+def test_a_server_that_cannot_be_asked_is_reported_with_advice(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"grpc+tls://127.0.0.1:{listener.getsockname()[1]}"
+        answering = threading.Thread(target=_answer_in_plain_text, args=(listener,))
+        answering.start()
+        with pytest.raises(ServerUnreachable, match="does not speak TLS"):
+            trust(context(desk, address))
+        answering.join()
+    with pytest.raises(ServerUnreachable, match="Nothing listens on that port"):
+        trust(context(desk, address))
+
+
+def _answer_in_plain_text(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_a_damaged_file_is_a_plain_error_until_the_server_is_forgotten(desk: Desk, server: TlsServer) -> None:
