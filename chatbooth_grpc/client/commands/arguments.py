@@ -123,7 +123,7 @@ def _program_parser(*, as_json: bool) -> CommandParser:
         COMMANDS,
         as_json=as_json,
         usage="%(prog)s [FLAG ...] [COMMAND ...]",
-        description="Chat: each message arrives once, in order, also for who was away.",
+        description="Chat: each message arrives once, in order, also for people who were away.",
         notes=_EPILOG,
     )
     add_shared_flags(parser, default=None)

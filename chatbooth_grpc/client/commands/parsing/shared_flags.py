@@ -38,7 +38,7 @@ SHARED_FLAGS = (
         values.server,
         "ADDRESS",
         "the server's address: HOST:PORT, wire://HOST:PORT, grpc+tls:// or wire+tls:// before HOST:PORT, unix:PATH or "
-        "wire+unix:PATH; every other machine is spoken to over TLS (environment: CHATBOOTH_SERVER; default: "
+        "wire+unix:PATH; the client uses TLS with every other machine (environment: CHATBOOTH_SERVER; default: "
         f"{DEFAULT_SERVER})",
     ),
     SharedFlag(
