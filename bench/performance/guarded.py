@@ -18,7 +18,13 @@ from bench.server_process import ServerProcess
 
 _TLS = ("--tls", "auto")
 # Every limit is on, and so high that this load does not reach it. No address is trusted, so that each is counted.
-_RATES = ("requests-per-address", "sign-ups-per-address", "log-ins-per-address", "sends-per-account")
+_RATES = (
+    "requests-per-address",
+    "connections-per-address",
+    "sign-ups-per-address",
+    "log-ins-per-address",
+    "sends-per-account",
+)
 _GUARDS = (
     *("--trusted-addresses", "none", "--metrics", "127.0.0.1:0", "--max-connections-per-address", "100000"),
     *(word for rate in _RATES for word in (f"--{rate}", "1000000/s")),

@@ -271,11 +271,22 @@ class WireServer:
         self._shares.wire_connections.enter(key)
         if not stream.is_ready:
             try:
-                self._shares.handshakes.enter(key)
+                self._begin_handshake(key)
             except TooBusy:
                 self._shares.wire_connections.leave(key)
                 raise
         return key
+
+    def _begin_handshake(self, key: str | None) -> None:
+        """Count a handshake of an address. Raises TooBusy."""
+        try:
+            self._shares.handshakes.enter(key)
+        except TooBusy:
+            # Some may have ended since the watchdog looked: an office that connects again is no crowd of stalled ones.
+            for connection, other in list(self._handshakes.items()):
+                if other == key and connection.opening_since is None:
+                    self._note_ready(connection)
+            self._shares.handshakes.enter(key)
 
     def _turn_away(self, stream: ByteStream, error: TooBusy | RateLimited, peer: str = "") -> None:
         if self._observer is not None:

@@ -35,6 +35,21 @@ def test_stalled_handshakes_of_one_address_leave_room_for_others(certificate: Ce
         wait_until(lambda: len(shares.wire_connections) == 0)
 
 
+def test_handshakes_that_have_ended_refuse_no_other(certificate: Certificate, tmp_path: Path) -> None:
+    shares = FairShares(ShareLimits(handshakes=2), ClientAddresses(()))
+    observer = RecordingObserver()
+    opening = tls_server(certificate.server)
+    with Running(tmp_path / "s.db", open_stream=opening, shares=shares, observer=observer) as running:
+        # They come faster than the watchdog looks. Each is used, so its handshake has ended.
+        peers = []
+        for number in range(20):
+            peers.append(encrypted(running, certificate, "127.0.0.2"))
+            peers[-1].sign_up(f"name{number}")
+        assert observer.refused_connections == []
+        for peer in peers:
+            peer.close()
+
+
 def encrypted(running: Running, certificate: Certificate, source: str) -> Peer:
     """Connect from an address, and shake hands."""
     plain = socket.create_connection(("127.0.0.1", running.port), PATIENCE, (source, 0))
