@@ -114,7 +114,7 @@ def visitor(tmp_path: Path) -> Iterator[Visitor]:
 
 def test_the_first_five_minutes_work_as_the_readme_shows(visitor: Visitor) -> None:
     [[serve], *others] = README[: _index_of("delete") + 1]
-    serve.shown = [line for line in serve.shown if not re.match("chatbooth: (making|installing)", line)]
+    serve.shown = [line for line in serve.shown if not re.match("chatbooth: (making|installing)|chatbooth_grpc", line)]
     server = _served(visitor, serve)
     for block in others:
         for command in block:
