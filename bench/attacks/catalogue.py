@@ -19,7 +19,7 @@ class Attack:
     """One attack."""
 
     words: str
-    """What the attacker does, for a table."""
+    """The words for the attack in a table."""
     attacker: Attacker
     size: int
     """How many calls or connections the attacker keeps open at once."""

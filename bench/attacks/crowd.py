@@ -52,7 +52,7 @@ class Crowd:
         self._numbers = itertools.count()
         self._epoll = select.epoll()
         self._members: dict[int, _Member] = {}
-        # What members do later: the time, a number that keeps the order, the member, and what it does.
+        # The later steps of members: the time, a number that keeps the order, the member, and the step.
         self._later: list[tuple[float, int, _Member, Callable[[], None]]] = []
         self._order = itertools.count()
         self._arrived = 0

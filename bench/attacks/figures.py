@@ -30,7 +30,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class WireFigures:
-    """What an honest client of one wire saw, before and meanwhile."""
+    """The figures of an honest client of one wire, before the attack and meanwhile."""
 
     quiet: Seen
     meanwhile: Seen

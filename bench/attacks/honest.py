@@ -26,7 +26,7 @@ _VISIT_PAUSE = 0.5
 
 @dataclass
 class Seen:
-    """What an honest client saw in one phase. Times are in seconds."""
+    """The sends and arrivals that an honest client saw in one phase. Times are in seconds."""
 
     sends: list[float] = field(default_factory=list)
     """How long each Send took."""

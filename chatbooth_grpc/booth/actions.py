@@ -151,7 +151,7 @@ class CreateTokenRequest(NamedTuple):
     label: str
     """The token's name: 1 to 64 printable characters. No other live token of the account has it."""
     limits: TokenLimits
-    """What the token may do. The `recipient_id` does not matter."""
+    """The limits of the token. The `recipient_id` does not matter."""
     lifetime: int = 0
     """After how many seconds the token expires. 0 means never."""
 

@@ -84,7 +84,7 @@ class SessionEntry(NamedTuple):
     is_current: bool
     """Whether this is the session that asks."""
     limits: TokenLimits | None = None
-    """What a token may do. None for a session that may do everything."""
+    """The rights of a token. None for a session that may do everything."""
     expire_time: int = 0
     """When a token expires, in microseconds since 1970-01-01 UTC. 0 if it does not expire."""
 
@@ -276,12 +276,12 @@ class Removal:
 
 
 class SignUpPolicy(enum.Enum):
-    """Who may make an account. The values are those of the server's flag."""
+    """The people who may make an account. The values are those of the server's flag."""
 
     OPEN = "open"
     """Anyone."""
     INVITE = "invite"
-    """Whoever has an invite code."""
+    """A person who has an invite code."""
     CLOSED = "closed"
     """Nobody."""
 

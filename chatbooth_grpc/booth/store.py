@@ -42,7 +42,7 @@ class StoredSession:
     cursor: int
     used_time: int
     limits: StoredLimits | None = None
-    """What the session may do if it is a token. None means everything that the account may do."""
+    """The limits of the session if it is a token. None means everything that the account may do."""
 
     @property
     def sender_key(self) -> int:

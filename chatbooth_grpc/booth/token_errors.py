@@ -42,7 +42,7 @@ class NotPermitted(FailedPrecondition):
 
     reason = "NOT_PERMITTED"
     permitted: str
-    """What the token may do, as codes with commas: READ, SEND (to any account) and SEND_TO (to one account)."""
+    """The rights of the token, as codes with commas: READ, SEND (to any account) and SEND_TO (to one account)."""
     recipient: str = ""
     """With SEND_TO, the name of that account. Empty if the account is deleted."""
 

@@ -15,7 +15,7 @@ MAX_LIFETIME = 36_500 * 86_400
 
 
 class Right(enum.Enum):
-    """What lets a token do an action. A token without the action's right is refused."""
+    """A right lets a token do an action. A token without the action's right is refused."""
 
     NEVER = enum.auto()
     """No token may do the action."""
@@ -26,7 +26,7 @@ class Right(enum.Enum):
 
 
 class TokenLimits(NamedTuple):
-    """What a token may do. It may read, send, or both, and nothing else."""
+    """The limits of a token. It may read, send, or both, and nothing else."""
 
     may_read: bool = False
     """Whether it may get the account's messages and acknowledge them, with a cursor of its own."""

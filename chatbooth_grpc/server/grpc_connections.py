@@ -81,7 +81,7 @@ class GrpcConnections:
         self._is_wanted = threading.Event()
         # How many seconds lie between two looks at least, if a connection is to be ended.
         self._rest = 0.0
-        # What each open socket is, from the last look. The oldest comes first.
+        # The descriptions of the open sockets, from the last look. The oldest comes first.
         self._known: dict[OpenSocket, _Connection] = {}
         self._crowded = LastingState(
             _log,
